@@ -1,0 +1,34 @@
+"""The paper's classifiers for small images, by name and with a width factor."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from naturalinversion.classifiers.mobilenet import mobilenetv2
+from naturalinversion.classifiers.resnet import resnet18, resnet34
+from naturalinversion.classifiers.vgg import vgg11, vgg16
+from naturalinversion.errors import SettingError
+
+ARCHITECTURES: dict[str, Callable[[int, float], nn.Module]] = {
+    "resnet18": resnet18,
+    "resnet34": resnet34,
+    "vgg11": vgg11,
+    "vgg16": vgg16,
+    "mobilenetv2": mobilenetv2,
+}
+
+
+def build(name: str, num_classes: int, width: float = 1.0) -> nn.Module:
+    """A freshly initialised classifier for images (N, 3, H, W), H = W = 16 or more.
+
+    ``width`` scales every layer's channels; 1.0 is the paper's network. Raises `SettingError` for
+    an unknown name. Initialisation draws from the global random state: see `seeds.seeded`.
+    """
+    if name not in ARCHITECTURES:
+        raise SettingError(f"unknown architecture '{name}': one of {', '.join(ARCHITECTURES)}")
+    if num_classes < 2:
+        raise SettingError(f"a classifier needs two classes or more, not {num_classes}")
+    return ARCHITECTURES[name](num_classes, width)
+
+
+__all__ = ["ARCHITECTURES", "build"]

@@ -1,0 +1,76 @@
+"""MobileNetV2 (Sandler et al., 2018) for small images: stride 1 in the stem and the second stage."""
+
+from torch import Tensor, nn
+
+from naturalinversion.classifiers.scaling import scaled
+
+# expansion, channels, blocks, stride of the first block
+STAGES = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 1),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+
+
+class InvertedResidual(nn.Module):
+    """Expand 1x1, depthwise 3x3, project 1x1; a shortcut where input and output agree."""
+
+    def __init__(self, inputs: int, outputs: int, expansion: int, stride: int) -> None:
+        super().__init__()
+        hidden = inputs * expansion
+        layers: list[nn.Module] = []
+        if expansion != 1:
+            layers += [_conv(inputs, hidden, 1), nn.BatchNorm2d(hidden), nn.ReLU6(inplace=True)]
+        layers += [
+            _conv(hidden, hidden, 3, stride, groups=hidden),
+            nn.BatchNorm2d(hidden),
+            nn.ReLU6(inplace=True),
+            _conv(hidden, outputs, 1),
+            nn.BatchNorm2d(outputs),
+        ]
+        self.conv = nn.Sequential(*layers)
+        self.shortcut = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.conv(x)
+        return x + out if self.shortcut else out
+
+
+class MobileNetV2(nn.Module):
+    """Inverted residuals at 1, 1/2, 1/4 and 1/8 of the image's resolution."""
+
+    def __init__(self, num_classes: int, width: float) -> None:
+        super().__init__()
+        inputs = scaled(32, width)
+        blocks: list[nn.Module] = [
+            nn.Sequential(_conv(3, inputs, 3), nn.BatchNorm2d(inputs), nn.ReLU6(inplace=True))
+        ]
+        for expansion, channels, repeats, first_stride in STAGES:
+            outputs = scaled(channels, width)
+            for index in range(repeats):
+                stride = first_stride if index == 0 else 1
+                blocks.append(InvertedResidual(inputs, outputs, expansion, stride))
+                inputs = outputs
+        head = scaled(1280, width)
+        blocks.append(
+            nn.Sequential(_conv(inputs, head, 1), nn.BatchNorm2d(head), nn.ReLU6(inplace=True))
+        )
+        self.features = nn.Sequential(*blocks)
+        self.classifier = nn.Linear(head, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(self.features(x).mean(dim=(2, 3)))
+        return logits
+
+
+def _conv(inputs: int, outputs: int, size: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, size, stride, size // 2, groups=groups, bias=False)
+
+
+def mobilenetv2(num_classes: int, width: float = 1.0) -> MobileNetV2:
+    """MobileNetV2 with 52 batch norms, 2.2 million parameters at width 1 and 10 classes."""
+    return MobileNetV2(num_classes, width)

@@ -1,0 +1,59 @@
+"""VGG-11 and -16 with batch norm (Simonyan and Zisserman, 2014), for images of 16 or 32 pixels.
+
+Five poolings bring 32 pixels to 1; the last one rounds up, so that 16 pixels end at 1 as well.
+Module names are torchvision's.
+"""
+
+from torch import Tensor, nn
+
+from naturalinversion.classifiers.scaling import scaled
+
+CONFIGURATIONS = {
+    "vgg11": ((64,), (128,), (256, 256), (512, 512), (512, 512)),
+    "vgg16": ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512)),
+}
+
+
+class VGG(nn.Module):
+    """Five stages of 3x3 convolutions and a classifier of three linear layers."""
+
+    def __init__(
+        self, stages: tuple[tuple[int, ...], ...], num_classes: int, width: float
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        inputs = 3
+        for stage in stages:
+            for outputs in (scaled(c, width) for c in stage):
+                layers += [
+                    nn.Conv2d(inputs, outputs, 3, 1, 1),
+                    nn.BatchNorm2d(outputs),
+                    nn.ReLU(inplace=True),
+                ]
+                inputs = outputs
+            layers.append(nn.MaxPool2d(2, ceil_mode=True))
+        self.features = nn.Sequential(*layers)
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.classifier = nn.Sequential(
+            nn.Linear(inputs, inputs),
+            nn.ReLU(inplace=True),
+            nn.Dropout(0.5),
+            nn.Linear(inputs, inputs),
+            nn.ReLU(inplace=True),
+            nn.Dropout(0.5),
+            nn.Linear(inputs, num_classes),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(self.avgpool(self.features(x)).flatten(1))
+        return logits
+
+
+def vgg11(num_classes: int, width: float = 1.0) -> VGG:
+    """VGG-11 with 8 batch norms."""
+    return VGG(CONFIGURATIONS["vgg11"], num_classes, width)
+
+
+def vgg16(num_classes: int, width: float = 1.0) -> VGG:
+    """VGG-16 with 13 batch norms."""
+    return VGG(CONFIGURATIONS["vgg16"], num_classes, width)

@@ -1,0 +1,108 @@
+"""The loss terms of the five methods, as pure functions named as in the papers.
+
+NaturalInversion (Kim et al., AAAI 2022): Eq. 2 cross-entropy, Eq. 3 `bn_statistics`, Eq. 4
+`total_variation` and `l2`. Adaptive DeepInversion (Yin et al., CVPR 2020): `compete`. DAFL (Chen
+et al., ICCV 2019): `one_hot`, `information_entropy`, `activation`. DFAD (Fang et al., 2019):
+`disagreement`. Knowledge distillation (Hinton et al., 2015): `distillation`.
+
+Differs from the papers where the official codes do: the norms are neither squared nor averaged and
+run over the whole batch, DAFL's entropy uses log10, and ADI's divergence takes the mixture first.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class LayerStatistics:
+    """What one batch norm saw and what it remembers; four tensors of shape (C,)."""
+
+    mean: Tensor
+    variance: Tensor  # biased
+    running_mean: Tensor
+    running_variance: Tensor
+
+
+def bn_statistics(layers: Sequence[LayerStatistics]) -> Tensor:
+    """R_BN (Eq. 3): over the layers, the distance of means plus the distance of variances."""
+    norm = torch.linalg.vector_norm
+    terms = [norm(layer.mean - layer.running_mean) for layer in layers]
+    terms += [norm(layer.variance - layer.running_variance) for layer in layers]
+    return torch.stack(terms).sum()
+
+
+def total_variation(images: Tensor) -> Tensor:
+    """R_TV (Eq. 4): norms of the one-pixel differences in four directions, summed.
+
+    ``images`` (N, C, H, W); horizontal, vertical and both diagonals, each one norm of the batch.
+    """
+    norm = torch.linalg.vector_norm
+    return (
+        norm(images[..., :, :-1] - images[..., :, 1:])
+        + norm(images[..., :-1, :] - images[..., 1:, :])
+        + norm(images[..., :-1, :-1] - images[..., 1:, 1:])
+        + norm(images[..., 1:, :-1] - images[..., :-1, 1:])
+    )
+
+
+def l2(images: Tensor) -> Tensor:
+    """R_l2 (Eq. 4): the norm of the whole batch (N, C, H, W)."""
+    return torch.linalg.vector_norm(images)
+
+
+def compete(
+    student_logits: Tensor, teacher_logits: Tensor, temperature: float = 3.0, floor: float = 0.01
+) -> Tensor:
+    """R_compete of ADI: one minus the clamped disagreement of student and teacher.
+
+    Logits (N, K). ``floor`` clamps every probability to [floor, 1 - floor], as the official code
+    does with 0.01; with many classes it should shrink (the recipes use 0.1 / K for 100 classes).
+    """
+    divergence = compete_divergence(student_logits, teacher_logits, temperature, floor)
+    return 1.0 - divergence.clamp(0.0, 1.0)
+
+
+def compete_divergence(
+    student_logits: Tensor, teacher_logits: Tensor, temperature: float = 3.0, floor: float = 0.01
+) -> Tensor:
+    """ADI's divergence in nats, batch mean: half KL(M || P) plus half KL(M || Q), M the mixture."""
+    student = F.softmax(student_logits / temperature, dim=1)
+    teacher = F.softmax(teacher_logits / temperature, dim=1)
+    mixture = ((student + teacher) / 2).clamp(floor, 1 - floor)
+    student, teacher = student.clamp(floor, 1 - floor), teacher.clamp(floor, 1 - floor)
+    to_student = F.kl_div(student.log(), mixture, reduction="batchmean")
+    to_teacher = F.kl_div(teacher.log(), mixture, reduction="batchmean")
+    return (to_student + to_teacher) / 2
+
+
+def one_hot(logits: Tensor) -> Tensor:
+    """L_oh of DAFL: cross-entropy of the logits (N, K) against their own argmax."""
+    return F.cross_entropy(logits, logits.argmax(dim=1))
+
+
+def information_entropy(logits: Tensor) -> Tensor:
+    """L_ie of DAFL: minus the entropy of the batch-mean softmax, in decimal logarithms."""
+    mean = F.softmax(logits, dim=1).mean(dim=0)
+    return torch.xlogy(mean, mean).sum() / math.log(10.0)
+
+
+def activation(embedding: Tensor) -> Tensor:
+    """L_a of DAFL: minus the mean absolute value of the penultimate features (N, D)."""
+    return -embedding.abs().mean()
+
+
+def disagreement(student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
+    """DFAD's model discrepancy: mean absolute difference of the logits (N, K)."""
+    return F.l1_loss(student_logits, teacher_logits)
+
+
+def distillation(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
+    """KL(teacher || student) of the softened predictions, batch mean, without a tau^2 factor."""
+    target = F.log_softmax(teacher_logits / temperature, dim=1)
+    prediction = F.log_softmax(student_logits / temperature, dim=1)
+    return F.kl_div(prediction, target, reduction="batchmean", log_target=True)
