@@ -1,0 +1,16 @@
+"""The methods of the benchmark under one interface; `METHODS` is the one list of them."""
+
+from baselines.dafl import DAFL
+from baselines.deep_inversion import AdaptiveDeepInversion, DeepInversion
+from baselines.dfad import DFAD
+from naturalinversion.natural_inversion import AdaptiveNaturalInversion, NaturalInversion
+from naturalinversion.synthesis import Synthesizer
+
+METHODS: dict[str, type[Synthesizer]] = {
+    "dafl": DAFL,
+    "dfad": DFAD,
+    "di": DeepInversion,
+    "adi": AdaptiveDeepInversion,
+    "ni": NaturalInversion,
+    "ni_adi": AdaptiveNaturalInversion,
+}

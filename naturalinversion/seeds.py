@@ -26,8 +26,9 @@ def generator(seed: int) -> torch.Generator:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Run module constructors under ``seed`` and give the global CPU state back afterwards."""
-    with torch.random.fork_rng(devices=[]):
+    """Run constructors or dropout under ``seed`` and give the global state back afterwards."""
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
 

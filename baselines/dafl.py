@@ -1,0 +1,61 @@
+"""DAFL, data-free learning of student networks (Chen et al., ICCV 2019).
+
+One batch a step: the generator minimises oh * L_oh + ie * L_ie + a * L_a (Eq. 7), which asks the
+teacher for confident, balanced and active answers, and the student follows the teacher on the same
+images (Eq. 8). Defaults are the official values for CIFAR-10.
+
+Differs from the paper where the official code does: Adam and SGD in place of NAG, the entropy in
+decimal logarithms. Differs from the official code: the student after the last epoch is the result,
+not the best on the test set.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from baselines.generator import UnconditionalGenerator
+from baselines.joint import Game, JointSynthesizer
+from naturalinversion import priors
+
+
+@dataclass(kw_only=True)
+class DAFL(JointSynthesizer):
+    """The synthesizer; its student is trained in `prepare`, on images nobody else sees."""
+
+    epochs: int = 2000
+    steps: int = 120
+    batch_size: int = 1024
+    latent: int = 1000
+    rate_generator: float = 0.02
+    milestones: tuple[float, ...] = (0.4, 0.8)
+    one_hot: float = 0.05
+    information_entropy: float = 5.0
+    activation: float = 0.01
+    temperature: float = 1.0
+    generator_eps: float = 0.8
+
+    def build_generator(self, image_size: int) -> UnconditionalGenerator:
+        return UnconditionalGenerator(
+            self.latent, image_size=image_size, width=self.generator_width, eps=self.generator_eps
+        )
+
+    def step(self, game: Game, draws: torch.Generator) -> dict[str, Tensor]:
+        images = game.generator.sample(self.batch_size, draws)
+        seen = game.teacher.observe(images, embedding=True)
+        assert seen.embedding is not None
+        terms = {
+            "one_hot": priors.one_hot(seen.logits),
+            "information_entropy": priors.information_entropy(seen.logits),
+            "activation": priors.activation(seen.embedding),
+        }
+        generator_loss = torch.stack([getattr(self, n) * t for n, t in terms.items()]).sum()
+        answers = game.student(images.detach())
+        student_loss = priors.distillation(answers, seen.logits.detach(), self.temperature)
+        game.generator_optimizer.zero_grad()
+        game.student_optimizer.zero_grad()
+        (generator_loss + student_loss).backward()
+        game.generator_optimizer.step()
+        game.student_optimizer.step()
+        terms |= {"generator": generator_loss, "student": student_loss}
+        return {name: term.detach() for name, term in terms.items()}

@@ -1,0 +1,51 @@
+"""The real images of the suite: what teachers are trained on and students are tested on.
+
+`load` gives uint8 pixels held in memory, with a fixed training and test split:
+
+* ``digits``: inside scikit-learn, nothing to fetch;
+* ``cifar10``, ``cifar100``: torchvision's folders or an ImageFolder tree under the data root;
+* ``imagefolder:PATH``: anybody's own images, ``PATH/{train,test}/<class>/<image>``.
+
+Nothing is written into a data folder unless a download was asked for, and no data set ever stands
+in for another.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from benchmarks.datasets.cifar import CIFAR10, CIFAR100, load_cifar
+from benchmarks.datasets.digits import load_digits
+from benchmarks.datasets.own import load_own
+from benchmarks.datasets.types import Dataset, ImageSet
+from benchmarks.errors import UsageError
+
+__all__ = ["NAMES", "OWN", "Dataset", "ImageSet", "load"]
+
+OWN = "imagefolder:"
+
+_LOADERS: dict[str, Callable[[Path, int | None, bool], Dataset]] = {
+    "digits": lambda root, image_size, download: load_digits(image_size),
+    "cifar10": partial(load_cifar, CIFAR10),
+    "cifar100": partial(load_cifar, CIFAR100),
+}
+NAMES = tuple(_LOADERS)
+
+
+def load(
+    name: str, *, root: Path, image_size: int | None = None, download: bool = False
+) -> Dataset:
+    """The data set ``name``, with images of ``image_size`` pixels a side (None: their own size).
+
+    ``root`` is where the CIFARs are looked for; ``imagefolder:PATH`` is relative to the working
+    directory. Raises `UsageError` for an unknown name or an image that can't be read, and
+    `MissingError` for data that is absent or half copied.
+    """
+    if image_size is not None and image_size < 1:
+        raise UsageError(f"image size {image_size} is not a number of pixels above zero")
+    if name.startswith(OWN):
+        return load_own(Path(name.removeprefix(OWN)).expanduser(), image_size)
+    loader = _LOADERS.get(name)
+    if loader is None:
+        raise UsageError(f"unknown data set {name!r}: choose {', '.join(NAMES)} or {OWN}PATH")
+    return loader(Path(root).expanduser(), image_size, download)

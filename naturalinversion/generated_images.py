@@ -1,0 +1,77 @@
+"""Images as the output of a generator, a pyramid and a channel scale (Kim et al., 2022, Eq. 5 to 7)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from naturalinversion.generators import ConditionalGenerator
+from naturalinversion.jitter import Shift, shift
+from naturalinversion.pyramid import FeatureTransferPyramid
+from naturalinversion.teacher import Teacher
+
+
+class GeneratedImages(nn.Module):
+    """The `ImageSource` of NaturalInversion: alpha * P(G(latent, label)), for N labels (N,).
+
+    ``scale`` is alpha (N, 3, 1, 1). Without a pyramid the generator's image goes through tanh
+    instead; without a scale it is 1; without either the generator's image is taken as it is. The
+    paper leaves these cases open: they are the readings of its Table 3 that this project assumes.
+    ``resample`` draws a new latent for every image rendered in training, from that generator.
+    """
+
+    def __init__(
+        self,
+        teacher: Teacher,
+        generator: ConditionalGenerator,
+        pyramid: FeatureTransferPyramid | None,
+        scale: Tensor | None,
+        *,
+        latent: Tensor,
+        labels: Tensor,
+        rates: tuple[float, float, float],
+        feature_gradient: bool = False,
+        resample: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.teacher = teacher
+        self.generator = generator
+        self.pyramid = pyramid
+        self.scale = None if scale is None else nn.Parameter(scale)
+        self.latent = latent  # (N, Z)
+        self.one_hot = F.one_hot(labels, teacher.num_classes).to(latent.dtype)  # (N, K)
+        self.rates = rates
+        self.feature_gradient = feature_gradient
+        self.resample = resample
+
+    def leaves(self) -> list[Tensor]:
+        """Everything that is optimised."""
+        return list(self.parameters())
+
+    def optimizer(self) -> torch.optim.Optimizer:
+        """Adam, with the learning rates of generator, pyramid and scale."""
+        groups = [{"params": list(self.generator.parameters()), "lr": self.rates[0]}]
+        if self.pyramid is not None:
+            groups.append({"params": list(self.pyramid.parameters()), "lr": self.rates[1]})
+        if self.scale is not None:
+            groups.append({"params": [self.scale], "lr": self.rates[2]})
+        return torch.optim.Adam(groups, fused=True)
+
+    def render(self, by: Shift | None) -> Tensor:
+        """The batch (N, 3, H, W); ``by`` shifts the generator's image before the pyramid."""
+        if by is not None and self.resample is not None:
+            drawn = torch.randn(self.latent.shape, generator=self.resample)
+            self.latent = drawn.to(self.latent)
+        images: Tensor = self.generator(self.latent, self.one_hot)
+        if by is not None:
+            images = shift(images, by)
+        if self.pyramid is not None:
+            images = self.pyramid(images, self._maps(images))
+        elif self.scale is not None:
+            images = torch.tanh(images)
+        return images if self.scale is None else images * self.scale
+
+    def _maps(self, images: Tensor) -> tuple[Tensor, ...]:
+        if self.feature_gradient:
+            return self.teacher.observe(images, maps=True).maps
+        with torch.no_grad():
+            return self.teacher.observe(images.detach(), maps=True).maps

@@ -1,0 +1,191 @@
+"""The store of synthetic images: safetensors shards, one per batch, and a meta.json beside them.
+
+The master copy is float16 in teacher space: what the teacher was optimised on. What a metric or
+another program reads are pixels, and how they are made is part of a method's result: `denormalize`
+undoes the teacher's normalisation and clamps, `minmax` stretches every image to 0..255, as the
+official NaturalInversion code does when it saves (methods agree on nothing here).
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import torch
+from safetensors.torch import load, save
+from torch import Tensor
+
+from naturalinversion.errors import StoreError
+
+PixelMapping = Literal["denormalize", "minmax"]
+META = "meta.json"
+
+
+class Meta(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the shards are: whose, from which teacher, made how."""
+
+    method: str
+    teacher: str  # fingerprint
+    num_classes: int
+    image_shape: tuple[int, int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    seed: int
+    batch_size: int
+    batches: int
+    settings: dict[str, Any] = {}
+
+
+class SyntheticDataset:
+    """Images (N, 3, H, W) and labels (N,) of a folder written by `synthesize`.
+
+    ``batches`` limits it to the first batches; the order is that of the batch numbers.
+    """
+
+    def __init__(self, folder: Path, batches: int | None = None) -> None:
+        self.folder = Path(folder)
+        self.meta = read_meta(self.folder)
+        self.batches = self.meta.batches if batches is None else batches
+        if not 0 < self.batches <= self.meta.batches:
+            raise StoreError(f"{folder} holds {self.meta.batches} batches, {batches} asked for")
+
+    def __len__(self) -> int:
+        return self.batches * self.meta.batch_size
+
+    def shards(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """One batch after the other: float16 images (B, 3, H, W), int64 labels (B,)."""
+        for index in range(self.batches):
+            yield read_shard(self.folder, index)
+
+    def tensors(self) -> tuple[Tensor, Tensor]:
+        """All images, float16 in teacher space (N, 3, H, W), and labels (N,)."""
+        images = torch.empty(len(self), *self.meta.image_shape, dtype=torch.float16)
+        labels = torch.empty(len(self), dtype=torch.int64)
+        size = self.meta.batch_size
+        for index, (batch, targets) in enumerate(self.shards()):
+            images[index * size : (index + 1) * size] = batch
+            labels[index * size : (index + 1) * size] = targets
+        return images, labels
+
+    def pixels(self, mapping: PixelMapping) -> Tensor:
+        """All images as uint8 (N, 3, H, W)."""
+        meta = self.meta
+        parts = [to_pixels(batch, mapping, meta.mean, meta.std) for batch, _ in self.shards()]
+        return torch.cat(parts)
+
+    def export(self, folder: Path, mapping: PixelMapping) -> int:
+        """Write an ImageFolder tree, ``folder/<class>/<number>.png``; returns how many images."""
+        from PIL import Image
+
+        digits = len(str(self.meta.num_classes - 1))
+        number = 0
+        for batch, labels in self.shards():
+            pixels = to_pixels(batch, mapping, self.meta.mean, self.meta.std)
+            for image, label in zip(pixels, labels.tolist(), strict=True):
+                path = Path(folder) / f"{label:0{digits}d}" / f"{number:06d}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(image.permute(1, 2, 0).numpy()).save(path)
+                number += 1
+        return number
+
+
+def to_pixels(
+    images: Tensor, mapping: PixelMapping, mean: tuple[float, ...], std: tuple[float, ...]
+) -> Tensor:
+    """Images (N, 3, H, W) in teacher space to uint8.
+
+    ``denormalize``: times std plus mean, clamped to [0, 1], rounded. ``minmax``: every image's own
+    minimum to 0 and maximum to 255, over all channels; a constant image becomes 0.
+    """
+    images = images.float()
+    if mapping == "denormalize":
+        shape = (1, -1, 1, 1)
+        images = images * images.new_tensor(std).view(shape) + images.new_tensor(mean).view(shape)
+    elif mapping == "minmax":
+        low, high = (f(images, dim=(1, 2, 3), keepdim=True) for f in (torch.amin, torch.amax))
+        images = (images - low) / (high - low).clamp_min(1e-12)
+    else:
+        raise ValueError(f"unknown pixel mapping '{mapping}': denormalize or minmax")
+    return (images.clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+def shard_path(folder: Path, index: int) -> Path:
+    """Where batch ``index`` lies."""
+    return folder / f"batch-{index:05d}.safetensors"
+
+
+def write_shard(folder: Path, index: int, images: Tensor, labels: Tensor) -> None:
+    """Write one batch atomically, with the digest of its content in the header."""
+    tensors = {
+        "images": images.detach().to("cpu", torch.float16).contiguous(),
+        "labels": labels.detach().to("cpu", torch.int64).contiguous(),
+    }
+    content = save(tensors, metadata={"sha256": _digest(tensors)})
+    write_atomically(shard_path(folder, index), content)
+
+
+def read_shard(folder: Path, index: int) -> tuple[Tensor, Tensor]:
+    """One batch. Raises `StoreError` when it is missing or damaged."""
+    path = shard_path(folder, index)
+    try:
+        content = path.read_bytes()
+        tensors = load(content)
+        header = msgspec.json.decode(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        intact = header["__metadata__"]["sha256"] == _digest(tensors)
+        images, labels = tensors["images"], tensors["labels"]
+    except FileNotFoundError as error:
+        raise StoreError(f"{path} is missing") from error
+    except Exception as error:
+        raise StoreError(f"{path} is damaged: {error}") from error
+    if not intact:
+        raise StoreError(f"{path} is damaged: its content does not match its digest")
+    return images, labels
+
+
+def shard_is_whole(folder: Path, index: int) -> bool:
+    """Whether batch ``index`` is there and undamaged."""
+    try:
+        read_shard(folder, index)
+    except StoreError:
+        return False
+    return True
+
+
+def read_meta(folder: Path) -> Meta:
+    """The folder's meta.json. Raises `StoreError` when there is none or it can't be read."""
+    path = Path(folder) / META
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Meta)
+    except FileNotFoundError as error:
+        raise StoreError(f"{folder} holds no synthetic images: no {META}") from error
+    except msgspec.DecodeError as error:
+        raise StoreError(f"{path} is damaged: {error}") from error
+
+
+def write_meta(folder: Path, meta: Meta) -> None:
+    """Write meta.json atomically."""
+    write_atomically(Path(folder) / META, msgspec.json.format(msgspec.json.encode(meta)))
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """All of ``content`` under ``path``, or what was there before."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,182 @@
+"""NaturalInversion (Kim et al., AAAI 2022): one generator per batch, a pyramid over the teacher's
+features, and a learned scale per image and channel.
+
+Algorithm 1: for every batch, generator, pyramid and alpha start anew and one latent is drawn; each
+iteration renders alpha * P(G(z, y)) and takes one step of all three on Eq. 8.
+
+Differs from the paper where the official code does: the teacher's features are constants (no
+gradient into the generator through them), the image is jittered before the pyramid and again before
+the loss, R_BN has a factor (10 on CIFAR-10, 3 on CIFAR-100), and the image kept is the one with the
+lowest loss. Differs from the official code: every batch has its own seed, and K classes are K
+where the code has 10.
+"""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from naturalinversion.errors import SettingError
+from naturalinversion.generated_images import GeneratedImages
+from naturalinversion.generators import ConditionalGenerator
+from naturalinversion.inversion import Inversion, Keep, Weights, invert
+from naturalinversion.jitter import Jitter
+from naturalinversion.progress import Progress
+from naturalinversion.pyramid import FeatureTransferPyramid, Head
+from naturalinversion.seeds import derive, generator, seeded
+from naturalinversion.synthesis import Batch, StudentUse, Training, balanced_labels
+from naturalinversion.teacher import Teacher
+
+
+@dataclass(kw_only=True)
+class NaturalInversion:
+    """The synthesizer, with the switches that the paper's Tables 3 and 4 turn.
+
+    Defaults are the published values for CIFAR-10 with ResNet-34 and batches of 256.
+    ``reference_batch`` keeps the balance of the loss at other batch sizes (0: weights as they are).
+    Without ``one_to_one``, one generator is trained in `prepare` for ``iterations`` steps of
+    ``shared_batch`` images with latents drawn anew in each, and every batch is a sample of it.
+    """
+
+    iterations: int = 2000
+    latent: int = 1024
+    generator_width: float = 1.0
+    rate_generator: float = 1e-3
+    rate_pyramid: float = 5e-4
+    rate_scaling: float = 0.05
+    cross_entropy: float = 1.0
+    bn_statistics: float = 10.0
+    total_variation: float = 6e-3
+    l2: float = 1.5e-5
+    compete: float = 0.0
+    compete_floor: float = 0.01
+    reference_batch: int = 0
+    jitter: int = 2
+    flip: bool = True
+    keep: Keep = "best"
+    one_to_one: bool = True
+    shared_batch: int = 256
+    pyramid: bool = True
+    pyramid_stages: tuple[int, ...] | None = None
+    pyramid_head: Head = "conv_tanh"
+    feature_gradient: bool = False
+    channel_scaling: bool = True
+
+    student_use: ClassVar[StudentUse] = "none"
+
+    _teacher: Teacher = field(init=False, repr=False)
+    _student: nn.Module | None = field(default=None, init=False, repr=False)
+    _shared: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.iterations < 1:
+            raise SettingError(f"iterations is {self.iterations}: one or more")
+
+    @property
+    def prepare_steps(self) -> int:
+        """Optimisation steps of `prepare`."""
+        return 0 if self.one_to_one else self.iterations
+
+    def prepare(
+        self, teacher: Teacher, student: nn.Module | None, seed: int, training: Training
+    ) -> None:
+        """Keep the teacher and the student to compete with; train the shared generator if any."""
+        self._teacher = teacher
+        self._student = None if student is None else student.eval().requires_grad_(False)
+        if self.one_to_one:
+            return
+        saved = training.restore()
+        if saved is None:
+            labels = balanced_labels(self.shared_batch, teacher.num_classes, derive(seed, "labels"))
+            source = self._source(labels.to(teacher.device), seed, resample=True)
+            self._invert(source, labels.to(teacher.device), seed, training.progress)
+            saved = {"source": source.state_dict()}
+            training.save(saved)
+        self.load_state_dict(saved["source"])
+
+    def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
+        """One batch (N, 3, H, W) for ``labels`` (N,) from a generator of its own."""
+        source = self._source(labels, seed)
+        if self.one_to_one:
+            result = self._invert(source, labels, seed, progress)
+            return Batch(result.images, labels, result.losses)
+        if self.channel_scaling and len(labels) != self.shared_batch:
+            raise SettingError(
+                f"the shared generator scales {self.shared_batch} images, not {len(labels)}: set "
+                "shared_batch to the batch size"
+            )
+        source.load_state_dict(self._shared)
+        with torch.no_grad():
+            return Batch(source.render(None), labels)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The shared generator, pyramid and scale; empty with one generator per batch."""
+        return dict(self._shared)
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take the shared generator back."""
+        self._shared = dict(state)
+
+    def _source(self, labels: Tensor, seed: int, resample: bool = False) -> GeneratedImages:
+        teacher = self._teacher
+        size, place = teacher.image_shape[-1], {"device": teacher.device, "dtype": teacher.dtype}
+        with seeded(derive(seed, "networks")):
+            network = ConditionalGenerator(
+                teacher.num_classes,
+                latent=self.latent,
+                image_size=size,
+                width=self.generator_width,
+            )
+            pyramid = None
+            if self.pyramid:
+                pyramid = FeatureTransferPyramid(
+                    teacher.stages, size, used=self.pyramid_stages, head=self.pyramid_head
+                )
+            scale = torch.randn(len(labels), 3, 1, 1) + 5.0
+            latent = torch.randn(len(labels), self.latent)
+        source = GeneratedImages(
+            teacher,
+            network,
+            pyramid,
+            scale if self.channel_scaling else None,
+            latent=latent.to(**place),
+            labels=labels,
+            rates=(self.rate_generator, self.rate_pyramid, self.rate_scaling),
+            feature_gradient=self.feature_gradient,
+            resample=generator(derive(seed, "latents")) if resample else None,
+        )
+        return source.to(**place)
+
+    def _invert(
+        self, source: GeneratedImages, labels: Tensor, seed: int, progress: Progress
+    ) -> Inversion:
+        weights = Weights(
+            self.cross_entropy, self.bn_statistics, self.total_variation, self.l2, self.compete
+        )
+        draws = Jitter(self.jitter, self.flip).draw(
+            self.iterations, generator(derive(seed, "jitter"))
+        )
+        return invert(
+            self._teacher,
+            source,
+            labels,
+            weights.for_batch(len(labels), self.reference_batch),
+            draws,
+            keep=self.keep if self.one_to_one else "last",
+            student=self._student,
+            compete_floor=self.compete_floor,
+            on_iteration=lambda: progress(1),
+        )
+
+
+@dataclass(kw_only=True)
+class AdaptiveNaturalInversion(NaturalInversion):
+    """NaturalInversion plus ADI's competition term: the paper's "A-ours".
+
+    The paper says it in one sentence; the factor is ADI's (Yin et al., 2020).
+    """
+
+    compete: float = 10.0
+
+    student_use: ClassVar[StudentUse] = "compete"

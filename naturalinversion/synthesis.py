@@ -1,0 +1,162 @@
+"""What a data-free method is, and the one function that runs any of them.
+
+A method implements `Synthesizer`; `synthesize` owns labels, seeds, shards, resume and progress, so
+that a method is only its mathematics.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from naturalinversion.errors import DivergedError, SettingError, StoreError
+from naturalinversion.images import (
+    META,
+    Meta,
+    SyntheticDataset,
+    read_meta,
+    shard_is_whole,
+    write_meta,
+    write_shard,
+)
+from naturalinversion.progress import Progress, silent
+from naturalinversion.seeds import derive, generator
+from naturalinversion.teacher import Teacher
+
+StudentUse = Literal["none", "compete", "joint"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images (N, 3, H, W) in teacher space, labels (N,), and each loss term's course (E,)."""
+
+    images: Tensor
+    labels: Tensor
+    losses: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass
+class Training:
+    """What `Synthesizer.prepare` may use besides teacher and student.
+
+    ``progress`` reports steps. ``restore`` returns what the last ``save`` got, or None: a method that
+    trains for long saves its state now and then, and goes on from it after an interruption.
+    """
+
+    progress: Progress = silent
+    restore: Callable[[], dict[str, Any] | None] = lambda: None
+    save: Callable[[dict[str, Any]], None] = lambda state: None
+
+
+class Synthesizer(Protocol):
+    """A data-free method: a class whose constructor takes its hyper-parameters by name.
+
+    ``student_use`` says what the student passed to `prepare` is for: ``none`` (a student is trained
+    later, on the finished images), ``compete`` (the images are to split it from the teacher, it is
+    not changed), ``joint`` (it is trained here, together with the generator).
+    """
+
+    student_use: ClassVar[StudentUse]
+
+    def prepare(
+        self, teacher: Teacher, student: nn.Module | None, seed: int, training: Training
+    ) -> None:
+        """Learn what all batches share; keeps ``teacher`` (and ``student``) for `batch`."""
+
+    def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
+        """One batch for the target ``labels`` (N,); depends on nothing but `prepare` and these.
+
+        A method without targets ignores their values and returns labels of its own.
+        """
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """What `prepare` learned, empty if nothing."""
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take back what `state_dict` gave; `prepare` with its arguments was or will be called."""
+
+
+def balanced_labels(size: int, num_classes: int, seed: int) -> Tensor:
+    """``size`` labels (N,): every class as often, and the rest distinct classes drawn at random."""
+    whole = torch.arange(num_classes).repeat(size // num_classes)
+    rest = torch.randperm(num_classes, generator=generator(seed))[: size % num_classes]
+    return torch.cat([whole, rest])
+
+
+def synthesize(
+    synthesizer: Synthesizer,
+    teacher: Teacher,
+    folder: Path,
+    *,
+    batches: int,
+    batch_size: int,
+    seed: int = 0,
+    student: nn.Module | None = None,
+    method: str = "",
+    settings: Mapping[str, Any] | None = None,
+    training: Training | None = None,
+    on_batch: Callable[[int, Batch], None] | None = None,
+) -> SyntheticDataset:
+    """Fill ``folder`` with ``batches`` batches and return them.
+
+    Whole batches found there are kept, so the same call again goes on where it was interrupted and
+    ends with the same bytes. ``on_batch`` is told of every batch made in this call. Raises
+    `StoreError` when the folder holds images of another run, `SettingError` when the method needs a
+    student and got none, `DivergedError` naming the batch.
+    """
+    if batches < 1 or batch_size < 2:
+        raise SettingError(f"{batches} batches of {batch_size}: at least one batch of two images")
+    if synthesizer.student_use != "none" and student is None:
+        raise SettingError(f"{type(synthesizer).__name__} needs a student ({synthesizer.student_use})")
+    training = training or Training()
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    meta = Meta(
+        method=method or type(synthesizer).__name__,
+        teacher=teacher.fingerprint,
+        num_classes=teacher.num_classes,
+        image_shape=teacher.image_shape,
+        mean=teacher.mean,
+        std=teacher.std,
+        seed=seed,
+        batch_size=batch_size,
+        batches=batches,
+        settings=dict(settings or {}),
+    )
+    _claim(folder, meta)
+    missing = [index for index in range(batches) if not shard_is_whole(folder, index)]
+    if missing or synthesizer.student_use == "joint":
+        synthesizer.prepare(teacher, student, derive(seed, "prepare"), training)
+    for index in missing:
+        labels = balanced_labels(batch_size, teacher.num_classes, derive(seed, "labels", index))
+        try:
+            batch = synthesizer.batch(
+                labels.to(teacher.device), derive(seed, "batch", index), training.progress
+            )
+        except DivergedError as error:
+            raise DivergedError(f"batch {index}: {error}") from error
+        if not batch.images.isfinite().all():
+            raise DivergedError(f"batch {index}: the images hold NaN or infinity")
+        write_shard(folder, index, batch.images, batch.labels)
+        if on_batch is not None:
+            on_batch(index, batch)
+    return SyntheticDataset(folder)
+
+
+def iterations_of(synthesizer: Synthesizer, batches: int) -> int:
+    """How many optimisation steps `synthesize` will report, for a progress bar; 0 if unknown."""
+    per_batch = getattr(synthesizer, "iterations", 0)
+    shared = getattr(synthesizer, "prepare_steps", 0)
+    return int(per_batch * batches + shared)
+
+
+def _claim(folder: Path, meta: Meta) -> None:
+    if (folder / META).exists():
+        found = read_meta(folder)
+        if found != meta:
+            raise StoreError(f"{folder} holds images of another run ({found.method})")
+        return
+    write_meta(folder, meta)

@@ -1,0 +1,160 @@
+"""Records: one JSON file per finished cell, written last and atomically, read strictly.
+
+A cell lives in ``runs/<kind>/<label>-<key>/``; its ``record.json`` is what every table, figure and
+page is made of. A number that is not finite is refused at the door, so no table can show it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+SCHEMA = 1
+FILE_NAME = "record.json"
+
+Metric = float | int | str | list[float]
+
+
+class RecordError(ValueError):
+    """A record or view cannot be used; the message is one line: the file and the reason."""
+
+
+class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a cell took: wall and CPU seconds, images made or read, peak memory in 1e6 bytes."""
+
+    seconds: float
+    cpu_seconds: float
+    images: int
+    peak_memory_mb: float
+
+
+class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a cell ran: commit, library versions, device, precision, threads, ISO start time."""
+
+    commit: str
+    versions: dict[str, str]
+    device: str
+    precision: str
+    threads: int
+    platform: str
+    started: str
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One finished cell: accuracies in ``metrics`` are fractions, ``inputs`` maps role -> key."""
+
+    schema: int = SCHEMA
+    kind: str
+    label: str
+    key: str
+    recipe: dict[str, Any]
+    inputs: dict[str, str]
+    metrics: dict[str, Metric]
+    cost: Cost
+    provenance: Provenance
+    artefacts: dict[str, str]
+    notes: list[str] = []
+
+
+class _Header(msgspec.Struct):
+    schema: int
+
+
+StructT = TypeVar("StructT", bound=msgspec.Struct)
+
+
+def folder_of(runs: Path, record: Record) -> Path:
+    """The folder of a record's cell, ``runs/<kind>/<label>-<key>``."""
+    name = f"{record.label}-{record.key}"
+    for part in (record.kind, name):
+        if part in ("", ".", "..") or Path(part).name != part:
+            raise RecordError(f"record {record.key}: {part!r} cannot be the name of a folder")
+    return runs / record.kind / name
+
+
+def write(folder: Path, record: Record) -> None:
+    """Write ``folder/record.json`` atomically; RecordError names a number that is not finite."""
+    path = folder / FILE_NAME
+    for name, number in _numbers(msgspec.to_builtins(record)):
+        if not math.isfinite(number):
+            raise RecordError(f"{path}: {name} is {number}; a record holds finite numbers only")
+    folder.mkdir(parents=True, exist_ok=True)
+    text = msgspec.json.format(msgspec.json.encode(record, order="sorted"), indent=2)
+    write_atomically(path, text + b"\n")
+
+
+def read(path: Path) -> Record:
+    """Read one record; RecordError if it is missing, truncated, foreign or of another schema."""
+    return read_struct(path, Record, SCHEMA)
+
+
+def load_all(runs: Path) -> dict[str, Record]:
+    """Every record of ``runs/*/*/record.json`` by key; RecordError if two folders hold one key."""
+    records: dict[str, Record] = {}
+    paths: dict[str, Path] = {}
+    for path in sorted(runs.glob(f"*/*/{FILE_NAME}")):
+        record = read(path)
+        if record.key in records:
+            raise RecordError(
+                f"{path}: same key as {paths[record.key]}; keep one of the two folders"
+            )
+        records[record.key], paths[record.key] = record, path
+    return records
+
+
+def read_struct(path: Path, struct: type[StructT], schema: int) -> StructT:
+    """Decode a JSON file into ``struct``, schema first; RecordError says what is wrong."""
+    what = struct.__name__.lower()
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise RecordError(f"{path}: missing") from None
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read ({error.strerror})") from None
+    try:
+        found = msgspec.json.decode(raw, type=_Header).schema
+        if found != schema:
+            age = "newer" if found > schema else "older"
+            raise RecordError(
+                f"{path}: schema {found} is {age} than this program's {schema}; "
+                f"read it with the version that wrote it, or make the {what} again"
+            )
+        return msgspec.json.decode(raw, type=struct)
+    except msgspec.ValidationError as error:
+        raise RecordError(f"{path}: not a {what} of this project ({error})") from None
+    except msgspec.DecodeError as error:
+        raise RecordError(f"{path}: truncated or not JSON ({error})") from None
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write ``path`` so that a reader sees the old file or the whole new one, never a part."""
+    # Not tempfile: its files are private to the user, and runs folders are shared.
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with draft.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be written ({error.strerror})") from None
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _numbers(tree: object, name: str = "") -> Iterator[tuple[str, float]]:
+    """Every float in nested builtins with its dotted name."""
+    if isinstance(tree, float):
+        yield name, tree
+    elif isinstance(tree, Mapping):
+        for key, value in tree.items():
+            yield from _numbers(value, f"{name}.{key}" if name else str(key))
+    elif isinstance(tree, list | tuple):
+        for index, value in enumerate(tree):
+            yield from _numbers(value, f"{name}[{index}]")

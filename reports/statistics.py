@@ -1,0 +1,132 @@
+"""Statistics for a handful of seeds: mean, sd, bootstrap interval, paired comparison, marks.
+
+Nothing is claimed that the seeds cannot carry: no sd under two, no interval and no test under
+three, and no "best" where the difference to the next is inside the noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import stats  # type: ignore[import-untyped]
+
+ENOUGH_SEEDS = 3
+SIGNIFICANCE = 0.05
+RESAMPLES = 9999
+
+Mark = Literal["", "best", "second", "tied"]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """``n`` values: mean, sd (None under two), 95 % bootstrap interval (None under three)."""
+
+    n: int
+    mean: float
+    sd: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Mean of first - second over ``n`` shared seeds, and its p-value (None under three seeds)."""
+
+    n: int
+    difference: float | None
+    p_value: float | None
+
+
+def summarise(values: Sequence[float]) -> Summary:
+    """Summary of at least one value; ValueError for none."""
+    if not values:
+        raise ValueError("no values to summarise")
+    sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    low, high = bootstrap_interval(values) or (None, None)
+    return Summary(len(values), float(np.mean(values)), sd, low, high)
+
+
+def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """95 % percentile bootstrap interval of the mean, fixed seed; None under three values.
+
+    With three seeds it is narrower than a true 95 % interval would be; it shows the spread.
+    """
+    if len(values) < ENOUGH_SEEDS:
+        return None
+    if min(values) == max(values):
+        return float(values[0]), float(values[0])
+    interval = stats.bootstrap(
+        (np.asarray(values, dtype=float),),
+        np.mean,
+        n_resamples=RESAMPLES,
+        method="percentile",
+        random_state=np.random.default_rng(0),
+    ).confidence_interval
+    return float(interval.low), float(interval.high)
+
+
+def compare_by_seed(first: Mapping[int, float], second: Mapping[int, float]) -> Comparison:
+    """Paired t-test over the seeds that both have; arguments map seed -> value."""
+    seeds = sorted(first.keys() & second.keys())
+    if not seeds:
+        return Comparison(0, None, None)
+    a, b = np.array([first[s] for s in seeds]), np.array([second[s] for s in seeds])
+    difference = float(np.mean(a - b))
+    if len(seeds) < ENOUGH_SEEDS:
+        return Comparison(len(seeds), difference, None)
+    if np.ptp(a - b) <= 1e-12 * max(1.0, float(np.abs(a).max())):
+        # The same difference in every seed: t is 0/0 or infinite, and scipy warns.
+        return Comparison(len(seeds), difference, 0.0 if abs(difference) > 1e-12 else 1.0)
+    return Comparison(len(seeds), difference, float(stats.ttest_rel(a, b).pvalue))
+
+
+def correct_for_many(p_values: Sequence[float | None]) -> list[float | None]:
+    """Benjamini-Hochberg over the p-values that exist; None stays None."""
+    known = [p for p in p_values if p is not None]
+    if not known:
+        return list(p_values)
+    corrected = iter(stats.false_discovery_control(known))
+    return [None if p is None else float(next(corrected)) for p in p_values]
+
+
+def rank_marks(
+    rows: Sequence[Mapping[str, Mapping[int, float]]], *, higher_is_better: bool
+) -> list[dict[str, Mark]]:
+    """Best and second best of each row; a row maps column -> seed -> value.
+
+    ``best`` only if a paired test over three seeds or more, corrected over the rows of the table,
+    tells the first from the next; where it cannot, the two are ``tied``. With one seed each there
+    is no noise to know, and the order is marked as it stands.
+    """
+    leaders = [_first_two(row, higher_is_better) for row in rows]
+    tests = [
+        compare_by_seed(row[pair[0]], row[pair[1]]).p_value if pair else None
+        for row, pair in zip(rows, leaders, strict=True)
+    ]
+    marks: list[dict[str, Mark]] = []
+    for row, pair, p in zip(rows, leaders, correct_for_many(tests), strict=True):
+        if pair is None:
+            marks.append({})
+            continue
+        first, second = (row[column] for column in pair)
+        if len(first) == len(second) == 1:
+            apart = list(first.values()) != list(second.values())
+        else:
+            apart = p is not None and p < SIGNIFICANCE
+        best, next_best = pair
+        if apart:
+            marks.append({best: "best", next_best: "second"})
+        else:
+            marks.append({best: "tied", next_best: "tied"})
+    return marks
+
+
+def _first_two(
+    row: Mapping[str, Mapping[int, float]], higher_is_better: bool
+) -> tuple[str, str] | None:
+    means = {column: float(np.mean(list(seeds.values()))) for column, seeds in row.items() if seeds}
+    order = sorted(means, key=lambda column: means[column], reverse=higher_is_better)
+    return (order[0], order[1]) if len(order) > 1 else None
