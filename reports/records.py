@@ -95,16 +95,17 @@ def read(path: Path) -> Record:
 
 
 def load_all(runs: Path) -> dict[str, Record]:
-    """Every record of ``runs/*/*/record.json`` by key; RecordError if two folders hold one key."""
+    """Every record of ``runs/*/*/record.json`` by key; RecordError if two of one key disagree."""
     records: dict[str, Record] = {}
     paths: dict[str, Path] = {}
     for path in sorted(runs.glob(f"*/*/{FILE_NAME}")):
         record = read(path)
-        if record.key in records:
+        known = records.setdefault(record.key, record)
+        paths.setdefault(record.key, path)
+        if known.metrics != record.metrics:
             raise RecordError(
-                f"{path}: same key as {paths[record.key]}; keep one of the two folders"
+                f"{path}: key and recipe of {paths[record.key]}, but other numbers; keep one of them"
             )
-        records[record.key], paths[record.key] = record, path
     return records
 
 

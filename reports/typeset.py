@@ -23,7 +23,7 @@ _LATEX = str.maketrans(
         **{"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"},
         **{"<": r"\textless{}", ">": r"\textgreater{}", "→": r"$\rightarrow$"},
         **{"±": r"$\pm$", "–": "--", "—": "---", "|": r"\textbar{}", "\n": " "},  # noqa: RUF001
-        **{"[": "{[}", "*": "{*}"},  # at the start of a row they would be an argument of \\\\
+        **{"[": "{[}", "*": "{*}"},  # at the start of a row they would be an argument of \\
     }
 )
 _MARKDOWN = str.maketrans({letter: f"\\{letter}" for letter in "\\|*_`<"} | {"\n": " "})
@@ -33,7 +33,7 @@ Escape = Callable[[str], str]
 
 
 def notes(view: View, frame: pd.DataFrame, second: str = "underlined") -> list[str]:
-    """Caption lines: data, scale, seeds, n, marks, protocols, footnotes of the view."""
+    """Caption lines: data, scale, seeds, n, marks, protocols of the columns."""
     better = "higher" if view.higher_is_better else "lower"
     unit = f" in {view.unit}" if view.unit else ""
     least, most = _counts(frame)
@@ -44,13 +44,7 @@ def notes(view: View, frame: pd.DataFrame, second: str = "underlined") -> list[s
         f"n = {most if least == most else f'{least} to {most}'} "
         f"(planned seeds: {', '.join(map(str, view.seeds))})."
     )
-    if view.on_published_data:
-        lines.append(f"Published: the paper's numbers for {view.published_dataset}.")
-    else:
-        lines.append(
-            f"Published numbers are for {view.published_dataset}, not for {view.dataset}: they are "
-            "there for orientation and cannot be compared with the measured ones."
-        )
+    lines.append(about_published(view))
     if frame["reimplemented"].any():
         lines.append("* published, re-implemented by the paper's authors.")
     lines.append(_explain_marks(most, second))
@@ -61,8 +55,22 @@ def notes(view: View, frame: pd.DataFrame, second: str = "underlined") -> list[s
     lines += [f"Protocol {name}: {titles}." for name, titles in by_protocol.items() if titles]
     if all(by_protocol.values()):
         lines.append("Best and second are taken over both protocols, as in the paper.")
-    lines += [f"{column.title}: {column.note}" for column in view.columns if column.note]
-    return lines + [f"[{letter(view, key)}] {text}" for key, text in view.footnotes.items()]
+    return lines + [f"{column.title}: {column.note}" for column in view.columns if column.note]
+
+
+def footnotes(view: View) -> list[str]:
+    """The footnotes of the published numbers, each with its letter."""
+    return [f"[{letter(view, key)}] {text}" for key, text in view.footnotes.items()]
+
+
+def about_published(view: View) -> str:
+    """Whether the published numbers can be compared with the measured ones, in one sentence."""
+    if view.on_published_data:
+        return f"Published: the paper's numbers for {view.published_dataset}."
+    return (
+        f"Published numbers are for {view.published_dataset}, not for {view.dataset}: they are "
+        "there for orientation and cannot be compared with the measured ones."
+    )
 
 
 def _counts(frame: pd.DataFrame) -> tuple[int, int]:
@@ -126,9 +134,8 @@ def published_text(view: View, line: Line, places: int) -> str:
 def to_markdown(view: View, frame: pd.DataFrame) -> str:
     """A padded pipe table that also reads in a terminal, and the notes below it."""
     wide = _wide(view, frame, _markdown, {"best": "**{}**", "": "{}"}, other="_{}_")
-    head = [
-        f"{title} ({protocol})" if protocol else title for title, protocol in wide.columns.to_list()
-    ]
+    titles, protocols = (wide.columns.get_level_values(level) for level in (0, 1))
+    head = [f"{t} ({p})" if p else str(t) for t, p in zip(titles, protocols, strict=True)]
     body = [[str(cell) for cell in line] for line in wide.itertuples(index=False)]
     widths = [max(3, *map(len, column)) for column in zip(head, *body, strict=True)]
     texts = len(view.rows[0].labels) + 1
@@ -140,7 +147,8 @@ def to_markdown(view: View, frame: pd.DataFrame) -> str:
 
     rule = ["-" * w if i < texts else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
     lines = [f"### {_markdown(view.title)}", "", *map(line_of, [head, rule, *body]), ""]
-    lines += [f"- {_markdown(note)}" for note in notes(view, frame, "in italics")]
+    for note in [*notes(view, frame, "in italics"), *footnotes(view)]:
+        lines.append(f"- {_markdown(note)}")
     return "\n".join(lines) + "\n"
 
 
@@ -162,7 +170,7 @@ def to_latex(view: View, frame: pd.DataFrame) -> str:
         environment="table*",
         position="t",
         position_float="centering",
-        caption=_latex(" ".join([f"{view.title}.", *notes(view, frame)])),
+        caption=_latex(" ".join([f"{view.title}.", *notes(view, frame), *footnotes(view)])),
         label="tab:" + re.sub(r"[^a-z0-9]+", "-", view.name.lower()),
         sparse_columns=False,
     )

@@ -38,8 +38,9 @@ def measure(images: Tensor) -> tuple[Channels, Channels]:
     means, deviations = [], []
     for channel in range(3):
         counts = torch.zeros(256, dtype=torch.float64)
-        for part in images[:, channel].split(4096):
-            counts += torch.bincount(part.reshape(-1), minlength=256)
+        for start in range(0, len(images), 4096):
+            pixels = images[start : start + 4096, channel].reshape(-1)
+            counts += torch.bincount(pixels, minlength=256)
         share = counts / counts.sum()
         mean = float(share @ levels)
         variance = float(share @ (levels - mean).square())

@@ -1,4 +1,4 @@
-"""ImageFolder trees: ``FOLDER/{train,test}/<class>/<image>``, checked before anything is decoded."""
+"""ImageFolder trees, ``FOLDER/{train,test}/<class>/<image>``: listed, checked, decoded."""
 
 import hashlib
 import os
@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from tqdm import tqdm
 
 from benchmarks.datasets.types import ImageSet
 from benchmarks.errors import MissingError, UsageError
+from naturalinversion.progress import Progress, bar
 
 SPLITS = ("train", "test")
 _CHUNK = 256  # files a task: large enough that handing out tasks costs nothing
@@ -87,12 +87,11 @@ def decode(tree: Tree, *, fit: int | None = None) -> tuple[ImageSet, ImageSet]:
                 f"{path} is {size}x{height} pixels, not square: give an image size to resize to"
             )
     total = sum(len(files) for files in tree.files.values())
-    quiet = True if os.environ.get("CI") else None  # None: off when stderr is no terminal
     with (
-        tqdm(total=total, desc=tree.folder.name, unit="img", leave=False, disable=quiet) as bar,
+        bar(total, f"reading {tree.folder.name}", "img") as advance,
         ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool,
     ):
-        train, test = (_decode_split(tree.files[s], size, fit, pool, bar) for s in SPLITS)
+        train, test = (_decode_split(tree.files[s], size, fit, pool, advance) for s in SPLITS)
     return train, test
 
 
@@ -101,7 +100,7 @@ def _decode_split(
     size: int,
     fit: int | None,
     pool: ThreadPoolExecutor,
-    bar: "tqdm[None]",
+    advance: Progress,
 ) -> ImageSet:
     images = np.empty((len(files), 3, size, size), dtype=np.uint8)
 
@@ -123,7 +122,7 @@ def _decode_split(
     tasks = [pool.submit(work, chunk) for chunk in chunks]
     try:
         for task in tasks:
-            bar.update(task.result())
+            advance(task.result())
     finally:
         for task in tasks:
             task.cancel()

@@ -54,6 +54,6 @@ def fingerprint(train: ImageSet, test: ImageSet) -> str:
     digest = hashlib.sha256()
     for split in (train, test):
         digest.update(repr(tuple(split.images.shape)).encode())
-        digest.update(split.images.contiguous().numpy())
-        digest.update(split.labels.contiguous().numpy())
+        digest.update(split.images.contiguous().numpy().data)
+        digest.update(split.labels.contiguous().numpy().data)
     return digest.hexdigest()

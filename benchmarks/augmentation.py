@@ -1,0 +1,81 @@
+"""Random crops and flips of a whole batch, on the device that holds it, and normalisation.
+
+The draws are made on the host from a generator, for as many images as wanted (an epoch, say), so
+that every device sees the same ones and no step waits for them. Applying them is one gather.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Padding = Literal["zeros", "reflect"]
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """Where each of N images is cropped and whether it is mirrored."""
+
+    offsets: Tensor  # (N, 2) int64 in 0..2*padding: the crop's top row and left column
+    flips: Tensor  # (N,) bool
+
+    def __getitem__(self, part: slice) -> "Draws":
+        return Draws(self.offsets[part], self.flips[part])
+
+    def to(self, device: torch.device) -> "Draws":
+        """The same draws on ``device``."""
+        return Draws(self.offsets.to(device), self.flips.to(device))
+
+
+def draw(count: int, *, padding: int, flip: bool, generator: torch.Generator) -> Draws:
+    """Draws for ``count`` images: offsets uniform over the padded image, flips with chance 1/2."""
+    offsets = torch.randint(0, 2 * padding + 1, (count, 2), generator=generator)
+    if flip:
+        flips = torch.randint(0, 2, (count,), generator=generator).bool()
+    else:
+        flips = torch.zeros(count, dtype=torch.bool)
+    return Draws(offsets, flips)
+
+
+def crop_and_flip(
+    images: Tensor, draws: Draws, *, padding: int, mode: Padding, fill: Tensor
+) -> Tensor:
+    """Pad (N, C, H, W) by ``padding`` on each side, crop to (H, W) where drawn, mirror where drawn.
+
+    ``fill`` (C,) is what "zeros" pads with, in the unit of the images: 0 for uint8 pixels (black,
+    as torchvision's RandomCrop before ToTensor), black after normalisation for images in teacher
+    space. "reflect" mirrors at the edge without repeating it and needs ``padding < min(H, W)``.
+    """
+    count, channels, height, width = images.shape
+    rows = draws.offsets[:, :1] + torch.arange(height, device=images.device)  # (N, H), padded rows
+    across = torch.arange(width, device=images.device)
+    columns = draws.offsets[:, 1:] + torch.where(draws.flips[:, None], width - 1 - across, across)
+    stride = width
+    if mode == "reflect":
+        rows = _reflect(rows - padding, height)
+        columns = _reflect(columns - padding, width)
+    elif padding:
+        stride = width + 2 * padding
+        padded = fill.to(images.dtype).view(1, channels, 1, 1)
+        padded = padded.expand(count, channels, height + 2 * padding, stride).contiguous()
+        padded[:, :, padding:-padding, padding:-padding] = images
+        images = padded
+    places = (rows[:, :, None] * stride + columns[:, None, :]).view(count, 1, -1)
+    cropped = images.flatten(2).gather(2, places.expand(-1, channels, -1))
+    return cropped.view(count, channels, height, width)
+
+
+def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """float32 in teacher space: uint8 pixels scaled to [0, 1], minus ``mean`` (C,), over ``std``.
+
+    Floating-point images are in teacher space already and only become float32.
+    """
+    if images.dtype != torch.uint8:
+        return images.float()
+    shape = (1, -1, 1, 1)
+    return images.float().sub_((mean * 255).view(shape)).div_((std * 255).view(shape))
+
+
+def _reflect(index: Tensor, size: int) -> Tensor:
+    return (size - 1) - ((size - 1) - index.abs()).abs()

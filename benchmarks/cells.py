@@ -1,0 +1,51 @@
+"""Cells: one unit of work each, named by the hash of its recipe and of the cells it reads.
+
+A cell's folder is ``runs/<kind>/<label>-<key>``. Two commands that need the same cell name it the
+same, so it runs once; a changed recipe is another cell, so nothing old is mistaken for it.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from functools import cached_property
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+KEY_SCHEMA = 1  # raised when cells of old runs must not be reused
+
+
+class Cell(msgspec.Struct, frozen=True, dict=True):
+    """``recipe`` is plain data (what JSON can hold); ``inputs`` maps a role to another cell."""
+
+    kind: str
+    label: str
+    recipe: dict[str, Any]
+    inputs: dict[str, "Cell"] = {}
+
+    @cached_property
+    def key(self) -> str:
+        """Twelve hexadecimal digits; the label does not count."""
+        inputs = {role: cell.key for role, cell in self.inputs.items()}
+        content = msgspec.json.encode([KEY_SCHEMA, self.kind, self.recipe, inputs], order="sorted")
+        return hashlib.sha256(content).hexdigest()[:12]
+
+    def folder(self, runs: Path) -> Path:
+        """Where the cell's artefacts and its record lie."""
+        return runs / self.kind / f"{self.label}-{self.key}"
+
+
+def closure(targets: Iterable[Cell]) -> list[Cell]:
+    """The targets and everything they read, each once, inputs before what reads them."""
+    cells: dict[str, Cell] = {}
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    waiting = list(targets)
+    while waiting:
+        cell = waiting.pop()
+        if cell.key in cells:
+            continue
+        cells[cell.key] = cell
+        sorter.add(cell.key, *(c.key for c in cell.inputs.values()))
+        waiting.extend(cell.inputs.values())
+    return [cells[key] for key in sorter.static_order()]

@@ -1,0 +1,65 @@
+"""The command line: ``python -m benchmarks {run,plan,status,report,compare,synthesize}``.
+
+Exit codes: 0 fine; 1 a cell failed; 2 usage or recipe error; 3 a needed file is missing; 130
+interrupted (what was finished is kept, the same command goes on).
+"""
+
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Annotated
+
+import tyro
+from tyro.conf import subcommand
+
+from benchmarks.commands.compare import Compare
+from benchmarks.commands.plan import Plan
+from benchmarks.commands.report import Report
+from benchmarks.commands.run import Run
+from benchmarks.commands.status import Status
+from benchmarks.commands.synthesize import Synthesize
+from benchmarks.output import say
+from benchmarks.runner import KNOWN_ERRORS
+
+Command = (
+    Annotated[Run, subcommand("run")]
+    | Annotated[Plan, subcommand("plan")]
+    | Annotated[Status, subcommand("status")]
+    | Annotated[Report, subcommand("report")]
+    | Annotated[Compare, subcommand("compare")]
+    | Annotated[Synthesize, subcommand("synthesize")]
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse, run, and exit with the command's code; a known error is one line on stderr."""
+    command = tyro.cli(Command, prog="python -m benchmarks", args=arguments, description=__doc__)  # type: ignore[call-overload]
+    sys.exit(execute(command))
+
+
+def execute(command: "Run | Plan | Status | Report | Compare | Synthesize") -> int:
+    """Run a parsed command and return its exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return command.run()
+    except KNOWN_ERRORS as error:
+        say(f"error: {error}")
+        return int(getattr(error, "exit_code", 1))
+    except OSError as error:
+        say(f"error: {error.filename or 'file system'}: {error.strerror or error}")
+        return 1
+    except _Terminated:
+        say("terminated: what was finished is kept, the same command goes on")
+        return 143
+    except KeyboardInterrupt:
+        say("interrupted: what was finished is kept, the same command goes on")
+        return 130
+
+
+class _Terminated(BaseException):
+    """SIGTERM, raised so that locks and bars are let go."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise _Terminated

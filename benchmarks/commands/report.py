@@ -1,0 +1,26 @@
+"""``report``: tables and page from the records, nothing run."""
+
+from dataclasses import dataclass, field
+
+from benchmarks.options import Flat, Where
+from benchmarks.output import result, result_json, say
+from reports.render import render
+
+
+@dataclass(frozen=True)
+class Report:
+    """Write all tables and the page again from the records in the runs folder."""
+
+    where: Flat[Where] = field(default_factory=Where)
+    json: bool = False
+    """print the files written as JSON"""
+
+    def run(self) -> int:
+        """Render every view."""
+        rendered = render(self.where.runs_dir, self.where.out_dir)
+        if self.json:
+            result_json([str(path) for path in rendered.paths])
+        else:
+            result(rendered.markdown)
+        say(f"report: {self.where.out_dir / 'report.html'}")
+        return 0

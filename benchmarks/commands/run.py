@@ -1,0 +1,37 @@
+"""``run``: make a table's cells, then its report."""
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from tyro.conf import Positional
+
+from benchmarks.commands.common import finish_table, table_expansions
+from benchmarks.options import Flat, How, What, Where
+from benchmarks.output import say
+
+
+@dataclass(frozen=True)
+class Run:
+    """Run a table and report it; the same command again resumes."""
+
+    table: Positional[str]
+    """table5"""
+    what: Flat[What] = field(default_factory=What)
+    where: Flat[Where] = field(default_factory=Where)
+    how: Flat[How] = field(default_factory=How)
+    methods: tuple[str, ...] = ()
+    """some of the table's methods, or package.module:Class of your own; default: the table's"""
+    rows: tuple[str, ...] = ()
+    """some rows as teacher-student, e.g. resnet34-resnet18; default: all"""
+    yes: bool = False
+    """start a run at scale paper without asking for this flag"""
+    json: bool = False
+    """print the result as JSON"""
+
+    def run(self) -> int:
+        """Make the cells, write the views and the report, print the tables."""
+        expansions = table_expansions(self.table, self.what, self.methods, self.rows)
+        if self.what.scale == "paper" and not self.yes:
+            say("scale paper is days of work on a GPU: see the plan, then add --yes")
+            return 2
+        return finish_table(expansions, self.where, self.how, self.json)

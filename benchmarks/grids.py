@@ -1,0 +1,36 @@
+"""A small picture of a batch: one column per class, as in the paper's Figure 3."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from naturalinversion.images import to_pixels, write_atomically
+from naturalinversion.teacher import Teacher
+
+ROWS, COLUMNS, GAP, SCALE = 6, 10, 2, 2
+
+
+def save_grid(path: Path, images: Tensor, labels: Tensor, teacher: Teacher) -> None:
+    """Write a PNG of up to six images (N, 3, H, W) of each of the first ten classes.
+
+    Denormalised and clamped pixels; a class with fewer images leaves white places.
+    """
+    pixels = to_pixels(images, "denormalize", teacher.mean, teacher.std)
+    size = pixels.shape[-1]
+    step = size + GAP
+    sheet = np.full((ROWS * step - GAP, COLUMNS * step - GAP, 3), 255, dtype=np.uint8)
+    for column in range(min(COLUMNS, teacher.num_classes)):
+        chosen = torch.nonzero(labels == column).flatten()[:ROWS].tolist()
+        for row, index in enumerate(chosen):
+            top, left = row * step, column * step
+            image = pixels[index].permute(1, 2, 0).numpy()
+            sheet[top : top + size, left : left + size] = image
+    picture = Image.fromarray(sheet)
+    picture = picture.resize((picture.width * SCALE, picture.height * SCALE), Image.Resampling.NEAREST)
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG")
+    write_atomically(path, buffer.getvalue())

@@ -1,0 +1,33 @@
+"""The kinds of cell. A kind is a module with a typed ``Recipe`` and ``run(work, recipe)``.
+
+``run`` returns the record's metrics; ``images`` among them counts as the cell's images. To add a
+kind, add a module and its line here.
+"""
+
+import importlib
+from typing import Any, Protocol
+
+from benchmarks.work import Work
+
+KINDS = {
+    "classifier": "benchmarks.kinds.classifier",
+    "synthesis": "benchmarks.kinds.synthesis",
+    "student": "benchmarks.kinds.student",
+    "joint_student": "benchmarks.kinds.joint_student",
+}
+
+Metrics = dict[str, float | int | str | list[float]]
+
+
+class Kind(Protocol):
+    """What a kind's module offers."""
+
+    Recipe: type[Any]
+
+    def run(self, work: Work, recipe: Any) -> Metrics:
+        """Do the work in ``work.folder`` and return the metrics."""
+
+
+def kind(name: str) -> Kind:
+    """The module of a kind; imported late, so that synthesis never loads what reads real data."""
+    return importlib.import_module(KINDS[name])  # type: ignore[return-value]

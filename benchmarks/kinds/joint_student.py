@@ -1,0 +1,25 @@
+"""Test the student that grew together with a generator (DAFL, DFAD: the joint protocol)."""
+
+import msgspec
+
+from benchmarks.datasets import load
+from benchmarks.kinds import Metrics
+from benchmarks.kinds.outcome import splits
+from benchmarks.models import WEIGHTS, load_classifier
+from benchmarks.training import accuracy
+from benchmarks.work import Work
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which test split."""
+
+    dataset: str
+    image_size: int
+
+
+def run(work: Work, recipe: Recipe) -> Metrics:
+    """The student's accuracy as it is after the last epoch of its generator."""
+    model, _ = load_classifier(work.inputs["images"] / WEIGHTS)
+    dataset = load(recipe.dataset, root=work.data.root, image_size=recipe.image_size)
+    _, test = splits(dataset, work)
+    return {"test_accuracy": accuracy(model.to(work.machine.torch_device()), test)}

@@ -1,0 +1,59 @@
+"""Train a network in a cell, test it, keep its weights: what classifiers and students share."""
+
+import torch
+from torch import nn
+
+from benchmarks.datasets import Dataset
+from benchmarks.kinds import Metrics
+from benchmarks.models import WEIGHTS, Classifier, save_classifier
+from benchmarks.training import ImageSource, Loss, TrainingRecipe, accuracy, train
+from benchmarks.work import Work
+
+
+def splits(dataset: Dataset, work: Work) -> tuple[ImageSource, ImageSource]:
+    """The training and the test images on the cell's device."""
+    device = work.machine.torch_device()
+    mean, std = torch.tensor(dataset.mean), torch.tensor(dataset.std)
+    train_images, test_images = (
+        ImageSource(split.images, split.labels, mean, std).to(device)
+        for split in (dataset.train, dataset.test)
+    )
+    return train_images, test_images
+
+
+def finish(
+    work: Work,
+    model: nn.Module,
+    description: Classifier,
+    source: ImageSource,
+    test: ImageSource,
+    recipe: TrainingRecipe,
+    loss: Loss,
+    seed: int,
+) -> Metrics:
+    """Train ``model`` on ``source``, write its weights, and return accuracies and losses.
+
+    ``test_accuracy`` is that of the last epoch; ``best_test_accuracy`` is selected on the test set.
+    """
+    checkpoint = work.folder / "training.pt"
+    history = train(
+        model,
+        source,
+        recipe,
+        loss=loss,
+        seed=seed,
+        device=source.images.device,
+        evaluate=lambda network: accuracy(network, test),
+        checkpoint=checkpoint,
+        progress=work.title,
+        precision=work.machine.precision,
+    )
+    save_classifier(work.folder / WEIGHTS, model, description)
+    checkpoint.unlink(missing_ok=True)
+    assert history.last_accuracy is not None and history.best_accuracy is not None
+    return {
+        "test_accuracy": history.last_accuracy,
+        "best_test_accuracy": history.best_accuracy,
+        "final_loss": history.losses[-1],
+        "images_seen": history.images,
+    }

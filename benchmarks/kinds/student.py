@@ -1,0 +1,70 @@
+"""Distil the teacher into a student on finished synthetic images (the offline protocol).
+
+Hinton et al. (2015) as DeepInversion's authors used it (Yin et al., 2020): KL of the softened
+predictions, no labels, SGD with two drops, crops and flips. NaturalInversion's own recipe is in an
+appendix that is not public.
+"""
+
+import msgspec
+import torch
+
+from benchmarks.datasets import load
+from benchmarks.kinds import Metrics
+from benchmarks.kinds.outcome import finish, splits
+from benchmarks.kinds.synthesis import folder_of_images
+from benchmarks.models import WEIGHTS, as_teacher, load_classifier
+from benchmarks.training import ImageSource, TrainingRecipe, distillation_loss
+from benchmarks.work import Work
+from naturalinversion.images import SyntheticDataset
+from naturalinversion.seeds import derive
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``batches`` says how many batches to take of ``images0``, ``images1``, …
+
+    With an input ``initial`` training goes on from that student.
+    """
+
+    arch: str
+    dataset: str
+    width: float
+    image_size: int
+    seed: int
+    training: TrainingRecipe
+    temperature: float
+    batches: list[int]
+
+
+def run(work: Work, recipe: Recipe) -> Metrics:
+    """Train on the synthetic images, test on the real test split."""
+    device = work.machine.torch_device()
+    teacher_model, teacher_description = load_classifier(work.inputs["teacher"] / WEIGHTS)
+    teacher = as_teacher(teacher_model, teacher_description, device)
+    source = synthetic_source(work, recipe.batches).to(device)
+    _, test = splits(
+        load(recipe.dataset, root=work.data.root, image_size=recipe.image_size), work
+    )
+    description = msgspec.structs.replace(
+        teacher_description, arch=recipe.arch, width=recipe.width
+    )
+    if "initial" in work.inputs:
+        model, _ = load_classifier(work.inputs["initial"] / WEIGHTS)
+    else:
+        model = description.build(derive(recipe.seed, "student"))
+    loss = distillation_loss(teacher, recipe.temperature)
+    seed = derive(recipe.seed, "distillation")
+    metrics = finish(work, model, description, source, test, recipe.training, loss, seed)
+    return metrics | {"synthetic_images": len(source)}
+
+
+def synthetic_source(work: Work, batches: list[int]) -> ImageSource:
+    """The first batches of every input ``images0``, ``images1``, …, in teacher space."""
+    sets = [
+        SyntheticDataset(folder_of_images(work.inputs[f"images{index}"]), count)
+        for index, count in enumerate(batches)
+    ]
+    images, labels = zip(*(dataset.tensors() for dataset in sets), strict=True)
+    meta = sets[0].meta
+    return ImageSource(
+        torch.cat(images), torch.cat(labels), torch.tensor(meta.mean), torch.tensor(meta.std)
+    )

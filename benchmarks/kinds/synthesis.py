@@ -1,0 +1,122 @@
+"""Run a data-free method against a teacher. Nothing here, or imported here, can read real data."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from torch import nn
+
+from benchmarks.checkpoint import Checkpoint
+from benchmarks.grids import save_grid
+from benchmarks.kinds import Metrics
+from benchmarks.losses import FILE as LOSSES
+from benchmarks.losses import final_losses, save_losses
+from benchmarks.models import WEIGHTS, Classifier, load_classifier, load_teacher, save_classifier
+from benchmarks.recipes import build_method
+from benchmarks.work import Work
+from naturalinversion.images import SyntheticDataset, to_pixels
+from naturalinversion.progress import bar
+from naturalinversion.seeds import derive
+from naturalinversion.synthesis import Batch, Synthesizer, Training, iterations_of, synthesize
+from naturalinversion.teacher import Teacher
+
+IMAGES = "images"
+GRID = "grid.png"
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``student`` and ``width`` describe the student that a joint method grows, else nothing."""
+
+    method: str
+    settings: dict[str, Any]
+    batches: int
+    batch_size: int
+    seed: int
+    student: str = ""
+    width: float = 0.0
+
+
+def run(work: Work, recipe: Recipe) -> Metrics:
+    """Fill ``images/``; keep a grid and the losses of the first batch, and a joint student."""
+    device = work.machine.torch_device()
+    teacher = load_teacher(work.inputs["teacher"] / WEIGHTS, device)
+    synthesizer: Synthesizer = build_method(recipe.method, recipe.settings)
+    student, description = _student(work, recipe, teacher)
+
+    def on_batch(index: int, batch: Batch) -> None:
+        if index == 0 and batch.losses:
+            save_losses(work.folder / LOSSES, batch.losses)
+        ends = {name: round(float(course[-1]), 4) for name, course in batch.losses.items()}
+        work.log.info("batch %d done, last losses %s", index, ends)
+
+    checkpoint = Checkpoint(work.folder / "prepare.pt", work.log)
+    with bar(iterations_of(synthesizer, recipe.batches), work.title) as progress:
+        dataset = synthesize(
+            synthesizer,
+            teacher,
+            work.folder / IMAGES,
+            batches=recipe.batches,
+            batch_size=recipe.batch_size,
+            seed=derive(recipe.seed, "synthesis"),
+            student=student,
+            method=recipe.method,
+            settings=recipe.settings,
+            training=Training(progress, checkpoint.restore, checkpoint.save),
+            on_batch=on_batch,
+        )
+    if description is not None and student is not None and recipe.student:
+        save_classifier(work.folder / WEIGHTS, student, description)
+    images, labels = next(iter(dataset.shards()))
+    save_grid(work.folder / GRID, images, labels, teacher)
+    metrics: Metrics = {"images": len(dataset), **final_losses(work.folder / LOSSES)}
+    checkpoint.delete()
+    return metrics | agreement(teacher, dataset)
+
+
+def agreement(teacher: Teacher, dataset: SyntheticDataset) -> dict[str, float]:
+    """How often the teacher gives the asked label, for the stored images and for their pixels.
+
+    Pixels are denormalised, clamped and rounded to uint8: the difference is what that costs.
+    """
+    stored = through_pixels = 0
+    with torch.no_grad():
+        for images, labels in dataset.shards():
+            pixels = to_pixels(images, "denormalize", teacher.mean, teacher.std).float() / 255
+            for count, batch in enumerate((images.float(), teacher.normalize(pixels))):
+                answers = teacher(batch.to(teacher.device, teacher.dtype)).argmax(dim=1).cpu()
+                hits = int((answers == labels).sum())
+                stored, through_pixels = (
+                    (stored + hits, through_pixels) if count == 0 else (stored, through_pixels + hits)
+                )
+    return {
+        "teacher_agreement": stored / len(dataset),
+        "teacher_agreement_pixels": through_pixels / len(dataset),
+    }
+
+
+def _student(
+    work: Work, recipe: Recipe, teacher: Teacher
+) -> tuple[nn.Module | None, Classifier | None]:
+    """A competing student from its cell, a joint one freshly made, or none."""
+    if "student" in work.inputs:
+        model, description = load_classifier(work.inputs["student"] / WEIGHTS)
+        return model.to(teacher.device), description
+    if not recipe.student:
+        return None, None
+    mean, std = teacher.mean, teacher.std
+    description = Classifier(
+        recipe.student,
+        teacher.num_classes,
+        recipe.width,
+        teacher.image_shape[-1],
+        (mean[0], mean[1], mean[2]),
+        (std[0], std[1], std[2]),
+    )
+    model = description.build(derive(recipe.seed, "student"))
+    return model.to(teacher.device), description
+
+
+def folder_of_images(cell: Path) -> Path:
+    """Where a synthesis cell keeps its images."""
+    return cell / IMAGES

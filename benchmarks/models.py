@@ -1,0 +1,122 @@
+"""Networks on disk: safetensors weights whose header says how to build and feed the network."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from benchmarks.errors import MissingError, UsageError
+from naturalinversion.classifiers import build
+from naturalinversion.images import write_atomically
+from naturalinversion.seeds import derive, seeded
+from naturalinversion.teacher import Teacher
+
+WEIGHTS = "weights.safetensors"
+
+
+class Classifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One of the library's classifiers and the images it takes."""
+
+    arch: str
+    num_classes: int
+    width: float
+    image_size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def build(self, seed: int) -> nn.Module:
+        """The network, initialised from ``seed``."""
+        with seeded(derive(seed, "network", self.arch)):
+            return build(self.arch, self.num_classes, self.width)
+
+
+def save_classifier(path: Path, model: nn.Module, description: Classifier) -> None:
+    """Write the weights and their description atomically."""
+    tensors = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()}
+    metadata = {"classifier": msgspec.json.encode(description).decode()}
+    write_atomically(path, save(tensors, metadata=metadata))
+
+
+def load_classifier(path: Path) -> tuple[nn.Module, Classifier]:
+    """A network that `save_classifier` wrote, in training mode, and its description."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+        description = msgspec.json.decode(metadata["classifier"], type=Classifier)
+        state = load_file(path)
+    except FileNotFoundError as error:
+        raise MissingError(f"{path} is missing") from error
+    except (SafetensorError, KeyError, msgspec.DecodeError) as error:
+        raise UsageError(f"{path} holds no classifier of this suite: {error}") from error
+    model = description.build(0)
+    load_state(model, state, path)
+    return model, description
+
+
+def load_teacher(path: Path, device: torch.device) -> Teacher:
+    """A network that `save_classifier` wrote, as a frozen teacher on ``device``."""
+    model, description = load_classifier(path)
+    return as_teacher(model, description, device)
+
+
+def as_teacher(model: nn.Module, description: Classifier, device: torch.device) -> Teacher:
+    """``model`` as a teacher for the images of its description."""
+    size = description.image_size
+    return Teacher(
+        model.to(device),
+        num_classes=description.num_classes,
+        image_shape=(3, size, size),
+        mean=description.mean,
+        std=description.std,
+    )
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """A state dict from safetensors or from torch.save, never by unpickling code.
+
+    Takes a checkpoint that holds its state dict under ``state_dict`` or ``model``, and drops the
+    ``module.`` prefix of DataParallel.
+    """
+    if not path.is_file():
+        raise MissingError(f"--weights {path}: no such file")
+    try:
+        if path.suffix == ".safetensors":
+            found: Any = load_file(path)
+        else:
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"--weights {path}: can't be read as weights: {reason}") from error
+    for name in ("state_dict", "model", "net"):
+        if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
+            found = found[name]
+    if not isinstance(found, Mapping) or not all(isinstance(t, Tensor) for t in found.values()):
+        raise UsageError(f"--weights {path}: holds no state dict of tensors")
+    return {name.removeprefix("module."): tensor for name, tensor in found.items()}
+
+
+def load_state(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Fill ``model``; one line that says what is missing, extra or of another shape."""
+    expected = model.state_dict()
+    given = dict(state)
+    for name in expected:  # old checkpoints lack the counter of batches seen
+        if name.endswith("num_batches_tracked"):
+            given.setdefault(name, expected[name])
+    problems = []
+    if missing := [n for n in expected if n not in given]:
+        problems.append(f"{len(missing)} missing ({missing[0]} …)")
+    if extra := [n for n in given if n not in expected]:
+        problems.append(f"{len(extra)} unknown ({extra[0]} …)")
+    for name in expected:
+        if name in given and given[name].shape != expected[name].shape:
+            shapes = f"{tuple(given[name].shape)}, not {tuple(expected[name].shape)}"
+            problems.append(f"{name} has shape {shapes}")
+            break
+    if problems:
+        raise UsageError(f"{path}: weights of another network: {'; '.join(problems)}")
+    model.load_state_dict(given)

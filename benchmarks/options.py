@@ -1,0 +1,102 @@
+"""Command-line options shared by several commands, and how they become machine, data and recipes."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+import tyro
+from tyro.conf import arg
+
+from benchmarks.errors import UsageError
+from benchmarks.recipes import Book
+from benchmarks.work import DataSource, Machine, default_root
+
+Scale = Literal["demo", "mini", "paper"]
+DEFAULT_DATA = {"demo": ("digits",), "mini": ("cifar10", "cifar100"), "paper": ("cifar10", "cifar100")}
+
+
+@dataclass(frozen=True)
+class What:
+    """Which recipes: scale, data sets, seeds, and overrides."""
+
+    scale: Scale = "demo"
+    """demo: minutes on two cores; mini: an hour a row on one GPU; paper: the paper's budget"""
+    dataset: tuple[str, ...] = ()
+    """digits, cifar10, cifar100 or imagefolder:PATH; by default digits at demo, else both CIFARs"""
+    seeds: int = 1
+    """how many seeds, counted from 0; teachers, images and students all change with the seed"""
+    set: Annotated[tuple[str, ...], arg(metavar="RECIPE.KEY=VALUE")] = ()
+    """override recipe values, e.g. di.settings.iterations=50 protocol.student.epochs=2"""
+
+    def books(self) -> list[Book]:
+        """One book of recipes per data set."""
+        names = self.dataset or DEFAULT_DATA[self.scale]
+        return [Book(self.scale, name, self.set) for name in names]
+
+    def seed_list(self) -> list[int]:
+        """0, 1, …"""
+        if self.seeds < 1:
+            raise UsageError(f"--seeds {self.seeds}: one or more")
+        return list(range(self.seeds))
+
+
+@dataclass(frozen=True)
+class Where:
+    """Folders and data."""
+
+    runs_dir: Path = Path("runs")
+    """finished cells; the same command again goes on from what is here"""
+    out_dir: Path = Path("reports/out")
+    """where tables and the page are written"""
+    data_root: Path = field(default_factory=default_root)
+    """CIFAR in torchvision's layout or as ImageFolder trees (default $NATURALINVERSION_DATA or data)"""
+    download: bool = False
+    """let torchvision fetch CIFAR into the data root"""
+
+    def data(self) -> DataSource:
+        """The data root as cells see it."""
+        return DataSource(self.data_root, self.download)
+
+
+@dataclass(frozen=True)
+class How:
+    """The machine."""
+
+    device: str = "auto"
+    """cpu, cuda, cuda:1 …; auto takes a GPU if there is one"""
+    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
+    """of convolutions on a GPU; losses and statistics stay in float32"""
+    workers: int = 0
+    """cells at a time, each in a process of its own; 0: one per core on a CPU, one on a GPU"""
+    threads: int = 0
+    """CPU threads of each worker; 0: 1 with several workers, else all cores"""
+
+    def machine(self) -> Machine:
+        """Device, precision and threads."""
+        if min(self.workers, self.threads) < 0:
+            raise UsageError("--workers and --threads are 0 or more")
+        return Machine(self._device(), self.precision, self.threads or self._threads())
+
+    def worker_count(self) -> int:
+        """How many cells at a time."""
+        if self.workers:
+            return self.workers
+        return 1 if self._device() != "cpu" else cores()
+
+    def _threads(self) -> int:
+        return cores() if self.worker_count() == 1 else 1
+
+    def _device(self) -> str:
+        if self.device != "auto":
+            return self.device
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def cores() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+Flat = tyro.conf.OmitArgPrefixes

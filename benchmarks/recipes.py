@@ -1,0 +1,236 @@
+"""Recipes: frozen, typed hyper-parameters, read from TOML and resolved for one scale and data set.
+
+A recipe file is a list of layers. Each layer says for which scale, data set or teacher it holds and
+what it sets; later layers win. Command-line overrides (``--set di.settings.iterations=50``) come
+last. Unknown keys and wrong types are errors wherever they come from.
+"""
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from baselines import METHODS
+from benchmarks.errors import MissingError, UsageError
+from benchmarks.imports import load_object
+from benchmarks.training import TrainingRecipe
+
+FOLDER = Path(__file__).parent / "recipes"
+SCALES = ("demo", "mini", "paper")
+
+Positive = Annotated[int, Meta(ge=1)]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+
+
+class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``set`` holds where every selector given agrees."""
+
+    set: dict[str, Any]
+    scale: str = ""
+    dataset: str = ""
+    teacher: str = ""
+
+    def holds(self, scale: str, dataset: str, teacher: str) -> bool:
+        return (
+            self.scale in ("", scale)
+            and self.dataset in ("", dataset)
+            and self.teacher in ("", teacher)
+        )
+
+
+class RecipeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``assumed`` maps a key that nobody published to why it has its value."""
+
+    layer: list[Layer]
+    title: str = ""
+    source: str = ""
+    assumed: dict[str, str] = {}
+
+
+class Rounds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How images and student alternate for a method that competes with the student.
+
+    The first ``start_batches`` of the images of method ``start`` train a first student; then
+    ``rounds`` times new images are made against the student and the student goes on on all of them.
+    """
+
+    start: str
+    start_batches: Positive
+    rounds: Positive
+    student: TrainingRecipe
+
+
+class MethodRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A data-free method with its budget of images; ``settings`` are its constructor's arguments."""
+
+    method: str
+    title: str
+    batches: Positive
+    batch_size: Annotated[int, Meta(ge=2)]
+    settings: dict[str, Any] = {}
+    rounds: Rounds | None = None
+    assumed: dict[str, str] = {}
+
+    @property
+    def images(self) -> int:
+        return self.batches * self.batch_size
+
+
+class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How wide the classifiers are and how large the images."""
+
+    width: Annotated[float, Meta(gt=0, le=4)] = 1.0
+    image_size: Annotated[int, Meta(ge=8)] = 32
+
+
+class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What all methods share: networks, trainings, and the budget of methods without a recipe."""
+
+    network: Network
+    classifier: TrainingRecipe
+    student: TrainingRecipe
+    temperature: Annotated[float, Meta(gt=0)]
+    classifier_floor: Fraction
+    batches: Positive
+    batch_size: Annotated[int, Meta(ge=2)]
+    assumed: dict[str, str] = {}
+
+
+class Book:
+    """Every recipe for one scale and data set, with the overrides of this command."""
+
+    def __init__(self, scale: str, dataset: str, overrides: Sequence[str] = ()) -> None:
+        if scale not in SCALES:
+            raise UsageError(f"unknown scale '{scale}': one of {', '.join(SCALES)}")
+        self.scale = scale
+        self.dataset = dataset
+        self.overrides = [_parse_override(text) for text in overrides]
+        known = {"protocol", *METHODS}
+        for name, _, _ in self.overrides:
+            if name not in known and ":" not in name:
+                raise UsageError(
+                    f"--set {name}.…: no recipe of that name, one of {', '.join(sorted(known))}"
+                )
+
+    def protocol(self, teacher: str = "") -> Protocol:
+        """The shared protocol; a teacher's architecture may have layers of its own."""
+        file = _read(FOLDER / "protocol.toml")
+        values = self._resolve("protocol", file, teacher)
+        return _convert(values | {"assumed": file.assumed}, Protocol, "protocol")
+
+    def method(self, name: str, teacher: str = "") -> MethodRecipe:
+        """The recipe of ``name``, a key of `METHODS` or ``package.module:Class``."""
+        cls = method_class(name)
+        path = FOLDER / f"{name}.toml"
+        file = _read(path) if name in METHODS else RecipeFile(layer=[], title=cls.__name__)
+        protocol = self.protocol(teacher)
+        budget = {"batches": protocol.batches, "batch_size": protocol.batch_size}
+        values = budget | self._resolve(name, file, teacher)
+        values |= {"method": name, "title": file.title or name, "assumed": file.assumed}
+        recipe = _convert(values, MethodRecipe, name)
+        return msgspec.structs.replace(recipe, settings=checked_settings(cls, recipe.settings, name))
+
+    def _resolve(self, name: str, file: RecipeFile, teacher: str) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for layer in file.layer:
+            if layer.holds(self.scale, self.dataset, teacher):
+                _merge(values, layer.set)
+        for target, path, value in self.overrides:
+            if target == name:
+                _merge(values, _nest(path, value))
+        return values
+
+
+def method_class(name: str) -> type[Any]:
+    """The synthesizer class behind a method's name."""
+    if name in METHODS:
+        return METHODS[name]
+    if ":" in name:
+        found = load_object(name, "--method")
+        if not isinstance(found, type) or not hasattr(found, "student_use"):
+            raise UsageError(f"--method {name}: not a synthesizer class (docs/adding-a-method.md)")
+        return found
+    raise UsageError(
+        f"unknown method '{name}': one of {', '.join(METHODS)}, or package.module:Class"
+    )
+
+
+def checked_settings(cls: type[Any], settings: dict[str, Any], name: str) -> dict[str, Any]:
+    """All constructor arguments of ``cls`` with ``settings`` filled in, types and names checked."""
+    try:
+        hints = get_type_hints(cls)
+        arguments = [(f.name, hints[f.name], f) for f in fields(cls) if f.init]
+    except TypeError as error:
+        raise UsageError(f"{name}: a method's class must be a dataclass of its settings") from error
+    known = {argument for argument, _, _ in arguments}
+    if unknown := sorted(set(settings) - known):
+        raise UsageError(
+            f"{name}.settings.{unknown[0]}: unknown key, one of {', '.join(sorted(known))}"
+        )
+    specification = []
+    for argument, hint, f in arguments:
+        if argument in settings:
+            specification.append((argument, hint))
+        else:
+            default = f.default_factory() if callable(f.default_factory) else f.default  # type: ignore[misc]
+            specification.append((argument, hint, default))  # type: ignore[arg-type]
+    struct = msgspec.defstruct(cls.__name__, specification, kw_only=True)
+    resolved = msgspec.to_builtins(_convert(settings, struct, f"{name}.settings"))
+    assert isinstance(resolved, dict)
+    return resolved
+
+
+def build_method(name: str, settings: dict[str, Any]) -> Any:
+    """The synthesizer ``name`` with resolved ``settings``."""
+    cls = method_class(name)
+    hints = get_type_hints(cls)
+    return cls(**{k: msgspec.convert(v, hints[k], strict=False) for k, v in settings.items()})
+
+
+def _read(path: Path) -> RecipeFile:
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=RecipeFile)
+    except FileNotFoundError as error:
+        raise MissingError(f"{path} is missing: the installation is incomplete") from error
+    except (msgspec.DecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def _convert(values: dict[str, Any], struct: type[Any], name: str) -> Any:
+    try:
+        return msgspec.convert(values, struct)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"recipe {name}: {error}") from error
+
+
+def _merge(into: dict[str, Any], values: dict[str, Any]) -> None:
+    for key, value in values.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = dict(value) if isinstance(value, dict) else value
+
+
+def _parse_override(text: str) -> tuple[str, list[str], Any]:
+    """``name.key.key=value`` to name, path and value; the value is TOML, or a bare word."""
+    head, equals, value = text.partition("=")
+    prefix, colon, rest = head.partition(":")
+    first, *path = rest.split(".") if colon else prefix.split(".")
+    name = f"{prefix}:{first}" if colon else first
+    if not equals or not path or not all(path):
+        raise UsageError(f"--set {text}: write recipe.key=value, e.g. di.settings.iterations=50")
+    try:
+        return name, path, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name, path, value
+
+
+def _nest(path: list[str], value: Any) -> dict[str, Any]:
+    for key in reversed(path):
+        value = {key: value}
+    assert isinstance(value, dict)
+    return value

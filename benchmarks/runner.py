@@ -1,0 +1,151 @@
+"""Run one cell: skip what is done, hold its lock, keep a log, write the record last."""
+
+import hashlib
+import logging
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import torch
+from filelock import FileLock
+
+from benchmarks.cells import Cell
+from benchmarks.errors import BenchmarkError, UsageError
+from benchmarks.kinds import Metrics, kind
+from benchmarks.provenance import Meter
+from benchmarks.work import DataSource, Machine, Work
+from naturalinversion.errors import NaturalInversionError
+from naturalinversion.images import write_atomically
+from reports.records import FILE_NAME as RECORD
+from reports.records import Record, RecordError
+from reports.records import read as read_record
+from reports.records import write as write_record
+
+LOG = "log.txt"
+KNOWN_ERRORS = (BenchmarkError, NaturalInversionError, RecordError)
+
+Outcome = Literal["made", "found"]
+
+
+class CellFailedError(BenchmarkError):
+    """A cell could not be made; the message is one line and names its log."""
+
+
+def is_done(cell: Cell, runs: Path) -> bool:
+    """Whether the cell's record is there, is the cell's, and its artefacts are in place."""
+    folder = cell.folder(runs)
+    try:
+        record = read_record(folder / RECORD)
+    except RecordError:
+        return False
+    return record.key == cell.key and all((folder / name).is_file() for name in record.artefacts)
+
+
+def run_cell(cell: Cell, runs: Path, machine: Machine, data: DataSource) -> Outcome:
+    """Make ``cell``, whose inputs are done, unless it is done already.
+
+    Another process that makes the same cell is waited for. Raises `CellFailedError` in one line;
+    whatever the cell had finished stays in its folder and is used by the next attempt.
+    """
+    folder = cell.folder(runs)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock")
+        with lock:
+            if is_done(cell, runs):
+                return "found"
+            with _log(folder / LOG, cell) as log:
+                _make(cell, folder, runs, machine, data, log)
+    except OSError as error:
+        raise CellFailedError(f"{cell.label}: {folder}: {error.strerror or error}") from error
+    return "made"
+
+
+def _make(
+    cell: Cell, folder: Path, runs: Path, machine: Machine, data: DataSource, log: logging.Logger
+) -> None:
+    try:
+        _prepare_torch(machine)
+        module = kind(cell.kind)
+        recipe = msgspec.convert(cell.recipe, module.Recipe)
+        write_atomically(folder / "recipe.json", msgspec.json.format(_encoded(cell)))
+        inputs = {role: other.folder(runs) for role, other in cell.inputs.items()}
+        meter = Meter(machine)
+        log.info("started: %s on %s", cell.label, machine)
+        metrics = module.run(Work(folder, inputs, machine, data, cell.label, log), recipe)
+        write_record(folder, _record(cell, folder, metrics, meter, machine))
+        log.info("finished: %s", metrics)
+    except KNOWN_ERRORS as error:
+        log.error("%s", error)
+        if getattr(error, "exit_code", 1) != 1:
+            raise
+        raise CellFailedError(f"{cell.label}: {error}") from error
+    except Exception as error:
+        log.error("%s", traceback.format_exc())
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise CellFailedError(f"{cell.label}: {reason} (traceback in {folder / LOG})") from error
+
+
+def _record(cell: Cell, folder: Path, metrics: Metrics, meter: Meter, machine: Machine) -> Record:
+    images = metrics.get("images", 0)
+    assert isinstance(images, int)
+    return Record(
+        kind=cell.kind,
+        label=cell.label,
+        key=cell.key,
+        recipe=cell.recipe,
+        inputs={role: other.key for role, other in cell.inputs.items()},
+        metrics=metrics,
+        cost=meter.cost(images),
+        provenance=meter.provenance(machine),
+        artefacts=dict(_artefacts(folder)),
+    )
+
+
+def _artefacts(folder: Path) -> Iterator[tuple[str, str]]:
+    """Every file that stays, with its sha256; not the log, the lock, the record itself."""
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name not in (LOG, RECORD) and not path.name.startswith("."):
+            with open(path, "rb") as file:
+                yield name, hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _encoded(cell: Cell) -> bytes:
+    content = {
+        "kind": cell.kind,
+        "key": cell.key,
+        "recipe": cell.recipe,
+        "inputs": {role: other.key for role, other in cell.inputs.items()},
+    }
+    return msgspec.json.encode(content, order="sorted")
+
+
+def _prepare_torch(machine: Machine) -> None:
+    machine.torch_device()
+    torch.set_num_threads(machine.threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+    if machine.precision not in ("fp32", "tf32", "bf16"):
+        raise UsageError(f"--precision {machine.precision}: fp32, tf32 or bf16")
+    torch.backends.cuda.matmul.allow_tf32 = machine.precision != "fp32"
+    torch.backends.cudnn.allow_tf32 = machine.precision != "fp32"
+
+
+@contextmanager
+def _log(path: Path, cell: Cell) -> Iterator[logging.Logger]:
+    """A logger of the cell's own that appends to ``path`` and prints nothing."""
+    log = logging.getLogger(f"benchmarks.cell.{cell.key}")
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
+    try:
+        yield log
+    finally:
+        log.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,31 @@
+"""In which numbers a network is computed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+
+Precision = Literal["fp32", "tf32", "bf16"]
+
+
+def effective_precision(device: torch.device | str, precision: Precision) -> Precision:
+    """What ``precision`` comes to on ``device``, for the record: a CPU computes in fp32."""
+    return precision if torch.device(device).type == "cuda" else "fp32"
+
+
+@contextmanager
+def numerics(device: torch.device, precision: Precision) -> Iterator[None]:
+    """Forward passes in ``precision``: "fp32" keeps a GPU from rounding to TF32, "bf16" autocasts.
+
+    PyTorch's switches for TF32 are global; they are put back afterwards.
+    """
+    effective = effective_precision(device, precision)
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = effective != "fp32"
+    try:
+        with torch.autocast(device.type, torch.bfloat16, enabled=effective == "bf16"):
+            yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before

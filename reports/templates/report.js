@@ -1,0 +1,149 @@
+"use strict";
+(() => {
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+  const root = document.documentElement;
+  const recall = () => { try { return localStorage.getItem("theme"); } catch { return null; } };
+  const remember = (theme) => { try { localStorage.setItem("theme", theme); } catch { /* a file may have no storage */ } };
+  const paint = (theme) => { if (theme === "auto") delete root.dataset.theme; else root.dataset.theme = theme; };
+  let theme = ["light", "dark"].includes(recall()) ? recall() : "auto";
+  paint(theme);
+
+  function themes() {
+    const button = document.getElementById("theme");
+    const order = ["auto", "light", "dark"];
+    const show = () => { button.textContent = `Theme: ${theme}`; };
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      theme = order[(order.indexOf(theme) + 1) % order.length];
+      paint(theme); remember(theme); show();
+    });
+    show();
+  }
+
+  const worth = (cell) => {
+    const text = cell.dataset.sort ?? cell.textContent.trim();
+    const number = Number.parseFloat(text.replaceAll(",", ""));
+    return { text, number };
+  };
+  const compare = (a, b) => {
+    if (!Number.isNaN(a.number) && !Number.isNaN(b.number)) return a.number - b.number;
+    return a.text.localeCompare(b.text, undefined, { numeric: true });
+  };
+
+  function sorting(table) {
+    const body = table.tBodies[0];
+    const original = [...body.rows];
+    const heads = all("thead th", table);
+    heads.forEach((head, index) => {
+      if ("unsorted" in head.dataset) return;
+      const button = document.createElement("button");
+      button.type = "button";
+      const [title, ...rest] = head.childNodes;
+      button.append(title);
+      head.replaceChildren(button, ...rest);
+      head.setAttribute("aria-sort", "none");
+      const numeric = head.classList.contains("number");
+      button.addEventListener("click", () => {
+        const cycle = numeric ? ["none", "descending", "ascending"] : ["none", "ascending", "descending"];
+        const next = cycle[(cycle.indexOf(head.getAttribute("aria-sort")) + 1) % 3];
+        heads.forEach((other) => other.hasAttribute("aria-sort") && other.setAttribute("aria-sort", "none"));
+        head.setAttribute("aria-sort", next);
+        if (next === "none") { body.append(...original); return; }
+        const keyed = original.map((row) => ({ row, key: worth(row.cells[index]) }));
+        const empty = ({ key }) => (numeric ? Number.isNaN(key.number) : key.text === "");
+        const full = keyed.filter((item) => !empty(item)).sort((a, b) => compare(a.key, b.key));
+        if (next === "descending") full.reverse();
+        body.append(...[...full, ...keyed.filter(empty)].map((item) => item.row));
+      });
+    });
+  }
+
+  function filters() {
+    const form = document.getElementById("filters");
+    const shown = document.getElementById("shown");
+    const sections = all("section.table");
+    const apply = () => {
+      const want = new FormData(form);
+      const methods = new Set(want.getAll("method"));
+      const fits = (section) => ["dataset", "scale"].every((name) => !want.get(name) || section.dataset[name] === want.get(name));
+      const open = new Set(sections.filter(fits).map((section) => section.dataset.section));
+      all("[data-section]").forEach((item) => { item.hidden = !open.has(item.dataset.section); });
+      all("[data-method]").forEach((item) => { item.hidden = !methods.has(item.dataset.method); });
+      all("[data-methods]").forEach((item) => {
+        const used = JSON.parse(item.dataset.methods);
+        const places = JSON.parse(item.dataset.sections ?? "null");
+        item.hidden = (used.length > 0 && !used.some((name) => methods.has(name)))
+          || (places !== null && !places.some((name) => open.has(name)));
+      });
+      document.getElementById("nothing").hidden = open.size > 0;
+      shown.textContent = `${open.size} of ${sections.length} tables, ${methods.size} of ${form.elements.method.length ?? 1} methods`;
+    };
+    form.hidden = false;
+    form.addEventListener("change", apply);
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("reset", () => setTimeout(apply));
+    form.reset();
+    apply();
+  }
+
+  function tips() {
+    const tip = document.getElementById("tip");
+    let owner = null;
+    const hide = () => { owner?.removeAttribute("aria-describedby"); owner = null; tip.hidden = true; };
+    const show = (event) => {
+      const next = event.target.closest?.("[data-tip]");
+      if (!next) { if (!tip.contains(event.target)) hide(); return; }
+      hide();
+      owner = next;
+      owner.setAttribute("aria-describedby", "tip");
+      tip.textContent = owner.dataset.tip;
+      tip.hidden = false;
+      const box = owner.getBoundingClientRect();
+      const left = Math.min(box.left, innerWidth - tip.offsetWidth - 8);
+      const above = box.top - tip.offsetHeight - 6;
+      tip.style.left = `${Math.max(8, left)}px`;
+      tip.style.top = `${above > 0 ? above : box.bottom + 6}px`;
+    };
+    document.addEventListener("mouseover", show);
+    document.addEventListener("focusin", show);
+    document.addEventListener("focusout", hide);
+    document.addEventListener("scroll", hide, { passive: true });
+    document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
+  }
+
+  function reveal() {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!target) return;
+    if (target.closest("[hidden]")) document.getElementById("filters").reset();
+    setTimeout(() => {
+      for (let at = target; at; at = at.parentElement) if (at.tagName === "DETAILS") at.open = true;
+      target.scrollIntoView({ block: "start" });
+      (target.tagName === "DETAILS" ? target.firstElementChild : target).focus?.({ preventScroll: true });
+    });
+  }
+
+  function unfolding() {
+    const button = document.getElementById("unfold");
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      const open = button.textContent === "Open all";
+      all(".record").forEach((record) => { record.open = open; });
+      button.textContent = open ? "Close all" : "Open all";
+    });
+  }
+
+  document.addEventListener("DOMContentLoaded", () => {
+    themes();
+    all("table[data-sortable]").forEach(sorting);
+    filters();
+    tips();
+    unfolding();
+    addEventListener("hashchange", reveal);
+    // The same link twice changes no hash, but the reader still wants to be taken there.
+    document.addEventListener("click", (event) => {
+      const link = event.target.closest?.('a[href^="#"]');
+      if (link && link.hash === location.hash) reveal();
+    });
+    reveal();
+  });
+})();

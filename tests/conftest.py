@@ -1,0 +1,33 @@
+"""Small teachers for the whole suite; one thread, so that timings and sums repeat."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from naturalinversion import Teacher
+from naturalinversion.classifiers import build
+from naturalinversion.seeds import seeded
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def make_teacher() -> Callable[..., Teacher]:
+    """A randomly initialised teacher with lived-in batch norms."""
+
+    def make(
+        arch: str = "resnet18", num_classes: int = 4, size: int = 16, width: float = 0.0625
+    ) -> Teacher:
+        with seeded(7):
+            model = build(arch, num_classes, width)
+            model.train()
+            with torch.no_grad():
+                for _ in range(3):
+                    model(torch.randn(16, 3, size, size))
+        return Teacher(model, num_classes=num_classes, image_shape=(3, size, size))
+
+    return make

@@ -1,0 +1,58 @@
+"""What the contract runs on: every method of the suite at a tiny size, and one from outside."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from baselines import METHODS
+from naturalinversion import Batch, Teacher, Training
+from naturalinversion.progress import Progress
+from naturalinversion.synthesis import StudentUse, Synthesizer
+
+SMALL: dict[str, dict[str, Any]] = {
+    "dafl": {"epochs": 2, "steps": 2, "batch_size": 8, "latent": 8, "generator_width": 0.1},
+    "dfad": {"epochs": 2, "steps": 2, "batch_size": 8, "latent": 8, "generator_width": 0.1},
+    "di": {"iterations": 4},
+    "adi": {"iterations": 4},
+    "ni": {"iterations": 4, "latent": 8, "generator_width": 0.1},
+    "ni_adi": {"iterations": 4, "latent": 8, "generator_width": 0.1},
+}
+
+
+@dataclass(kw_only=True)
+class FromOutside:
+    """A method no package knows: the teacher's running mean colour plus noise."""
+
+    noise: float = 0.5
+
+    student_use: ClassVar[StudentUse] = "none"
+
+    def prepare(
+        self, teacher: Teacher, student: nn.Module | None, seed: int, training: Training
+    ) -> None:
+        self.shape = teacher.image_shape
+        self.device = teacher.device
+
+    def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
+        draws = torch.Generator().manual_seed(seed)
+        images = self.noise * torch.randn(len(labels), *self.shape, generator=draws)
+        progress(1)
+        return Batch(images.to(self.device), labels)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        pass
+
+
+NAMES = [*METHODS, "from_outside"]
+
+
+def small(name: str) -> Synthesizer:
+    """The method with settings that take a moment."""
+    if name == "from_outside":
+        return FromOutside()
+    return METHODS[name](**SMALL[name])

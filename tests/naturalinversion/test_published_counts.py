@@ -1,0 +1,68 @@
+"""Numbers that follow from the published architectures: parameters, hooks, labels, seeds."""
+
+import pytest
+import torch
+
+from baselines.generator import UnconditionalGenerator
+from naturalinversion import Teacher
+from naturalinversion.classifiers import build
+from naturalinversion.generators import ConditionalGenerator
+from naturalinversion.pyramid import FeatureTransferPyramid
+from naturalinversion.synthesis import balanced_labels
+
+
+def parameters(module: torch.nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+@pytest.mark.parametrize(("classes", "count"), [(10, 8_702_467), (100, 9_439_747)])
+def test_conditional_generator(classes: int, count: int) -> None:
+    assert parameters(ConditionalGenerator(classes)) == count
+
+
+def test_dafl_and_dfad_generators() -> None:
+    assert parameters(UnconditionalGenerator(1000, eps=0.8)) == 8_423_939
+    assert parameters(UnconditionalGenerator(256)) == 2_329_091
+
+
+def test_pyramid_of_resnet34() -> None:
+    teacher = Teacher(build("resnet34", 10), num_classes=10)
+    assert [(s.channels, s.size) for s in teacher.stages] == [(64, 32), (128, 16), (256, 8), (512, 4)]
+    assert parameters(FeatureTransferPyramid(teacher.stages, 32)) == 947_279
+
+
+@pytest.mark.parametrize("arch", ["vgg11", "vgg16"])
+def test_pyramid_of_vgg_is_that_of_resnet(arch: str) -> None:
+    teacher = Teacher(build(arch, 10), num_classes=10)
+    assert [(s.channels, s.size) for s in teacher.stages] == [(64, 32), (128, 16), (256, 8), (512, 4)]
+
+
+@pytest.mark.parametrize(
+    ("arch", "count"),
+    [("resnet34", 36), ("resnet18", 20), ("vgg11", 8), ("vgg16", 13), ("mobilenetv2", 52)],
+)
+def test_batch_norms_seen(arch: str, count: int) -> None:
+    teacher = Teacher(build(arch, 10, 0.125), num_classes=10)
+    assert teacher.batch_norm_count == count
+    assert len(teacher.observe(torch.randn(2, 3, 32, 32), statistics=True).statistics) == count
+
+
+@pytest.mark.parametrize(
+    ("arch", "millions"), [("resnet34", 21.3), ("resnet18", 11.2), ("mobilenetv2", 2.2)]
+)
+def test_classifiers_have_the_published_size(arch: str, millions: float) -> None:
+    assert round(parameters(build(arch, 10)) / 1e6, 1) == millions
+
+
+@pytest.mark.parametrize("size", [16, 32])
+@pytest.mark.parametrize("arch", ["resnet18", "vgg11", "vgg16", "mobilenetv2"])
+def test_classifiers_take_both_image_sizes(arch: str, size: int) -> None:
+    teacher = Teacher(build(arch, 10, 0.125), num_classes=10, image_shape=(3, size, size))
+    assert [s.size for s in teacher.stages] == [size, size // 2, size // 4, size // 8]
+
+
+@pytest.mark.parametrize(("classes", "allowed"), [(10, {25, 26}), (100, {2, 3})])
+def test_labels_are_balanced(classes: int, allowed: set[int]) -> None:
+    counts = torch.bincount(balanced_labels(256, classes, seed=0), minlength=classes)
+    assert set(counts.tolist()) == allowed
+    assert not torch.equal(balanced_labels(256, classes, 0), balanced_labels(256, classes, 1))
