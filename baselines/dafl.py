@@ -54,7 +54,7 @@ class DAFL(JointSynthesizer):
         student_loss = priors.distillation(answers, seen.logits.detach(), self.temperature)
         game.generator_optimizer.zero_grad()
         game.student_optimizer.zero_grad()
-        (generator_loss + student_loss).backward()
+        (generator_loss + student_loss).backward()  # type: ignore[no-untyped-call]
         game.generator_optimizer.step()
         game.student_optimizer.step()
         terms |= {"generator": generator_loss, "student": student_loss}

@@ -1,4 +1,4 @@
-"""The unconditional generator of DAFL (Chen et al., 2019), which DFAD (Fang et al., 2019) shares."""
+"""The generator of DAFL (Chen et al., 2019), whose topology DFAD (Fang et al., 2019) shares."""
 
 import torch
 from torch import Tensor, nn
@@ -47,4 +47,6 @@ class UnconditionalGenerator(nn.Module):
     def sample(self, size: int, draws: torch.Generator) -> Tensor:
         """``size`` images of latents drawn from N(0, 1)."""
         weight = self.project.weight
-        return self(torch.randn(size, self.latent, generator=draws).to(weight))
+        latent = torch.randn(size, self.latent, generator=draws).to(weight)
+        images: Tensor = self(latent)
+        return images

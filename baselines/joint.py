@@ -24,9 +24,9 @@ from naturalinversion.teacher import Teacher
 class JointSynthesizer(ABC):
     """Train generator and student in ``epochs`` times ``steps`` steps, then sample the generator.
 
-    ``milestones`` are fractions of the run at which ``gamma`` multiplies the student's learning rate
-    (the generator's as well if ``generator_schedule``). The student ends as it is after the last
-    epoch: nothing is selected.
+    ``milestones`` are fractions of the run at which ``gamma`` multiplies the student's learning
+    rate (the generator's as well if ``generator_schedule``). The student ends as it is after the
+    last epoch: nothing is selected.
     """
 
     epochs: int

@@ -1,4 +1,4 @@
-"""The state of a long step, saved now and then: whole or not at all, and never unpickled blindly."""
+"""The state of a long step, saved now and then: whole or not at all, never unpickled blindly."""
 
 import io
 import logging

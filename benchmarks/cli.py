@@ -34,7 +34,13 @@ Command = (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse, run, and exit with the command's code; a known error is one line on stderr."""
-    command = tyro.cli(Command, prog="python -m benchmarks", args=arguments, description=__doc__)  # type: ignore[call-overload]
+    command = tyro.cli(
+        Command,
+        prog="python -m benchmarks",
+        args=arguments,
+        description=__doc__,
+        config=(tyro.conf.OmitArgPrefixes,),
+    )
     sys.exit(execute(command))
 
 

@@ -109,7 +109,11 @@ def _column(book: Book, method: str) -> Column:
     joint = method_class(method).student_use == "joint"
     assumed = "; ".join(f"{key}: {why}" for key, why in recipe.assumed.items())
     return Column(
-        method, recipe.title, "method", "joint" if joint else "offline", f"assumed — {assumed}" if assumed else ""
+        method,
+        recipe.title,
+        "method",
+        "joint" if joint else "offline",
+        f"assumed — {assumed}" if assumed else "",
     )
 
 

@@ -13,13 +13,13 @@ from tqdm import tqdm
 
 from benchmarks.cells import Cell, closure
 from benchmarks.errors import BenchmarkError
-from benchmarks.runner import KNOWN_ERRORS, is_done, run_cell
+from benchmarks.runner import KNOWN_ERRORS, Outcome, is_done, run_cell
 from benchmarks.work import DataSource, Machine
 
 
 @dataclass
 class Summary:
-    """What a run did. ``failed`` maps a label to its one-line error, ``blocked`` lists who waited."""
+    """What a run did: ``failed`` by label, and ``blocked``, who needed what failed."""
 
     made: int = 0
     found: int = 0
@@ -43,33 +43,28 @@ def run(
     cells = closure(targets)
     todo = [cell for cell in cells if not is_done(cell, runs)]
     summary = Summary(found=len(cells) - len(todo))
-    with _Report(len(cells), summary.found) as report:
-        schedule = _Schedule(cells, todo, summary)
+    schedule = Schedule(cells, todo)
+    with _Report(len(cells), summary) as report:
         if workers <= 1:
-            while (cell := schedule.next()) is not None:
-                started = time.monotonic()
-                try:
-                    schedule.finish(cell, run_cell(cell, runs, machine, data))
-                except KNOWN_ERRORS as error:
-                    schedule.fail(cell, error)
-                report.cell(cell, time.monotonic() - started, summary)
+            _run_serially(schedule, runs, machine, data, report)
         else:
             _run_parallel(schedule, runs, machine, data, workers, report)
+    summary.blocked = schedule.blocked
     return summary
 
 
-class _Schedule:
-    """Which cell may run next: everything it reads is done. Long chains first."""
+class Schedule:
+    """Which cell may run next: everything it reads is done, longest chain first."""
 
-    def __init__(self, cells: Sequence[Cell], todo: Sequence[Cell], summary: Summary) -> None:
-        self.summary = summary
+    def __init__(self, cells: Sequence[Cell], todo: Sequence[Cell]) -> None:
         self.waiting = {cell.key: cell for cell in todo}
         self.running: set[str] = set()
         self.lost: set[str] = set()
-        self.rank = {cell.key: 0 for cell in cells}
+        self.blocked: list[str] = []
+        self._rank = {cell.key: 0 for cell in cells}
         for cell in reversed(cells):
             for other in cell.inputs.values():
-                self.rank[other.key] = max(self.rank[other.key], self.rank[cell.key] + 1)
+                self._rank[other.key] = max(self._rank[other.key], self._rank[cell.key] + 1)
 
     def next(self) -> Cell | None:
         """A cell whose inputs are done, or None when there is none now."""
@@ -82,77 +77,89 @@ class _Schedule:
         ]
         if not ready:
             return None
-        cell = max(ready, key=lambda c: self.rank[c.key])
+        cell = max(ready, key=lambda c: self._rank[c.key])
         del self.waiting[cell.key]
         self.running.add(cell.key)
         return cell
 
-    def finish(self, cell: Cell, outcome: str) -> None:
+    def finish(self, cell: Cell) -> None:
+        """``cell`` is done."""
         self.running.discard(cell.key)
-        if outcome == "made":
-            self.summary.made += 1
-        else:
-            self.summary.found += 1
 
-    def fail(self, cell: Cell, error: Exception) -> None:
+    def fail(self, cell: Cell) -> None:
+        """``cell`` failed: what reads it will not run."""
         self.running.discard(cell.key)
         self.lost.add(cell.key)
-        self.summary.failed[cell.label] = error
 
     def _drop_blocked(self) -> None:
-        """Cells that read a failed one, in order, so that one pass finds whole chains."""
+        """Cells that read a failed one; in order, so that one pass finds whole chains."""
         for key, cell in list(self.waiting.items()):
             if any(other.key in self.lost for other in cell.inputs.values()):
                 del self.waiting[key]
                 self.lost.add(key)
-                self.summary.blocked.append(cell.label)
+                self.blocked.append(cell.label)
+
+
+def _run_serially(
+    schedule: Schedule, runs: Path, machine: Machine, data: DataSource, report: "_Report"
+) -> None:
+    while (cell := schedule.next()) is not None:
+        started = time.monotonic()
+        try:
+            outcome = run_cell(cell, runs, machine, data)
+        except KNOWN_ERRORS as error:
+            schedule.fail(cell)
+            report.failed(cell, error)
+        else:
+            schedule.finish(cell)
+            report.finished(cell, outcome, time.monotonic() - started)
 
 
 def _run_parallel(
-    schedule: _Schedule,
+    schedule: Schedule,
     runs: Path,
     machine: Machine,
     data: DataSource,
     workers: int,
     report: "_Report",
 ) -> None:
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context)
-    running: dict[Future[str], tuple[Cell, float]] = {}
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    running: dict[Future[Outcome], tuple[Cell, float]] = {}
     try:
         while True:
             while len(running) < workers and (cell := schedule.next()) is not None:
-                future: Future[str] = pool.submit(run_cell, cell, runs, machine, data)
+                future = pool.submit(run_cell, cell, runs, machine, data)
                 running[future] = cell, time.monotonic()
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 cell, started = running.pop(future)
                 try:
-                    schedule.finish(cell, future.result())
+                    outcome = future.result()
                 except BrokenProcessPool as error:
                     raise BenchmarkError(
                         f"{cell.label}: its process was killed (out of memory?); run the same "
                         "command again to go on"
                     ) from error
                 except KNOWN_ERRORS as error:
-                    schedule.fail(cell, error)
-                report.cell(cell, time.monotonic() - started, schedule.summary)
+                    schedule.fail(cell)
+                    report.failed(cell, error)
+                else:
+                    schedule.finish(cell)
+                    report.finished(cell, outcome, time.monotonic() - started)
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
-            process.terminate()
+        if running:  # interrupted: what the workers have not recorded is taken up next time
+            for process in multiprocessing.active_children():
+                process.terminate()
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 class _Report:
-    """One bar over all cells on a terminal, one line per finished cell elsewhere; on stderr."""
+    """One bar over all cells on a terminal, and one line per finished cell; on stderr."""
 
-    def __init__(self, total: int, found: int) -> None:
-        self.total = total
-        self.done = found
-        self.bar = tqdm(
-            total=total, initial=found, desc="cells", unit="cell", disable=not sys.stderr.isatty()
-        )
+    def __init__(self, total: int, summary: Summary) -> None:
+        self.total, self.summary, self.done = total, summary, summary.found
+        self.bar = tqdm(total=total, initial=self.done, desc="cells", unit="cell", disable=None)
 
     def __enter__(self) -> "_Report":
         if self.done:
@@ -162,11 +169,20 @@ class _Report:
     def __exit__(self, *_: object) -> None:
         self.bar.close()
 
-    def cell(self, cell: Cell, seconds: float, summary: Summary) -> None:
+    def finished(self, cell: Cell, outcome: Outcome, seconds: float) -> None:
+        if outcome == "made":
+            self.summary.made += 1
+        else:
+            self.summary.found += 1
+        self._count(cell, f"{seconds:.1f} s")
+
+    def failed(self, cell: Cell, error: Exception) -> None:
+        self.summary.failed[cell.label] = error
+        self._count(cell, f"FAILED: {error}")
+
+    def _count(self, cell: Cell, end: str) -> None:
         self.done += 1
         self.bar.update(1)
-        error = summary.failed.get(cell.label)
-        end = f"FAILED: {error}" if error else f"{seconds:.1f} s"
         self._say(f"[{self.done}/{self.total}] {cell.kind} {cell.label}: {end}")
 
     def _say(self, line: str) -> None:

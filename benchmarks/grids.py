@@ -30,7 +30,9 @@ def save_grid(path: Path, images: Tensor, labels: Tensor, teacher: Teacher) -> N
             image = pixels[index].permute(1, 2, 0).numpy()
             sheet[top : top + size, left : left + size] = image
     picture = Image.fromarray(sheet)
-    picture = picture.resize((picture.width * SCALE, picture.height * SCALE), Image.Resampling.NEAREST)
+    picture = picture.resize(
+        (picture.width * SCALE, picture.height * SCALE), Image.Resampling.NEAREST
+    )
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG")
     write_atomically(path, buffer.getvalue())

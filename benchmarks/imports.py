@@ -1,4 +1,4 @@
-"""Objects named ``package.module:name`` on the command line. This imports, hence runs, that code."""
+"""Objects named ``package.module:name`` on the command line: importing them runs their code."""
 
 import importlib
 import sys

@@ -1,4 +1,4 @@
-"""Command-line options shared by several commands, and how they become machine, data and recipes."""
+"""Options that several commands share, and how they become machine, data and recipes."""
 
 import os
 from dataclasses import dataclass, field
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
-import tyro
 from tyro.conf import arg
 
 from benchmarks.errors import UsageError
@@ -14,7 +13,11 @@ from benchmarks.recipes import Book
 from benchmarks.work import DataSource, Machine, default_root
 
 Scale = Literal["demo", "mini", "paper"]
-DEFAULT_DATA = {"demo": ("digits",), "mini": ("cifar10", "cifar100"), "paper": ("cifar10", "cifar100")}
+DEFAULT_DATA = {
+    "demo": ("digits",),
+    "mini": ("cifar10", "cifar100"),
+    "paper": ("cifar10", "cifar100"),
+}
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Where:
     out_dir: Path = Path("reports/out")
     """where tables and the page are written"""
     data_root: Path = field(default_factory=default_root)
-    """CIFAR in torchvision's layout or as ImageFolder trees (default $NATURALINVERSION_DATA or data)"""
+    """CIFAR as torchvision lays it out or as ImageFolder trees ($NATURALINVERSION_DATA or data)"""
     download: bool = False
     """let torchvision fetch CIFAR into the data root"""
 
@@ -97,6 +100,3 @@ class How:
 def cores() -> int:
     """The cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-Flat = tyro.conf.OmitArgPrefixes

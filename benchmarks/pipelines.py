@@ -16,7 +16,7 @@ Parts = list[tuple[Cell, int]]  # synthesis cells, and how many batches of each
 
 
 class Pipeline:
-    """Builds the cells of one teacher and one seed. Equal cells are equal, however they are asked."""
+    """Builds the cells of one teacher and one seed; the same request gives the same cell."""
 
     def __init__(self, book: Book, teacher: str, seed: int) -> None:
         self.book = book

@@ -51,9 +51,13 @@ class Meter:
             device=name,
             precision=machine.precision,
             threads=machine.threads,
-            platform=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+            platform=_platform(),
             started=self.started,
         )
+
+
+def _platform() -> str:
+    return f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
 
 
 @cache

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -21,6 +21,8 @@ from benchmarks.training import TrainingRecipe
 
 FOLDER = Path(__file__).parent / "recipes"
 SCALES = ("demo", "mini", "paper")
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 Positive = Annotated[int, Meta(ge=1)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
@@ -65,7 +67,7 @@ class Rounds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MethodRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A data-free method with its budget of images; ``settings`` are its constructor's arguments."""
+    """A data-free method and its budget of images; ``settings`` are its constructor's arguments."""
 
     method: str
     title: str
@@ -132,7 +134,9 @@ class Book:
         values = budget | self._resolve(name, file, teacher)
         values |= {"method": name, "title": file.title or name, "assumed": file.assumed}
         recipe = _convert(values, MethodRecipe, name)
-        return msgspec.structs.replace(recipe, settings=checked_settings(cls, recipe.settings, name))
+        return msgspec.structs.replace(
+            recipe, settings=checked_settings(cls, recipe.settings, name)
+        )
 
     def _resolve(self, name: str, file: RecipeFile, teacher: str) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -176,7 +180,7 @@ def checked_settings(cls: type[Any], settings: dict[str, Any], name: str) -> dic
         if argument in settings:
             specification.append((argument, hint))
         else:
-            default = f.default_factory() if callable(f.default_factory) else f.default  # type: ignore[misc]
+            default = f.default_factory() if callable(f.default_factory) else f.default
             specification.append((argument, hint, default))  # type: ignore[arg-type]
     struct = msgspec.defstruct(cls.__name__, specification, kw_only=True)
     resolved = msgspec.to_builtins(_convert(settings, struct, f"{name}.settings"))
@@ -200,7 +204,7 @@ def _read(path: Path) -> RecipeFile:
         raise UsageError(f"{path}: {error}") from error
 
 
-def _convert(values: dict[str, Any], struct: type[Any], name: str) -> Any:
+def _convert(values: dict[str, Any], struct: type[S], name: str) -> S:
     try:
         return msgspec.convert(values, struct)
     except msgspec.ValidationError as error:

@@ -1,10 +1,10 @@
 """Invert any batch-normalised classifier: training images out of a trained network alone.
 
-    from naturalinversion import NaturalInversion, Teacher, synthesize
+from naturalinversion import NaturalInversion, Teacher, synthesize
 
-    teacher = Teacher(model, num_classes=10, mean=mean, std=std)
-    dataset = synthesize(NaturalInversion(), teacher, "images", batches=4, batch_size=256)
-    dataset.export("folder", "denormalize")
+teacher = Teacher(model, num_classes=10, mean=mean, std=std)
+dataset = synthesize(NaturalInversion(), teacher, "images", batches=4, batch_size=256)
+dataset.export("folder", "denormalize")
 """
 
 from naturalinversion.images import SyntheticDataset
@@ -16,8 +16,8 @@ __all__ = [
     "AdaptiveNaturalInversion",
     "Batch",
     "NaturalInversion",
-    "SyntheticDataset",
     "Synthesizer",
+    "SyntheticDataset",
     "Teacher",
     "Training",
     "synthesize",

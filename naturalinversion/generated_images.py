@@ -1,4 +1,4 @@
-"""Images as the output of a generator, a pyramid and a channel scale (Kim et al., 2022, Eq. 5 to 7)."""
+"""Images made by a generator, a pyramid and a channel scale (Kim et al., 2022, Eq. 5 to 7)."""
 
 import torch
 import torch.nn.functional as F

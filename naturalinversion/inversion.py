@@ -6,9 +6,9 @@ the one pass the loss needs, nothing is read back inside the loop, and the best 
 parameters and rendered once at the end, which gives the same images because a generator's batch
 norm uses the batch.
 
-Differs from the official codes: the teacher's weights get no gradient (they were computed and thrown
-away), hooks leave with the pass, and DeepInversion's "best" is what the recipe says, where the
-official one is an alias of the last iterate.
+Differs from the official codes: the teacher's weights get no gradient (they were computed and
+thrown away), hooks leave with the pass, and DeepInversion's "best" is what the recipe says, where
+the official one is an alias of the last iterate.
 """
 
 from collections.abc import Callable, Sequence

@@ -120,7 +120,7 @@ class NaturalInversion:
 
     def _source(self, labels: Tensor, seed: int, resample: bool = False) -> GeneratedImages:
         teacher = self._teacher
-        size, place = teacher.image_shape[-1], {"device": teacher.device, "dtype": teacher.dtype}
+        size = teacher.image_shape[-1]
         with seeded(derive(seed, "networks")):
             network = ConditionalGenerator(
                 teacher.num_classes,
@@ -140,13 +140,13 @@ class NaturalInversion:
             network,
             pyramid,
             scale if self.channel_scaling else None,
-            latent=latent.to(**place),
+            latent=latent.to(teacher.device, teacher.dtype),
             labels=labels,
             rates=(self.rate_generator, self.rate_pyramid, self.rate_scaling),
             feature_gradient=self.feature_gradient,
             resample=generator(derive(seed, "latents")) if resample else None,
         )
-        return source.to(**place)
+        return source.to(teacher.device, teacher.dtype)
 
     def _invert(
         self, source: GeneratedImages, labels: Tensor, seed: int, progress: Progress

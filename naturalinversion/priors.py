@@ -31,7 +31,7 @@ class LayerStatistics:
 def bn_statistics(layers: Sequence[LayerStatistics]) -> Tensor:
     """R_BN (Eq. 3): over the layers, the distance of means plus the distance of variances."""
     norm = torch.linalg.vector_norm
-    terms = [norm(layer.mean - layer.running_mean) for layer in layers]
+    terms: list[Tensor] = [norm(layer.mean - layer.running_mean) for layer in layers]
     terms += [norm(layer.variance - layer.running_variance) for layer in layers]
     return torch.stack(terms).sum()
 
@@ -41,18 +41,19 @@ def total_variation(images: Tensor) -> Tensor:
 
     ``images`` (N, C, H, W); horizontal, vertical and both diagonals, each one norm of the batch.
     """
-    norm = torch.linalg.vector_norm
-    return (
-        norm(images[..., :, :-1] - images[..., :, 1:])
-        + norm(images[..., :-1, :] - images[..., 1:, :])
-        + norm(images[..., :-1, :-1] - images[..., 1:, 1:])
-        + norm(images[..., 1:, :-1] - images[..., :-1, 1:])
+    differences = (
+        images[..., :, :-1] - images[..., :, 1:],
+        images[..., :-1, :] - images[..., 1:, :],
+        images[..., :-1, :-1] - images[..., 1:, 1:],
+        images[..., 1:, :-1] - images[..., :-1, 1:],
     )
+    return torch.stack([torch.linalg.vector_norm(d) for d in differences]).sum()
 
 
 def l2(images: Tensor) -> Tensor:
     """R_l2 (Eq. 4): the norm of the whole batch (N, C, H, W)."""
-    return torch.linalg.vector_norm(images)
+    norm: Tensor = torch.linalg.vector_norm(images)
+    return norm
 
 
 def compete(

@@ -27,7 +27,8 @@ def generator(seed: int) -> torch.Generator:
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Run constructors or dropout under ``seed`` and give the global state back afterwards."""
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    in_use = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    devices = range(torch.cuda.device_count() if in_use else 0)
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield

@@ -42,8 +42,8 @@ class Batch:
 class Training:
     """What `Synthesizer.prepare` may use besides teacher and student.
 
-    ``progress`` reports steps. ``restore`` returns what the last ``save`` got, or None: a method that
-    trains for long saves its state now and then, and goes on from it after an interruption.
+    ``progress`` reports steps. ``restore`` returns what the last ``save`` got, or None: a method
+    that trains for long saves its state now and then, and goes on from it when interrupted.
     """
 
     progress: Progress = silent
@@ -110,7 +110,9 @@ def synthesize(
     if batches < 1 or batch_size < 2:
         raise SettingError(f"{batches} batches of {batch_size}: at least one batch of two images")
     if synthesizer.student_use != "none" and student is None:
-        raise SettingError(f"{type(synthesizer).__name__} needs a student ({synthesizer.student_use})")
+        raise SettingError(
+            f"{type(synthesizer).__name__} needs a student ({synthesizer.student_use})"
+        )
     training = training or Training()
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

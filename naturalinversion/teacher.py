@@ -48,6 +48,7 @@ class Teacher:
         if len(mean) != image_shape[0] or len(std) != image_shape[0] or min(std) <= 0:
             raise TeacherError(f"mean and std need {image_shape[0]} values each, std above zero")
         self.model = model.eval().requires_grad_(False)
+        self.model.to(memory_format=torch.channels_last)
         self.num_classes = num_classes
         self.image_shape = image_shape
         self.mean = tuple(float(value) for value in mean)
@@ -66,7 +67,7 @@ class Teacher:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Logits (N, K) of normalised images (N, C, H, W)."""
-        logits: Tensor = self.model(images)
+        logits: Tensor = self.model(images.contiguous(memory_format=torch.channels_last))
         return logits
 
     def observe(
@@ -166,7 +167,8 @@ class Teacher:
 
 def _record_statistics(seen: dict[nn.Module, LayerStatistics]) -> Callable[..., None]:
     def hook(module: nn.BatchNorm2d, inputs: tuple[Any, ...]) -> None:
-        assert module.running_mean is not None and module.running_var is not None
+        assert module.running_mean is not None
+        assert module.running_var is not None
         variance, mean = torch.var_mean(inputs[0], dim=(0, 2, 3), correction=0)
         seen[module] = LayerStatistics(mean, variance, module.running_mean, module.running_var)
 

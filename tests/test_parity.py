@@ -185,9 +185,7 @@ def test_natural_inversion_keeps_the_best(teacher: Teacher) -> None:
 
 
 @pytest.mark.parametrize("name", ["deep_inversion", "adaptive_deep_inversion"])
-def test_deep_inversion_loops(
-    name: str, teacher: Teacher, student: nn.Module, x0: Tensor
-) -> None:
+def test_deep_inversion_loops(name: str, teacher: Teacher, student: nn.Module, x0: Tensor) -> None:
     section = TRACE[name]
     rolls = TRACE["deep_inversion"]["jitter_dy_dx"]
     result = invert(

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass, field
 
-from tyro.conf import Positional
-
 import msgspec
+from tyro.conf import Positional
 
 from benchmarks.commands.common import finish_table
 from benchmarks.distillation_table import ORIENTATION, PUBLISHED_FOR, assemble
 from benchmarks.errors import UsageError
-from benchmarks.options import Flat, How, What, Where
+from benchmarks.options import How, What, Where
 from benchmarks.specs import RowSpec, TableSpec, read_table
 from naturalinversion.classifiers import ARCHITECTURES
 
@@ -22,9 +21,9 @@ class Compare:
     """dafl dfad di adi ni ni_adi, or package.module:Class"""
     teacher: str = "resnet34"
     student: str = "resnet18"
-    what: Flat[What] = field(default_factory=What)
-    where: Flat[Where] = field(default_factory=Where)
-    how: Flat[How] = field(default_factory=How)
+    what: What = field(default_factory=What)
+    where: Where = field(default_factory=Where)
+    how: How = field(default_factory=How)
     json: bool = False
     """print the result as JSON"""
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from benchmarks.options import Flat, Where
+from benchmarks.options import Where
 from benchmarks.output import result, result_json, say
 from reports.render import render
 
@@ -11,7 +11,7 @@ from reports.render import render
 class Report:
     """Write all tables and the page again from the records in the runs folder."""
 
-    where: Flat[Where] = field(default_factory=Where)
+    where: Where = field(default_factory=Where)
     json: bool = False
     """print the files written as JSON"""
 

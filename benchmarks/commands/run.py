@@ -1,12 +1,11 @@
 """``run``: make a table's cells, then its report."""
 
 from dataclasses import dataclass, field
-from typing import Annotated
 
 from tyro.conf import Positional
 
 from benchmarks.commands.common import finish_table, table_expansions
-from benchmarks.options import Flat, How, What, Where
+from benchmarks.options import How, What, Where
 from benchmarks.output import say
 
 
@@ -16,9 +15,9 @@ class Run:
 
     table: Positional[str]
     """table5"""
-    what: Flat[What] = field(default_factory=What)
-    where: Flat[Where] = field(default_factory=Where)
-    how: Flat[How] = field(default_factory=How)
+    what: What = field(default_factory=What)
+    where: Where = field(default_factory=Where)
+    how: How = field(default_factory=How)
     methods: tuple[str, ...] = ()
     """some of the table's methods, or package.module:Class of your own; default: the table's"""
     rows: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from tyro.conf import Positional
 
 from benchmarks.cells import Cell, closure
 from benchmarks.commands.common import table_expansions
-from benchmarks.options import Flat, What, Where
+from benchmarks.options import What, Where
 from benchmarks.output import result, result_json
 from benchmarks.runner import is_done
 
@@ -20,8 +20,8 @@ class Status:
 
     table: Positional[str]
     """table5"""
-    what: Flat[What] = field(default_factory=What)
-    where: Flat[Where] = field(default_factory=Where)
+    what: What = field(default_factory=What)
+    where: Where = field(default_factory=Where)
     methods: tuple[str, ...] = ()
     """some of the table's methods; default: the table's"""
     rows: tuple[str, ...] = ()
@@ -37,10 +37,7 @@ class Status:
         counts = Counter(where for _, where in states)
         if self.json:
             result_json(
-                [
-                    {"kind": c.kind, "label": c.label, "key": c.key, "state": s}
-                    for c, s in states
-                ]
+                [{"kind": c.kind, "label": c.label, "key": c.key, "state": s} for c, s in states]
             )
             return 0
         for cell, where in states:

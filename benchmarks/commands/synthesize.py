@@ -12,7 +12,7 @@ from benchmarks.errors import UsageError
 from benchmarks.grids import save_grid
 from benchmarks.imports import load_object
 from benchmarks.models import Classifier, load_classifier, load_state, read_weights
-from benchmarks.options import Flat, How, Scale
+from benchmarks.options import How, Scale
 from benchmarks.output import result, result_json, say
 from benchmarks.recipes import Book, build_method
 from naturalinversion.classifiers import ARCHITECTURES
@@ -37,7 +37,7 @@ class Synthesize:
     weights: Path | None = None
     """safetensors, or a state dict of torch.save (loaded with weights_only)"""
     model: str = ""
-    """package.module:factory, a function without arguments that returns your network (runs its code)"""
+    """package.module:factory, a function that returns your network (this runs its code)"""
     num_classes: int = 10
     width: float = 1.0
     """width factor of --arch"""
@@ -62,7 +62,7 @@ class Synthesize:
     """which data set's recipe: cifar10, cifar100 or digits"""
     set: Annotated[tuple[str, ...], arg(metavar="RECIPE.KEY=VALUE")] = ()
     """override recipe values, e.g. ni.settings.iterations=200"""
-    how: Flat[How] = field(default_factory=How)
+    how: How = field(default_factory=How)
     json: bool = False
     """print the result as JSON"""
 
@@ -105,11 +105,17 @@ class Synthesize:
         if self.export:
             mapping: PixelMapping = self.export
             dataset.export(self.out / "png", mapping)
-        answer = {"images": len(dataset), "folder": str(self.out), "recipe": msgspec.to_builtins(recipe)}
+        answer = {
+            "images": len(dataset),
+            "folder": str(self.out),
+            "recipe": msgspec.to_builtins(recipe),
+        }
         if self.json:
             result_json(answer)
         else:
-            result(f"{len(dataset)} images in {self.out}, a grid of them in {self.out / 'grid.png'}")
+            result(
+                f"{len(dataset)} images in {self.out}, a grid of them in {self.out / 'grid.png'}"
+            )
         return 0
 
     def _model(self) -> tuple[nn.Module, Classifier]:
@@ -121,7 +127,9 @@ class Synthesize:
         if self.model:
             model = load_object(self.model, "--model")()
             if not isinstance(model, nn.Module):
-                raise UsageError(f"--model {self.model}: returned {type(model).__name__}, no module")
+                raise UsageError(
+                    f"--model {self.model}: returned {type(model).__name__}, no module"
+                )
             return model, given
         if self.weights is None:
             raise UsageError("--arch needs --weights FILE")

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from benchmarks.datasets.cifar import CIFAR10, CIFAR100, load_cifar
 from benchmarks.datasets.digits import load_digits
-from benchmarks.datasets.own import load_own
+from benchmarks.datasets.own import count_own, load_own
 from benchmarks.datasets.types import Dataset, ImageSet
 from benchmarks.errors import UsageError
 
-__all__ = ["NAMES", "OWN", "Dataset", "ImageSet", "load"]
+__all__ = ["NAMES", "OWN", "Dataset", "ImageSet", "load", "sizes"]
 
 OWN = "imagefolder:"
 
@@ -30,6 +30,7 @@ _LOADERS: dict[str, Callable[[Path, int | None, bool], Dataset]] = {
     "cifar100": partial(load_cifar, CIFAR100),
 }
 NAMES = tuple(_LOADERS)
+_SIZES = {"digits": (10, 1297, 500), "cifar10": (10, 50000, 10000), "cifar100": (100, 50000, 10000)}
 
 
 def load(
@@ -49,3 +50,12 @@ def load(
     if loader is None:
         raise UsageError(f"unknown data set {name!r}: choose {', '.join(NAMES)} or {OWN}PATH")
     return loader(Path(root).expanduser(), image_size, download)
+
+
+def sizes(name: str) -> tuple[int, int, int]:
+    """Classes, training images and test images of a data set, without decoding an image."""
+    if name.startswith(OWN):
+        return count_own(Path(name.removeprefix(OWN)).expanduser())
+    if name not in _SIZES:
+        raise UsageError(f"unknown data set {name!r}: choose {', '.join(NAMES)} or {OWN}PATH")
+    return _SIZES[name]

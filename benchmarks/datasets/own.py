@@ -22,10 +22,16 @@ def load_own(folder: Path, image_size: int | None) -> Dataset:
             "PATH/train/<class>/ and PATH/test/<class>/"
         )
     tree = scan(folder.resolve())
-    stamp = f"{tree.stamp}-{image_size}"
-    train, test = cached(str(tree.folder), stamp, lambda: decode(tree, fit=image_size))
+    owner = f"{tree.folder} at {image_size}"
+    train, test = cached(owner, tree.stamp, lambda: decode(tree, fit=image_size))
     mean, std = measure(train.images)
     return assemble(f"imagefolder-{tree.folder.name}", train, test, tree.classes, mean, std)
+
+
+def count_own(folder: Path) -> tuple[int, int, int]:
+    """Classes, training images and test images of the tree in ``folder``."""
+    tree = scan(folder)
+    return len(tree.classes), len(tree.files["train"]), len(tree.files["test"])
 
 
 def measure(images: Tensor) -> tuple[Channels, Channels]:

@@ -5,9 +5,13 @@ kind, add a module and its line here.
 """
 
 import importlib
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from benchmarks.cells import Cell
 from benchmarks.work import Work
+
+if TYPE_CHECKING:
+    from benchmarks.workloads import Workload
 
 KINDS = {
     "classifier": "benchmarks.kinds.classifier",
@@ -27,7 +31,10 @@ class Kind(Protocol):
     def run(self, work: Work, recipe: Any) -> Metrics:
         """Do the work in ``work.folder`` and return the metrics."""
 
+    def workload(self, cell: Cell, classes: int, train: int, test: int) -> "Workload":
+        """What ``run`` will do, for a data set of so many classes and images."""
+
 
 def kind(name: str) -> Kind:
     """The module of a kind; imported late, so that synthesis never loads what reads real data."""
-    return importlib.import_module(KINDS[name])  # type: ignore[return-value]
+    return importlib.import_module(KINDS[name])

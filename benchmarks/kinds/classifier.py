@@ -2,13 +2,16 @@
 
 import msgspec
 
+from benchmarks.cells import Cell
 from benchmarks.datasets import load
 from benchmarks.errors import BenchmarkError
 from benchmarks.kinds import Metrics
-from benchmarks.kinds.outcome import finish, splits
+from benchmarks.kinds.outcome import evaluations, finish, splits
 from benchmarks.models import Classifier
 from benchmarks.training import TrainingRecipe, cross_entropy_loss
+from benchmarks.training.recipe import updates_per_epoch
 from benchmarks.work import Work
+from benchmarks.workloads import TestStep, TrainingStep, Workload, network_of
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,3 +54,13 @@ def run(work: Work, recipe: Recipe) -> Metrics:
             f"{recipe.floor:.1%}"
         )
     return metrics | {"data_fingerprint": dataset.fingerprint}
+
+
+def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
+    """Updates on the training split and passes over the test split."""
+    recipe = msgspec.convert(cell.recipe, Recipe).training
+    network = network_of(cell, classes)
+    return {
+        TrainingStep(network, recipe.batch_size): recipe.epochs * updates_per_epoch(recipe, train),
+        TestStep(network): test * evaluations(recipe),
+    }

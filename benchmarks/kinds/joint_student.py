@@ -2,12 +2,14 @@
 
 import msgspec
 
+from benchmarks.cells import Cell
 from benchmarks.datasets import load
 from benchmarks.kinds import Metrics
 from benchmarks.kinds.outcome import splits
 from benchmarks.models import WEIGHTS, load_classifier
 from benchmarks.training import accuracy
 from benchmarks.work import Work
+from benchmarks.workloads import Network, TestStep, Workload
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -23,3 +25,10 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     dataset = load(recipe.dataset, root=work.data.root, image_size=recipe.image_size)
     _, test = splits(dataset, work)
     return {"test_accuracy": accuracy(model.to(work.machine.torch_device()), test)}
+
+
+def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
+    """One pass over the test split."""
+    grown = cell.inputs["images"].recipe
+    network = Network(grown["student"], grown["width"], cell.recipe["image_size"], classes)
+    return {TestStep(network): test}

@@ -50,10 +50,18 @@ def finish(
     )
     save_classifier(work.folder / WEIGHTS, model, description)
     checkpoint.unlink(missing_ok=True)
-    assert history.last_accuracy is not None and history.best_accuracy is not None
+    assert history.last_accuracy is not None
+    assert history.best_accuracy is not None
     return {
         "test_accuracy": history.last_accuracy,
         "best_test_accuracy": history.best_accuracy,
         "final_loss": history.losses[-1],
         "images_seen": history.images,
     }
+
+
+def evaluations(recipe: TrainingRecipe) -> int:
+    """How often a run of ``recipe`` is tested: now and then if asked for, and at the end."""
+    if not recipe.evaluate_every:
+        return 1
+    return -(-recipe.epochs // recipe.evaluate_every)

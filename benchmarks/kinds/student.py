@@ -8,13 +8,16 @@ appendix that is not public.
 import msgspec
 import torch
 
+from benchmarks.cells import Cell
 from benchmarks.datasets import load
 from benchmarks.kinds import Metrics
-from benchmarks.kinds.outcome import finish, splits
+from benchmarks.kinds.outcome import evaluations, finish, splits
 from benchmarks.kinds.synthesis import folder_of_images
 from benchmarks.models import WEIGHTS, as_teacher, load_classifier
 from benchmarks.training import ImageSource, TrainingRecipe, distillation_loss
+from benchmarks.training.recipe import updates_per_epoch
 from benchmarks.work import Work
+from benchmarks.workloads import TestStep, TrainingStep, Workload, network_of
 from naturalinversion.images import SyntheticDataset
 from naturalinversion.seeds import derive
 
@@ -41,12 +44,8 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     teacher_model, teacher_description = load_classifier(work.inputs["teacher"] / WEIGHTS)
     teacher = as_teacher(teacher_model, teacher_description, device)
     source = synthetic_source(work, recipe.batches).to(device)
-    _, test = splits(
-        load(recipe.dataset, root=work.data.root, image_size=recipe.image_size), work
-    )
-    description = msgspec.structs.replace(
-        teacher_description, arch=recipe.arch, width=recipe.width
-    )
+    _, test = splits(load(recipe.dataset, root=work.data.root, image_size=recipe.image_size), work)
+    description = msgspec.structs.replace(teacher_description, arch=recipe.arch, width=recipe.width)
     if "initial" in work.inputs:
         model, _ = load_classifier(work.inputs["initial"] / WEIGHTS)
     else:
@@ -68,3 +67,19 @@ def synthetic_source(work: Work, batches: list[int]) -> ImageSource:
     return ImageSource(
         torch.cat(images), torch.cat(labels), torch.tensor(meta.mean), torch.tensor(meta.std)
     )
+
+
+def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
+    """Updates on the synthetic images and passes over the test split."""
+    recipe = msgspec.convert(cell.recipe, Recipe)
+    images = sum(
+        count * int(cell.inputs[f"images{index}"].recipe["batch_size"])
+        for index, count in enumerate(recipe.batches)
+    )
+    training = recipe.training
+    network, teacher = (network_of(c, classes) for c in (cell, cell.inputs["teacher"]))
+    updates = training.epochs * updates_per_epoch(training, images)
+    return {
+        TrainingStep(network, training.batch_size, teacher): updates,
+        TestStep(network): test * evaluations(training),
+    }

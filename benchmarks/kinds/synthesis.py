@@ -7,6 +7,7 @@ import msgspec
 import torch
 from torch import nn
 
+from benchmarks.cells import Cell
 from benchmarks.checkpoint import Checkpoint
 from benchmarks.grids import save_grid
 from benchmarks.kinds import Metrics
@@ -15,6 +16,7 @@ from benchmarks.losses import final_losses, save_losses
 from benchmarks.models import WEIGHTS, Classifier, load_classifier, load_teacher, save_classifier
 from benchmarks.recipes import build_method
 from benchmarks.work import Work
+from benchmarks.workloads import Network, SynthesisStep, Workload, network_of
 from naturalinversion.images import SyntheticDataset, to_pixels
 from naturalinversion.progress import bar
 from naturalinversion.seeds import derive
@@ -79,20 +81,15 @@ def agreement(teacher: Teacher, dataset: SyntheticDataset) -> dict[str, float]:
 
     Pixels are denormalised, clamped and rounded to uint8: the difference is what that costs.
     """
-    stored = through_pixels = 0
+    hits = torch.zeros(2, dtype=torch.int64)
     with torch.no_grad():
         for images, labels in dataset.shards():
             pixels = to_pixels(images, "denormalize", teacher.mean, teacher.std).float() / 255
-            for count, batch in enumerate((images.float(), teacher.normalize(pixels))):
+            for column, batch in enumerate((images.float(), teacher.normalize(pixels))):
                 answers = teacher(batch.to(teacher.device, teacher.dtype)).argmax(dim=1).cpu()
-                hits = int((answers == labels).sum())
-                stored, through_pixels = (
-                    (stored + hits, through_pixels) if count == 0 else (stored, through_pixels + hits)
-                )
-    return {
-        "teacher_agreement": stored / len(dataset),
-        "teacher_agreement_pixels": through_pixels / len(dataset),
-    }
+                hits[column] += (answers == labels).sum()
+    stored, through_pixels = (hits / len(dataset)).tolist()
+    return {"teacher_agreement": stored, "teacher_agreement_pixels": through_pixels}
 
 
 def _student(
@@ -120,3 +117,23 @@ def _student(
 def folder_of_images(cell: Path) -> Path:
     """Where a synthesis cell keeps its images."""
     return cell / IMAGES
+
+
+def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
+    """The iterations of all batches, or of what they share; batches of a method without any."""
+    recipe = msgspec.convert(cell.recipe, Recipe)
+    teacher = network_of(cell.inputs["teacher"], classes)
+    student = None
+    if "student" in cell.inputs:
+        student = network_of(cell.inputs["student"], classes)
+    elif recipe.student:
+        student = Network(recipe.student, recipe.width, teacher.image_size, classes)
+    step = SynthesisStep(
+        recipe.method,
+        msgspec.json.encode(recipe.settings, order="sorted"),
+        teacher,
+        recipe.batch_size,
+        student,
+    )
+    steps = iterations_of(build_method(recipe.method, recipe.settings), recipe.batches)
+    return {step: steps or recipe.batches}

@@ -59,8 +59,7 @@ def train(
     """
     device = torch.device(device)
     _check(source, recipe)
-    layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
-    model.to(device=device, memory_format=layout)  # type: ignore[call-overload]
+    model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     source = source.to(device)
     optimizer = torch.optim.SGD(
         [parameter for parameter in model.parameters() if parameter.requires_grad],
@@ -88,7 +87,7 @@ def train(
                 store.save(model, optimizer, losses, accuracies)
                 saved = time.monotonic()
     # Back to the usual layout: what is stored of the model must not depend on the device.
-    model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    model.to(memory_format=torch.contiguous_format)
     model.eval()
     return History(tuple(losses), tuple(accuracies), recipe.epochs * images)
 
@@ -139,8 +138,7 @@ class _Run:
         return float(losses.double().mean())
 
     def _step(self, images: Tensor, labels: Tensor) -> Tensor:
-        if self.device.type == "cuda":
-            images = images.contiguous(memory_format=torch.channels_last)
+        images = images.contiguous(memory_format=torch.channels_last)
         with numerics(self.device, self.precision):
             value = self.loss(self.model, images, labels)
             self.optimizer.zero_grad(set_to_none=True)

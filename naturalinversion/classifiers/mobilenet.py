@@ -1,4 +1,4 @@
-"""MobileNetV2 (Sandler et al., 2018) for small images: stride 1 in the stem and the second stage."""
+"""MobileNetV2 (Sandler et al., 2018) for small images: stride 1 in stem and second stage."""
 
 from torch import Tensor, nn
 

@@ -17,9 +17,7 @@ CONFIGURATIONS = {
 class VGG(nn.Module):
     """Five stages of 3x3 convolutions and a classifier of three linear layers."""
 
-    def __init__(
-        self, stages: tuple[tuple[int, ...], ...], num_classes: int, width: float
-    ) -> None:
+    def __init__(self, stages: tuple[tuple[int, ...], ...], num_classes: int, width: float) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         inputs = 3

@@ -133,9 +133,7 @@ with tempfile.TemporaryDirectory() as folder:
     assert done.returncode == 0, done.stderr
 
 
-def test_competing_student_is_not_changed(
-    name: str, make_teacher: Callable[..., Teacher]
-) -> None:
+def test_competing_student_is_not_changed(name: str, make_teacher: Callable[..., Teacher]) -> None:
     method, teacher, rival = small(name), make_teacher(), student()
     if method.student_use == "joint":
         untouched = {n: t.clone() for n, t in rival.state_dict().items()}

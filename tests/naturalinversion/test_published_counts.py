@@ -10,6 +10,8 @@ from naturalinversion.generators import ConditionalGenerator
 from naturalinversion.pyramid import FeatureTransferPyramid
 from naturalinversion.synthesis import balanced_labels
 
+RESNET_STAGES = [(64, 32), (128, 16), (256, 8), (512, 4)]
+
 
 def parameters(module: torch.nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
@@ -27,14 +29,24 @@ def test_dafl_and_dfad_generators() -> None:
 
 def test_pyramid_of_resnet34() -> None:
     teacher = Teacher(build("resnet34", 10), num_classes=10)
-    assert [(s.channels, s.size) for s in teacher.stages] == [(64, 32), (128, 16), (256, 8), (512, 4)]
+    assert [(s.channels, s.size) for s in teacher.stages] == [
+        (64, 32),
+        (128, 16),
+        (256, 8),
+        (512, 4),
+    ]
     assert parameters(FeatureTransferPyramid(teacher.stages, 32)) == 947_279
 
 
 @pytest.mark.parametrize("arch", ["vgg11", "vgg16"])
 def test_pyramid_of_vgg_is_that_of_resnet(arch: str) -> None:
     teacher = Teacher(build(arch, 10), num_classes=10)
-    assert [(s.channels, s.size) for s in teacher.stages] == [(64, 32), (128, 16), (256, 8), (512, 4)]
+    assert [(s.channels, s.size) for s in teacher.stages] == [
+        (64, 32),
+        (128, 16),
+        (256, 8),
+        (512, 4),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,94 @@
+"""``plan``: what a table would run here, and how long it would take; nothing is run."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from tyro.conf import Positional
+
+from benchmarks.cells import Cell, closure
+from benchmarks.commands.common import table_expansions
+from benchmarks.estimates import Estimate, estimate
+from benchmarks.options import How, What, Where
+from benchmarks.output import result, result_json
+from benchmarks.runner import is_done
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Say what a table would run: cells, images, and time measured on this machine."""
+
+    table: Positional[str]
+    """table5"""
+    what: What = field(default_factory=What)
+    where: Where = field(default_factory=Where)
+    how: How = field(default_factory=How)
+    methods: tuple[str, ...] = ()
+    """some of the table's methods; default: the table's"""
+    rows: tuple[str, ...] = ()
+    """some rows as teacher-student; default: all"""
+    json: bool = False
+    """print the result as JSON"""
+
+    def run(self) -> int:
+        """Time a few steps of every kind, then print the plan."""
+        expansions = table_expansions(self.table, self.what, self.methods, self.rows)
+        cells = closure([cell for expansion in expansions for cell in expansion.targets])
+        todo = [cell for cell in cells if not is_done(cell, self.where.runs_dir)]
+        workers = self.how.worker_count()
+        found = estimate(cells, todo, self.how.machine(), workers)
+        if self.json:
+            result_json(
+                {
+                    "cells": [
+                        {
+                            "kind": cell.kind,
+                            "label": cell.label,
+                            "key": cell.key,
+                            "done": cell.key not in found.seconds,
+                            "images": images(cell),
+                            "seconds": found.seconds.get(cell.key, 0.0),
+                        }
+                        for cell in cells
+                    ],
+                    "workers": workers,
+                    "wall_seconds": found.wall,
+                }
+            )
+            return 0
+        for line in self._lines(cells, todo, found, workers):
+            result(line)
+        return 0
+
+    def _lines(
+        self, cells: list[Cell], todo: list[Cell], found: Estimate, workers: int
+    ) -> list[str]:
+        by_kind: dict[str, list[Cell]] = defaultdict(list)
+        for cell in todo:
+            by_kind[cell.kind].append(cell)
+        lines = [
+            f"{self.table} at scale {self.what.scale}: {len(cells)} cells, "
+            f"{len(cells) - len(todo)} done, {len(todo)} to do"
+        ]
+        for name, members in by_kind.items():
+            seconds = sum(found.seconds[cell.key] for cell in members)
+            made = sum(images(cell) for cell in members)
+            text = f"  {name:14} {len(members):4} cells {duration(seconds):>10} of work"
+            lines.append(text + (f", {made:,} images" if made else ""))
+        lines.append(f"  about {duration(found.wall)} with {workers} at a time")
+        return lines
+
+
+def images(cell: Cell) -> int:
+    """How many images a cell makes."""
+    if cell.kind != "synthesis":
+        return 0
+    return int(cell.recipe["batches"]) * int(cell.recipe["batch_size"])
+
+
+def duration(seconds: float) -> str:
+    """``45 s``, ``12 min``, ``7.5 h`` or ``3.1 days``."""
+    for limit, unit, divisor in ((90, "s", 1), (5400, "min", 60), (172800, "h", 3600)):
+        if seconds < limit:
+            value = seconds / divisor
+            return f"{value:.0f} {unit}" if unit != "h" else f"{value:.1f} {unit}"
+    return f"{seconds / 86400:.1f} days"
