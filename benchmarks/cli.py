@@ -34,13 +34,17 @@ Command = (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse, run, and exit with the command's code; a known error is one line on stderr."""
-    command = tyro.cli(
+    command, unknown = tyro.cli(
         Command,
         prog="python -m benchmarks",
         args=arguments,
         description=__doc__,
         config=(tyro.conf.OmitArgPrefixes,),
+        return_unknown_args=True,
     )
+    if unknown:
+        say(f"error: unknown option {unknown[0]} (see --help)")
+        sys.exit(2)
     sys.exit(execute(command))
 
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from benchmarks.cells import Cell, closure
 from benchmarks.errors import BenchmarkError
-from benchmarks.runner import KNOWN_ERRORS, Outcome, is_done, run_cell
+from benchmarks.runner import CellFailedError, Outcome, is_done, run_cell
 from benchmarks.work import DataSource, Machine
 
 
@@ -23,7 +23,7 @@ class Summary:
 
     made: int = 0
     found: int = 0
-    failed: dict[str, Exception] = field(default_factory=dict)
+    failed: dict[str, CellFailedError] = field(default_factory=dict)
     blocked: list[str] = field(default_factory=list)
 
 
@@ -107,7 +107,7 @@ def _run_serially(
         started = time.monotonic()
         try:
             outcome = run_cell(cell, runs, machine, data)
-        except KNOWN_ERRORS as error:
+        except CellFailedError as error:
             schedule.fail(cell)
             report.failed(cell, error)
         else:
@@ -141,7 +141,7 @@ def _run_parallel(
                         f"{cell.label}: its process was killed (out of memory?); run the same "
                         "command again to go on"
                     ) from error
-                except KNOWN_ERRORS as error:
+                except CellFailedError as error:
                     schedule.fail(cell)
                     report.failed(cell, error)
                 else:
@@ -176,7 +176,7 @@ class _Report:
             self.summary.found += 1
         self._count(cell, f"{seconds:.1f} s")
 
-    def failed(self, cell: Cell, error: Exception) -> None:
+    def failed(self, cell: Cell, error: CellFailedError) -> None:
         self.summary.failed[cell.label] = error
         self._count(cell, f"FAILED: {error}")
 

@@ -64,8 +64,8 @@ def render_page(views: Sequence[View], records: Mapping[str, Record], runs: Path
         datasets=_unique(view.dataset for view in views),
         scales=_unique(view.scale for view in views),
         records=used,
-        known=set(uses),
-        uses=uses,
+        labels={record.key: record.label for record in used},
+        filterable={key: _filterable(use) for key, use in uses.items()},
         environments=_environments(used),
         seconds=sum(record.cost.seconds for record in used),
         newest=max((record.provenance.started for record in used), default=""),
@@ -99,12 +99,12 @@ def _section(
         head = ", ".join([columns[line["column"]].title, *(line[label] for label in labels)])
         numbers.append(_number(f"{name}-n{index}", view, head, line, places))
     width = len(view.columns)
-    shown_above = (view.caption, typeset.about_published(view))
+    about_published = typeset.about_published(view)
     return {
         "name": name,
         "view": view,
-        "notes": [note for note in typeset.notes(view, frame) if note not in shown_above],
-        "about_published": typeset.about_published(view),
+        "notes": [note for note in typeset.notes(view, frame) if note != about_published],
+        "about_published": about_published,
         "footnotes": {typeset.letter(view, key): text for key, text in view.footnotes.items()},
         "rows": [
             {"labels": row.labels, "numbers": numbers[index * width : (index + 1) * width]}
@@ -118,8 +118,8 @@ def _section(
 
 def _number(anchor: str, view: View, head: str, line: typeset.Line, places: int) -> dict[str, Any]:
     """A line of the long form with the texts and links that the page shows for it."""
-    interval = "not known"
-    if line["n"] >= 3:
+    interval = ""
+    if not typeset.missing(line["ci_low"]):
         low, high = (typeset.number(line[name], places) for name in ("ci_low", "ci_high"))
         interval = f"{low} to {high}"
     runs = [
@@ -129,8 +129,11 @@ def _number(anchor: str, view: View, head: str, line: typeset.Line, places: int)
     published = typeset.number(line["published"], places)
     star = "*" if line["reimplemented"] and published != typeset.NOT_RUN else ""
     tip = [head, *(f"seed {seed}: {text}" for seed, text, _ in runs)]
-    tip += [f"95 % interval: {interval}"] if line["n"] > 1 else ["one run: noise not known"]
-    tip += [f"published ({view.published_dataset}): {published}{star}"]
+    if interval:
+        tip.append(f"95 % interval: {interval}")
+    elif line["n"] == 1:
+        tip.append("one run: noise not known")
+    tip.append(f"published ({view.published_dataset}): {published}{star}")
     return {
         **line,
         "anchor": anchor,
@@ -141,7 +144,7 @@ def _number(anchor: str, view: View, head: str, line: typeset.Line, places: int)
         "published_text": published + star,
         "letter": typeset.letter(view, line["footnote"]) if line["footnote"] else "",
         "difference_text": f"{line['difference']:+.{places}f}"
-        if _given(line["difference"])
+        if not typeset.missing(line["difference"])
         else "",
         "mark_words": MARK_WORDS[line["mark"]],
         "tip": "\n".join(tip),
@@ -154,7 +157,7 @@ def _picture(
     """A picture as a data URI, or the reason why it cannot be shown."""
     record = records.get(picture.record)
     use = uses.get(picture.record, Use())
-    shown = {"picture": picture, "record": record, "methods": sorted(use.methods), "uri": ""}
+    shown = {"picture": picture, "record": record, "filterable": _filterable(use), "uri": ""}
     if record is None:
         return {**shown, "reason": "not run"}
     try:
@@ -183,6 +186,14 @@ def _uses(views: Mapping[str, View], records: Mapping[str, Record]) -> dict[str,
         for key in _with_inputs([picture.record for picture in view.pictures], records):
             uses.setdefault(key, Use()).sections.add(name)
     return uses
+
+
+def _filterable(use: Use) -> Markup:
+    """Attributes by which the page's filters find what a record belongs to."""
+    methods = [] if use.shared else sorted(use.methods)
+    return Markup('data-methods="{}" data-sections="{}"').format(
+        msgspec.json.encode(methods).decode(), msgspec.json.encode(sorted(use.sections)).decode()
+    )
 
 
 def _keys(cells: Mapping[str, Any], column: str) -> list[str]:
@@ -220,10 +231,6 @@ def _metric(value: object) -> str:
 
 def _json(value: object) -> str:
     return msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=2).decode()
-
-
-def _given(value: float | None) -> bool:
-    return value is not None and value == value
 
 
 def _unique(names: Iterable[str]) -> list[str]:

@@ -104,7 +104,7 @@ def load_all(runs: Path) -> dict[str, Record]:
         paths.setdefault(record.key, path)
         if known.metrics != record.metrics:
             raise RecordError(
-                f"{path}: key and recipe of {paths[record.key]}, but other numbers; keep one of them"
+                f"{path}: the key of {paths[record.key]}, but other numbers; keep one of them"
             )
     return records
 

@@ -33,20 +33,19 @@ Escape = Callable[[str], str]
 
 
 def notes(view: View, frame: pd.DataFrame, second: str = "underlined") -> list[str]:
-    """Caption lines: data, scale, seeds, n, marks, protocols of the columns."""
+    """What a reader must know: data, scale, seeds, n, marks, protocols of the columns."""
     better = "higher" if view.higher_is_better else "lower"
     unit = f" in {view.unit}" if view.unit else ""
     least, most = _counts(frame)
-    lines = [view.caption] if view.caption else []
-    lines.append(
+    lines = [
         f"Measured on {view.dataset} at scale {view.scale}: {view.metric.replace('_', ' ')}{unit}, "
         f"{better} is better; {'mean ± sd' if most > 1 else 'single runs'}, "
         f"n = {most if least == most else f'{least} to {most}'} "
-        f"(planned seeds: {', '.join(map(str, view.seeds))})."
-    )
-    lines.append(about_published(view))
+        f"(planned seeds: {', '.join(map(str, view.seeds))}).",
+        about_published(view),
+    ]
     if frame["reimplemented"].any():
-        lines.append("* published, re-implemented by the paper's authors.")
+        lines.append("Published with an asterisk: re-implemented by the paper's authors.")
     lines.append(_explain_marks(most, second))
     by_protocol = {
         name: ", ".join(c.title for c in view.columns if c.protocol == name)
@@ -55,7 +54,8 @@ def notes(view: View, frame: pd.DataFrame, second: str = "underlined") -> list[s
     lines += [f"Protocol {name}: {titles}." for name, titles in by_protocol.items() if titles]
     if all(by_protocol.values()):
         lines.append("Best and second are taken over both protocols, as in the paper.")
-    return lines + [f"{column.title}: {column.note}" for column in view.columns if column.note]
+    lines += [f"{column.title}: {column.note}" for column in view.columns if column.note]
+    return [line if line.endswith(".") else f"{line}." for line in lines]
 
 
 def footnotes(view: View) -> list[str]:
@@ -93,9 +93,13 @@ def _explain_marks(most: int, second: str) -> str:
         )
     return (
         "Bold: best, told apart from the next by a paired t-test over seeds, corrected over the "
-        f"rows (p < {SIGNIFICANCE}); {second}: second best, or the first two where the "
+        f"rows (p below {SIGNIFICANCE}); {second}: second best, or the first two where the "
         "difference is inside the noise."
     )
+
+
+def _caption(view: View) -> list[str]:
+    return [view.caption] if view.caption else []
 
 
 def letter(view: View, footnote: str) -> str:
@@ -106,13 +110,13 @@ def letter(view: View, footnote: str) -> str:
 
 def decimals(frame: pd.DataFrame) -> int:
     """Two places for numbers such as 93.72, four for fractions such as 0.7040."""
-    numbers = [abs(x) for name in ("mean", "published") for x in frame[name] if not _missing(x)]
+    numbers = [abs(x) for name in ("mean", "published") for x in frame[name] if not missing(x)]
     return 4 if numbers and max(numbers) < 2 else 2
 
 
 def number(value: float | None, places: int) -> str:
     """A number as text; an em dash where there is none."""
-    return NOT_RUN if value is None or math.isnan(value) else f"{value:.{places}f}"
+    return NOT_RUN if missing(value) else f"{value:.{places}f}"
 
 
 def measured_text(line: Line, places: int) -> str:
@@ -133,7 +137,7 @@ def published_text(view: View, line: Line, places: int) -> str:
 
 def to_markdown(view: View, frame: pd.DataFrame) -> str:
     """A padded pipe table that also reads in a terminal, and the notes below it."""
-    wide = _wide(view, frame, _markdown, {"best": "**{}**", "": "{}"}, other="_{}_")
+    wide = _wide(view, frame, _markdown, {"best": "**{}**", "": "{}"}, other="_{}_", plain=str)
     titles, protocols = (wide.columns.get_level_values(level) for level in (0, 1))
     head = [f"{t} ({p})" if p else str(t) for t, p in zip(titles, protocols, strict=True)]
     body = [[str(cell) for cell in line] for line in wide.itertuples(index=False)]
@@ -147,7 +151,7 @@ def to_markdown(view: View, frame: pd.DataFrame) -> str:
 
     rule = ["-" * w if i < texts else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
     lines = [f"### {_markdown(view.title)}", "", *map(line_of, [head, rule, *body]), ""]
-    for note in [*notes(view, frame, "in italics"), *footnotes(view)]:
+    for note in [*_caption(view), *notes(view, frame, "in italics"), *footnotes(view)]:
         lines.append(f"- {_markdown(note)}")
     return "\n".join(lines) + "\n"
 
@@ -161,8 +165,9 @@ def to_csv(frame: pd.DataFrame) -> str:
 
 
 def to_latex(view: View, frame: pd.DataFrame) -> str:
-    r"""A booktabs ``table*`` with caption and label, for ``\usepackage{booktabs}``."""
-    wide = _wide(view, frame, _latex, {"best": r"\textbf{{{}}}", "": "{}"}, r"\underline{{{}}}")
+    r"""A booktabs ``table*``, shrunk to the page if wider; needs booktabs and graphicx."""
+    marks = {"best": r"\textbf{{{}}}", "": "{}"}
+    wide = _wide(view, frame, _latex, marks, other=r"\underline{{{}}}", plain=_latex)
     texts = len(view.rows[0].labels) + 1
     latex = wide.style.hide(axis="index").to_latex(
         hrules=True,
@@ -170,26 +175,39 @@ def to_latex(view: View, frame: pd.DataFrame) -> str:
         environment="table*",
         position="t",
         position_float="centering",
-        caption=_latex(" ".join([f"{view.title}.", *notes(view, frame), *footnotes(view)])),
+        caption=_latex(
+            " ".join([f"{view.title}.", *_caption(view), *notes(view, frame), *footnotes(view)])
+        ),
         label="tab:" + re.sub(r"[^a-z0-9]+", "-", view.name.lower()),
         sparse_columns=False,
     )
-    return latex.replace("\\centering\n", "\\centering\\small\\setlength{\\tabcolsep}{3pt}\n", 1)
+    shrink = r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%" + "\n"
+    return (
+        latex.replace("\\centering\n", "\\centering\\small\\setlength{\\tabcolsep}{3pt}\n", 1)
+        .replace("\\begin{tabular}", shrink + "\\begin{tabular}", 1)
+        .replace("\\end{tabular}", "\\end{tabular}}", 1)
+    )
 
 
 def _wide(
-    view: View, frame: pd.DataFrame, escape: Escape, marks: Mapping[str, str], other: str
+    view: View,
+    frame: pd.DataFrame,
+    escape: Escape,
+    marks: Mapping[str, str],
+    *,
+    other: str,
+    plain: Escape,
 ) -> pd.DataFrame:
-    """The table as printed, text only; columns are (title, protocol), both escaped."""
+    """The table as printed; columns are (title, protocol). ``plain`` escapes digits and signs."""
     places = decimals(frame)
     lines: list[list[str]] = []
     for row in view.rows:
         found = lines_of(frame[frame["row"] == row.id])
         measured = [
-            marks.get(line["mark"], other).format(escape(measured_text(line, places)))
+            marks.get(line["mark"], other).format(plain(measured_text(line, places)))
             for line in found
         ]
-        published = [escape(published_text(view, line, places)) for line in found]
+        published = [plain(published_text(view, line, places)) for line in found]
         labels = [escape(text) for text in row.labels.values()]
         lines.append([*labels, escape(f"measured, {view.dataset}"), *measured])
         blank = [""] * len(labels)
@@ -213,5 +231,6 @@ def _markdown(text: str) -> str:
     return text.translate(_MARKDOWN)
 
 
-def _missing(value: float | None) -> bool:
+def missing(value: float | None) -> bool:
+    """Whether there is no number: None, or pandas' NaN for None."""
     return value is None or math.isnan(value)

@@ -12,7 +12,7 @@ from benchmarks.errors import UsageError
 from benchmarks.grids import save_grid
 from benchmarks.imports import load_object
 from benchmarks.models import Classifier, load_classifier, load_state, read_weights
-from benchmarks.options import How, Scale
+from benchmarks.options import How
 from benchmarks.output import result, result_json, say
 from benchmarks.recipes import Book, build_method
 from naturalinversion.classifiers import ARCHITECTURES
@@ -56,7 +56,7 @@ class Synthesize:
     """weights of the student to compete with"""
     export: Literal["", "denormalize", "minmax"] = ""
     """also write an ImageFolder tree of PNGs under OUT/png, pixels mapped like this"""
-    scale: Scale = "paper"
+    scale: str = "paper"
     """whose recipe: paper is the published one"""
     dataset: str = "cifar10"
     """which data set's recipe: cifar10, cifar100 or digits"""

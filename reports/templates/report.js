@@ -111,6 +111,25 @@
     document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
   }
 
+  function zooming() {
+    const large = document.getElementById("large");
+    all(".pictures img").forEach((image) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "zoom";
+      button.setAttribute("aria-label", `Enlarge: ${image.alt}`);
+      image.replaceWith(button);
+      button.append(image);
+      button.addEventListener("click", () => {
+        large.querySelector("img")?.remove();
+        large.querySelector("p").textContent = image.alt;
+        large.prepend(image.cloneNode());
+        large.showModal();
+      });
+    });
+    large.addEventListener("click", (event) => { if (event.target === large) large.close(); });
+  }
+
   function reveal() {
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (!target) return;
@@ -137,6 +156,7 @@
     all("table[data-sortable]").forEach(sorting);
     filters();
     tips();
+    zooming();
     unfolding();
     addEventListener("hashchange", reveal);
     // The same link twice changes no hash, but the reader still wants to be taken there.

@@ -41,7 +41,6 @@ def make_record(key: str, accuracy: float = 0.9, **changes: Any) -> Record:
 
 def make_view(cells: Mapping[str, ViewCell], **changes: Any) -> View:
     """One row, ResNet-34 to VGG-11; a column per cell, methods but for one called ``T.``."""
-    roles = {"T.": "baseline"}
     view = View(
         table="table5",
         title="Table 5",
@@ -53,11 +52,26 @@ def make_view(cells: Mapping[str, ViewCell], **changes: Any) -> View:
         metric="test_accuracy",
         unit="%",
         higher_is_better=True,
-        columns=[Column(name, name, roles.get(name, "method"), "offline") for name in cells],
+        columns=[
+            Column(name, name, "baseline" if name == "T." else "method", "offline")
+            for name in cells
+        ],
         rows=[Row("r", {"Teacher": "ResNet-34", "Student": "VGG-11"}, dict(cells))],
         pictures=[],
     )
     return msgspec.structs.replace(view, **changes)
+
+
+@pytest.fixture
+def new_record() -> Callable[..., Record]:
+    """``make_record``."""
+    return make_record
+
+
+@pytest.fixture
+def new_view() -> Callable[..., View]:
+    """``make_view``."""
+    return make_view
 
 
 Case = tuple[View, dict[str, Record]]
