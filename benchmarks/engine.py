@@ -1,7 +1,9 @@
 """Run many cells: in order, several at a time where the machine has the cores for it."""
 
 import multiprocessing
+import os
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -123,7 +125,8 @@ def _run_parallel(
     workers: int,
     report: "_Report",
 ) -> None:
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent)
     running: dict[Future[Outcome], tuple[Cell, float]] = {}
     try:
         while True:
@@ -152,6 +155,18 @@ def _run_parallel(
             for process in multiprocessing.active_children():
                 process.terminate()
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Let a worker end at once when the main process was killed, not go on unseen."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 class _Report:

@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from naturalinversion.images import to_pixels, write_atomically
+from naturalinversion.files import write_atomically
+from naturalinversion.images import to_pixels
 from naturalinversion.teacher import Teacher
 
 ROWS, COLUMNS, GAP, SCALE = 6, 10, 2, 2

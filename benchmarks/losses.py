@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from naturalinversion.images import write_atomically
+from naturalinversion.files import write_atomically
 
 FILE = "losses.csv"
 LAST = 20  # one iteration's loss scatters by a tenth; the mean of the last twenty does not

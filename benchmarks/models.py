@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from benchmarks.errors import MissingError, UsageError
 from naturalinversion.classifiers import build
-from naturalinversion.images import write_atomically
+from naturalinversion.files import write_atomically
 from naturalinversion.seeds import derive, seeded
 from naturalinversion.teacher import Teacher
 

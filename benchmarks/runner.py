@@ -18,7 +18,7 @@ from benchmarks.kinds import Metrics, kind
 from benchmarks.provenance import Meter
 from benchmarks.work import DataSource, Machine, Work
 from naturalinversion.errors import NaturalInversionError
-from naturalinversion.images import write_atomically
+from naturalinversion.files import DRAFTS, write_atomically
 from reports.records import FILE_NAME as RECORD
 from reports.records import Record, RecordError
 from reports.records import read as read_record
@@ -57,7 +57,9 @@ def run_cell(cell: Cell, runs: Path, machine: Machine, data: DataSource) -> Outc
         with lock:
             if is_done(cell, runs):
                 return "found"
-            with _log(folder / LOG, cell) as log:
+            for draft in folder.rglob(DRAFTS):  # a killed run's
+                draft.unlink(missing_ok=True)
+            with _log(folder / LOG) as log:
                 _make(cell, folder, runs, machine, data, log)
     except OSError as error:
         raise CellFailedError(f"{cell.label}: {folder}: {error.strerror or error}") from error
@@ -136,9 +138,9 @@ def _prepare_torch(machine: Machine) -> None:
 
 
 @contextmanager
-def _log(path: Path, cell: Cell) -> Iterator[logging.Logger]:
-    """A logger of the cell's own that appends to ``path`` and prints nothing."""
-    log = logging.getLogger(f"benchmarks.cell.{cell.key}")
+def _log(path: Path) -> Iterator[logging.Logger]:
+    """The harness's logger, writing to ``path`` while the cell is made; it prints nothing."""
+    log = logging.getLogger("benchmarks")
     log.setLevel(logging.INFO)
     log.propagate = False
     handler = logging.FileHandler(path, encoding="utf-8")

@@ -7,7 +7,6 @@ official NaturalInversion code does when it saves (methods agree on nothing here
 """
 
 import hashlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +17,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from naturalinversion.errors import StoreError
+from naturalinversion.files import write_atomically
 
 PixelMapping = Literal["denormalize", "minmax"]
 META = "meta.json"
@@ -167,19 +167,6 @@ def read_meta(folder: Path) -> Meta:
 def write_meta(folder: Path, meta: Meta) -> None:
     """Write meta.json atomically."""
     write_atomically(Path(folder) / META, msgspec.json.format(msgspec.json.encode(meta)))
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """All of ``content`` under ``path``, or what was there before."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _digest(tensors: dict[str, Tensor]) -> str:

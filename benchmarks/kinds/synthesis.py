@@ -52,7 +52,7 @@ def run(work: Work, recipe: Recipe) -> Metrics:
         ends = {name: round(float(course[-1]), 4) for name, course in batch.losses.items()}
         work.log.info("batch %d done, last losses %s", index, ends)
 
-    checkpoint = Checkpoint(work.folder / "prepare.pt", work.log)
+    checkpoint = Checkpoint(work.folder / "prepare.pt")
     with bar(iterations_of(synthesizer, recipe.batches), work.title) as progress:
         dataset = synthesize(
             synthesizer,

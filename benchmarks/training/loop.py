@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from benchmarks.augmentation import draw
 from benchmarks.errors import BenchmarkError, UsageError
-from benchmarks.training.checkpoint import Checkpoint, identity
+from benchmarks.training.checkpoint import TrainingCheckpoint, identity
 from benchmarks.training.history import History
 from benchmarks.training.losses import Loss
 from benchmarks.training.numerics import Precision, numerics
@@ -69,7 +69,7 @@ def train(
         nesterov=recipe.nesterov,
         fused=True,
     )
-    store = Checkpoint(checkpoint, identity(model, source, recipe, seed, precision))
+    store = TrainingCheckpoint(checkpoint, identity(model, source, recipe, seed, precision))
     losses, accuracies = store.restore(model, optimizer)
     images = images_per_epoch(recipe, len(source))
     saved = time.monotonic()
