@@ -32,13 +32,14 @@ class VGG(nn.Module):
             layers.append(nn.MaxPool2d(2, ceil_mode=True))
         self.features = nn.Sequential(*layers)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
+        dropout = 0.5 * min(1.0, width)  # half of 64 features is too few to learn from
         self.classifier = nn.Sequential(
             nn.Linear(inputs, inputs),
             nn.ReLU(inplace=True),
-            nn.Dropout(0.5),
+            nn.Dropout(dropout),
             nn.Linear(inputs, inputs),
             nn.ReLU(inplace=True),
-            nn.Dropout(0.5),
+            nn.Dropout(dropout),
             nn.Linear(inputs, num_classes),
         )
 

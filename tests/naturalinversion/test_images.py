@@ -1,0 +1,190 @@
+"""The store of synthetic images: what comes back, what is refused, and what the pixels are."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from torch import Tensor
+from torchvision.datasets import ImageFolder
+
+from naturalinversion.errors import StoreError
+from naturalinversion.images import (
+    Meta,
+    SyntheticDataset,
+    read_shard,
+    shard_is_whole,
+    shard_path,
+    to_pixels,
+    write_meta,
+    write_shard,
+)
+from naturalinversion.seeds import generator
+
+MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
+BATCHES, SIZE, CLASSES = 3, 6, 12
+
+
+def batch(seed: int) -> tuple[Tensor, Tensor]:
+    draws = generator(seed)
+    images = torch.randn(SIZE, 3, 8, 8, generator=draws)
+    return images, (torch.arange(SIZE) + SIZE * seed) % CLASSES
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    folder = tmp_path / "store"
+    folder.mkdir()
+    meta = Meta("toy", "fingerprint", CLASSES, (3, 8, 8), MEAN, STD, 0, SIZE, BATCHES, {"a": 1})
+    write_meta(folder, meta)
+    for index in range(BATCHES):
+        write_shard(folder, index, *batch(index))
+    return folder
+
+
+def test_what_is_written_comes_back_in_the_order_of_the_batches(store: Path) -> None:
+    dataset = SyntheticDataset(store)
+    images, labels = dataset.tensors()
+    written = [batch(index) for index in range(BATCHES)]
+    assert len(dataset) == len(images) == BATCHES * SIZE
+    assert torch.equal(images, torch.cat([i for i, _ in written]).half())
+    assert torch.equal(labels, torch.cat([t for _, t in written]))
+    assert (dataset.meta.method, dataset.meta.settings) == ("toy", {"a": 1})
+
+
+def test_the_first_batches_alone(store: Path) -> None:
+    some = SyntheticDataset(store, 2)
+    assert torch.equal(some.tensors()[0], SyntheticDataset(store).tensors()[0][: 2 * SIZE])
+    assert len(some.pixels("minmax")) == 2 * SIZE
+    for impossible in (0, BATCHES + 1):
+        with pytest.raises(StoreError, match="holds 3 batches"):
+            SyntheticDataset(store, impossible)
+
+
+def test_writing_leaves_nothing_else_behind(store: Path) -> None:
+    names = {path.name for path in store.iterdir()}
+    assert names == {"meta.json", *(shard_path(store, index).name for index in range(BATCHES))}
+
+
+@pytest.mark.parametrize("keep", [0, 4, 60, -1])
+def test_a_truncated_shard_is_damaged(store: Path, keep: int) -> None:
+    path = shard_path(store, 1)
+    path.write_bytes(path.read_bytes()[:keep])
+    assert not shard_is_whole(store, 1)
+    assert shard_is_whole(store, 0)
+    with pytest.raises(StoreError, match="is damaged") as caught:
+        SyntheticDataset(store).tensors()
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@settings(max_examples=60, deadline=None)
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_one_flipped_bit_never_changes_what_is_read(
+    tmp_path_factory: pytest.TempPathFactory, place: float, bit: int
+) -> None:
+    folder = tmp_path_factory.mktemp("flip")
+    write_shard(folder, 0, *batch(0))
+    path = shard_path(folder, 0)
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 1 << bit
+    path.write_bytes(content)
+    try:
+        images, labels = read_shard(folder, 0)
+    except StoreError:
+        return
+    assert torch.equal(images, batch(0)[0].half())
+    assert torch.equal(labels, batch(0)[1])
+
+
+def test_a_flipped_bit_of_a_pixel_is_noticed(store: Path) -> None:
+    path = shard_path(store, 0)
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match="does not match its digest"):
+        read_shard(store, 0)
+
+
+def test_a_missing_shard_is_named(store: Path) -> None:
+    shard_path(store, 2).unlink()
+    with pytest.raises(StoreError, match=r"batch-00002\.safetensors is missing"):
+        SyntheticDataset(store).tensors()
+
+
+def test_a_foreign_folder_is_no_store(tmp_path: Path) -> None:
+    (tmp_path / "holiday.jpg").write_bytes(b"\xff\xd8")
+    with pytest.raises(StoreError, match="holds no synthetic images"):
+        SyntheticDataset(tmp_path)
+    (tmp_path / "meta.json").write_text('{"camera": "mine"}')
+    with pytest.raises(StoreError, match="damaged"):
+        SyntheticDataset(tmp_path)
+    (tmp_path / "meta.json").write_text('{"meth')
+    with pytest.raises(StoreError, match="damaged"):
+        SyntheticDataset(tmp_path)
+
+
+def test_minmax_spans_the_whole_range_of_every_image() -> None:
+    images = torch.randn(20, 3, 8, 8, generator=generator(0)) * torch.logspace(-3, 3, 20).view(
+        -1, 1, 1, 1
+    )
+    pixels = to_pixels(images.half(), "minmax", MEAN, STD).flatten(1)
+    assert pixels.amin(1).tolist() == [0] * 20
+    assert pixels.amax(1).tolist() == [255] * 20
+
+
+def test_minmax_keeps_the_balance_of_the_channels_and_survives_a_constant() -> None:
+    image = torch.stack([torch.zeros(8, 8), torch.full((8, 8), 0.5), torch.ones(8, 8)])[None]
+    assert to_pixels(image, "minmax", MEAN, STD)[0, :, 0, 0].tolist() == [0, 128, 255]
+    assert to_pixels(torch.full((1, 3, 8, 8), 3.0), "minmax", MEAN, STD).max() == 0
+
+
+def test_denormalize_rounds_to_the_nearest_grey_and_clamps() -> None:
+    wanted = torch.tensor([-0.3, 0.0, 0.49, 0.51, 100.4, 100.6, 254.6, 255.0, 400.0]) / 255
+    space = (wanted - 0.5) / 0.2
+    image = space.view(1, 1, 3, 3).expand(1, 3, 3, 3)
+    pixels = to_pixels(image, "denormalize", (0.5,) * 3, (0.2,) * 3)
+    assert pixels[0, 0].flatten().tolist() == [0, 0, 0, 1, 100, 101, 255, 255, 255]
+
+
+def test_denormalize_uses_each_channels_own_numbers() -> None:
+    pixels = to_pixels(torch.ones(1, 3, 2, 2), "denormalize", MEAN, STD)
+    assert pixels[0, :, 0, 0].tolist() == [round(255 * x) for x in (0.7, 0.65, 0.6)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    pixels=arrays(np.uint8, (2, 3, 4, 4)),
+    mean=st.floats(0.2, 0.8),
+    std=st.floats(0.1, 0.5),
+)
+def test_eight_bit_pixels_survive_the_store(pixels: np.ndarray, mean: float, std: float) -> None:
+    """Normalised, kept as float16 and mapped back, a picture is the same picture."""
+    original = torch.from_numpy(pixels)
+    stored = ((original.float() / 255 - mean) / std).half()
+    assert torch.equal(to_pixels(stored, "denormalize", (mean,) * 3, (std,) * 3), original)
+
+
+def test_an_unknown_mapping_is_refused() -> None:
+    with pytest.raises(ValueError, match="unknown pixel mapping 'sigmoid'"):
+        to_pixels(torch.zeros(1, 3, 2, 2), "sigmoid", MEAN, STD)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mapping", ["denormalize", "minmax"])
+def test_the_export_is_an_image_folder_with_the_right_classes(
+    store: Path, tmp_path: Path, mapping: str
+) -> None:
+    dataset = SyntheticDataset(store)
+    assert dataset.export(tmp_path / "png", mapping) == len(dataset)  # type: ignore[arg-type]
+    found = ImageFolder(tmp_path / "png")
+    assert found.classes == [f"{label:02d}" for label in range(CLASSES)], "sorted as numbers are"
+    expected = dataset.pixels(mapping)  # type: ignore[arg-type]
+    labels = dataset.tensors()[1]
+    assert len(found) == len(labels)
+    for (path, target), (image, again) in zip(found.samples, found, strict=True):
+        number = int(Path(path).stem)
+        assert target == again == labels[number]
+        assert np.array_equal(np.asarray(image), expected[number].permute(1, 2, 0).numpy())

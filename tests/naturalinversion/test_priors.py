@@ -1,0 +1,138 @@
+"""The loss terms: their zeros, their gradients there, and how they grow with the images."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from naturalinversion import Teacher, priors
+from naturalinversion.priors import LayerStatistics
+from naturalinversion.seeds import generator
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=generator(seed), dtype=torch.float64)
+
+
+class OneNorm(nn.Module):
+    """The batch norm sees the images themselves, so that its statistics are known."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3)
+        self.head = nn.Linear(3, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.norm(images).mean(dim=(2, 3)))
+        return logits
+
+
+def remembering(images: Tensor) -> Teacher:
+    """A teacher whose batch norm remembers exactly ``images``."""
+    model = OneNorm().double()
+    variance, mean = torch.var_mean(images, dim=(0, 2, 3), correction=0)
+    model.norm.running_mean = mean
+    model.norm.running_var = variance
+    return Teacher(model, num_classes=2, image_shape=(3, 8, 8))
+
+
+def test_bn_statistics_vanish_on_the_images_remembered_with_a_finite_gradient() -> None:
+    images = noise(4, 3, 8, 8)
+    teacher = remembering(images)
+    images.requires_grad_()
+    loss = priors.bn_statistics(teacher.observe(images, statistics=True).statistics)
+    loss.backward()
+    assert loss.item() == 0.0
+    assert images.grad is not None
+    assert images.grad.isfinite().all()
+
+
+def test_bn_statistics_are_distances_of_means_and_of_biased_variances() -> None:
+    images = noise(4, 3, 8, 8)
+    teacher = remembering(images)
+    seen = teacher.observe(2 * images + 5, statistics=True).statistics
+    variance, mean = torch.var_mean(images, dim=(0, 2, 3), correction=0)
+    expected = (mean + 5).norm() + (3 * variance).norm()
+    torch.testing.assert_close(priors.bn_statistics(seen), expected)
+
+
+def test_bn_statistics_add_up_over_layers() -> None:
+    zero, one = torch.zeros(4), torch.ones(4)
+    layer = LayerStatistics(one, one, zero, zero)  # two norms of 2 each
+    assert priors.bn_statistics([layer, layer, layer]).item() == 12.0
+
+
+@pytest.mark.parametrize("term", [priors.total_variation, priors.l2])
+def test_image_norms_are_neither_squared_nor_averaged(term: object) -> None:
+    assert callable(term)
+    images = noise(3, 3, 8, 8)
+    once = term(images)
+    assert once > 0
+    torch.testing.assert_close(term(3 * images), 3 * once)
+    torch.testing.assert_close(term(torch.cat([images] * 4)), 2 * once)
+
+
+def test_image_norms_by_hand() -> None:
+    stripes = torch.tensor([[0.0, 2.0], [0.0, 2.0]]).view(1, 1, 2, 2)
+    # two horizontal differences of 2, none vertical, one of 2 on each diagonal
+    assert priors.total_variation(stripes).item() == pytest.approx(math.sqrt(8) + 0 + 2 + 2)
+    assert priors.l2(stripes).item() == pytest.approx(math.sqrt(8))
+
+
+def test_total_variation_of_a_flat_image_is_zero_with_a_finite_gradient() -> None:
+    flat = torch.full((2, 3, 8, 8), 0.7, requires_grad=True)
+    loss = priors.total_variation(flat)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert loss.item() == 0.0
+    assert flat.grad is not None
+    assert flat.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("classes", [2, 10, 100])
+def test_a_student_that_agrees_gets_the_full_penalty(classes: int) -> None:
+    logits = 5 * noise(6, classes)
+    assert priors.compete(logits, logits).item() == 1.0
+    assert priors.disagreement(logits, logits).item() == 0.0
+    assert priors.distillation(logits, logits, 3.0).item() == pytest.approx(0.0, abs=1e-12)
+
+
+def test_compete_falls_with_disagreement_and_stays_between_zero_and_one() -> None:
+    teacher = 2 * noise(6, 10)
+    course = [priors.compete(teacher.roll(1, 1) * k, teacher * k).item() for k in (0.1, 1.0, 100.0)]
+    assert course == sorted(course, reverse=True)
+    assert 1.0 > course[0]
+    assert course[-1] == 0.0
+
+
+def test_a_smaller_floor_brings_the_gradient_back_with_many_classes() -> None:
+    """0.01 is the probability of a class out of a hundred: below it nothing moves."""
+    teacher = noise(4, 100)
+    slopes = []
+    for floor in (0.01, 0.001):
+        student = noise(4, 100, seed=1).requires_grad_()
+        priors.compete(student, teacher, floor=floor).backward()  # type: ignore[no-untyped-call]
+        assert student.grad is not None
+        slopes.append((student.grad != 0).double().mean().item())
+    assert slopes[1] == 1.0
+    assert slopes[1] >= slopes[0]
+
+
+def test_dafl_terms_at_their_extremes() -> None:
+    sure = 100 * torch.eye(10)
+    assert priors.one_hot(sure).item() == pytest.approx(0.0, abs=1e-6)
+    assert priors.one_hot(torch.zeros(4, 10)).item() == pytest.approx(math.log(10))
+    assert priors.information_entropy(sure).item() == pytest.approx(-1.0), "balanced answers"
+    assert priors.information_entropy(sure[:1]).item() == pytest.approx(0.0, abs=1e-6)
+    assert priors.activation(torch.tensor([[1.0, -3.0]])).item() == -2.0
+
+
+def test_disagreement_is_the_mean_over_all_logits() -> None:
+    assert priors.disagreement(torch.zeros(2, 4), torch.tensor([[2.0] * 4, [0.0] * 4])).item() == 1
+
+
+def test_distillation_is_kl_from_the_teacher_per_image() -> None:
+    teacher = torch.tensor([[math.log(3.0), 0.0]] * 2)
+    student = torch.zeros(2, 2)
+    expected = 0.75 * math.log(0.75 / 0.5) + 0.25 * math.log(0.25 / 0.5)
+    assert priors.distillation(student, teacher, 1.0).item() == pytest.approx(expected, rel=1e-5)

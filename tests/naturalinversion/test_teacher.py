@@ -1,0 +1,274 @@
+"""The teacher: what it refuses, what it observes, what it leaves as it was."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from naturalinversion import Teacher
+from naturalinversion.errors import TeacherError
+from naturalinversion.seeds import generator, seeded
+
+
+class FunctionalPooling(nn.Module):
+    """Pools and activates by functions: no module to put a hook on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        channels = (3, 4, 8, 12)
+        self.convs = nn.ModuleList(
+            nn.Conv2d(a, b, 3, padding=1) for a, b in zip(channels, channels[1:], strict=False)
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm2d(c) for c in channels[1:])
+        self.head = nn.Linear(12 * 2 * 2, 5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            images = F.max_pool2d(F.relu(norm(conv(images))), 2)
+        logits: Tensor = self.head(images.flatten(1))
+        return logits
+
+
+class OneReluForAll(nn.Module):
+    """The same activation and pooling modules at every resolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(a, b, 3, padding=1), nn.BatchNorm2d(b))
+            for a, b in ((3, 4), (4, 8), (8, 12))
+        )
+        self.relu, self.pool = nn.ReLU(), nn.MaxPool2d(2)
+        self.head = nn.Linear(12, 5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        for block in self.blocks:
+            images = self.pool(self.relu(block(images)))
+        logits: Tensor = self.head(images.mean(dim=(2, 3)))
+        return logits
+
+
+class Bottleneck(nn.Module):
+    """1x1, 3x3 with the stride, 1x1; maps inside change resolution before the block ends."""
+
+    def __init__(self, before: int, inner: int, after: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(before, inner, 1)
+        self.bn1 = nn.BatchNorm2d(inner)
+        self.conv2 = nn.Conv2d(inner, inner, 3, stride, 1)
+        self.bn2 = nn.BatchNorm2d(inner)
+        self.conv3 = nn.Conv2d(inner, after, 1)
+        self.bn3 = nn.BatchNorm2d(after)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = nn.Sequential(
+            nn.Conv2d(before, after, 1, stride), nn.BatchNorm2d(after)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn2(self.conv2(out)))
+        joined: Tensor = self.relu(self.bn3(self.conv3(out)) + self.downsample(x))
+        return joined
+
+
+class BottleneckNet(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3, padding=1)
+        self.layer1 = nn.Sequential(Bottleneck(4, 2, 8, 1), Bottleneck(8, 2, 8, 1))
+        self.layer2 = nn.Sequential(Bottleneck(8, 4, 16, 2), Bottleneck(16, 4, 16, 1))
+        self.layer3 = nn.Sequential(Bottleneck(16, 8, 32, 2))
+        self.fc = nn.Linear(32, 5)
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        found, x = [], self.stem(images)
+        for layer in (self.layer1, self.layer2, self.layer3):
+            x = layer(x)
+            found.append(x)
+        return found
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.fc(self.maps(images)[-1].mean(dim=(2, 3)))
+        return logits
+
+
+def teach(model: nn.Module, **changes: object) -> Teacher:
+    arguments: dict[str, object] = {"num_classes": 5, "image_shape": (3, 16, 16), **changes}
+    return Teacher(model, **arguments)  # type: ignore[arg-type]
+
+
+def made(factory: Callable[[], nn.Module]) -> nn.Module:
+    """Weights by seed, and batch norms that have seen something."""
+    with seeded(1):
+        model = factory().train()
+        with torch.no_grad():
+            model(torch.randn(8, 3, 16, 16))
+    return model
+
+
+def noise(*shape: int) -> Tensor:
+    return torch.randn(*shape, generator=generator(0))
+
+
+def hooks(model: nn.Module) -> int:
+    return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules())
+
+
+def shapes(maps: Sequence[Tensor]) -> list[tuple[int, int]]:
+    return [(m.shape[1], m.shape[-1]) for m in maps]
+
+
+def test_a_classifier_without_memory_of_its_images_is_refused() -> None:
+    plain = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5))
+    forgetful = nn.Sequential(nn.BatchNorm2d(3, track_running_stats=False), *plain)
+    for model in (plain, forgetful):
+        with pytest.raises(TeacherError, match="no BatchNorm2d with running statistics") as caught:
+            teach(model)
+        assert "\n" not in str(caught.value)
+        assert caught.value.exit_code == 2
+
+
+def test_images_of_another_size_are_refused_in_one_line() -> None:
+    model = made(FunctionalPooling)
+    with pytest.raises(TeacherError, match=r"images of shape \(3, 32, 32\)") as caught:
+        teach(model, image_shape=(3, 32, 32))
+    assert "\n" not in str(caught.value)
+    assert hooks(model) == 0
+
+
+def test_another_number_of_classes_is_refused_in_one_line() -> None:
+    with pytest.raises(TeacherError, match=r"returns \(5,\) for an image, not 10 logits") as caught:
+        teach(made(FunctionalPooling), num_classes=10)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"mean": (0.5,)}, {"std": (0.5, 0.5)}, {"std": (0.5, 0.0, 0.5)}]
+)
+def test_a_normalisation_that_cannot_be_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(TeacherError, match="std above zero"):
+        teach(made(FunctionalPooling), **wrong)
+
+
+def test_the_teacher_is_frozen_and_looking_does_not_teach_it() -> None:
+    teacher = teach(made(BottleneckNet))
+    before = teacher.fingerprint
+    for _ in range(2):
+        teacher.observe(noise(4, 3, 16, 16) + 3, statistics=True, maps=True, embedding=True)
+    assert teacher.fingerprint == before
+    assert not any(m.training for m in teacher.model.modules())
+    assert not any(p.requires_grad for p in teacher.model.parameters())
+
+
+def test_hooks_leave_with_the_pass_even_when_it_fails() -> None:
+    teacher = teach(made(FunctionalPooling))
+    everything = {"statistics": True, "maps": True, "embedding": True}
+    teacher.observe(noise(2, 3, 16, 16), **everything)
+    assert hooks(teacher.model) == 0
+    with pytest.raises(RuntimeError):
+        teacher.observe(noise(2, 3, 32, 32), **everything)
+    assert hooks(teacher.model) == 0
+
+
+def test_a_users_own_hooks_stay() -> None:
+    teacher = teach(made(BottleneckNet))
+    teacher.model.register_forward_hook(lambda module, inputs, output: None)
+    teacher.observe(noise(2, 3, 16, 16), statistics=True, maps=True)
+    assert hooks(teacher.model) == 1
+
+
+def test_stages_of_a_bottleneck_network_are_its_blocks_outputs() -> None:
+    model = made(BottleneckNet)
+    assert isinstance(model, BottleneckNet)
+    teacher = teach(model)
+    assert [(s.module, s.channels, s.size) for s in teacher.stages] == [
+        ("layer1", 8, 16),
+        ("layer2", 16, 8),
+        ("layer3", 32, 4),
+    ]
+    images = noise(3, 3, 16, 16)
+    for found, expected in zip(teacher.observe(images, maps=True).maps, model.maps(images),
+                               strict=True):
+        torch.testing.assert_close(found, expected)
+
+
+def test_stages_of_a_network_that_pools_by_function() -> None:
+    teacher = teach(made(FunctionalPooling))
+    assert [(s.channels, s.size) for s in teacher.stages] == [(4, 16), (8, 8), (12, 4)]
+    assert shapes(teacher.observe(noise(2, 3, 16, 16), maps=True).maps) == [(4, 16), (8, 8), (12, 4)]
+
+
+def test_stages_of_a_network_that_uses_one_activation_everywhere() -> None:
+    """Every map has the shape its stage promises: a pyramid is built from the promise."""
+    teacher = teach(made(OneReluForAll))
+    promised = [(s.channels, s.size) for s in teacher.stages]
+    assert promised == [(4, 16), (8, 8), (12, 4)]
+    assert shapes(teacher.observe(noise(2, 3, 16, 16), maps=True).maps) == promised
+
+
+def test_statistics_are_those_of_each_batch_norms_input() -> None:
+    model = made(FunctionalPooling)
+    assert isinstance(model, FunctionalPooling)
+    teacher = teach(model)
+    images = noise(6, 3, 16, 16)
+    seen = teacher.observe(images, statistics=True).statistics
+    assert len(seen) == teacher.batch_norm_count == 3
+    first = model.convs[0](images)
+    torch.testing.assert_close(seen[0].mean, first.mean(dim=(0, 2, 3)))
+    torch.testing.assert_close(seen[0].variance, first.var(dim=(0, 2, 3), correction=0))
+    for layer, norm in zip(seen, model.norms, strict=True):
+        assert isinstance(norm, nn.BatchNorm2d)
+        assert layer.running_mean is norm.running_mean
+        assert layer.running_variance is norm.running_var
+
+
+def test_the_embedding_is_what_the_last_linear_layer_reads() -> None:
+    model = made(BottleneckNet)
+    assert isinstance(model, BottleneckNet)
+    seen = teach(model).observe(noise(2, 3, 16, 16), embedding=True)
+    assert seen.embedding is not None
+    torch.testing.assert_close(model.fc(seen.embedding), seen.logits)
+
+
+def test_gradients_reach_the_images_through_all_that_is_observed() -> None:
+    teacher = teach(made(BottleneckNet))
+    for what in ("logits", "statistics", "maps", "embedding"):
+        images = noise(2, 3, 16, 16).requires_grad_()
+        seen = teacher.observe(images, statistics=True, maps=True, embedding=True)
+        value = getattr(seen, what)
+        if what == "statistics":
+            value = value[-1].variance
+        elif what == "maps":
+            value = value[-1]
+        value.sum().backward()
+        assert images.grad is not None
+        assert images.grad.abs().sum() > 0, what
+
+
+def test_normalisation_and_back() -> None:
+    teacher = teach(made(BottleneckNet), mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 0.125))
+    pixels = torch.rand(2, 3, 16, 16, generator=generator(0))
+    images = teacher.normalize(pixels)
+    torch.testing.assert_close(images[:, 2], (pixels[:, 2] - 0.3) / 0.125)
+    torch.testing.assert_close(teacher.denormalize(images), pixels)
+
+
+def test_the_fingerprint_tells_teachers_apart() -> None:
+    teacher = teach(made(BottleneckNet))
+    assert teacher.fingerprint == teach(made(BottleneckNet)).fingerprint
+    changed = made(BottleneckNet)
+    with torch.no_grad():
+        next(changed.parameters()).flatten()[0].add_(1e-6)
+    prints = {teacher.fingerprint, teach(changed).fingerprint}
+    buffers = made(BottleneckNet)
+    next(b for n, b in buffers.named_buffers() if n.endswith("running_var")).mul_(1.001)
+    prints.add(teach(buffers).fingerprint)
+    prints.add(teach(made(BottleneckNet), mean=(0.5, 0.5, 0.5)).fingerprint)
+    assert len(prints) == 4
+
+
+def test_a_teacher_in_half_precision_has_a_fingerprint() -> None:
+    halved = teach(made(BottleneckNet).bfloat16())
+    assert halved.fingerprint != teach(made(BottleneckNet)).fingerprint
