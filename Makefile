@@ -51,7 +51,7 @@ imports: setup  ## which package may import which
 	$(BIN)/lint-imports
 
 bench: setup  ## benchmarks, as ratios
-	$(BIN)/python -m pytest benchmarks/perf --benchmark-only $(ARGS)
+	$(BIN)/python -m pytest -o addopts= -q benchmarks/perf --benchmark-only $(ARGS)
 
 clean:  ## remove caches (keeps runs/, reports/out/ and the environment)
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .tox build dist *.egg-info

@@ -84,7 +84,7 @@ def assemble(
     view = View(
         table=spec.name,
         title=spec.title,
-        caption=spec.caption,
+        caption=spec.caption + _assumed(book),
         scale=book.scale,
         dataset=book.dataset,
         published_dataset=NAMES.get(published_for, published_for),
@@ -144,6 +144,12 @@ def _picture(book: Book, method: str, row: RowSpec, images: Cell) -> Picture:
     if method_class(method).student_use != "none":
         title += f" with {NAMES.get(row.student, row.student)}"
     return Picture(title, caption, images.key, GRID)
+
+
+def _assumed(book: Book) -> str:
+    """What nobody published about the shared protocol, as a sentence."""
+    assumed = book.protocol().assumed
+    return "".join(f" Assumed: {key} is {why}." for key, why in assumed.items())
 
 
 def _footnotes(spec: TableSpec, rows: Sequence[Row]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
-from tyro.conf import arg
+from tyro.conf import UseAppendAction, arg
 
 from benchmarks.errors import UsageError
 from benchmarks.recipes import Book
@@ -29,8 +29,8 @@ class What:
     """digits, cifar10, cifar100 or imagefolder:PATH; by default digits at demo, else both CIFARs"""
     seeds: int = 1
     """how many seeds, counted from 0; teachers, images and students all change with the seed"""
-    set: Annotated[tuple[str, ...], arg(metavar="RECIPE.KEY=VALUE")] = ()
-    """override recipe values, e.g. di.settings.iterations=50 protocol.student.epochs=2"""
+    set: Annotated[tuple[str, ...], arg(metavar="RECIPE.KEY=VALUE"), UseAppendAction] = ()
+    """override a recipe value, e.g. di.settings.iterations=50; may be given several times"""
 
     def books(self) -> list[Book]:
         """One book of recipes per data set."""
@@ -68,8 +68,8 @@ class How:
 
     device: str = "auto"
     """cpu, cuda, cuda:1 …; auto takes a GPU if there is one"""
-    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
-    """of convolutions on a GPU; losses and statistics stay in float32"""
+    precision: Literal["fp32", "tf32"] = "fp32"
+    """of convolutions and matrix products on a GPU"""
     workers: int = 0
     """cells at a time, each in a process of its own; 0: one per core on a CPU, one on a GPU"""
     threads: int = 0

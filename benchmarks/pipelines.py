@@ -8,8 +8,9 @@ from benchmarks.kinds.classifier import Recipe as ClassifierRecipe
 from benchmarks.kinds.joint_student import Recipe as JointStudentRecipe
 from benchmarks.kinds.student import Recipe as StudentRecipe
 from benchmarks.kinds.synthesis import Recipe as SynthesisRecipe
-from benchmarks.recipes import Book, MethodRecipe, method_class
+from benchmarks.recipes import Book, MethodRecipe, method_class, source_of
 from benchmarks.training import TrainingRecipe
+from naturalinversion.seeds import derive
 from naturalinversion.synthesis import StudentUse
 
 Parts = list[tuple[Cell, int]]  # synthesis cells, and how many batches of each
@@ -86,7 +87,7 @@ class Pipeline:
             name = f"{_short(recipe.method)}-{arch}-round{number}"
             student = self._distilled(name, arch, parts, rounds.student, student)
             cell = self._synthesis(
-                recipe, left // rounds.rounds, self.seed * 1000 + number, student, name
+                recipe, left // rounds.rounds, derive(self.seed, "round", number), student, name
             )
             parts.append((cell, left // rounds.rounds))
         return parts
@@ -100,7 +101,14 @@ class Pipeline:
         name: str = "",
     ) -> Cell:
         inputs = {"teacher": self.teacher} | ({"student": student} if student else {})
-        plain = SynthesisRecipe(recipe.method, recipe.settings, batches, recipe.batch_size, seed)
+        plain = SynthesisRecipe(
+            recipe.method,
+            recipe.settings,
+            batches,
+            recipe.batch_size,
+            seed,
+            source=source_of(recipe.method),
+        )
         return _cell("synthesis", self._label(name or _short(recipe.method)), plain, inputs)
 
     def _joint(self, recipe: MethodRecipe, arch: str) -> Cell:
@@ -112,6 +120,7 @@ class Pipeline:
             self.seed,
             arch,
             self.protocol.network.width,
+            source_of(recipe.method),
         )
         label = self._label(f"{_short(recipe.method)}-{arch}")
         return _cell("synthesis", label, plain, {"teacher": self.teacher})

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.training.numerics import effective_precision
 from benchmarks.work import Machine
 from reports.records import Cost, Provenance
 
@@ -28,11 +29,14 @@ class Meter:
             torch.cuda.reset_peak_memory_stats(self.device)
 
     def cost(self, images: int) -> Cost:
-        """Seconds, process CPU seconds, images made, peak memory of the device or the process."""
+        """Seconds, process CPU seconds, images made, and peak memory in 1e6 bytes.
+
+        Memory is the device's for this cell, or on a CPU the most the process ever held.
+        """
         if self.device.type == "cuda":
-            peak = torch.cuda.max_memory_allocated(self.device) / 2**20
+            peak = torch.cuda.max_memory_allocated(self.device) / 1e6
         else:
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
         return Cost(
             seconds=round(time.monotonic() - self._wall, 3),
             cpu_seconds=round(time.process_time() - self._cpu, 3),
@@ -49,7 +53,7 @@ class Meter:
             commit=_commit(),
             versions=_versions(),
             device=name,
-            precision=machine.precision,
+            precision=effective_precision(self.device, machine.precision),
             threads=machine.threads,
             platform=_platform(),
             started=self.started,

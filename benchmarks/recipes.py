@@ -5,9 +5,11 @@ what it sets; later layers win. Command-line overrides (``--set di.settings.iter
 last. Unknown keys and wrong types are errors wherever they come from.
 """
 
+import hashlib
+import inspect
 import tomllib
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
 
@@ -163,6 +165,13 @@ def method_class(name: str) -> type[Any]:
     )
 
 
+def source_of(name: str) -> str:
+    """sha256 of the file that a method from outside is written in; empty for the suite's own."""
+    if name in METHODS:
+        return ""
+    return hashlib.sha256(Path(inspect.getfile(method_class(name))).read_bytes()).hexdigest()
+
+
 def checked_settings(cls: type[Any], settings: dict[str, Any], name: str) -> dict[str, Any]:
     """All constructor arguments of ``cls`` with ``settings`` filled in, types and names checked."""
     try:
@@ -179,6 +188,8 @@ def checked_settings(cls: type[Any], settings: dict[str, Any], name: str) -> dic
     for argument, hint, f in arguments:
         if argument in settings:
             specification.append((argument, hint))
+        elif f.default is MISSING and f.default_factory is MISSING:
+            raise UsageError(f"{name}.settings.{argument}: has no default, give it with --set")
         else:
             default = f.default_factory() if callable(f.default_factory) else f.default
             specification.append((argument, hint, default))  # type: ignore[arg-type]

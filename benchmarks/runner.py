@@ -13,7 +13,7 @@ import torch
 from filelock import FileLock
 
 from benchmarks.cells import Cell
-from benchmarks.errors import BenchmarkError, UsageError
+from benchmarks.errors import BenchmarkError
 from benchmarks.kinds import Metrics, kind
 from benchmarks.provenance import Meter
 from benchmarks.work import DataSource, Machine, Work
@@ -131,8 +131,6 @@ def _prepare_torch(machine: Machine) -> None:
     torch.set_num_threads(machine.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
-    if machine.precision not in ("fp32", "tf32", "bf16"):
-        raise UsageError(f"--precision {machine.precision}: fp32, tf32 or bf16")
     torch.backends.cuda.matmul.allow_tf32 = machine.precision != "fp32"
     torch.backends.cudnn.allow_tf32 = machine.precision != "fp32"
 

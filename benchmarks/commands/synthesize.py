@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 from torch import nn
-from tyro.conf import arg
+from tyro.conf import UseAppendAction, arg
 
 from benchmarks.errors import UsageError
 from benchmarks.grids import save_grid
@@ -60,8 +60,8 @@ class Synthesize:
     """whose recipe: paper is the published one"""
     dataset: str = "cifar10"
     """which data set's recipe: cifar10, cifar100 or digits"""
-    set: Annotated[tuple[str, ...], arg(metavar="RECIPE.KEY=VALUE")] = ()
-    """override recipe values, e.g. ni.settings.iterations=200"""
+    set: Annotated[tuple[str, ...], arg(metavar="RECIPE.KEY=VALUE"), UseAppendAction] = ()
+    """override a recipe value, e.g. ni.settings.iterations=200; may be given several times"""
     how: How = field(default_factory=How)
     json: bool = False
     """print the result as JSON"""

@@ -28,7 +28,10 @@ GRID = "grid.png"
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``student`` and ``width`` describe the student that a joint method grows, else nothing."""
+    """``student`` and ``width`` describe the student that a joint method grows, else nothing.
+
+    ``source`` is the sha256 of the file of a method from outside: edited code is another cell.
+    """
 
     method: str
     settings: dict[str, Any]
@@ -37,6 +40,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int
     student: str = ""
     width: float = 0.0
+    source: str = ""
 
 
 def run(work: Work, recipe: Recipe) -> Metrics:

@@ -76,9 +76,7 @@ def test_estimates_are_positive_and_grow_with_the_iterations() -> None:
 
     few, many = seconds(50), seconds(500)
     assert all(value > 0 for value in few.values())
-    assert many["synthesis"] - CELL_SECONDS == pytest.approx(
-        10 * (few["synthesis"] - CELL_SECONDS)
-    )
+    assert many["synthesis"] - CELL_SECONDS == pytest.approx(10 * (few["synthesis"] - CELL_SECONDS))
     assert few["synthesis"] == pytest.approx(CELL_SECONDS + 2 * 50 * 0.01)
     assert few["classifier"] == many["classifier"]
 

@@ -96,7 +96,7 @@ def test_a_finished_cell_has_artefacts_log_recipe_and_record(toys: Toys, tmp_pat
     assert record.cost.images == 3
     assert record.cost.seconds >= 0
     assert (record.provenance.device, record.provenance.threads) == ("cpu", 1)
-    assert record.provenance.versions["torch"] == torch.__version__
+    assert torch.__version__.startswith(record.provenance.versions["torch"])
     assert sorted(record.artefacts) == ["recipe.json", "sum.txt"]
     log = (folder / "log.txt").read_text()
     assert "started: root" in log
@@ -127,24 +127,27 @@ def test_the_record_comes_last(toys: Toys, tmp_path: Path) -> None:
 def test_the_same_again_runs_nothing(toys: Toys, tmp_path: Path) -> None:
     _, _, _, top = diamond()
     first = engine.run([top], tmp_path, MACHINE, DATA)
-    assert (first.made, first.found, toys.ran) == (4, 0, ["root", "left", "right", "top"])
+    assert (first.made, first.found) == (4, 0)
+    assert sorted(toys.ran) == ["left", "right", "root", "top"]
+    assert (toys.ran[0], toys.ran[-1]) == ("root", "top")
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("record.json")}
     second = engine.run([top], tmp_path, MACHINE, DATA)
     assert (second.made, second.found, len(toys.ran)) == (0, 4, 4)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("record.json")} == before
     assert make(top, tmp_path) == "found"
-    assert (top.folder(tmp_path) / "sum.txt").read_text() == "12"
+    assert (top.folder(tmp_path) / "sum.txt").read_text() == "11"
 
 
 def test_an_interrupted_run_goes_on_where_it_was(toys: Toys, tmp_path: Path) -> None:
-    _, _, _, top = diamond()
-    toys.behaviour["right"] = fail(KeyboardInterrupt())
+    root, left, *_ = diamond()
+    top = cell("top", left=left)
+    toys.behaviour["top"] = fail(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         engine.run([top], tmp_path, MACHINE, DATA)
     toys.behaviour.clear()
     summary = engine.run([top], tmp_path, MACHINE, DATA)
-    assert (summary.made, summary.found) == (2, 2)
-    assert toys.ran == ["root", "left", "right", "right", "top"]
+    assert (summary.made, summary.found) == (1, 2)
+    assert toys.ran == ["root", "left", "top", "top"]
 
 
 def test_a_failed_cell_blocks_only_what_reads_it(toys: Toys, tmp_path: Path) -> None:
@@ -172,23 +175,21 @@ def test_progress_goes_to_stderr_one_line_per_cell(
     captured = capsys.readouterr()
     assert captured.out == ""
     lines = captured.err.splitlines()
-    assert [line.split(":")[0] for line in lines] == [
-        "[1/4] toy root",
-        "[2/4] toy left",
-        "[3/4] toy right",
-    ]
-    assert "FAILED: left: accuracy is too low" in lines[1]
+    assert [line[:5] for line in lines] == ["[1/4]", "[2/4]", "[3/4]"]
+    assert sorted(line[6:].split(":")[0] for line in lines) == ["toy left", "toy right", "toy root"]
+    (failed,) = [line for line in lines if "toy left" in line]
+    assert failed.endswith("FAILED: left: accuracy is too low")
 
 
 @pytest.mark.parametrize("error", [UsageError("no such device"), MissingError("no such file")])
 def test_what_the_user_asked_wrongly_ends_the_run_at_once_with_its_own_code(
     error: BenchmarkError, toys: Toys, tmp_path: Path
 ) -> None:
-    _, _, _, top = diamond()
-    toys.behaviour["left"] = fail(error)
+    root, *_, top = diamond()
+    toys.behaviour["root"] = fail(error)
     with pytest.raises(type(error), match=str(error)):
-        engine.run([top], tmp_path, MACHINE, DATA)
-    assert "right" not in toys.ran
+        engine.run([top, cell("last", 9)], tmp_path, MACHINE, DATA)
+    assert toys.ran == ["root"], "an hour of other cells before the message helps nobody"
 
 
 def test_an_unexpected_error_is_one_line_and_a_traceback_in_the_log(

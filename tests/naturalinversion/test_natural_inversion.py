@@ -274,7 +274,8 @@ def test_best_is_the_lowest_loss_of_the_course(make_teacher: MakeTeacher) -> Non
     teacher = make_teacher()
     synthesizer = method(
         iterations=12,
-        rate_generator=0.5,
+        rate_generator=5.0,
+        rate_pyramid=5.0,
         rate_scaling=5.0,
         bn_statistics=0.0,
         total_variation=0.0,

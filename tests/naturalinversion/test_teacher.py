@@ -62,9 +62,7 @@ class Bottleneck(nn.Module):
         self.conv3 = nn.Conv2d(inner, after, 1)
         self.bn3 = nn.BatchNorm2d(after)
         self.relu = nn.ReLU(inplace=True)
-        self.downsample = nn.Sequential(
-            nn.Conv2d(before, after, 1, stride), nn.BatchNorm2d(after)
-        )
+        self.downsample = nn.Sequential(nn.Conv2d(before, after, 1, stride), nn.BatchNorm2d(after))
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.relu(self.bn1(self.conv1(x)))
@@ -121,7 +119,9 @@ def shapes(maps: Sequence[Tensor]) -> list[tuple[int, int]]:
 
 
 def test_a_classifier_without_memory_of_its_images_is_refused() -> None:
-    plain = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5))
+    plain = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5)
+    )
     forgetful = nn.Sequential(nn.BatchNorm2d(3, track_running_stats=False), *plain)
     for model in (plain, forgetful):
         with pytest.raises(TeacherError, match="no BatchNorm2d with running statistics") as caught:
@@ -144,9 +144,7 @@ def test_another_number_of_classes_is_refused_in_one_line() -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"mean": (0.5,)}, {"std": (0.5, 0.5)}, {"std": (0.5, 0.0, 0.5)}]
-)
+@pytest.mark.parametrize("wrong", [{"mean": (0.5,)}, {"std": (0.5, 0.5)}, {"std": (0.5, 0.0, 0.5)}])
 def test_a_normalisation_that_cannot_be_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(TeacherError, match="std above zero"):
         teach(made(FunctionalPooling), **wrong)
@@ -189,15 +187,20 @@ def test_stages_of_a_bottleneck_network_are_its_blocks_outputs() -> None:
         ("layer3", 32, 4),
     ]
     images = noise(3, 3, 16, 16)
-    for found, expected in zip(teacher.observe(images, maps=True).maps, model.maps(images),
-                               strict=True):
+    for found, expected in zip(
+        teacher.observe(images, maps=True).maps, model.maps(images), strict=True
+    ):
         torch.testing.assert_close(found, expected)
 
 
 def test_stages_of_a_network_that_pools_by_function() -> None:
     teacher = teach(made(FunctionalPooling))
     assert [(s.channels, s.size) for s in teacher.stages] == [(4, 16), (8, 8), (12, 4)]
-    assert shapes(teacher.observe(noise(2, 3, 16, 16), maps=True).maps) == [(4, 16), (8, 8), (12, 4)]
+    assert shapes(teacher.observe(noise(2, 3, 16, 16), maps=True).maps) == [
+        (4, 16),
+        (8, 8),
+        (12, 4),
+    ]
 
 
 def test_stages_of_a_network_that_uses_one_activation_everywhere() -> None:
