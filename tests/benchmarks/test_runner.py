@@ -139,7 +139,7 @@ def test_the_same_again_runs_nothing(toys: Toys, tmp_path: Path) -> None:
 
 
 def test_an_interrupted_run_goes_on_where_it_was(toys: Toys, tmp_path: Path) -> None:
-    root, left, *_ = diamond()
+    _, left, *_ = diamond()
     top = cell("top", left=left)
     toys.behaviour["top"] = fail(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
@@ -185,7 +185,7 @@ def test_progress_goes_to_stderr_one_line_per_cell(
 def test_what_the_user_asked_wrongly_ends_the_run_at_once_with_its_own_code(
     error: BenchmarkError, toys: Toys, tmp_path: Path
 ) -> None:
-    root, *_, top = diamond()
+    *_, top = diamond()
     toys.behaviour["root"] = fail(error)
     with pytest.raises(type(error), match=str(error)):
         engine.run([top, cell("last", 9)], tmp_path, MACHINE, DATA)
@@ -210,7 +210,7 @@ def test_an_unexpected_error_is_one_line_and_a_traceback_in_the_log(
 def test_a_known_error_is_in_the_log_without_traceback(toys: Toys, tmp_path: Path) -> None:
     root, *_ = diamond()
     toys.behaviour["root"] = fail(BenchmarkError("accuracy is too low"))
-    with pytest.raises(CellFailedError, match="^root: accuracy is too low$"):
+    with pytest.raises(CellFailedError, match=r"^root: accuracy is too low$"):
         make(root, tmp_path)
     text = (root.folder(tmp_path) / "log.txt").read_text()
     assert "ERROR accuracy is too low" in text
@@ -332,15 +332,10 @@ def test_a_lock_left_by_a_killed_process_holds_nobody_up(
     assert make(root, tmp_path / "runs") == "made"
 
 
-@pytest.mark.parametrize(
-    ("machine", "says"),
-    [(Machine("toaster"), "--device toaster"), (Machine("cpu", "fp4"), "--precision fp4")],  # type: ignore[arg-type]
-)
-def test_a_machine_that_is_not_there(
-    machine: Machine, says: str, toys: Toys, tmp_path: Path
-) -> None:
-    with pytest.raises(UsageError, match=says):
-        run_cell(cell("root"), tmp_path, machine, DATA)
+def test_a_device_that_is_not_there(toys: Toys, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--device toaster") as caught:
+        run_cell(cell("root"), tmp_path, Machine("toaster"), DATA)
+    assert "\n" not in str(caught.value)
     assert toys.ran == []
 
 

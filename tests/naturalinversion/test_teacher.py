@@ -1,6 +1,7 @@
 """The teacher: what it refuses, what it observes, what it leaves as it was."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import pytest
 import torch
@@ -18,9 +19,7 @@ class FunctionalPooling(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         channels = (3, 4, 8, 12)
-        self.convs = nn.ModuleList(
-            nn.Conv2d(a, b, 3, padding=1) for a, b in zip(channels, channels[1:], strict=False)
-        )
+        self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(channels))
         self.norms = nn.ModuleList(nn.BatchNorm2d(c) for c in channels[1:])
         self.head = nn.Linear(12 * 2 * 2, 5)
 
