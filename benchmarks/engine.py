@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -17,6 +18,7 @@ from benchmarks.cells import Cell, closure
 from benchmarks.errors import BenchmarkError
 from benchmarks.runner import CellFailedError, Outcome, is_done, run_cell
 from benchmarks.work import DataSource, Machine
+from naturalinversion.progress import quiet, use_line
 
 
 @dataclass
@@ -126,7 +128,10 @@ def _run_parallel(
     report: "_Report",
 ) -> None:
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent)
+    lines, lock = context.Value("i", 0), context.RLock()
+    pool = ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_start_worker, initargs=(lines, lock)
+    )
     running: dict[Future[Outcome], tuple[Cell, float]] = {}
     try:
         while True:
@@ -157,8 +162,12 @@ def _run_parallel(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _end_with_parent() -> None:
-    """Let a worker end at once when the main process was killed, not go on unseen."""
+def _start_worker(lines: Any, lock: Any) -> None:
+    """Give a worker its line of the terminal, and let it end at once when its parent was killed."""
+    tqdm.set_lock(lock)
+    with lines.get_lock():
+        lines.value += 1
+        use_line(lines.value)
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -174,7 +183,7 @@ class _Report:
 
     def __init__(self, total: int, summary: Summary) -> None:
         self.total, self.summary, self.done = total, summary, summary.found
-        self.bar = tqdm(total=total, initial=self.done, desc="cells", unit="cell", disable=None)
+        self.bar = tqdm(total=total, initial=self.done, desc="cells", unit="cell", disable=quiet())
 
     def __enter__(self) -> "_Report":
         if self.done:

@@ -15,6 +15,7 @@ from benchmarks.engine import Schedule
 from benchmarks.kinds import kind
 from benchmarks.work import Machine
 from benchmarks.workloads import Step, Workload
+from naturalinversion.progress import quiet
 
 START_SECONDS = 3.0  # a worker's first import of torch
 CELL_SECONDS = 0.3  # reading inputs, writing artefacts and the record
@@ -54,7 +55,7 @@ def _workload(cell: Cell) -> Workload:
 
 
 def _time(steps: Sequence[Step], machine: Machine, workers: int) -> list[float]:
-    with tqdm(total=len(steps), desc="timing steps", unit="step", disable=None) as line:
+    with tqdm(total=len(steps), desc="timing steps", unit="step", disable=quiet()) as line:
         if workers <= 1:
             times = []
             for step in steps:
