@@ -36,7 +36,7 @@ def read_state(path: Path) -> dict[str, Any] | None:
         return None
     body = content[_DIGEST:]
     if hashlib.sha256(body).digest() != content[:_DIGEST]:
-        log.warning("checkpoint %s is damaged: starting again", path)
+        log.warning("checkpoint %s is damaged: its step starts again", path)
         return None
     state: dict[str, Any] = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
     return state

@@ -65,6 +65,8 @@ def assemble(
     published_for: str,
 ) -> Expansion:
     """The cells and the view of ``rows`` by ``methods``."""
+    if len(set(methods)) < len(methods):
+        raise UsageError(f"a method is named twice: {' '.join(methods)}")
     targets: list[Cell] = []
     pictures: dict[str, Picture] = {}
     view_rows = []

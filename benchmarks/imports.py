@@ -18,8 +18,8 @@ def load_object(name: str, flag: str) -> Any:
         sys.path.append(here)
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise UsageError(f"{flag} {name}: {error}") from error
+    except Exception as error:  # whatever the module does when it is imported
+        raise UsageError(f"{flag} {name}: {type(error).__name__}: {error}") from error
     if not hasattr(module, attribute):
         raise UsageError(f"{flag} {name}: {module_name} has no '{attribute}'")
     return getattr(module, attribute)

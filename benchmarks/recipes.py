@@ -20,9 +20,12 @@ from baselines import METHODS
 from benchmarks.errors import MissingError, UsageError
 from benchmarks.imports import load_object
 from benchmarks.training import TrainingRecipe
+from naturalinversion.errors import SettingError
 
 FOLDER = Path(__file__).parent / "recipes"
 SCALES = ("demo", "mini", "paper")
+DESCRIPTIVE = ("method", "title", "source", "assumed")
+DATASETS = ("digits", "cifar10", "cifar100")
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -110,15 +113,22 @@ class Book:
     def __init__(self, scale: str, dataset: str, overrides: Sequence[str] = ()) -> None:
         if scale not in SCALES:
             raise UsageError(f"unknown scale '{scale}': one of {', '.join(SCALES)}")
+        if dataset not in DATASETS and not dataset.startswith("imagefolder:"):
+            known_data = ", ".join(DATASETS)
+            raise UsageError(f"unknown data set '{dataset}': {known_data}, or imagefolder:PATH")
         self.scale = scale
         self.dataset = dataset
         self.overrides = [_parse_override(text) for text in overrides]
         known = {"protocol", *METHODS}
-        for name, _, _ in self.overrides:
+        for name, path, _ in self.overrides:
             if name not in known and ":" not in name:
                 raise UsageError(
                     f"--set {name}.…: no recipe of that name, one of {', '.join(sorted(known))}"
                 )
+            if path[0] in DESCRIPTIVE:
+                raise UsageError(f"--set {name}.{path[0]}: describes the recipe, sets nothing")
+        for name in {name for name, _, _ in self.overrides}:  # wrong keys are errors, used or not
+            self.protocol() if name == "protocol" else self.method(name)
 
     def protocol(self, teacher: str = "") -> Protocol:
         """The shared protocol; a teacher's architecture may have layers of its own."""
@@ -136,9 +146,12 @@ class Book:
         values = budget | self._resolve(name, file, teacher)
         values |= {"method": name, "title": file.title or name, "assumed": file.assumed}
         recipe = _convert(values, MethodRecipe, name)
-        return msgspec.structs.replace(
-            recipe, settings=checked_settings(cls, recipe.settings, name)
-        )
+        settings = checked_settings(cls, recipe.settings, name)
+        try:
+            build_method(name, settings)  # what the method refuses is refused now, not hours later
+        except SettingError as error:
+            raise UsageError(f"recipe {name}: {error}") from error
+        return msgspec.structs.replace(recipe, settings=settings)
 
     def _resolve(self, name: str, file: RecipeFile, teacher: str) -> dict[str, Any]:
         values: dict[str, Any] = {}

@@ -119,9 +119,12 @@ class SynthesisStep:
         settings = msgspec.json.decode(self.settings)
         own_batch = "batch_size" in settings
         size, factor = _timed_batch(settings.get("batch_size", self.batch_size), device)
-        synthesizer = build_method(
-            self.method, settings | ({"batch_size": size} if own_batch else {})
-        )
+        shared = "shared_batch" in settings and not settings.get("one_to_one", True)
+        if own_batch:
+            settings["batch_size"] = size
+        elif shared:
+            settings["shared_batch"] = size
+        synthesizer = build_method(self.method, settings)
         teacher = self.teacher.teacher(device)
         student = None if self.student is None else self.student.teacher(device).model.train()
         labels = balanced_labels(size, teacher.num_classes, 0).to(device)
@@ -129,7 +132,7 @@ class SynthesisStep:
         def run(steps: int) -> None:
             timed = _shortened(synthesizer, steps)
             timed.prepare(teacher, student, 0, Training())
-            if not own_batch:
+            if not own_batch and not shared:
                 timed.batch(labels, 0, lambda done: None)
 
         return factor * _per_step(run, device)

@@ -80,12 +80,13 @@ class SyntheticDataset:
         from PIL import Image
 
         digits = len(str(self.meta.num_classes - 1))
+        for label in range(self.meta.num_classes):  # an empty class keeps its number
+            (Path(folder) / f"{label:0{digits}d}").mkdir(parents=True, exist_ok=True)
         number = 0
         for batch, labels in self.shards():
             pixels = to_pixels(batch, mapping, self.meta.mean, self.meta.std)
             for image, label in zip(pixels, labels.tolist(), strict=True):
                 path = Path(folder) / f"{label:0{digits}d}" / f"{number:06d}.png"
-                path.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(image.permute(1, 2, 0).numpy()).save(path)
                 number += 1
         return number
@@ -162,6 +163,11 @@ def read_meta(folder: Path) -> Meta:
         raise StoreError(f"{folder} holds no synthetic images: no {META}") from error
     except msgspec.DecodeError as error:
         raise StoreError(f"{path} is damaged: {error}") from error
+
+
+def as_stored(meta: Meta) -> Meta:
+    """``meta`` as `read_meta` would give it back: JSON knows lists, not tuples."""
+    return msgspec.json.decode(msgspec.json.encode(meta), type=Meta)
 
 
 def write_meta(folder: Path, meta: Meta) -> None:

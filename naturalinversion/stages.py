@@ -18,11 +18,15 @@ from naturalinversion.errors import TeacherError
 
 @dataclass(frozen=True)
 class Stage:
-    """One feature map: the module that makes it, its channels and its side in pixels."""
+    """One feature map: the module that makes it, its channels and its side in pixels.
+
+    ``call`` tells the module's calls within a forward pass apart, the first being 0.
+    """
 
     module: str
     channels: int
     size: int
+    call: int = 0
 
 
 @dataclass
@@ -33,6 +37,7 @@ class _Call:
     before: int
     after: int = 0
     channels: int = 0
+    number: int = 0
     parents: tuple["_Call", ...] = field(default=(), repr=False)
 
     @property
@@ -58,7 +63,9 @@ def find_stages(model: nn.Module, probe: Tensor, smallest: int | None = None) ->
             stages[call.after] = call
     if not stages:
         raise TeacherError("the classifier makes no feature map of two pixels or more")
-    return tuple(Stage(c.name, c.channels, c.after) for _, c in sorted(stages.items())[::-1])
+    return tuple(
+        Stage(c.name, c.channels, c.after, c.number) for _, c in sorted(stages.items())[::-1]
+    )
 
 
 def _trace(model: nn.Module, probe: Tensor) -> list[_Call]:
@@ -78,6 +85,7 @@ def _trace(model: nn.Module, probe: Tensor) -> list[_Call]:
         call = running.pop()
         call.after = _side(output)
         call.channels = output.shape[1] if call.after else 0
+        call.number = sum(other.name == call.name for other in ended)
         ended.append(call)
 
     for name, module in model.named_modules():

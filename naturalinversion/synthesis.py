@@ -17,6 +17,7 @@ from naturalinversion.images import (
     META,
     Meta,
     SyntheticDataset,
+    as_stored,
     read_meta,
     shard_is_whole,
     write_meta,
@@ -113,6 +114,8 @@ def synthesize(
         raise SettingError(
             f"{type(synthesizer).__name__} needs a student ({synthesizer.student_use})"
         )
+    if seed < 0:
+        raise SettingError(f"seed {seed}: 0 or more")
     training = training or Training()
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -150,15 +153,14 @@ def synthesize(
 
 def iterations_of(synthesizer: Synthesizer, batches: int) -> int:
     """How many optimisation steps `synthesize` will report, for a progress bar; 0 if unknown."""
-    per_batch = getattr(synthesizer, "iterations", 0)
     shared = getattr(synthesizer, "prepare_steps", 0)
-    return int(per_batch * batches + shared)
+    return int(shared or getattr(synthesizer, "iterations", 0) * batches)
 
 
 def _claim(folder: Path, meta: Meta) -> None:
     if (folder / META).exists():
         found = read_meta(folder)
-        if found != meta:
+        if found != as_stored(meta):
             raise StoreError(f"{folder} holds images of another run ({found.method})")
         return
     write_meta(folder, meta)

@@ -83,16 +83,16 @@ class Teacher:
         Gradients flow to ``images`` through everything returned, unless autograd is off.
         """
         seen: dict[nn.Module, LayerStatistics] = {}
-        found: dict[str, Tensor] = {}
+        found: dict[str, list[Tensor]] = {}
         head: list[Tensor] = []
         handles = []
         if statistics:
             for norm in self._norms:
                 handles.append(norm.register_forward_pre_hook(_record_statistics(seen)))
         if maps:
-            for stage in self.stages:
-                module = self._modules[stage.module]
-                handles.append(module.register_forward_hook(_record_output(found, stage.module)))
+            for name in {stage.module for stage in self.stages}:
+                hook = _record_output(found.setdefault(name, []))
+                handles.append(self._modules[name].register_forward_hook(hook))
         if embedding:
             if self._head is None:
                 raise TeacherError("the classifier has no linear layer, so it has no embedding")
@@ -105,7 +105,7 @@ class Teacher:
         return Observation(
             logits,
             tuple(seen.values()),
-            tuple(found[stage.module] for stage in self.stages) if maps else (),
+            tuple(found[s.module][s.call] for s in self.stages) if maps else (),
             head[-1] if embedding else None,
         )
 
@@ -126,8 +126,9 @@ class Teacher:
             repr((self.mean, self.std, self.num_classes, self.image_shape)).encode()
         )
         for name, tensor in sorted(self.model.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+            digest.update(f"{name} {tensor.dtype}".encode())
+            content = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
+            digest.update(content.numpy().tobytes())
         return digest.hexdigest()
 
     @property
@@ -152,8 +153,8 @@ class Teacher:
         try:
             with torch.no_grad():
                 logits = self.model(probe)
-        except RuntimeError as error:
-            reason = str(error).splitlines()[0]
+        except Exception as error:  # whatever the network raises for images it can't take
+            reason = (str(error) or type(error).__name__).splitlines()[0]
             raise TeacherError(
                 f"the classifier does not take images of shape {self.image_shape}: {reason}"
             ) from error
@@ -175,8 +176,8 @@ def _record_statistics(seen: dict[nn.Module, LayerStatistics]) -> Callable[..., 
     return hook
 
 
-def _record_output(found: dict[str, Tensor], name: str) -> Callable[..., None]:
+def _record_output(found: list[Tensor]) -> Callable[..., None]:
     def hook(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-        found[name] = output
+        found.append(output)
 
     return hook

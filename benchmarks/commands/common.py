@@ -5,6 +5,7 @@ from pathlib import Path
 
 from benchmarks.distillation_table import Expansion, expand
 from benchmarks.engine import run
+from benchmarks.errors import UsageError
 from benchmarks.options import How, What, Where
 from benchmarks.output import result, result_json, say
 from benchmarks.specs import read_table
@@ -54,11 +55,14 @@ def finish_table(expansions: Sequence[Expansion], where: Where, how: How, json: 
 
 def write_views(expansions: Sequence[Expansion], runs: Path) -> list[Path]:
     """Write each view where the report looks for it."""
-    paths = []
+    paths: list[Path] = []
     for expansion in expansions:
         view = expansion.view
         name = f"{view.table}-{view.scale}-{Path(view.dataset.rpartition(':')[2]).name}"
-        path = runs / "views" / f"{name}.json"
-        write_view(path, view)
-        paths.append(path)
+        paths.append(runs / "views" / f"{name}.json")
+    for path in paths:
+        if paths.count(path) > 1:
+            raise UsageError(f"two of the data sets would both be reported as {path.stem}")
+    for path, expansion in zip(paths, expansions, strict=True):
+        write_view(path, expansion.view)
     return paths

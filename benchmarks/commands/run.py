@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from tyro.conf import Positional
 
 from benchmarks.commands.common import finish_table, table_expansions
+from benchmarks.commands.plan import Plan
 from benchmarks.options import How, What, Where
 from benchmarks.output import say
 
@@ -23,7 +24,7 @@ class Run:
     rows: tuple[str, ...] = ()
     """some rows as teacher-student, e.g. resnet34-resnet18; default: all"""
     yes: bool = False
-    """start a run at scale paper without asking for this flag"""
+    """start a run at scale paper, which otherwise only prints its plan"""
     json: bool = False
     """print the result as JSON"""
 
@@ -31,6 +32,8 @@ class Run:
         """Make the cells, write the views and the report, print the tables."""
         expansions = table_expansions(self.table, self.what, self.methods, self.rows)
         if self.what.scale == "paper" and not self.yes:
-            say("scale paper is days of work on a GPU: see the plan, then add --yes")
+            plan = Plan(self.table, self.what, self.where, self.how, self.methods, self.rows)
+            plan.run()
+            say("this is scale paper: add --yes to start it")
             return 2
         return finish_table(expansions, self.where, self.how, self.json)

@@ -80,7 +80,7 @@ class Synthesize:
             std=description.std,
         )
         student = self._student(description)
-        recipe = Book(self.scale, self.dataset, self.set).method(self.method)
+        recipe = Book(self.scale, self.dataset, self.set).method(self.method, self.arch)
         synthesizer = build_method(recipe.method, recipe.settings)
         batch_size = self.batch_size or recipe.batch_size
         if self.images < 1:

@@ -14,8 +14,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from benchmarks.datasets.cifar import CIFAR10, CIFAR100, load_cifar
-from benchmarks.datasets.digits import load_digits
 from benchmarks.datasets.own import count_own, load_own
 from benchmarks.datasets.types import Dataset, ImageSet
 from benchmarks.errors import UsageError
@@ -24,10 +22,24 @@ __all__ = ["NAMES", "OWN", "Dataset", "ImageSet", "load", "sizes"]
 
 OWN = "imagefolder:"
 
+
+def _digits(root: Path, image_size: int | None, download: bool) -> Dataset:
+    from benchmarks.datasets.digits import load_digits  # scikit-learn takes seconds to import
+
+    return load_digits(image_size)
+
+
+def _cifar(name: str, root: Path, image_size: int | None, download: bool) -> Dataset:
+    from benchmarks.datasets import cifar  # so does torchvision
+
+    found = {"cifar10": cifar.CIFAR10, "cifar100": cifar.CIFAR100}[name]
+    return cifar.load_cifar(found, root, image_size, download)
+
+
 _LOADERS: dict[str, Callable[[Path, int | None, bool], Dataset]] = {
-    "digits": lambda root, image_size, download: load_digits(image_size),
-    "cifar10": partial(load_cifar, CIFAR10),
-    "cifar100": partial(load_cifar, CIFAR100),
+    "digits": _digits,
+    "cifar10": partial(_cifar, "cifar10"),
+    "cifar100": partial(_cifar, "cifar100"),
 }
 NAMES = tuple(_LOADERS)
 _SIZES = {"digits": (10, 1297, 500), "cifar10": (10, 50000, 10000), "cifar100": (100, 50000, 10000)}

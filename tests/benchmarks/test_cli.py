@@ -294,7 +294,7 @@ def test_weights_of_another_architecture_are_one_line(weights: Path, tmp_path: P
         ({"images": "0"}, 2, "--images 0"),
         ({"batch_size": "1"}, 2, "two images"),
         ({"seed": "-1"}, 2, "seed"),
-        ({"model": "tests.contract.methods:small"}, 2, "--arch with --weights, or --model"),
+        ({"model": "contract_methods:small"}, 2, "--arch with --weights, or --model"),
     ],
 )
 def test_what_synthesize_cannot_do_is_one_line(

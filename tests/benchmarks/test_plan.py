@@ -124,7 +124,7 @@ def test_a_step_is_timed_for_real(step: Step) -> None:
     [
         ("di", ()),
         ("dafl", ("dafl.settings.latent=8", "dafl.settings.generator_width=0.1")),
-        ("tests.contract.methods:FromOutside", ()),
+        ("contract_methods:FromOutside", ()),
         (
             "ni",
             (

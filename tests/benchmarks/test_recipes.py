@@ -6,15 +6,15 @@ from typing import Any, ClassVar
 
 import msgspec
 import pytest
+from contract_methods import FromOutside
 
 from baselines import METHODS
 from benchmarks.errors import BenchmarkError, UsageError
 from benchmarks.recipes import FOLDER, SCALES, Book, build_method, method_class
 from naturalinversion.classifiers import ARCHITECTURES
 from naturalinversion.errors import SettingError
-from tests.contract.methods import FromOutside
 
-OUTSIDE = "tests.contract.methods:FromOutside"
+OUTSIDE = "contract_methods:FromOutside"
 DATASETS = ("digits", "cifar10", "cifar100", "imagefolder:/some/where")
 
 
@@ -172,11 +172,11 @@ def test_an_unknown_scale_data_set_or_method_is_one_line() -> None:
     ("name", "says"),
     [
         ("no.such.module:Thing", "No module named 'no'"),
-        ("tests.contract.methods:Nothing", "has no 'Nothing'"),
-        ("tests.contract.methods:SMALL", "not a synthesizer class"),
+        ("contract_methods:Nothing", "has no 'Nothing'"),
+        ("contract_methods:SMALL", "not a synthesizer class"),
         ("pathlib:Path", "not a synthesizer class"),
         (":Thing", "write package.module:name"),
-        ("tests.contract.methods:", "write package.module:name"),
+        ("contract_methods:", "write package.module:name"),
     ],
 )
 def test_a_method_that_cannot_be_imported_is_one_line(name: str, says: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from contract_methods import NAMES, small
 from torch import nn
 
 from naturalinversion import SyntheticDataset, Teacher, Training, synthesize
@@ -15,10 +16,9 @@ from naturalinversion.classifiers import build
 from naturalinversion.images import read_shard, shard_path
 from naturalinversion.seeds import derive, seeded
 from naturalinversion.synthesis import balanced_labels
-from tests.contract.methods import NAMES, small
 
 BATCHES, SIZE = 3, 8
-ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
 pytestmark = pytest.mark.parametrize("name", NAMES)
 
 
@@ -117,7 +117,7 @@ import sys, tempfile, pathlib
 import benchmarks.kinds.synthesis
 from naturalinversion import Teacher, synthesize
 from naturalinversion.classifiers import build
-from tests.contract.methods import small
+from contract_methods import small
 teacher = Teacher(build("resnet18", 4, 0.0625), num_classes=4, image_shape=(3, 16, 16))
 with tempfile.TemporaryDirectory() as folder:
     synthesize(small({name!r}), teacher, pathlib.Path(folder), batches=1, batch_size=8,
@@ -125,7 +125,7 @@ with tempfile.TemporaryDirectory() as folder:
 readers = ("benchmarks.datasets", "torchvision.datasets", "sklearn.datasets")
 print([module for module in sys.modules if module.startswith(readers)])
 """
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), *sys.path])}
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, env=environment
     )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from contract_methods import FromOutside
 from torch import Tensor, nn
 
 from baselines.deep_inversion import Pixels
@@ -23,7 +24,6 @@ from naturalinversion.progress import Progress
 from naturalinversion.pyramid import FeatureTransferPyramid
 from naturalinversion.seeds import generator, seeded
 from naturalinversion.synthesis import iterations_of
-from tests.contract.methods import FromOutside
 
 MakeTeacher = Callable[..., Teacher]
 LABELS = torch.arange(8) % 4
