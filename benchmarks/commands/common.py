@@ -62,7 +62,7 @@ def write_views(expansions: Sequence[Expansion], runs: Path) -> list[Path]:
         paths.append(runs / "views" / f"{name}.json")
     for path in paths:
         if paths.count(path) > 1:
-            raise UsageError(f"two of the data sets would both be reported as {path.stem}")
+            raise UsageError(f"--dataset: {path.stem} would be written twice")
     for path, expansion in zip(paths, expansions, strict=True):
         write_view(path, expansion.view)
     return paths

@@ -170,9 +170,13 @@ def test_scale_paper_is_not_started_by_accident(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    code, _, err = here(capfd, "run", "table5", "--scale", "paper")
+    narrow = ["--set", "protocol.network.width=0.125", "--set", "protocol.network.image_size=16"]
+    one = ["--rows", "resnet34-resnet18", "--methods", "di", "--workers", "1"]
+    code, out, err = here(capfd, "run", "table5", "--scale", "paper", *one, *narrow)
     assert code == 2
     assert "--yes" in err
+    assert "cells" in out, "the plan is what the user decides on"
+    assert "512,000 images" in out, "256,000 on each of the two CIFARs"
     assert list(tmp_path.iterdir()) == []
 
 
