@@ -151,7 +151,7 @@ def _picture(book: Book, method: str, row: RowSpec, images: Cell) -> Picture:
 def _assumed(book: Book) -> str:
     """What nobody published about the shared protocol, as a sentence."""
     assumed = book.protocol().assumed
-    return "".join(f" Assumed: {key} is {why}." for key, why in assumed.items())
+    return "".join(f" Assumed: {key}: {why}." for key, why in assumed.items())
 
 
 def _footnotes(spec: TableSpec, rows: Sequence[Row]) -> dict[str, str]:
