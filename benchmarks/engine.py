@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 import time
@@ -164,6 +165,7 @@ def _run_parallel(
 
 def _start_worker(lines: Any, lock: Any) -> None:
     """Give a worker its line of the terminal, and let it end at once when its parent was killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to answer
     tqdm.set_lock(lock)
     with lines.get_lock():
         lines.value += 1
