@@ -44,7 +44,7 @@ class SyntheticDataset:
     ``batches`` limits it to the first batches; the order is that of the batch numbers.
     """
 
-    def __init__(self, folder: Path, batches: int | None = None) -> None:
+    def __init__(self, folder: Path | str, batches: int | None = None) -> None:
         self.folder = Path(folder)
         self.meta = read_meta(self.folder)
         self.batches = self.meta.batches if batches is None else batches
@@ -75,7 +75,7 @@ class SyntheticDataset:
         parts = [to_pixels(batch, mapping, meta.mean, meta.std) for batch, _ in self.shards()]
         return torch.cat(parts)
 
-    def export(self, folder: Path, mapping: PixelMapping) -> int:
+    def export(self, folder: Path | str, mapping: PixelMapping) -> int:
         """Write an ImageFolder tree, ``folder/<class>/<number>.png``; returns how many images."""
         from PIL import Image
 

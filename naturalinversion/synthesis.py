@@ -90,7 +90,7 @@ def balanced_labels(size: int, num_classes: int, seed: int) -> Tensor:
 def synthesize(
     synthesizer: Synthesizer,
     teacher: Teacher,
-    folder: Path,
+    folder: Path | str,
     *,
     batches: int,
     batch_size: int,
