@@ -6,24 +6,23 @@ appendix that is not public.
 """
 
 import msgspec
-import torch
 
 from benchmarks.cells import Cell
 from benchmarks.datasets import load
 from benchmarks.kinds import Metrics
 from benchmarks.kinds.outcome import evaluations, finish, splits
-from benchmarks.kinds.synthesis import folder_of_images
 from benchmarks.models import WEIGHTS, as_teacher, load_classifier
-from benchmarks.training import ImageSource, TrainingRecipe, distillation_loss
+from benchmarks.synthetic import synthetic_source
+from benchmarks.training import TrainingRecipe, distillation_loss
 from benchmarks.training.recipe import updates_per_epoch
 from benchmarks.work import Work
 from benchmarks.workloads import TestStep, TrainingStep, Workload, network_of
-from naturalinversion.images import SyntheticDataset
 from naturalinversion.seeds import derive
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``batches`` says how many batches to take of ``images0``, ``images1``, …
+    """``batches`` says how many batches to take of ``images0``, ``images1``, …, and ``images`` how
+    many images of them all, 0 for every one.
 
     With an input ``initial`` training goes on from that student.
     """
@@ -36,6 +35,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     training: TrainingRecipe
     temperature: float
     batches: list[int]
+    images: int = 0
 
 
 def run(work: Work, recipe: Recipe) -> Metrics:
@@ -43,7 +43,7 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     device = work.machine.torch_device()
     teacher_model, teacher_description = load_classifier(work.inputs["teacher"] / WEIGHTS)
     teacher = as_teacher(teacher_model, teacher_description, device)
-    source = synthetic_source(work, recipe.batches).to(device)
+    source = synthetic_source(work, recipe.batches, recipe.images).to(device)
     _, test = splits(load(recipe.dataset, root=work.data.root, image_size=recipe.image_size), work)
     description = msgspec.structs.replace(teacher_description, arch=recipe.arch, width=recipe.width)
     if "initial" in work.inputs:
@@ -56,19 +56,6 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     return metrics | {"synthetic_images": len(source)}
 
 
-def synthetic_source(work: Work, batches: list[int]) -> ImageSource:
-    """The first batches of every input ``images0``, ``images1``, …, in teacher space."""
-    sets = [
-        SyntheticDataset(folder_of_images(work.inputs[f"images{index}"]), count)
-        for index, count in enumerate(batches)
-    ]
-    images, labels = zip(*(dataset.tensors() for dataset in sets), strict=True)
-    meta = sets[0].meta
-    return ImageSource(
-        torch.cat(images), torch.cat(labels), torch.tensor(meta.mean), torch.tensor(meta.std)
-    )
-
-
 def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
     """Updates on the synthetic images and passes over the test split."""
     recipe = msgspec.convert(cell.recipe, Recipe)
@@ -76,6 +63,7 @@ def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
         count * int(cell.inputs[f"images{index}"].recipe["batch_size"])
         for index, count in enumerate(recipe.batches)
     )
+    images = recipe.images or images
     training = recipe.training
     network, teacher = (network_of(c, classes) for c in (cell, cell.inputs["teacher"]))
     updates = training.epochs * updates_per_epoch(training, images)
