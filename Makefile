@@ -12,9 +12,16 @@ RUN := $(BIN)/python -m benchmarks
 WHAT := --scale $(SCALE) --seeds $(SEEDS) $(if $(DATASET),--dataset $(DATASET))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce-table5 plan-table5 test lint types imports bench report clean
+TABLES := table1 table2 table3 table4 table5 figure2 figure3 figure4 figure5 figure6
+
+.PHONY: help setup test lint types imports bench report claims clean \
+	reproduce-all plan-all check-accuracy accept-accuracy check-faults \
+	$(TABLES:%=reproduce-%) $(TABLES:%=plan-%)
 
 help:  ## show the targets and their variables
+	@echo "  reproduce-TABLE    run it and write reports/out/report.html"
+	@echo "  plan-TABLE         say what it would run and how long it takes"
+	@echo "                     TABLE: $(TABLES)"
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  variables: SCALE=demo|mini|paper DATASET='digits cifar10 …' SEEDS=n ARGS='--workers 1 …'"
@@ -28,11 +35,29 @@ $(BIN)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-reproduce-table5: setup  ## run Table 5 and write reports/out/report.html
-	$(RUN) run table5 $(WHAT) $(ARGS)
+$(TABLES:%=reproduce-%): reproduce-%: setup
+	$(RUN) run $* $(WHAT) $(ARGS)
 
-plan-table5: setup  ## say what Table 5 would run and how long it takes
-	$(RUN) plan table5 $(WHAT) $(ARGS)
+$(TABLES:%=plan-%): plan-%: setup
+	$(RUN) plan $* $(WHAT) $(ARGS)
+
+reproduce-all: setup  ## run every table and figure; what two of them need is made once
+	$(RUN) run all $(WHAT) $(ARGS)
+
+plan-all: setup  ## say what all of them would run and how long it takes
+	$(RUN) plan all $(WHAT) $(ARGS)
+
+claims: setup  ## the paper's 190 numbers beside what was measured, with a verdict each
+	$(RUN) claims $(ARGS)
+
+check-accuracy: setup  ## make the regression's cells and compare with reports/accepted/
+	$(RUN) check $(WHAT) $(ARGS)
+
+accept-accuracy: setup  ## write reports/accepted/ from records of SEEDS seeds
+	$(RUN) accept $(WHAT) $(ARGS)
+
+check-faults: setup  ## plant faults in a copy and see the regression catch them
+	$(BIN)/python tests/faults/plant.py $(ARGS)
 
 report: setup  ## write the report again from the records
 	$(RUN) report $(ARGS)

@@ -1,8 +1,12 @@
-"""The methods of the benchmark under one interface; `METHODS` is the one list of them."""
+"""The methods of the benchmark under one interface; `METHODS` is the one list of them.
+
+`REFERENCES` are not data-free: they are trained on the real images and stand beside the methods.
+"""
 
 from baselines.dafl import DAFL
 from baselines.deep_inversion import AdaptiveDeepInversion, DeepInversion
 from baselines.dfad import DFAD
+from baselines.wgan_gp import WassersteinSettings
 from naturalinversion.natural_inversion import AdaptiveNaturalInversion, NaturalInversion
 from naturalinversion.synthesis import Synthesizer
 
@@ -14,3 +18,5 @@ METHODS: dict[str, type[Synthesizer]] = {
     "ni": NaturalInversion,
     "ni_adi": AdaptiveNaturalInversion,
 }
+
+REFERENCES: dict[str, type] = {"wgan_gp": WassersteinSettings}

@@ -1,4 +1,4 @@
-"""The command line: ``python -m benchmarks {run,plan,status,report,compare,synthesize}``.
+"""The command line: ``python -m benchmarks {run,plan,status,report,compare,check,…}``.
 
 Exit codes: 0 fine; 1 a cell failed; 2 usage or recipe error; 3 a needed file is missing; 130
 interrupted (what was finished is kept, the same command goes on).
@@ -8,11 +8,14 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import tyro
 from tyro.conf import subcommand
 
+from benchmarks.commands.accept import Accept
+from benchmarks.commands.check import Check
+from benchmarks.commands.claims import Claims
 from benchmarks.commands.compare import Compare
 from benchmarks.commands.plan import Plan
 from benchmarks.commands.report import Report
@@ -28,6 +31,9 @@ Command = (
     | Annotated[Status, subcommand("status")]
     | Annotated[Report, subcommand("report")]
     | Annotated[Compare, subcommand("compare")]
+    | Annotated[Claims, subcommand("claims")]
+    | Annotated[Check, subcommand("check")]
+    | Annotated[Accept, subcommand("accept")]
     | Annotated[Synthesize, subcommand("synthesize")]
 )
 
@@ -48,7 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(execute(command))
 
 
-def execute(command: "Run | Plan | Status | Report | Compare | Synthesize") -> int:
+class Executable(Protocol):
+    """What a command offers."""
+
+    def run(self) -> int:
+        """Do it and return the exit code."""
+
+
+def execute(command: Executable) -> int:
     """Run a parsed command and return its exit code."""
     signal.signal(signal.SIGTERM, _terminate)
     try:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from benchmarks.cells import Cell, closure
 from benchmarks.errors import BenchmarkError
-from benchmarks.runner import CellFailedError, Outcome, is_done, run_cell
+from benchmarks.runner import CellFailedError, Outcome, damage, is_done, run_cell
 from benchmarks.work import DataSource, Machine
 from naturalinversion.progress import quiet, use_line
 
@@ -50,6 +50,9 @@ def run(
     summary = Summary(found=len(cells) - len(todo))
     schedule = Schedule(cells, todo)
     with _Report(len(cells), summary) as report:
+        for cell in todo:
+            if reason := damage(cell, runs):
+                report.say(f"{cell.label} is made again: {reason}")
         if workers <= 1:
             _run_serially(schedule, runs, machine, data, report)
         else:
@@ -189,7 +192,7 @@ class _Report:
 
     def __enter__(self) -> "_Report":
         if self.done:
-            self._say(f"{self.done} of {self.total} cells are done already")
+            self.say(f"{self.done} of {self.total} cells are done already")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -209,7 +212,8 @@ class _Report:
     def _count(self, cell: Cell, end: str) -> None:
         self.done += 1
         self.bar.update(1)
-        self._say(f"[{self.done}/{self.total}] {cell.kind} {cell.label}: {end}")
+        self.say(f"[{self.done}/{self.total}] {cell.kind} {cell.label}: {end}")
 
-    def _say(self, line: str) -> None:
+    def say(self, line: str) -> None:
+        """A line above the bar."""
         self.bar.write(line, file=sys.stderr)

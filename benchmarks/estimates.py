@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from tqdm import tqdm
 
-from benchmarks.cells import Cell
+from benchmarks.cells import Cell, closure
 from benchmarks.datasets import sizes
 from benchmarks.engine import Schedule
 from benchmarks.kinds import kind
@@ -39,19 +39,17 @@ def estimate(
     workloads = {cell.key: _workload(cell) for cell in todo}
     steps = list({step: None for workload in workloads.values() for step in workload})
     times = dict(zip(steps, _time(steps, machine, workers), strict=True))
-    seconds = {
-        key: CELL_SECONDS + sum(times[step] * count for step, count in workload.items())
-        for key, workload in workloads.items()
-    }
+    seconds, paid = {}, set[Step]()
+    for key, workload in workloads.items():
+        own = {step: count for step, count in workload.items() if step not in paid}
+        seconds[key] = CELL_SECONDS + sum(times[step] * count for step, count in own.items())
+        paid |= {step for step in own if step.shared}
     return Estimate(seconds, _play(cells, todo, seconds, workers))
 
 
 def _workload(cell: Cell) -> Workload:
-    teacher = cell
-    while "teacher" in teacher.inputs or "images" in teacher.inputs:
-        teacher = teacher.inputs.get("teacher") or teacher.inputs["images"]
-    classes, train, test = sizes(teacher.recipe["dataset"])
-    return kind(cell.kind).workload(cell, classes, train, test)
+    dataset = next(c.recipe["dataset"] for c in closure([cell]) if "dataset" in c.recipe)
+    return kind(cell.kind).workload(cell, *sizes(dataset))
 
 
 def _time(steps: Sequence[Step], machine: Machine, workers: int) -> list[float]:

@@ -1,6 +1,7 @@
-"""A small picture of a batch: one column per class, as in the paper's Figure 3."""
+"""A small picture of some images: one column per class, as in the paper's Figure 3."""
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,27 @@ from naturalinversion.images import to_pixels
 from naturalinversion.teacher import Teacher
 
 ROWS, COLUMNS, GAP, SCALE = 6, 10, 2, 2
+
+
+def grid_images(shards: Iterable[tuple[Tensor, Tensor]], classes: int) -> tuple[Tensor, Tensor]:
+    """What a grid shows of a set's shards: up to six images (N, 3, H, W) of each class, and labels.
+
+    Reads shards until the grid is full, all of them where the set has too few of a class.
+    """
+    missing = dict.fromkeys(range(min(COLUMNS, classes)), ROWS)
+    parts = []
+    for images, labels in shards:
+        chosen = []
+        for label, wanted in missing.items():
+            found = torch.nonzero(labels == label).flatten()[:wanted]
+            missing[label] -= len(found)
+            chosen.append(found)
+        index = torch.cat(chosen)
+        parts.append((images[index], labels[index]))
+        if not any(missing.values()):
+            break
+    images, labels = (torch.cat(column) for column in zip(*parts, strict=True))
+    return images, labels
 
 
 def save_grid(path: Path, images: Tensor, labels: Tensor, teacher: Teacher) -> None:

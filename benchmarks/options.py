@@ -1,6 +1,7 @@
 """Options that several commands share, and how they become machine, data and recipes."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,12 +13,6 @@ from benchmarks.errors import UsageError
 from benchmarks.recipes import Book
 from benchmarks.work import DataSource, Machine, default_root
 
-DEFAULT_DATA = {
-    "demo": ("digits",),
-    "mini": ("cifar10", "cifar100"),
-    "paper": ("cifar10", "cifar100"),
-}
-
 
 @dataclass(frozen=True)
 class What:
@@ -26,22 +21,26 @@ class What:
     scale: str = "demo"
     """demo: minutes on two cores; mini: an hour a row on one GPU; paper: the paper's budget"""
     dataset: tuple[str, ...] = ()
-    """digits, cifar10, cifar100 or imagefolder:PATH; by default digits at demo, else both CIFARs"""
+    """digits, cifar10, cifar100 or imagefolder:PATH; by default digits at demo, else the paper's"""
     seeds: int = 1
-    """how many seeds, counted from 0; teachers, images and students all change with the seed"""
+    """how many seeds; teachers, images and students all change with the seed"""
+    first_seed: int = 0
+    """the first seed"""
     set: Annotated[tuple[str, ...], arg(metavar="RECIPE.KEY=VALUE"), UseAppendAction] = ()
     """override a recipe value, e.g. di.settings.iterations=50; may be given several times"""
 
-    def books(self) -> list[Book]:
-        """One book of recipes per data set."""
-        names = self.dataset or DEFAULT_DATA.get(self.scale, ("digits",))
+    def books(self, published: Sequence[str]) -> list[Book]:
+        """One book of recipes per data set; ``published`` are the paper's for a table."""
+        names = self.dataset or (("digits",) if self.scale == "demo" else tuple(published))
         return [Book(self.scale, name, self.set) for name in names]
 
     def seed_list(self) -> list[int]:
-        """0, 1, …"""
+        """The first seed and those after it."""
         if self.seeds < 1:
             raise UsageError(f"--seeds {self.seeds}: one or more")
-        return list(range(self.seeds))
+        if self.first_seed < 0:
+            raise UsageError(f"--first-seed {self.first_seed}: 0 or more")
+        return list(range(self.first_seed, self.first_seed + self.seeds))
 
 
 @dataclass(frozen=True)
@@ -55,11 +54,13 @@ class Where:
     data_root: Path = field(default_factory=default_root)
     """CIFAR as torchvision lays it out or as ImageFolder trees ($NATURALINVERSION_DATA or data)"""
     download: bool = False
-    """let torchvision fetch CIFAR into the data root"""
+    """let torchvision fetch CIFAR into the data root, and torch-fidelity its Inception weights"""
+    inception_weights: Path | None = None
+    """torch-fidelity's weights-inception-2015-12-05-6726825d.pth, for metrics at mini and paper"""
 
     def data(self) -> DataSource:
-        """The data root as cells see it."""
-        return DataSource(self.data_root, self.download)
+        """Where cells find real images and the weights of extractors."""
+        return DataSource(self.data_root, self.download, self.inception_weights)
 
 
 @dataclass(frozen=True)

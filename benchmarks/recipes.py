@@ -8,17 +8,17 @@ last. Unknown keys and wrong types are errors wherever they come from.
 import hashlib
 import inspect
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 import msgspec
-from msgspec import Meta
 
-from baselines import METHODS
+from baselines import METHODS, REFERENCES
 from benchmarks.errors import MissingError, UsageError
 from benchmarks.imports import load_object
+from benchmarks.protocol import BatchSize, Positive, Protocol
 from benchmarks.training import TrainingRecipe
 from naturalinversion.errors import SettingError
 
@@ -29,23 +29,20 @@ DATASETS = ("digits", "cifar10", "cifar100")
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-Positive = Annotated[int, Meta(ge=1)]
-Fraction = Annotated[float, Meta(ge=0, le=1)]
-
 
 class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``set`` holds where every selector given agrees."""
+    """``set`` holds where every selector given agrees; ``teacher`` may name several."""
 
     set: dict[str, Any]
     scale: str = ""
     dataset: str = ""
-    teacher: str = ""
+    teacher: str | list[str] = ""
 
     def holds(self, scale: str, dataset: str, teacher: str) -> bool:
         return (
             self.scale in ("", scale)
             and self.dataset in ("", dataset)
-            and self.teacher in ("", teacher)
+            and (not self.teacher or teacher in _listed(self.teacher))
         )
 
 
@@ -77,7 +74,7 @@ class MethodRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     method: str
     title: str
     batches: Positive
-    batch_size: Annotated[int, Meta(ge=2)]
+    batch_size: BatchSize
     settings: dict[str, Any] = {}
     rounds: Rounds | None = None
     assumed: dict[str, str] = {}
@@ -85,26 +82,6 @@ class MethodRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def images(self) -> int:
         return self.batches * self.batch_size
-
-
-class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How wide the classifiers are and how large the images."""
-
-    width: Annotated[float, Meta(gt=0, le=4)] = 1.0
-    image_size: Annotated[int, Meta(ge=8)] = 32
-
-
-class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What all methods share: networks, trainings, and the budget of methods without a recipe."""
-
-    network: Network
-    classifier: TrainingRecipe
-    student: TrainingRecipe
-    temperature: Annotated[float, Meta(gt=0)]
-    classifier_floor: Fraction
-    batches: Positive
-    batch_size: Annotated[int, Meta(ge=2)]
-    assumed: dict[str, str] = {}
 
 
 class Book:
@@ -119,7 +96,7 @@ class Book:
         self.scale = scale
         self.dataset = dataset
         self.overrides = [_parse_override(text) for text in overrides]
-        known = {"protocol", *METHODS}
+        known = {"protocol", *METHODS, *REFERENCES}
         for name, path, _ in self.overrides:
             if name not in known and ":" not in name:
                 raise UsageError(
@@ -136,17 +113,22 @@ class Book:
         values = self._resolve("protocol", file, teacher)
         return _convert(values | {"assumed": file.assumed}, Protocol, "protocol")
 
-    def method(self, name: str, teacher: str = "") -> MethodRecipe:
-        """The recipe of ``name``, a key of `METHODS` or ``package.module:Class``."""
-        cls = method_class(name)
-        path = FOLDER / f"{name}.toml"
-        file = _read(path) if name in METHODS else RecipeFile(layer=[], title=cls.__name__)
+    def method(
+        self, name: str, teacher: str = "", variant: Mapping[str, Any] | None = None
+    ) -> MethodRecipe:
+        """The recipe of ``name``: a method, a reference, or ``package.module:Class``.
+
+        ``variant`` are settings that a table turns on its own, such as an ablation's switches.
+        """
+        cls = _settings_class(name)
+        own = name in METHODS or name in REFERENCES
+        file = _read(FOLDER / f"{name}.toml") if own else RecipeFile(layer=[], title=cls.__name__)
         protocol = self.protocol(teacher)
         budget = {"batches": protocol.batches, "batch_size": protocol.batch_size}
         values = budget | self._resolve(name, file, teacher)
         values |= {"method": name, "title": file.title or name, "assumed": file.assumed}
         recipe = _convert(values, MethodRecipe, name)
-        settings = checked_settings(cls, recipe.settings, name)
+        settings = checked_settings(cls, recipe.settings | dict(variant or {}), name)
         try:
             build_method(name, settings)  # what the method refuses is refused now, not hours later
         except SettingError as error:
@@ -176,6 +158,11 @@ def method_class(name: str) -> type[Any]:
     raise UsageError(
         f"unknown method '{name}': one of {', '.join(METHODS)}, or package.module:Class"
     )
+
+
+def _settings_class(name: str) -> type[Any]:
+    """The dataclass whose fields are the settings of a method or a reference."""
+    return REFERENCES[name] if name in REFERENCES else method_class(name)
 
 
 def source_of(name: str) -> str:
@@ -213,8 +200,8 @@ def checked_settings(cls: type[Any], settings: dict[str, Any], name: str) -> dic
 
 
 def build_method(name: str, settings: dict[str, Any]) -> Any:
-    """The synthesizer ``name`` with resolved ``settings``."""
-    cls = method_class(name)
+    """The synthesizer ``name`` (or a reference's settings object) with resolved ``settings``."""
+    cls = _settings_class(name)
     hints = get_type_hints(cls)
     return cls(**{k: msgspec.convert(v, hints[k], strict=False) for k, v in settings.items()})
 
@@ -255,6 +242,10 @@ def _parse_override(text: str) -> tuple[str, list[str], Any]:
         return name, path, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return name, path, value
+
+
+def _listed(names: str | list[str]) -> list[str]:
+    return [names] if isinstance(names, str) else names
 
 
 def _nest(path: list[str], value: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import logging
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +21,7 @@ from benchmarks.work import DataSource, Machine, Work
 from naturalinversion.errors import NaturalInversionError
 from naturalinversion.files import DRAFTS, write_atomically
 from reports.records import FILE_NAME as RECORD
-from reports.records import Record, RecordError
+from reports.records import Record, RecordError, SchemaError
 from reports.records import read as read_record
 from reports.records import write as write_record
 
@@ -35,13 +36,32 @@ class CellFailedError(BenchmarkError):
 
 
 def is_done(cell: Cell, runs: Path) -> bool:
-    """Whether the cell's record is there, is the cell's, and its artefacts are in place."""
+    """Whether the cell's record is there and its artefacts are the files that it names."""
+    return (cell.folder(runs) / RECORD).exists() and not damage(cell, runs)
+
+
+def damage(cell: Cell, runs: Path) -> str:
+    """What is wrong with a recorded cell, in a few words; empty for a whole or a missing one.
+
+    Raises `SchemaError` for the record of another version: it is neither used nor overwritten.
+    """
     folder = cell.folder(runs)
+    if not (folder / RECORD).exists():
+        return ""
     try:
         record = read_record(folder / RECORD)
-    except RecordError:
-        return False
-    return record.key == cell.key and all((folder / name).is_file() for name in record.artefacts)
+    except SchemaError:
+        raise
+    except RecordError as error:
+        return str(error)
+    if record.key != cell.key:
+        return f"{folder / RECORD} is another cell's"
+    for name, sealed in record.artefacts.items():
+        if not (folder / name).is_file():
+            return f"{folder / name} is missing"
+        if _digest(folder / name) != sealed:
+            return f"{folder / name} is not the file its record names"
+    return ""
 
 
 def run_cell(cell: Cell, runs: Path, machine: Machine, data: DataSource) -> Outcome:
@@ -112,8 +132,19 @@ def _artefacts(folder: Path) -> Iterator[tuple[str, str]]:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and name not in (LOG, RECORD) and not path.name.startswith("."):
-            with open(path, "rb") as file:
-                yield name, hashlib.file_digest(file, "sha256").hexdigest()
+            yield name, _digest(path)
+
+
+def _digest(path: Path) -> str:
+    """sha256 of a file; read once as long as its size and time don't change."""
+    status = path.stat()
+    return _digest_of(path, status.st_size, status.st_mtime_ns)
+
+
+@cache
+def _digest_of(path: Path, size: int, changed: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _encoded(cell: Cell) -> bytes:

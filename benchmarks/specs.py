@@ -1,6 +1,11 @@
-"""Table specs: what a table of the paper is made of and what it published, read from TOML."""
+"""Table specs: the rows, columns and figures of a table or figure of the paper, read from TOML.
+
+A number in a table is one request: what the table asks of all, what its row adds, and what its
+column adds, the later ones first. `benchmarks.outcomes` turns a request into a cell.
+"""
 
 from pathlib import Path
+from typing import Any, Literal
 
 import msgspec
 
@@ -9,38 +14,105 @@ from benchmarks.errors import UsageError
 FOLDER = Path(__file__).parent / "tables"
 
 
-class RowSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One row; ``published`` and ``notes`` go by column, ``notes`` to a footnote's name."""
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is to be measured; empty fields ask for nothing.
 
-    dataset: str
-    teacher: str
-    student: str
-    published: dict[str, float]
-    reimplemented: list[str] = []
-    notes: dict[str, str] = {}
+    ``outcome`` is a key of `benchmarks.outcomes.OUTCOMES`, ``metric`` one of its record's metrics.
+    ``settings`` are switches of the method, ``variant`` the name they go by. ``images`` is the
+    paper's number of synthetic images, 0 all; ``grown_with`` the student of a joint or competing
+    method whose images another network is trained on. ``published`` is the id of the paper's
+    number. ``metric`` and ``published`` may name other fields in braces.
+    """
+
+    teacher: str = ""
+    student: str = ""
+    grown_with: str = ""
+    method: str = ""
+    variant: str = ""
+    settings: dict[str, Any] = {}
+    sets: list[str] = []
+    outcome: str = ""
+    metric: str = ""
+    images: int = 0
+    ratio: float = 0.0
+    stage: str = ""
+    published: str = ""
+
+    def filled(self, text: str, **more: str) -> str:
+        """``text`` with fields in braces replaced by their values."""
+        values = {name: getattr(self, name) for name in self.__struct_fields__} | more
+        return text.format(**values)
+
+
+class RowSpec(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One row; ``dataset`` is the half of the paper's table it stands in, empty for both.
+
+    ``name`` is what ``--rows`` calls it; a row with a method is called after it.
+    """
+
+    dataset: str = ""
+    label: str = ""
+    role: Literal["method", "baseline"] = "method"
 
     @property
     def name(self) -> str:
-        """What ``--rows`` calls it."""
-        return f"{self.teacher}-{self.student}"
+        """``resnet34-resnet18``, ``ni``, ``0.9``: whatever tells rows apart."""
+        parts = (self.teacher, self.student, self.variant or self.method, self.stage)
+        ratio = f"{self.ratio:g}" if self.ratio else ""
+        return "-".join(part for part in (*parts, ratio) if part)
 
 
-class TableSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A table; accuracies are in percent, as printed."""
+class ColumnSpec(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One column. Methods of one ``group`` compete; a title is needed where no method has one."""
+
+    id: str
+    title: str = ""
+    note: str = ""
+    group: str = ""
+    role: Literal["method", "baseline"] = "method"
+    unit: str = ""
+    higher_is_better: bool = True
+
+
+class FigureSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One figure of the table's cells; ``panels`` are loss terms with their titles."""
+
+    type: Literal["grids", "curves", "scatter", "lines"]
+    title: str
+    caption: str
+    first_rows: int = 0
+    panels: dict[str, str] = {}
+    x_label: str = ""
+    y_label: str = ""
+
+
+class TableSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table or figure. ``labels`` head its rows; ``contest`` says where the best is looked for.
+
+    ``orientation`` is the data set whose published numbers stand beside any other data set's.
+    """
 
     name: str
     title: str
     caption: str
-    metric: str
-    unit: str
-    higher_is_better: bool
-    methods: list[str]
+    orientation: str
+    labels: list[Literal["dataset", "teacher", "student", "method", "label", "ratio", "stage"]]
+    contest: Literal["row", "column"] = "row"
+    all: Request = Request()
     row: list[RowSpec]
-    footnotes: dict[str, str] = {}
+    column: list[ColumnSpec]
+    figure: list[FigureSpec] = []
+
+    @property
+    def datasets(self) -> list[str]:
+        """The data sets that the paper has numbers for."""
+        return list(dict.fromkeys(row.dataset for row in self.row if row.dataset)) or [
+            self.orientation
+        ]
 
 
 def tables() -> list[str]:
-    """The names of the tables there are."""
+    """The names of the tables and figures there are."""
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
@@ -53,3 +125,13 @@ def read_table(name: str) -> TableSpec:
         return msgspec.toml.decode(path.read_bytes(), type=TableSpec)
     except msgspec.DecodeError as error:
         raise UsageError(f"{path}: {error}") from error
+
+
+def merged(*parts: Request) -> Request:
+    """One request of several; where two say something, the later one."""
+    values: dict[str, Any] = {}
+    for part in parts:
+        for name in Request.__struct_fields__:
+            if value := getattr(part, name):
+                values[name] = value
+    return Request(**values)

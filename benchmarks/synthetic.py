@@ -1,4 +1,7 @@
-"""The synthetic images that an evaluation cell reads from its inputs ``images0``, ``images1``, …"""
+"""The synthetic images that an evaluation cell reads from its inputs ``images0``, ``images1``, …
+
+A cell that reads several sets gives each a role of its own in place of ``images``.
+"""
 
 from collections.abc import Sequence
 
@@ -9,19 +12,23 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.kinds.synthesis import folder_of_images
 from benchmarks.training import ImageSource
 from benchmarks.work import Work
-from naturalinversion.images import PixelMapping, SyntheticDataset
+from naturalinversion.images import Meta, PixelMapping, SyntheticDataset, read_meta
+
+ROLE = "images"
 
 
-def synthetic_source(work: Work, batches: Sequence[int], images: int = 0) -> ImageSource:
-    """The first ``batches[i]`` batches of every input ``i``, in teacher space.
+def synthetic_source(
+    work: Work, batches: Sequence[int], images: int = 0, role: str = ROLE
+) -> ImageSource:
+    """The first ``batches[i]`` batches of every input ``<role>i``, in teacher space.
 
     ``images`` keeps the first so many of them all, 0 every one. Raises `BenchmarkError`
     when there are fewer than asked for.
     """
-    sets = _sets(work, batches)
+    sets = _sets(work, batches, role)
     parts, labels = zip(*(dataset.tensors() for dataset in sets), strict=True)
     meta = sets[0].meta
-    count = _count(work, sum(map(len, sets)), images)
+    count = _count(work, sum(map(len, sets)), images, role)
     return ImageSource(
         torch.cat(parts)[:count],
         torch.cat(labels)[:count],
@@ -31,22 +38,30 @@ def synthetic_source(work: Work, batches: Sequence[int], images: int = 0) -> Ima
 
 
 def synthetic_pixels(
-    work: Work, batches: Sequence[int], images: int, mapping: PixelMapping
+    work: Work, batches: Sequence[int], images: int, mapping: PixelMapping, role: str = ROLE
 ) -> Tensor:
     """The same images as uint8 (N, 3, H, W)."""
-    sets = _sets(work, batches)
-    count = _count(work, sum(map(len, sets)), images)
+    sets = _sets(work, batches, role)
+    count = _count(work, sum(map(len, sets)), images, role)
     return torch.cat([dataset.pixels(mapping) for dataset in sets])[:count]
 
 
-def _sets(work: Work, batches: Sequence[int]) -> list[SyntheticDataset]:
+def synthetic_meta(work: Work, role: str = ROLE) -> Meta:
+    """What the store says about the first input's images: classes, normalisation, method."""
+    return read_meta(folder_of_images(work.inputs[f"{role}0"]))
+
+
+def _sets(work: Work, batches: Sequence[int], role: str) -> list[SyntheticDataset]:
     return [
-        SyntheticDataset(folder_of_images(work.inputs[f"images{index}"]), count)
+        SyntheticDataset(folder_of_images(work.inputs[f"{role}{index}"]), count)
         for index, count in enumerate(batches)
     ]
 
 
-def _count(work: Work, found: int, wanted: int) -> int:
+def _count(work: Work, found: int, wanted: int, role: str) -> int:
     if wanted > found:
-        raise BenchmarkError(f"{work.title}: {wanted} images are asked for, there are {found}")
+        which = "" if role == ROLE else f" in {role.rstrip('-')}"
+        raise BenchmarkError(
+            f"{work.title}: {wanted} images are asked for, there are {found}{which}"
+        )
     return wanted or found

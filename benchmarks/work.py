@@ -32,10 +32,14 @@ class Machine:
 
 @dataclass(frozen=True)
 class DataSource:
-    """Where real data lies, and whether fetching it was asked for."""
+    """Where real data lies, and whether fetching it was asked for.
+
+    ``inception_weights`` is the file of the network that images are compared through.
+    """
 
     root: Path = field(default_factory=lambda: default_root())
     download: bool = False
+    inception_weights: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 import torch
@@ -31,6 +31,19 @@ from naturalinversion.teacher import Teacher
 
 CPU_BATCH = 64  # a larger batch is timed on so many images and scaled
 TIMED_STEPS = 4
+
+
+class Step(Protocol):
+    """Work that can be timed; hashable, so that like steps of several cells are timed once.
+
+    What a ``shared`` step makes is kept for later cells: the first that takes it takes it for all.
+    """
+
+    @property
+    def shared(self) -> bool: ...
+
+    def seconds(self, machine: Machine) -> float:
+        """The time of one, measured."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +69,8 @@ class Network:
 @dataclass(frozen=True)
 class TrainingStep:
     """One update of a classifier; with ``teacher``, of a student that follows it."""
+
+    shared: ClassVar[bool] = False
 
     network: Network
     batch_size: int
@@ -86,12 +101,14 @@ class TrainingStep:
                 precision=machine.precision,
             )
 
-        return factor * _per_step(run, device)
+        return factor * per_step(run, device)
 
 
 @dataclass(frozen=True)
 class TestStep:
     """Testing a classifier on one image."""
+
+    shared: ClassVar[bool] = False
 
     network: Network
 
@@ -100,12 +117,14 @@ class TestStep:
         device = machine.torch_device()
         source = _noise(self.network, CPU_BATCH, device)
         model = self.network.teacher(device).model
-        return _per_step(lambda n: [accuracy(model, source) for _ in range(n)], device) / CPU_BATCH
+        return per_step(lambda n: [accuracy(model, source) for _ in range(n)], device) / CPU_BATCH
 
 
 @dataclass(frozen=True)
 class SynthesisStep:
     """One iteration of a method's optimisation, or one batch of a method that has none."""
+
+    shared: ClassVar[bool] = False
 
     method: str
     settings: bytes  # JSON
@@ -135,10 +154,9 @@ class SynthesisStep:
             if not own_batch and not shared:
                 timed.batch(labels, 0, lambda done: None)
 
-        return factor * _per_step(run, device)
+        return factor * per_step(run, device)
 
 
-Step = TrainingStep | TestStep | SynthesisStep
 Workload = dict[Step, int]  # how often each step is taken
 
 
@@ -171,7 +189,7 @@ def _noise(network: Network, count: int, device: torch.device) -> ImageSource:
     ).to(device)
 
 
-def _per_step(run: Callable[[int], object], device: torch.device) -> float:
+def per_step(run: Callable[[int], object], device: torch.device) -> float:
     """The time of one more step: that of many less that of one, so that set-up cancels."""
     run(1)
     few, many = _timed(run, 1, device), _timed(run, 1 + TIMED_STEPS, device)

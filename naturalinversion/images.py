@@ -36,6 +36,7 @@ class Meta(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batch_size: int
     batches: int
     settings: dict[str, Any] = {}
+    first: int = 0  # number of the first batch: a large set may lie in several folders
 
 
 class SyntheticDataset:
@@ -56,7 +57,7 @@ class SyntheticDataset:
 
     def shards(self) -> Iterator[tuple[Tensor, Tensor]]:
         """One batch after the other: float16 images (B, 3, H, W), int64 labels (B,)."""
-        for index in range(self.batches):
+        for index in range(self.meta.first, self.meta.first + self.batches):
             yield read_shard(self.folder, index)
 
     def tensors(self) -> tuple[Tensor, Tensor]:

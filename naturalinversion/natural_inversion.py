@@ -36,7 +36,8 @@ class NaturalInversion:
     Defaults are the published values for CIFAR-10 with ResNet-34 and batches of 256.
     ``reference_batch`` keeps the balance of the loss at other batch sizes (0: weights as they are).
     Without ``one_to_one``, one generator is trained in `prepare` for ``iterations`` steps of
-    ``shared_batch`` images with latents drawn anew in each, and every batch is a sample of it.
+    ``shared_batch`` images with latents drawn anew in each, and every batch is a sample of it,
+    whose losses are those of that training.
     """
 
     iterations: int = 2000
@@ -68,6 +69,7 @@ class NaturalInversion:
     _teacher: Teacher = field(init=False, repr=False)
     _student: nn.Module | None = field(default=None, init=False, repr=False)
     _shared: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
+    _losses: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.iterations < 1:
@@ -90,10 +92,11 @@ class NaturalInversion:
         if saved is None:
             labels = balanced_labels(self.shared_batch, teacher.num_classes, derive(seed, "labels"))
             source = self._source(labels.to(teacher.device), seed, resample=True)
-            self._invert(source, labels.to(teacher.device), seed, training.progress)
-            saved = {"source": source.state_dict()}
+            made = self._invert(source, labels.to(teacher.device), seed, training.progress)
+            saved = {"source": source.state_dict(), "losses": made.losses}
             training.save(saved)
         self.load_state_dict(saved["source"])
+        self._losses = saved.get("losses", {})
 
     def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
         """One batch (N, 3, H, W) for ``labels`` (N,) from a generator of its own."""
@@ -108,15 +111,16 @@ class NaturalInversion:
             )
         source.load_state_dict(self._shared)
         with torch.no_grad():
-            return Batch(source.render(None), labels)
+            return Batch(source.render(None), labels, dict(self._losses))
 
     def state_dict(self) -> dict[str, Tensor]:
         """The shared generator, pyramid and scale; empty with one generator per batch."""
         return dict(self._shared)
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take the shared generator back."""
+        """Take the shared generator back; how its training went is not in the state."""
         self._shared = dict(state)
+        self._losses = {}
 
     def _source(self, labels: Tensor, seed: int, resample: bool = False) -> GeneratedImages:
         teacher = self._teacher

@@ -94,6 +94,7 @@ def synthesize(
     *,
     batches: int,
     batch_size: int,
+    first: int = 0,
     seed: int = 0,
     student: nn.Module | None = None,
     method: str = "",
@@ -101,7 +102,10 @@ def synthesize(
     training: Training | None = None,
     on_batch: Callable[[int, Batch], None] | None = None,
 ) -> SyntheticDataset:
-    """Fill ``folder`` with ``batches`` batches and return them.
+    """Fill ``folder`` with ``batches`` batches, the first of them numbered ``first``.
+
+    A batch depends on its number alone: two folders with batches 0 to 4 and 5 to 9 hold what one
+    folder with ten would.
 
     Whole batches found there are kept, so the same call again goes on where it was interrupted and
     ends with the same bytes. ``on_batch`` is told of every batch made in this call. Raises
@@ -114,8 +118,8 @@ def synthesize(
         raise SettingError(
             f"{type(synthesizer).__name__} needs a student ({synthesizer.student_use})"
         )
-    if seed < 0:
-        raise SettingError(f"seed {seed}: 0 or more")
+    if min(seed, first) < 0:
+        raise SettingError(f"seed {seed}, first batch {first}: 0 or more")
     training = training or Training()
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -130,9 +134,11 @@ def synthesize(
         batch_size=batch_size,
         batches=batches,
         settings=dict(settings or {}),
+        first=first,
     )
     _claim(folder, meta)
-    missing = [index for index in range(batches) if not shard_is_whole(folder, index)]
+    numbers = range(first, first + batches)
+    missing = [index for index in numbers if not shard_is_whole(folder, index)]
     if missing or synthesizer.student_use == "joint":
         synthesizer.prepare(teacher, student, derive(seed, "prepare"), training)
     for index in missing:

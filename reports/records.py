@@ -25,6 +25,10 @@ class RecordError(ValueError):
     """A record or view cannot be used; the message is one line: the file and the reason."""
 
 
+class SchemaError(RecordError):
+    """A whole record or view, but of another version of this program."""
+
+
 class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a cell took: wall and CPU seconds, images made or read, peak memory in 1e6 bytes."""
 
@@ -122,7 +126,7 @@ def read_struct(path: Path, struct: type[StructT], schema: int) -> StructT:
         found = msgspec.json.decode(raw, type=_Header).schema
         if found != schema:
             age = "newer" if found > schema else "older"
-            raise RecordError(
+            raise SchemaError(
                 f"{path}: schema {found} is {age} than this program's {schema}; "
                 f"read it with the version that wrote it, or make the {what} again"
             )

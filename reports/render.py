@@ -1,4 +1,4 @@
-"""Write every table and the page from records and views: nothing is run, nothing is typed in."""
+"""Write every table, figure and the page from records and views: nothing is run or typed in."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from reports.page import render_page
 from reports.records import RecordError, load_all, write_atomically
-from reports.tables import tidy, to_csv, to_latex, to_markdown
+from reports.sheet import make_sheet
 from reports.views import read
+
+PAGE = "report.html"
 
 
 @dataclass(frozen=True)
@@ -25,11 +29,17 @@ class Rendered:
         return self.paths[-1]
 
 
-def render(runs: Path, out: Path, views: Sequence[Path] | None = None) -> Rendered:
-    """Write ``out/<view>.md .csv .tex`` for each view and ``out/report.html``.
+def render(
+    runs: Path,
+    out: Path,
+    views: Sequence[Path] | None = None,
+    claims: pd.DataFrame | None = None,
+) -> Rendered:
+    """Write ``out/<view>.md .csv .tex`` and its figures for each view, and ``out/report.html``.
 
-    Without ``views``, all of ``runs/views/*.json``. RecordError, before anything is written, if a
-    record or view cannot be read or a table cannot be made of them.
+    Without ``views``, all of ``runs/views/*.json``. ``claims`` is the ledger for the page's claims.
+    RecordError, before anything is written, if a record or view cannot be read or a table cannot be
+    made of them.
     """
     files = sorted((runs / "views").glob("*.json")) if views is None else list(views)
     if not files:
@@ -38,19 +48,21 @@ def render(runs: Path, out: Path, views: Sequence[Path] | None = None) -> Render
         raise RecordError("two of the views have the same file name; their tables would collide")
     records = load_all(runs)
     read_views = [read(file) for file in files]
-    texts: dict[Path, str] = {}
-    markdown = []
-    for file, view in zip(files, read_views, strict=True):
-        frame = tidy(view, records)
-        markdown.append(to_markdown(view, frame))
-        texts[out / f"{file.stem}.md"] = markdown[-1]
-        texts[out / f"{file.stem}.csv"] = to_csv(frame)
-        texts[out / f"{file.stem}.tex"] = to_latex(view, frame)
-    texts[out / "report.html"] = render_page(read_views, records, runs)
+    sheets = [
+        make_sheet(view, records, runs, file.stem)
+        for file, view in zip(files, read_views, strict=True)
+    ]
+    written: dict[str, bytes] = {}
+    for file, sheet in zip(files, sheets, strict=True):
+        for name, data in sheet.files(file.stem).items():
+            if name in written or name == PAGE:
+                raise RecordError(f"{file}: its {name} would overwrite another file of that name")
+            written[name] = data
+    written[PAGE] = render_page(sheets, records, runs, claims).encode()
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RecordError(f"{out}: cannot be made ({error.strerror})") from None
-    for path, text in texts.items():
-        write_atomically(path, text.encode())
-    return Rendered(list(texts), "\n".join(markdown))
+    for name, data in written.items():
+        write_atomically(out / name, data)
+    return Rendered([out / name for name in written], "\n".join(sheet.markdown for sheet in sheets))

@@ -92,41 +92,46 @@ def correct_for_many(p_values: Sequence[float | None]) -> list[float | None]:
     return [None if p is None else float(next(corrected)) for p in p_values]
 
 
-def rank_marks(
-    rows: Sequence[Mapping[str, Mapping[int, float]]], *, higher_is_better: bool
-) -> list[dict[str, Mark]]:
-    """Best and second best of each row; a row maps column -> seed -> value.
+@dataclass(frozen=True)
+class Contest:
+    """What competes in one row or column of a table: name -> seed -> value."""
 
-    ``best`` only if a paired test over three seeds or more, corrected over the rows of the table,
-    tells the first from the next; where it cannot, the two are ``tied``. With one seed each there
-    is no noise to know, and the order is marked as it stands.
+    values: Mapping[str, Mapping[int, float]]
+    higher_is_better: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The marks of a contest by name, and the corrected p-value of the first against the next."""
+
+    marks: dict[str, Mark]
+    p_value: float | None
+
+
+def judge(contests: Sequence[Contest]) -> list[Verdict]:
+    """Best and second best of every contest of a table.
+
+    ``best`` only if a paired test over three seeds or more, corrected over all contests of the
+    table, tells the first from the next; else the two are ``tied``: nothing is called best inside
+    the noise, nor where one or two runs leave the noise unknown.
     """
-    leaders = [_first_two(row, higher_is_better) for row in rows]
+    leaders = [_first_two(contest) for contest in contests]
     tests = [
-        compare_by_seed(row[pair[0]], row[pair[1]]).p_value if pair else None
-        for row, pair in zip(rows, leaders, strict=True)
+        compare_by_seed(contest.values[pair[0]], contest.values[pair[1]]).p_value if pair else None
+        for contest, pair in zip(contests, leaders, strict=True)
     ]
-    marks: list[dict[str, Mark]] = []
-    for row, pair, p in zip(rows, leaders, correct_for_many(tests), strict=True):
-        if pair is None:
-            marks.append({})
-            continue
-        first, second = (row[column] for column in pair)
-        if len(first) == len(second) == 1:
-            apart = list(first.values()) != list(second.values())
-        else:
-            apart = p is not None and p < SIGNIFICANCE
-        best, next_best = pair
-        if apart:
-            marks.append({best: "best", next_best: "second"})
-        else:
-            marks.append({best: "tied", next_best: "tied"})
-    return marks
+    verdicts = []
+    for pair, p in zip(leaders, correct_for_many(tests), strict=True):
+        marks: dict[str, Mark] = {}
+        if pair and p is not None and p < SIGNIFICANCE:
+            marks = {pair[0]: "best", pair[1]: "second"}
+        elif pair:
+            marks = {pair[0]: "tied", pair[1]: "tied"}
+        verdicts.append(Verdict(marks, p))
+    return verdicts
 
 
-def _first_two(
-    row: Mapping[str, Mapping[int, float]], higher_is_better: bool
-) -> tuple[str, str] | None:
-    means = {column: float(np.mean(list(seeds.values()))) for column, seeds in row.items() if seeds}
-    order = sorted(means, key=lambda column: means[column], reverse=higher_is_better)
+def _first_two(contest: Contest) -> tuple[str, str] | None:
+    means = {name: float(np.mean(list(v.values()))) for name, v in contest.values.items() if v}
+    order = sorted(means, key=lambda name: means[name], reverse=contest.higher_is_better)
     return (order[0], order[1]) if len(order) > 1 else None

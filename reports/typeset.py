@@ -12,8 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from reports.statistics import ENOUGH_SEEDS, SIGNIFICANCE
-from reports.views import View
+from reports.notes import about_columns, footnotes, has_published, letter, notes
+from reports.views import Column, View
 
 NOT_RUN = "—"
 
@@ -32,91 +32,28 @@ Line = Mapping[str, Any]
 Escape = Callable[[str], str]
 
 
-def notes(view: View, frame: pd.DataFrame, second: str = "underlined") -> list[str]:
-    """What a reader must know: data, scale, seeds, n, marks, protocols of the columns."""
-    better = "higher" if view.higher_is_better else "lower"
-    unit = f" in {view.unit}" if view.unit else ""
-    least, most = _counts(frame)
-    lines = [
-        f"Measured on {view.dataset} at scale {view.scale}: {view.metric.replace('_', ' ')}{unit}, "
-        f"{better} is better; {'mean ± sd' if most > 1 else 'single runs'}, "
-        f"n = {most if least == most else f'{least} to {most}'} "
-        f"(planned seeds: {', '.join(map(str, view.seeds))}).",
-        about_published(view),
-    ]
-    if frame["reimplemented"].any():
-        lines.append("Published with an asterisk: re-implemented by the paper's authors.")
-    lines.append(_explain_marks(most, second))
-    by_protocol = {
-        name: ", ".join(c.title for c in view.columns if c.protocol == name)
-        for name in ("offline", "joint")
+def decimals(frame: pd.DataFrame) -> dict[str, int]:
+    """Places by column: two for numbers such as 93.72, four for 0.7040, six for 0.001234."""
+    return {
+        str(column): places(*lines["mean"], *lines["published"])
+        for column, lines in frame.groupby("column", sort=False)
     }
-    lines += [f"Protocol {name}: {titles}." for name, titles in by_protocol.items() if titles]
-    if all(by_protocol.values()):
-        lines.append("Best and second are taken over both protocols, as in the paper.")
-    lines += [f"{column.title}: {column.note}" for column in view.columns if column.note]
-    return [line if line.endswith(".") else f"{line}." for line in lines]
 
 
-def footnotes(view: View) -> list[str]:
-    """The footnotes of the published numbers, each with its letter."""
-    return [f"[{letter(view, key)}] {text}" for key, text in view.footnotes.items()]
-
-
-def about_published(view: View) -> str:
-    """Whether the published numbers can be compared with the measured ones, in one sentence."""
-    if view.on_published_data:
-        return f"Published: the paper's numbers for {view.published_dataset}."
-    return (
-        f"Published numbers are for {view.published_dataset}, not for {view.dataset}: they are "
-        "there for orientation and cannot be compared with the measured ones."
-    )
-
-
-def _counts(frame: pd.DataFrame) -> tuple[int, int]:
-    counts = [int(n) for n in frame["n"] if n > 0]
-    return (min(counts), max(counts)) if counts else (0, 0)
-
-
-def _explain_marks(most: int, second: str) -> str:
-    if most == 0:
-        return f"Nothing has been run yet ({NOT_RUN})."
-    if most == 1:
-        return (
-            f"Bold: best; {second}: second best. With n = 1 no noise is known, so the order is "
-            "marked as it stands."
-        )
-    if most < ENOUGH_SEEDS:
-        return (
-            f"{second.capitalize()}: the first two of a row. With n = {most} no test can tell "
-            "them apart, so none is bold."
-        )
-    return (
-        "Bold: best, told apart from the next by a paired t-test over seeds, corrected over the "
-        f"rows (p below {SIGNIFICANCE}); {second}: second best, or the first two where the "
-        "difference is inside the noise."
-    )
-
-
-def _caption(view: View) -> list[str]:
-    return [view.caption] if view.caption else []
-
-
-def letter(view: View, footnote: str) -> str:
-    """The letter that stands for a footnote: a, b, … in the order of the view."""
-    index = list(view.footnotes).index(footnote)
-    return chr(ord("a") + index % 26) * (index // 26 + 1)
-
-
-def decimals(frame: pd.DataFrame) -> int:
-    """Two places for numbers such as 93.72, four for fractions such as 0.7040."""
-    numbers = [abs(x) for name in ("mean", "published") for x in frame[name] if not missing(x)]
-    return 4 if numbers and max(numbers) < 2 else 2
+def places(*values: float | None) -> int:
+    """How many decimals show numbers of the size of ``values``; None and NaN do not count."""
+    largest = max((abs(x) for x in values if x is not None and not missing(x)), default=math.inf)
+    return 2 if largest >= 2 or largest == 0 else 4 if largest >= 0.02 else 6
 
 
 def number(value: float | None, places: int) -> str:
     """A number as text; an em dash where there is none."""
     return NOT_RUN if missing(value) else f"{value:.{places}f}"
+
+
+def small_print(column: Column) -> str:
+    """What stands below a column's title: its detail, unless the title says it."""
+    return "" if column.detail in column.title else column.detail
 
 
 def measured_text(line: Line, places: int) -> str:
@@ -137,9 +74,10 @@ def published_text(view: View, line: Line, places: int) -> str:
 
 def to_markdown(view: View, frame: pd.DataFrame) -> str:
     """A padded pipe table that also reads in a terminal, and the notes below it."""
-    wide = _wide(view, frame, _markdown, {"best": "**{}**", "": "{}"}, other="_{}_", plain=str)
-    titles, protocols = (wide.columns.get_level_values(level) for level in (0, 1))
-    head = [f"{t} ({p})" if p else str(t) for t, p in zip(titles, protocols, strict=True)]
+    marks = {"best": "**{}**", "": "{}"}
+    wide = _wide(view, frame, escape_markdown, marks, other="_{}_", plain=str)
+    titles, details = (wide.columns.get_level_values(level) for level in (0, 1))
+    head = [f"{t} ({d})" if d else str(t) for t, d in zip(titles, details, strict=True)]
     body = [[str(cell) for cell in line] for line in wide.itertuples(index=False)]
     widths = [max(3, *map(len, column)) for column in zip(head, *body, strict=True)]
     texts = len(view.rows[0].labels) + 1
@@ -150,9 +88,9 @@ def to_markdown(view: View, frame: pd.DataFrame) -> str:
         return f"| {' | '.join(padded)} |"
 
     rule = ["-" * w if i < texts else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
-    lines = [f"### {_markdown(view.title)}", "", *map(line_of, [head, rule, *body]), ""]
-    for note in [*_caption(view), *notes(view, frame, "in italics"), *footnotes(view)]:
-        lines.append(f"- {_markdown(note)}")
+    title = escape_markdown(view.title)
+    lines = [f"### {title}", "", *map(line_of, [head, rule, *body]), ""]
+    lines += [f"- {escape_markdown(text)}" for text in _below(view, frame, "in italics")]
     return "\n".join(lines) + "\n"
 
 
@@ -168,6 +106,8 @@ def to_latex(view: View, frame: pd.DataFrame) -> str:
     r"""A booktabs ``table*``, shrunk to the page if wider; needs booktabs and graphicx."""
     marks = {"best": r"\textbf{{{}}}", "": "{}"}
     wide = _wide(view, frame, _latex, marks, other=r"\underline{{{}}}", plain=_latex)
+    if not any(wide.columns.get_level_values(1)):
+        wide.columns = wide.columns.get_level_values(0)
     texts = len(view.rows[0].labels) + 1
     latex = wide.style.hide(axis="index").to_latex(
         hrules=True,
@@ -175,9 +115,7 @@ def to_latex(view: View, frame: pd.DataFrame) -> str:
         environment="table*",
         position="t",
         position_float="centering",
-        caption=_latex(
-            " ".join([f"{view.title}.", *_caption(view), *notes(view, frame), *footnotes(view)])
-        ),
+        caption=_latex(" ".join([f"{view.title}.", *_below(view, frame, "underlined")])),
         label="tab:" + re.sub(r"[^a-z0-9]+", "-", view.name.lower()),
         sparse_columns=False,
     )
@@ -189,6 +127,13 @@ def to_latex(view: View, frame: pd.DataFrame) -> str:
     )
 
 
+def _below(view: View, frame: pd.DataFrame, second: str) -> list[str]:
+    """Caption, notes and footnotes; ``second`` is how the second best is marked."""
+    caption = [view.caption] if view.caption else []
+    letters = [f"[{letter}] {text}" for letter, text in footnotes(view).items()]
+    return [*caption, *notes(view, frame, second), *about_columns(view), *letters]
+
+
 def _wide(
     view: View,
     frame: pd.DataFrame,
@@ -198,23 +143,29 @@ def _wide(
     other: str,
     plain: Escape,
 ) -> pd.DataFrame:
-    """The table as printed; columns are (title, protocol). ``plain`` escapes digits and signs."""
-    places = decimals(frame)
+    """The table as printed; columns are (title, detail). ``plain`` escapes digits and signs."""
+    by_column = decimals(frame)
     lines: list[list[str]] = []
     for row in view.rows:
         found = lines_of(frame[frame["row"] == row.id])
+        shown = [by_column[line["column"]] for line in found]
         measured = [
-            marks.get(line["mark"], other).format(plain(measured_text(line, places)))
-            for line in found
+            marks.get(line["mark"], other).format(plain(measured_text(line, count)))
+            for line, count in zip(found, shown, strict=True)
         ]
-        published = [plain(published_text(view, line, places)) for line in found]
+        published = [
+            plain(published_text(view, line, count))
+            for line, count in zip(found, shown, strict=True)
+        ]
         labels = [escape(text) for text in row.labels.values()]
         lines.append([*labels, escape(f"measured, {view.dataset}"), *measured])
+        if not has_published(view):
+            continue
         blank = [""] * len(labels)
         lines.append([*blank, escape(f"published, {view.published_dataset}"), *published])
     heads = [(label, "") for label in view.rows[0].labels] + [("", "")]
-    heads += [(column.title, column.protocol) for column in view.columns]
-    columns = pd.MultiIndex.from_tuples([(escape(title), under) for title, under in heads])
+    heads += [(column.title, small_print(column)) for column in view.columns]
+    columns = pd.MultiIndex.from_tuples([(escape(t), escape(under)) for t, under in heads])
     return pd.DataFrame(lines, columns=columns)
 
 
@@ -227,7 +178,8 @@ def _latex(text: str) -> str:
     return text.translate(_LATEX)
 
 
-def _markdown(text: str) -> str:
+def escape_markdown(text: str) -> str:
+    """``text`` on one line, none of it markup."""
     return text.translate(_MARKDOWN)
 
 

@@ -1,8 +1,9 @@
 """Views: what a table is made of. The harness writes them, the reports read them.
 
 A view names record keys, never values: rows x columns of cells, one key per seed, beside the
-published number. Published numbers are in the unit shown (93.72 for 93.72 %), metrics in records
-are fractions for accuracies and are shown times 100 when the unit is ``%``.
+published number. Every column has a metric of its own. Published numbers are in the unit shown
+(93.72 for 93.72 %), metrics in records are fractions for accuracies and are shown times 100 when
+the unit is ``%``.
 """
 
 from __future__ import annotations
@@ -13,31 +14,52 @@ from typing import Literal
 
 import msgspec
 
+from reports.figures.spec import Figure
+from reports.figures.spec import faults as figure_faults
 from reports.records import RecordError, read_struct, write_atomically
 
-SCHEMA = 1
+SCHEMA = 2
+
+Role = Literal["baseline", "method"]
 
 
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One column; only columns of role ``method`` compete for best and second best."""
+    """One column of one metric; ``detail`` stands below the title (protocol, extractor, images).
+
+    ``method`` is the title of the method whose numbers these are, if they are of one. Only columns
+    of role ``method`` compete for best and second best, those of a ``group`` with each other.
+    """
 
     id: str
     title: str
-    role: Literal["baseline", "method"]
-    protocol: Literal["offline", "joint", ""]
+    role: Role
+    metric: str
+    detail: str = ""
+    unit: str = ""
+    higher_is_better: bool = True
+    method: str = ""
+    group: str = ""
     note: str = ""
+
+    @property
+    def factor(self) -> float:
+        """What a record's metric is multiplied by to be shown."""
+        return 100.0 if self.unit == "%" else 1.0
 
 
 class ViewCell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One number: a record key per seed of the view ("" = not planned) and what was published.
 
-    ``footnote`` is a key of the view's ``footnotes``.
+    ``claim`` is the id of the published number (`reports.published`), ``footnote`` a key of the
+    view's ``footnotes``, ``metric`` the record's metric where it is not the column's.
     """
 
     records: list[str]
     published: float | None
     reimplemented: bool = False
     footnote: str = ""
+    claim: str = ""
+    metric: str = ""
 
 
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,6 +68,8 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: str
     labels: dict[str, str]
     cells: dict[str, ViewCell]
+    role: Role = "method"
+    method: str = ""
 
 
 class Picture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,7 +82,10 @@ class Picture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class View(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One table at one scale, measured on one data set, beside what was published."""
+    """One table at one scale, measured on one data set, beside what was published.
+
+    ``contest`` says where best and second best are looked for: along each row, or down each column.
+    """
 
     schema: int = SCHEMA
     table: str
@@ -68,12 +95,11 @@ class View(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     dataset: str
     published_dataset: str
     seeds: list[int]
-    metric: str
-    unit: str
-    higher_is_better: bool
     columns: list[Column]
     rows: list[Row]
     pictures: list[Picture]
+    contest: Literal["row", "column"] = "row"
+    figures: list[Figure] = []
     footnotes: dict[str, str] = {}
 
     @property
@@ -85,11 +111,6 @@ class View(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     def on_published_data(self) -> bool:
         """Whether the measured and the published numbers are of the same data set."""
         return _plain(self.dataset) == _plain(self.published_dataset)
-
-    @property
-    def factor(self) -> float:
-        """What a record's metric is multiplied by to be shown."""
-        return 100.0 if self.unit == "%" else 1.0
 
 
 def read(path: Path) -> View:
@@ -132,6 +153,11 @@ def _faults(view: View) -> Iterator[str]:
                 yield f"{where}: {len(cell.records)} record keys for {len(view.seeds)} seeds"
             if cell.footnote and cell.footnote not in view.footnotes:
                 yield f"{where}: no footnote {cell.footnote!r}"
+    if len({figure.name for figure in view.figures}) < len(view.figures):
+        yield "two figures have one name"
+    for figure in view.figures:
+        for fault in figure_faults(figure):
+            yield f"figure {figure.name!r}: {fault}"
     for picture in view.pictures:
         if Path(picture.file).name != picture.file:
             yield f"picture {picture.file!r} is not a plain file name"

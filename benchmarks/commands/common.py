@@ -1,42 +1,63 @@
-"""What several commands do: expand a table, make its cells, write its views and its report."""
+"""What several commands do: expand tables, make their cells, write their views and their report."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.distillation_table import Expansion, expand
-from benchmarks.engine import run
+from tyro.conf import Positional
+
+from benchmarks.cells import Cell, closure
+from benchmarks.engine import Summary, run
 from benchmarks.errors import UsageError
+from benchmarks.expansion import Expansion, expand
 from benchmarks.options import How, What, Where
 from benchmarks.output import result, result_json, say
-from benchmarks.specs import read_table
+from benchmarks.specs import read_table, tables
 from reports.render import render
+from reports.views import View
 from reports.views import write as write_view
 
-
-def table_expansions(
-    table: str, what: What, methods: Sequence[str], rows: Sequence[str]
-) -> list[Expansion]:
-    """The table's cells and view, one per data set."""
-    spec = read_table(table)
-    seeds = what.seed_list()
-    return [expand(spec, book, seeds, methods=methods, rows=rows) for book in what.books()]
+ALL = "all"
 
 
-def finish_table(expansions: Sequence[Expansion], where: Where, how: How, json: bool) -> int:
+@dataclass(frozen=True)
+class OfTables:
+    """What commands about tables have in common."""
+
+    tables: Positional[tuple[str, ...]]
+    """table1 to table5, figure2 to figure6, accuracy, or all"""
+    what: What = field(default_factory=What)
+    where: Where = field(default_factory=Where)
+    methods: tuple[str, ...] = ()
+    """some of a table's methods, or package.module:Class of your own; default: the table's"""
+    rows: tuple[str, ...] = ()
+    """some rows as teacher-student, e.g. resnet34-resnet18; default: all"""
+    json: bool = False
+    """print the result as JSON"""
+
+    def expansions(self) -> list[Expansion]:
+        """The tables' cells and views, one for each table and data set."""
+        if not self.tables:
+            raise UsageError(f"which table? {', '.join(tables())}, or {ALL}")
+        names = tables() if ALL in self.tables else list(dict.fromkeys(self.tables))
+        seeds = self.what.seed_list()
+        found = []
+        for name in names:
+            spec = read_table(name)
+            for book in self.what.books(spec.datasets):
+                found.append(expand(spec, book, seeds, methods=self.methods, rows=self.rows))
+        return found
+
+    def cells(self) -> list[Cell]:
+        """Every cell of the tables, inputs before what reads them."""
+        return closure([cell for expansion in self.expansions() for cell in expansion.targets])
+
+
+def finish_tables(expansions: Sequence[Expansion], where: Where, how: How, json: bool) -> int:
     """Make all cells, then report what there is; exit code 1 if a cell failed."""
-    views = write_views(expansions, where.runs_dir)
-    summary = run(
-        [cell for expansion in expansions for cell in expansion.targets],
-        where.runs_dir,
-        how.machine(),
-        where.data(),
-        how.worker_count(),
-    )
+    views = write_views([view for e in expansions for view in e.views], where.runs_dir)
+    summary = make_cells(expansions, where, how)
     rendered = render(where.runs_dir, where.out_dir, views)
-    for error in summary.failed.values():
-        say(f"failed: {error}")
-    if summary.blocked:
-        say(f"not run, because what they need failed: {', '.join(summary.blocked)}")
     if json:
         result_json(
             {
@@ -53,16 +74,31 @@ def finish_table(expansions: Sequence[Expansion], where: Where, how: How, json: 
     return 1 if summary.failed else 0
 
 
-def write_views(expansions: Sequence[Expansion], runs: Path) -> list[Path]:
+def make_cells(expansions: Sequence[Expansion], where: Where, how: How) -> Summary:
+    """Make all cells that aren't done; says on stderr which failed."""
+    summary = run(
+        [cell for expansion in expansions for cell in expansion.targets],
+        where.runs_dir,
+        how.machine(),
+        where.data(),
+        how.worker_count(),
+    )
+    for error in summary.failed.values():
+        say(f"failed: {error}")
+    if summary.blocked:
+        say(f"not run, because what they need failed: {', '.join(summary.blocked)}")
+    return summary
+
+
+def write_views(views: Sequence[View], runs: Path) -> list[Path]:
     """Write each view where the report looks for it."""
-    paths: list[Path] = []
-    for expansion in expansions:
-        view = expansion.view
-        name = f"{view.table}-{view.scale}-{Path(view.dataset.rpartition(':')[2]).name}"
-        paths.append(runs / "views" / f"{name}.json")
+    paths = [
+        runs / "views" / f"{v.table}-{v.scale}-{Path(v.dataset.rpartition(':')[2]).name}.json"
+        for v in views
+    ]
     for path in paths:
         if paths.count(path) > 1:
             raise UsageError(f"--dataset: {path.stem} would be written twice")
-    for path, expansion in zip(paths, expansions, strict=True):
-        write_view(path, expansion.view)
+    for path, view in zip(paths, views, strict=True):
+        write_view(path, view)
     return paths

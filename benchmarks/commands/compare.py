@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 import msgspec
 from tyro.conf import Positional
 
-from benchmarks.commands.common import finish_table
-from benchmarks.distillation_table import ORIENTATION, PUBLISHED_FOR, assemble
+from benchmarks.commands.common import finish_tables
 from benchmarks.errors import UsageError
+from benchmarks.expansion import expand
 from benchmarks.options import How, What, Where
-from benchmarks.specs import RowSpec, TableSpec, read_table
+from benchmarks.specs import RowSpec, read_table
 from naturalinversion.classifiers import ARCHITECTURES
 
 
@@ -37,22 +37,15 @@ class Compare:
                     f"unknown architecture '{arch}': one of {', '.join(ARCHITECTURES)}"
                 )
         spec = read_table("table5")
-        expansions = []
-        for book in self.what.books():
-            published_for = PUBLISHED_FOR.get(book.dataset, ORIENTATION)
-            row = self._row(spec, published_for)
-            named = msgspec.structs.replace(
-                spec, name="compare", title=f"{', '.join(self.methods)} on {self.teacher}"
-            )
-            expansions.append(
-                assemble(
-                    named, book, self.what.seed_list(), [row], list(self.methods), published_for
-                )
-            )
-        return finish_table(expansions, self.where, self.how, self.json)
-
-    def _row(self, spec: TableSpec, dataset: str) -> RowSpec:
-        for row in spec.row:
-            if (row.dataset, row.teacher, row.student) == (dataset, self.teacher, self.student):
-                return row
-        return RowSpec(dataset, self.teacher, self.student, {})
+        title = f"{', '.join(self.methods)} on {self.teacher}"
+        rows = [
+            RowSpec(dataset=name, teacher=self.teacher, student=self.student)
+            for name in spec.datasets
+        ]
+        named = msgspec.structs.replace(spec, name="compare", title=title, row=rows)
+        seeds = self.what.seed_list()
+        expansions = [
+            expand(named, book, seeds, methods=self.methods)
+            for book in self.what.books(spec.datasets)
+        ]
+        return finish_tables(expansions, self.where, self.how, self.json)

@@ -1,38 +1,26 @@
-"""``plan``: what a table would run here, and how long it would take; nothing is run."""
+"""``plan``: what tables would run here, and how long it would take; nothing is run."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from tyro.conf import Positional
-
-from benchmarks.cells import Cell, closure
-from benchmarks.commands.common import table_expansions
+from benchmarks.cells import Cell
+from benchmarks.commands.common import OfTables
 from benchmarks.estimates import Estimate, estimate
-from benchmarks.options import How, What, Where
+from benchmarks.expansion import SYNTHETIC
+from benchmarks.options import How
 from benchmarks.output import result, result_json
 from benchmarks.runner import is_done
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Say what a table would run: cells, images, and time measured on this machine."""
+class Plan(OfTables):
+    """Say what tables would run: cells, images, and time measured on this machine."""
 
-    table: Positional[str]
-    """table5"""
-    what: What = field(default_factory=What)
-    where: Where = field(default_factory=Where)
     how: How = field(default_factory=How)
-    methods: tuple[str, ...] = ()
-    """some of the table's methods; default: the table's"""
-    rows: tuple[str, ...] = ()
-    """some rows as teacher-student; default: all"""
-    json: bool = False
-    """print the result as JSON"""
 
     def run(self) -> int:
         """Time a few steps of every kind, then print the plan."""
-        expansions = table_expansions(self.table, self.what, self.methods, self.rows)
-        cells = closure([cell for expansion in expansions for cell in expansion.targets])
+        cells = self.cells()
         todo = [cell for cell in cells if not is_done(cell, self.where.runs_dir)]
         workers = self.how.worker_count()
         found = estimate(cells, todo, self.how.machine(), workers)
@@ -66,7 +54,7 @@ class Plan:
         for cell in todo:
             by_kind[cell.kind].append(cell)
         lines = [
-            f"{self.table} at scale {self.what.scale}: {len(cells)} cells, "
+            f"{' '.join(self.tables)} at scale {self.what.scale}: {len(cells)} cells, "
             f"{len(cells) - len(todo)} done, {len(todo)} to do"
         ]
         for name, members in by_kind.items():
@@ -80,7 +68,7 @@ class Plan:
 
 def images(cell: Cell) -> int:
     """How many images a cell makes."""
-    if cell.kind != "synthesis":
+    if cell.kind not in SYNTHETIC:
         return 0
     return int(cell.recipe["batches"]) * int(cell.recipe["batch_size"])
 

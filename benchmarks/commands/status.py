@@ -1,38 +1,24 @@
-"""``status``: which cells of a table are done, at work, or still to do."""
+"""``status``: which cells of tables are done, at work, or still to do."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from tyro.conf import Positional
 
-from benchmarks.cells import Cell, closure
-from benchmarks.commands.common import table_expansions
-from benchmarks.options import What, Where
+from benchmarks.cells import Cell
+from benchmarks.commands.common import OfTables
 from benchmarks.output import result, result_json
 from benchmarks.runner import is_done
 
 
 @dataclass(frozen=True)
-class Status:
-    """Say how far a table is; nothing is run."""
-
-    table: Positional[str]
-    """table5"""
-    what: What = field(default_factory=What)
-    where: Where = field(default_factory=Where)
-    methods: tuple[str, ...] = ()
-    """some of the table's methods; default: the table's"""
-    rows: tuple[str, ...] = ()
-    """some rows as teacher-student; default: all"""
-    json: bool = False
-    """print the result as JSON"""
+class Status(OfTables):
+    """Say how far tables are; nothing is run."""
 
     def run(self) -> int:
         """Print one line per cell that isn't done, and the counts."""
-        expansions = table_expansions(self.table, self.what, self.methods, self.rows)
-        cells = closure([cell for expansion in expansions for cell in expansion.targets])
+        cells = self.cells()
         states = [(cell, state(cell, self.where.runs_dir)) for cell in cells]
         counts = Counter(where for _, where in states)
         if self.json:

@@ -18,6 +18,11 @@ KINDS = {
     "synthesis": "benchmarks.kinds.synthesis",
     "student": "benchmarks.kinds.student",
     "joint_student": "benchmarks.kinds.joint_student",
+    "scratch": "benchmarks.kinds.scratch",
+    "fidelity": "benchmarks.kinds.fidelity",
+    "pruned": "benchmarks.kinds.pruned",
+    "embedding": "benchmarks.kinds.embedding",
+    "wgan_gp": "benchmarks.kinds.wgan_gp",
 }
 
 Metrics = dict[str, float | int | str | list[float]]

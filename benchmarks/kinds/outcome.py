@@ -1,4 +1,6 @@
-"""Train a network in a cell, test it, keep its weights: what classifiers and students share."""
+"""Train a network in a cell, test it, keep its weights: what the kinds that train share."""
+
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -31,7 +33,25 @@ def finish(
     loss: Loss,
     seed: int,
 ) -> Metrics:
-    """Train ``model`` on ``source``, write its weights, and return accuracies and losses.
+    """`fit` for one of the library's classifiers, whose weights it writes."""
+
+    def store() -> None:
+        save_classifier(work.folder / WEIGHTS, model, description)
+
+    return fit(work, model, source, test, recipe, loss, seed, store)
+
+
+def fit(
+    work: Work,
+    model: nn.Module,
+    source: ImageSource,
+    test: ImageSource,
+    recipe: TrainingRecipe,
+    loss: Loss,
+    seed: int,
+    store: Callable[[], None],
+) -> Metrics:
+    """Train ``model`` on ``source``, have it stored, and return accuracies and losses.
 
     ``test_accuracy`` is that of the last epoch; ``best_test_accuracy`` is selected on the test set.
     """
@@ -48,7 +68,7 @@ def finish(
         progress=work.title,
         precision=work.machine.precision,
     )
-    save_classifier(work.folder / WEIGHTS, model, description)
+    store()
     checkpoint.unlink(missing_ok=True)
     assert history.last_accuracy is not None
     assert history.best_accuracy is not None

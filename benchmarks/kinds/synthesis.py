@@ -9,7 +9,7 @@ from torch import nn
 
 from benchmarks.cells import Cell
 from benchmarks.checkpoint import Checkpoint
-from benchmarks.grids import save_grid
+from benchmarks.grids import grid_images, save_grid
 from benchmarks.kinds import Metrics
 from benchmarks.losses import FILE as LOSSES
 from benchmarks.losses import final_losses, save_losses
@@ -30,6 +30,7 @@ GRID = "grid.png"
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``student`` and ``width`` describe the student that a joint method grows, else nothing.
 
+    Batches are numbered from ``first``: many batches of a method are shared out over cells.
     ``source`` is the sha256 of the file of a method from outside: edited code is another cell.
     """
 
@@ -41,6 +42,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     student: str = ""
     width: float = 0.0
     source: str = ""
+    first: int = 0
 
 
 def run(work: Work, recipe: Recipe) -> Metrics:
@@ -51,7 +53,7 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     student, description = _student(work, recipe, teacher)
 
     def on_batch(index: int, batch: Batch) -> None:
-        if index == 0 and batch.losses:
+        if index == recipe.first and batch.losses:
             save_losses(work.folder / LOSSES, batch.losses)
         ends = {name: round(float(course[-1]), 4) for name, course in batch.losses.items()}
         work.log.info("batch %d done, last losses %s", index, ends)
@@ -64,6 +66,7 @@ def run(work: Work, recipe: Recipe) -> Metrics:
             work.folder / IMAGES,
             batches=recipe.batches,
             batch_size=recipe.batch_size,
+            first=recipe.first,
             seed=derive(recipe.seed, "synthesis"),
             student=student,
             method=recipe.method,
@@ -73,7 +76,7 @@ def run(work: Work, recipe: Recipe) -> Metrics:
         )
     if description is not None and student is not None and recipe.student:
         save_classifier(work.folder / WEIGHTS, student, description)
-    images, labels = next(iter(dataset.shards()))
+    images, labels = grid_images(dataset.shards(), teacher.num_classes)
     save_grid(work.folder / GRID, images, labels, teacher)
     metrics: Metrics = {"images": len(dataset), **final_losses(work.folder / LOSSES)}
     checkpoint.delete()

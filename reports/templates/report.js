@@ -60,30 +60,42 @@
 
   function filters() {
     const form = document.getElementById("filters");
-    const shown = document.getElementById("shown");
+    const verdicts = document.getElementById("verdicts");
     const sections = all("section.table");
+    const everyMethod = all("input[name=method]", form).map((box) => box.value);
+    const say = (id, text) => { const place = document.getElementById(id); if (place) place.textContent = text; };
+    const list = (item, name) => JSON.parse(item.dataset[name] ?? "null") ?? [];
     const apply = () => {
       const want = new FormData(form);
       const methods = new Set(want.getAll("method"));
-      const fits = (section) => ["dataset", "scale"].every((name) => !want.get(name) || section.dataset[name] === want.get(name));
-      const open = new Set(sections.filter(fits).map((section) => section.dataset.section));
+      const has = (name) => methods.has(name) || !everyMethod.includes(name);
+      const some = (names) => names.length === 0 || names.some(has);
+      const fits = (item) => ["dataset", "scale"].every((name) => !want.get(name) || !item.dataset[name] || item.dataset[name] === want.get(name));
+      const open = new Set(sections.filter((item) => fits(item) && some(list(item, "methods"))).map((item) => item.dataset.section));
       all("[data-section]").forEach((item) => { item.hidden = !open.has(item.dataset.section); });
-      all("[data-method]").forEach((item) => { item.hidden = !methods.has(item.dataset.method); });
-      all("[data-methods]").forEach((item) => {
-        const used = JSON.parse(item.dataset.methods);
-        const places = JSON.parse(item.dataset.sections ?? "null");
-        item.hidden = (used.length > 0 && !used.some((name) => methods.has(name)))
-          || (places !== null && !places.some((name) => open.has(name)));
+      all("[data-all]").forEach((item) => { item.hidden = !list(item, "all").every(has); });
+      all("[data-any]").forEach((item) => {
+        const places = list(item, "sections");
+        item.hidden = !some(list(item, "any")) || (places.length > 0 && !places.some((name) => open.has(name)));
       });
       document.getElementById("nothing").hidden = open.size > 0;
-      shown.textContent = `${open.size} of ${sections.length} tables, ${methods.size} of ${form.elements.method.length ?? 1} methods`;
+      say("shown", `${open.size} of ${sections.length} tables, ${methods.size} of ${everyMethod.length} methods`);
+      if (!verdicts) return;
+      const kinds = new Set(new FormData(verdicts).getAll("verdict"));
+      const claims = all("[data-verdict]");
+      claims.forEach((item) => { item.hidden = !list(item, "all").every(has) || !kinds.has(item.dataset.verdict) || !fits(item); });
+      say("claims-shown", `${claims.filter((item) => !item.hidden).length} of ${claims.length} claims`);
     };
-    form.hidden = false;
-    form.addEventListener("change", apply);
-    form.addEventListener("submit", (event) => event.preventDefault());
-    form.addEventListener("reset", () => setTimeout(apply));
-    form.reset();
-    apply();
+    const reset = () => { form.reset(); verdicts?.reset(); apply(); };
+    for (const one of [form, verdicts]) {
+      if (!one) continue;
+      one.hidden = false;
+      one.addEventListener("change", apply);
+      one.addEventListener("submit", (event) => event.preventDefault());
+      one.addEventListener("reset", () => setTimeout(apply));
+    }
+    reset();
+    return reset;
   }
 
   function tips() {
@@ -113,7 +125,7 @@
 
   function zooming() {
     const large = document.getElementById("large");
-    all(".pictures img").forEach((image) => {
+    all(".pictures img, .plate img").forEach((image) => {
       const button = document.createElement("button");
       button.type = "button";
       button.className = "zoom";
@@ -123,22 +135,43 @@
       button.addEventListener("click", () => {
         large.querySelector("img")?.remove();
         large.querySelector("p").textContent = image.alt;
-        large.prepend(image.cloneNode());
+        const copy = image.cloneNode();
+        copy.classList.toggle("smooth", Boolean(image.closest(".plate")));
+        large.prepend(copy);
         large.showModal();
       });
     });
     large.addEventListener("click", (event) => { if (event.target === large) large.close(); });
   }
 
-  function reveal() {
-    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    if (!target) return;
-    if (target.closest("[hidden]")) document.getElementById("filters").reset();
-    setTimeout(() => {
+  function links(showAll) {
+    const leftBy = new Map();
+    let followed = false;
+    const named = (hash) => { try { return decodeURIComponent(hash.slice(1)); } catch { return ""; } };
+    const reveal = () => {
+      const target = document.getElementById(named(location.hash));
+      if (!target) return;
+      if (target.closest("[hidden]")) showAll();
       for (let at = target; at; at = at.parentElement) if (at.tagName === "DETAILS") at.open = true;
-      target.scrollIntoView({ block: "start" });
-      (target.tagName === "DETAILS" ? target.firstElementChild : target).focus?.({ preventScroll: true });
+      setTimeout(() => {
+        target.scrollIntoView({ block: "start" });
+        (target.tagName === "DETAILS" ? target.firstElementChild : target).focus?.({ preventScroll: true });
+      });
+    };
+    document.addEventListener("click", (event) => {
+      const link = event.target.closest?.('a[href^="#"]');
+      if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      leftBy.set(location.hash, link);
+      // The same link twice changes no hash, but the reader still wants to be taken there.
+      if (link.hash === location.hash) reveal(); else followed = true;
     });
+    addEventListener("hashchange", () => {
+      const link = followed ? null : leftBy.get(location.hash);
+      followed = false;
+      // Back again: to the link by which the reader left, not to the top of what was shown then.
+      if (link?.checkVisibility()) { link.focus(); link.scrollIntoView({ block: "center" }); } else reveal();
+    });
+    reveal();
   }
 
   function unfolding() {
@@ -154,16 +187,10 @@
   document.addEventListener("DOMContentLoaded", () => {
     themes();
     all("table[data-sortable]").forEach(sorting);
-    filters();
+    const showAll = filters();
     tips();
     zooming();
     unfolding();
-    addEventListener("hashchange", reveal);
-    // The same link twice changes no hash, but the reader still wants to be taken there.
-    document.addEventListener("click", (event) => {
-      const link = event.target.closest?.('a[href^="#"]');
-      if (link && link.hash === location.hash) reveal();
-    });
-    reveal();
+    links(showAll);
   });
 })();

@@ -114,23 +114,29 @@ def test_only_what_a_change_touches_is_made_again() -> None:
     base = pipeline()
     trained = pipeline(0, "protocol.student.lr=0.3")
     assert trained.teacher.key == base.teacher.key
-    assert trained.images("di", "vgg11")[0][0].key == base.images("di", "vgg11")[0][0].key
+    assert (
+        trained.images("di", "vgg11").parts[0][0].key == base.images("di", "vgg11").parts[0][0].key
+    )
     inverted = pipeline(0, "di.settings.rate=0.3")
     assert inverted.teacher.key == base.teacher.key
-    assert inverted.images("di", "vgg11")[0][0].key != base.images("di", "vgg11")[0][0].key
-    assert inverted.images("ni", "vgg11")[0][0].key == base.images("ni", "vgg11")[0][0].key
+    assert (
+        inverted.images("di", "vgg11").parts[0][0].key != base.images("di", "vgg11").parts[0][0].key
+    )
+    assert (
+        inverted.images("ni", "vgg11").parts[0][0].key == base.images("ni", "vgg11").parts[0][0].key
+    )
 
 
 def test_students_share_images_unless_the_method_needs_a_student() -> None:
     base = pipeline()
     for method, shared in (("di", True), ("ni", True), ("adi", False), ("dafl", False)):
-        keys = {base.images(method, arch)[-1][0].key for arch in ("vgg11", "mobilenetv2")}
+        keys = {base.images(method, arch).parts[-1][0].key for arch in ("vgg11", "mobilenetv2")}
         assert (len(keys) == 1) == shared, method
 
 
 def test_rounds_alternate_and_take_the_last_student() -> None:
     base = pipeline(0, "adi.batches=7", "adi.rounds.start_batches=3", "adi.rounds.rounds=2")
-    parts = base.images("adi", "vgg11")
+    parts = base.images("adi", "vgg11").parts
     assert [count for _, count in parts] == [3, 2, 2]
     (start, _), (first, _), (second, _) = parts
     assert "student" not in start.inputs
@@ -154,3 +160,44 @@ def test_rounds_that_do_not_add_up_are_one_line(overrides: tuple[str, ...]) -> N
     with pytest.raises(UsageError, match="recipe adi: ") as caught:
         pipeline(0, *overrides).images("adi", "vgg11")
     assert "\n" not in str(caught.value)
+
+
+def test_many_batches_are_shared_out_over_cells_and_few_take_the_first() -> None:
+    base = pipeline(0, "protocol.chunk=2", "di.batches=5", "di.batch_size=100")
+    everything = base.images("di", "vgg11")
+    assert everything.batches == [2, 2, 1]
+    assert [cell.recipe["first"] for cell, _ in everything.parts] == [0, 2, 4]
+    assert everything.count == 500
+    few = base.images("di", "vgg11", 250)
+    assert (few.batches, few.count) == ([2, 1], 250)
+    assert [cell.key for cell, _ in few.parts] == [cell.key for cell, _ in everything.parts[:2]]
+    assert base.images("di", "vgg11", 10**6).count == 500
+    assert base.student("di", "vgg11", 250).recipe["images"] == 250
+
+
+def test_what_shares_its_training_is_not_shared_out() -> None:
+    base = pipeline(0, "protocol.chunk=1")
+    assert base.images("ni", "vgg11").batches == [1, 1, 1]
+    assert base.images("ni", "vgg11", variant={"one_to_one": False}).batches == [3]
+    assert base.images("dafl", "vgg11").batches == [3]
+
+
+def test_competition_starts_from_the_first_cells_only() -> None:
+    """ADI alone makes as many of DI's batches as it needs."""
+    base = pipeline(
+        0, "protocol.chunk=1", "di.batches=9", "adi.batches=4", "adi.rounds.start_batches=2"
+    )
+    kinds = [cell for cell in closure([base.student("adi", "vgg11")]) if cell.kind == "synthesis"]
+    assert sum(cell.recipe["method"] == "di" for cell in kinds) == 2
+
+
+def test_an_ablation_is_another_cell_and_its_label_says_which() -> None:
+    base = pipeline()
+    plain, ((turned, _),) = (
+        base.images("ni", ""),
+        base.images("ni", "", 0, {"pyramid": False}).parts,
+    )
+    assert turned.key != plain.parts[0][0].key
+    assert turned.recipe["settings"]["pyramid"] is False
+    assert "pyramid=False" in turned.label
+    assert base.images("ni", "", 0, {"pyramid": True}).parts[0][0].key == plain.parts[0][0].key

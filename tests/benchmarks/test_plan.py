@@ -39,7 +39,7 @@ def a_step_takes_a_hundredth(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_synthesis_takes_its_iterations_for_every_batch() -> None:
     def steps(*overrides: str, method: str = "di") -> int:
-        (cell, _), *_ = pipeline(*overrides).images(method, "vgg11")
+        (cell, _), *_ = pipeline(*overrides).images(method, "vgg11").parts
         return count(workload(cell), SynthesisStep)
 
     base = ("di.settings.iterations=10", "di.batches=3")
@@ -141,14 +141,14 @@ def test_every_way_to_make_images_can_be_timed(method: str, overrides: tuple[str
     """Also where batches are larger than what is timed on a CPU."""
     base = [f"{method}.batch_size=100", "protocol.network.image_size=8"]
     book = Book("demo", "digits", [*TINY, *base, *overrides])
-    (cell, _), *_ = Pipeline(book, "resnet18", 0).images(method, "resnet18")
+    (cell, _), *_ = Pipeline(book, "resnet18", 0).images(method, "resnet18").parts
     (step,) = workload(cell)
     assert isinstance(step, SynthesisStep)
     assert 0 < step.seconds(MACHINE) < 20
 
 
 def test_images_and_durations_as_printed(tmp_path: Path) -> None:
-    (cell, _), *_ = pipeline("di.batches=4", "di.batch_size=50").images("di", "vgg11")
+    (cell, _), *_ = pipeline("di.batches=4", "di.batch_size=50").images("di", "vgg11").parts
     assert images(cell) == 200
     assert images(pipeline().teacher) == 0
     printed = [duration(s) for s in (0.4, 45, 720, 27000, 270000)]

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from contract_methods import FromOutside
 
-from baselines import METHODS
+from baselines import METHODS, REFERENCES
 from benchmarks.errors import BenchmarkError, UsageError
 from benchmarks.recipes import FOLDER, SCALES, Book, build_method, method_class
 from naturalinversion.classifiers import ARCHITECTURES
@@ -47,7 +47,7 @@ def test_every_recipe_resolves_everywhere(scale: str, dataset: str) -> None:
 
 
 def test_every_file_is_a_recipe_and_says_where_its_numbers_are_from() -> None:
-    assert {path.stem for path in FOLDER.glob("*.toml")} == {"protocol", *METHODS}
+    assert {path.stem for path in FOLDER.glob("*.toml")} == {"protocol", *METHODS, *REFERENCES}
     for path in FOLDER.glob("*.toml"):
         content = tomllib.loads(path.read_text())
         assert content["title"]

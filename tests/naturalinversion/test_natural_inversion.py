@@ -123,6 +123,25 @@ def test_the_shared_generator_resumes(make_teacher: MakeTeacher, tmp_path: Path)
     assert bytes_of("restored") == bytes_of("whole")
 
 
+def test_the_course_of_the_shared_training_comes_with_its_batches_and_its_saved_state(
+    make_teacher: MakeTeacher,
+) -> None:
+    teacher = make_teacher()
+    shared, restored = (method(one_to_one=False, shared_batch=SIZE) for _ in range(2))
+    saved: list[dict[str, Any]] = []
+    shared.prepare(teacher, None, 0, Training(save=saved.append))
+    losses = shared.batch(LABELS, 3, lambda steps: None).losses
+    assert {"cross_entropy", "bn_statistics", "total"} < set(losses)
+    assert all(course.shape == (ITERATIONS,) for course in losses.values())
+    restored.prepare(teacher, None, 0, Training(restore=lambda: saved[-1]))
+    again = restored.batch(LABELS, 4, lambda steps: None).losses
+    assert set(again) == set(losses)
+    assert all(torch.equal(course, losses[name]) for name, course in again.items())
+    assert not any("cross_entropy" in name for name in shared.state_dict())
+    restored.load_state_dict(shared.state_dict())
+    assert not restored.batch(LABELS, 4, lambda steps: None).losses, "whose they were is unknown"
+
+
 def test_the_shared_generator_scales_as_many_images_as_it_was_trained_with(
     make_teacher: MakeTeacher, tmp_path: Path
 ) -> None:

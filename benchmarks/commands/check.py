@@ -1,0 +1,91 @@
+"""``check``: make a table's cells and hold their numbers against the accepted ones."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+from tyro.conf import Positional
+
+from benchmarks.commands.common import OfTables, make_cells
+from benchmarks.errors import MissingError, UsageError
+from benchmarks.expansion import Expansion
+from benchmarks.options import How, What, Where
+from benchmarks.output import result, result_json
+from benchmarks.provenance import Meter
+from reports.accept import RefusedError, device_class
+from reports.accepted_numbers import FOLDER, Accepted, path_of
+from reports.accepted_numbers import read as read_accepted
+from reports.check import Difference, compare
+from reports.check_text import check_markdown
+from reports.records import load_all
+
+
+@dataclass(frozen=True)
+class Check:
+    """Say whether a table's numbers are still the accepted ones: exit code 1 if not."""
+
+    tables: Positional[tuple[str, ...]] = ("accuracy",)
+    """accuracy, or any other table with accepted numbers"""
+    what: What = field(default_factory=What)
+    where: Where = field(default_factory=Where)
+    how: How = field(default_factory=How)
+    accepted_dir: Path = FOLDER
+    """where the accepted numbers are"""
+    json: bool = False
+    """print the result as JSON"""
+
+    def run(self) -> int:
+        """Make what is missing, then compare; a failed cell is a failed check."""
+        expansions = OfTables(self.tables, self.what).expansions()
+        accepted = self._accepted(expansions)
+        self._refuse_other_device(accepted)
+        summary = make_cells(expansions, self.where, self.how)
+        differences: list[Difference] = []
+        if not summary.failed:
+            differences = self._compare(expansions, accepted)
+        if self.json:
+            failed = {label: str(error) for label, error in summary.failed.items()}
+            found = [msgspec.to_builtins(one) | {"fails": one.fails} for one in differences]
+            result_json({"failed": failed, "differences": found})
+        elif differences:
+            result(check_markdown(differences))
+        return 1 if summary.failed or any(one.fails for one in differences) else 0
+
+    def _accepted(self, expansions: list[Expansion]) -> dict[str, list[Accepted]]:
+        """The accepted numbers of every view, before anything is run for them."""
+        found = {}
+        for view in (view for expansion in expansions for view in expansion.views):
+            path = path_of(view, self.accepted_dir)
+            if not path.is_file():
+                raise MissingError(
+                    f"{path}: no accepted numbers of {view.name}; make them with: "
+                    f"accept {view.table} --scale {view.scale} --seeds 10"
+                )
+            found[view.name] = read_accepted(path)
+        return found
+
+    def _refuse_other_device(self, accepted: dict[str, list[Accepted]]) -> None:
+        machine = self.how.machine()
+        here = device_class(Meter(machine).provenance(machine).device)
+        for name, numbers in accepted.items():
+            for number in numbers:
+                if number.device != here:
+                    raise UsageError(
+                        f"{name}: the accepted numbers are of {number.device}, this is {here}: "
+                        "not compared"
+                    )
+
+    def _compare(
+        self, expansions: list[Expansion], accepted: dict[str, list[Accepted]]
+    ) -> list[Difference]:
+        records = load_all(self.where.runs_dir)
+        numbers = sum(map(len, accepted.values()))
+        try:
+            return [
+                one
+                for expansion in expansions
+                for view in expansion.views
+                for one in compare(view, records, accepted[view.name], numbers)
+            ]
+        except RefusedError as error:
+            raise UsageError(str(error)) from error

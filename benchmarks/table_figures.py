@@ -1,0 +1,97 @@
+"""The figures of a table's cells, as `reports.figures` draws them."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from benchmarks.kinds.synthesis import GRID
+from benchmarks.names import first_classes
+from benchmarks.recipes import Book
+from benchmarks.specs import FigureSpec, TableSpec
+from reports.figures.spec import (
+    Curves,
+    Figure,
+    GridRow,
+    Grids,
+    Level,
+    Lines,
+    LineSeries,
+    Panel,
+    Scatter,
+    Series,
+)
+
+if TYPE_CHECKING:
+    from benchmarks.expansion import Line
+
+Table = Mapping[str, "Line"]
+
+
+def figures_of(spec: TableSpec, book: Book, table: Table) -> list[Figure]:
+    """The figures that ``spec`` asks for, of the first seed where they show single runs."""
+    return [_FIGURES[figure.type](spec, figure, book, table) for figure in spec.figure]
+
+
+def _grids(spec: TableSpec, figure: FigureSpec, book: Book, table: Table) -> Figure:
+    rows: dict[str, GridRow] = {}
+    for line in table.values():
+        for column in spec.column:
+            cell = line.cells[column.id][0]
+            title = book.method(line.requests[column.id].method).title
+            rows.setdefault(cell.key, GridRow(title, cell.key, GRID))
+    return Grids(
+        spec.name,
+        figure.title,
+        figure.caption,
+        list(first_classes(book.dataset)),
+        list(rows.values()),
+        figure.first_rows,
+    )
+
+
+def _curves(spec: TableSpec, figure: FigureSpec, book: Book, table: Table) -> Figure:
+    column = spec.column[0].id
+    return Curves(
+        spec.name,
+        figure.title,
+        figure.caption,
+        [Panel(title, name, log=True) for name, title in figure.panels.items()],
+        [
+            Series(
+                line.spec.label or book.method(line.spec.method).title, line.cells[column][0].key
+            )
+            for line in table.values()
+        ],
+    )
+
+
+def _scatter(spec: TableSpec, figure: FigureSpec, book: Book, table: Table) -> Figure:
+    line = next(iter(table.values()))
+    cell = line.cells[spec.column[0].id][0]
+    return Scatter(spec.name, figure.title, figure.caption, cell.key)
+
+
+def _lines(spec: TableSpec, figure: FigureSpec, book: Book, table: Table) -> Figure:
+    series, levels = [], []
+    for column in spec.column:
+        keys = [[cell.key for cell in line.cells[column.id]] for line in table.values()]
+        request = next(iter(table.values())).requests[column.id]
+        title = column.title or book.method(column.method).title
+        factor = 100.0 if column.unit == "%" else 1.0
+        if column.role == "baseline" and request.metric.startswith("unpruned"):
+            levels.append(Level(title, keys[0], request.metric, factor))
+        else:
+            dotted = column.role == "baseline"
+            series.append(LineSeries(title, keys, request.metric, factor, dotted))
+    return Lines(
+        spec.name,
+        figure.title,
+        figure.caption,
+        figure.x_label,
+        figure.y_label,
+        [line.spec.ratio for line in table.values()],
+        series,
+        levels,
+    )
+
+
+_FIGURES = {"grids": _grids, "curves": _curves, "scatter": _scatter, "lines": _lines}

@@ -1,0 +1,66 @@
+"""Panels, legends and text that fits: what the figures share of their layout."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+
+import seaborn as sns
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.textpath import TextPath
+
+WIDTH = 7.0  # inches, the two columns of the paper
+HANDLE = 3.4  # length of a legend's lines, in letters: enough for every dash
+
+
+def panels(titles: Sequence[str], height: float) -> tuple[Figure, list[Axes]]:
+    """A figure of titled panels, up to three in a row, each ``height`` inches high."""
+    across = {1: 1, 2: 2, 4: 2}.get(len(titles), 3)
+    down = -(-len(titles) // across)
+    width = WIDTH if across > 1 else WIDTH * 0.7
+    figure = Figure(figsize=(width, height * down), layout="constrained")
+    found: list[Axes] = []
+    for place, title in enumerate(titles, start=1):
+        axes = figure.add_subplot(down, across, place)
+        axes.set_title(plain(title, round(11 * width / across)), loc="left")
+        sns.despine(ax=axes)
+        found.append(axes)
+    return figure, found
+
+
+def legend_below(
+    figure: Figure, handles: Sequence[Artist], title: str = "", handle: float = HANDLE
+) -> None:
+    """A legend below the panels, which keep their height, in as many columns as have room."""
+    widest = max(text_width(str(one.get_label()), 8) for one in handles) + handle / 9 + 0.25
+    rows = math.ceil(len(handles) / max(1, int(figure.get_figwidth() / widest)))
+    tallest = max(entry_height(str(one.get_label())) for one in handles)
+    figure.set_figheight(figure.get_figheight() + 0.4 + rows * tallest)
+    figure.legend(
+        handles=list(handles),
+        loc="outside lower center",
+        ncols=math.ceil(len(handles) / rows),
+        title=title or None,
+        handlelength=handle,
+        borderaxespad=0,
+    )
+
+
+def entry_height(label: str) -> float:
+    """Height in inches of a legend's entry at 8 points."""
+    return 0.06 + 0.14 * (1 + label.count("\n"))
+
+
+def plain(label: str, width: int = 60) -> str:
+    """A label without control characters, in lines of at most ``width`` letters."""
+    text = "".join(letter if letter.isprintable() else " " for letter in label)
+    return textwrap.fill(" ".join(text.split()), width)
+
+
+def text_width(text: str, size: float) -> float:
+    """Width in inches of the widest line at ``size`` points."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    return max((TextPath((0, 0), line, size).get_extents().width / 72 for line in lines), default=0)

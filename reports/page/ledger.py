@@ -1,0 +1,102 @@
+"""The claims section: each published number beside what was measured, and the verdict."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from reports import typeset
+from reports.records import Record
+from reports.views import View
+
+COLUMNS = (
+    *("id", "table", "dataset", "teacher", "student", "method", "metric", "published", "unit"),
+    *("measured", "sd", "n", "scale", "measured_on", "difference", "verdict", "reason", "note"),
+    "records",
+)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Claims as the template needs them, how many have each verdict, and anchors by claim id."""
+
+    claims: list[dict[str, Any]]
+    verdicts: dict[str, int]
+    anchors: dict[str, str]
+
+
+def ledger_of(claims: pd.DataFrame, views: Sequence[View], records: Mapping[str, Record]) -> Ledger:
+    """The ledger's texts and links; ValueError if one of `COLUMNS` is missing."""
+    if absent := [name for name in COLUMNS if name not in claims.columns]:
+        raise ValueError(f"the claims have no column {', '.join(absent)}")
+    titles = _titles(views)
+    found = [
+        _claim(f"claim-{index}", line, titles.get(str(line["id"]), ""), records)
+        for index, line in enumerate(typeset.lines_of(claims), start=1)
+    ]
+    counts = Counter(claim["verdict"] for claim in found)
+    return Ledger(
+        found,
+        dict(counts.most_common()),
+        {claim["id"]: claim["anchor"] for claim in found},
+    )
+
+
+def _claim(
+    anchor: str, line: typeset.Line, title: str, records: Mapping[str, Record]
+) -> dict[str, Any]:
+    texts = {name: _text(line[name]) for name in COLUMNS}
+    published, measured, sd, difference = (
+        _number(line[name]) for name in ("published", "measured", "sd", "difference")
+    )
+    places = 2 if texts["unit"] == "%" else typeset.places(published, measured)
+    return {
+        **texts,
+        "anchor": anchor,
+        "method_title": title or texts["method"],
+        "filter_method": title,
+        "filter_dataset": texts["measured_on"] or texts["dataset"],
+        "n": int(_number(line["n"]) or 0),
+        "published": published,
+        "measured": measured,
+        "difference": difference,
+        "published_text": typeset.number(published, places),
+        "measured_text": typeset.number(measured, places),
+        "sd_text": "" if sd is None else typeset.number(sd, places),
+        "difference_text": "" if difference is None else f"{difference:+.{places}f}",
+        "links": [(records[key].label, key) for key in _keys(line["records"]) if key in records],
+    }
+
+
+def _titles(views: Sequence[View]) -> dict[str, str]:
+    """The method of each published number, as the page's filters call it."""
+    return {
+        cell.claim: column.method or row.method
+        for view in views
+        for row in view.rows
+        for column in view.columns
+        if (cell := row.cells.get(column.id)) and cell.claim
+    }
+
+
+def _keys(value: object) -> list[str]:
+    """Record keys from a list, or from text with spaces between them."""
+    if isinstance(value, str):
+        return value.split()
+    return [str(key) for key in value] if isinstance(value, Iterable) else []
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return None if math.isnan(value) else float(value)
+
+
+def _text(value: object) -> str:
+    none = value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+    return "" if none else str(value)

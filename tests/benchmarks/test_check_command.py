@@ -1,0 +1,206 @@
+"""``accept`` and ``check`` on records that are there already: nothing is trained."""
+
+import json
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.cells import Cell, closure
+from benchmarks.cli import main
+from benchmarks.expansion import expand
+from benchmarks.recipes import Book
+from benchmarks.specs import read_table
+from reports import records as store
+from reports.records import Cost, Provenance, Record
+
+SEEDS = 3
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was() -> Iterator[None]:
+    """Commands called in this process set signals and torch's switches."""
+    handler, threads = signal.getsignal(signal.SIGTERM), torch.get_num_threads()
+    yield
+    signal.signal(signal.SIGTERM, handler)
+    torch.set_num_threads(threads)
+
+
+def write_records(runs: Path, seeds: range, shift: float = 0.0, device: str = "cpu") -> None:
+    """Records of all cells of the accuracy table; ``shift`` moves the students."""
+    for seed in seeds:
+        for cell in cells(seed):
+            store.write(cell.folder(runs), fake(cell, seed, shift, device))
+
+
+@cache
+def cells(seed: int) -> list[Cell]:
+    """What the table needs for one seed."""
+    return closure(expand(read_table("accuracy"), Book("demo", "digits"), [seed]).targets)
+
+
+def fake(cell: Cell, seed: int, shift: float, device: str) -> Record:
+    spread = (seed % 5) / 1000
+    metrics: dict[str, float | int | str | list[float]] = {
+        "test_accuracy": 0.9 + spread + (shift if cell.kind == "student" else 0.0),
+        "teacher_agreement": 0.95 + spread,
+        "teacher_agreement_pixels": 0.93 + spread,
+        "final_bn_statistics": 10 + spread,
+        "fid": 50 + spread,
+    }
+    return Record(
+        kind=cell.kind,
+        label=cell.label,
+        key=cell.key,
+        recipe=cell.recipe,
+        inputs={role: other.key for role, other in cell.inputs.items()},
+        metrics=metrics,
+        cost=Cost(1.0, 1.0, 0, 1.0),
+        provenance=Provenance("abc", {"torch": "2.11"}, device, "fp32", 1, "Linux", "now"),
+        artefacts={},
+    )
+
+
+class Session:
+    """Commands in a folder of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.runs, self.accepted = folder / "runs", folder / "accepted"
+
+    def run(self, command: str, *more: str) -> int:
+        """The exit code."""
+        where = ("--runs-dir", str(self.runs), "--accepted-dir", str(self.accepted))
+        with pytest.raises(SystemExit) as caught:
+            main([command, *where, "--device", "cpu", "--workers", "1", *more])
+        assert isinstance(caught.value.code, int)
+        return caught.value.code
+
+
+Answer = tuple[int, str, list[str]]  # exit code, stdout, the lines of stderr
+Ask = Callable[..., Answer]
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    """Nothing was run."""
+    return Session(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def numbers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with accepted numbers of a few seeds."""
+    found = Session(tmp_path_factory.mktemp("numbers"))
+    write_records(found.runs, range(SEEDS))
+    assert found.run("accept", "--seeds", str(SEEDS)) == 0
+    return found.runs.parent
+
+
+@pytest.fixture
+def accepted(session: Session, numbers: Path) -> Session:
+    """A session with accepted numbers."""
+    shutil.copytree(numbers, session.runs.parent, dirs_exist_ok=True)
+    return session
+
+
+@pytest.fixture
+def ask(capfd: pytest.CaptureFixture[str]) -> Ask:
+    """Run a command in a session."""
+
+    def answer(session: Session, command: str, *more: str) -> Answer:
+        capfd.readouterr()
+        code = session.run(command, *more)
+        captured = capfd.readouterr()
+        return code, captured.out, captured.err.splitlines()
+
+    return answer
+
+
+def test_accepting_says_what_is_new_and_then_that_nothing_is(ask: Ask, session: Session) -> None:
+    write_records(session.runs, range(SEEDS))
+    code, out, _ = ask(session, "accept", "--seeds", str(SEEDS))
+    assert code == 0
+    path = session.accepted / "accuracy-demo-digits.csv"
+    assert f"{path}:" in out
+    assert "ni student: new, 90.1 ± 0.1 (n = 3, cpu)" in out
+    before = path.read_bytes()
+    code, out, _ = ask(session, "accept", "--seeds", str(SEEDS))
+    assert (code, out) == (0, f"{path}:\nas it was\n")
+    assert path.read_bytes() == before
+
+
+def test_too_few_seeds_are_one_line_and_exit_code_2(ask: Ask, session: Session) -> None:
+    code, out, err = ask(session, "accept", "--seeds", "2")
+    assert (code, out, err) == (2, "", ["error: --seeds 2: 3 or more to accept"])
+
+
+def test_without_accepted_numbers_is_exit_code_3_before_anything_runs(
+    ask: Ask, session: Session
+) -> None:
+    code, out, err = ask(session, "check")
+    assert (code, out, len(err)) == (3, "", 1)
+    assert "accuracy-demo-digits.csv: no accepted numbers" in err[0]
+    assert not session.runs.exists()
+
+
+def test_other_seeds_pass(ask: Ask, accepted: Session) -> None:
+    write_records(accepted.runs, range(7, 9))
+    code, out, _ = ask(accepted, "check", "--first-seed", "7", "--seeds", "2")
+    assert code == 0
+    assert out.splitlines()[-1] == "12 numbers: 12 same"
+
+
+@pytest.mark.parametrize(("shift", "verdict"), [(-0.1, "worse"), (0.08, "better")])
+def test_a_moved_student_fails_either_way(
+    ask: Ask, accepted: Session, shift: float, verdict: str
+) -> None:
+    write_records(accepted.runs, range(7, 8), shift)
+    code, out, _ = ask(accepted, "check", "--first-seed", "7", "--json")
+    found = json.loads(out)
+    assert code == 1
+    assert found["failed"] == {}
+    caught = {(d["row"], d["column"], d["verdict"]) for d in found["differences"] if d["fails"]}
+    assert caught == {(row, "student", verdict) for row in ("di", "ni")}
+
+
+def test_records_of_another_device_are_refused(ask: Ask, accepted: Session) -> None:
+    write_records(accepted.runs, range(7, 8), device="cuda (NVIDIA H100)")
+    code, out, err = ask(accepted, "check", "--first-seed", "7")
+    assert (code, out) == (2, "")
+    assert err[-1].startswith("error: accuracy-demo-digits: the accepted numbers are of cpu")
+
+
+def test_numbers_of_another_machine_are_refused_before_anything_runs(
+    ask: Ask, session: Session
+) -> None:
+    write_records(session.runs, range(SEEDS), device="cuda (NVIDIA H100)")
+    assert session.run("accept", "--seeds", str(SEEDS)) == 0
+    code, _, err = ask(session, "check", "--first-seed", "7")
+    assert code == 2
+    assert err == [
+        "error: accuracy-demo-digits: the accepted numbers are of NVIDIA H100, this is cpu: "
+        "not compared"
+    ]
+
+
+def test_a_failed_cell_is_a_failed_check(
+    ask: Ask, accepted: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no")
+
+    monkeypatch.setattr("benchmarks.kinds.classifier.run", fail)
+    code, out, err = ask(accepted, "check", "--first-seed", "7", "--json")
+    assert code == 1
+    found = json.loads(out)
+    (line,) = (line for line in err if line.startswith("failed: "))
+    assert list(found["failed"].values()) == [line.removeprefix("failed: ")]
+    assert found["differences"] == []
+
+
+def test_a_first_seed_below_zero_is_a_wrong_request(ask: Ask, session: Session) -> None:
+    code, _, err = ask(session, "check", "--first-seed", "-1")
+    assert (code, err) == (2, ["error: --first-seed -1: 0 or more"])

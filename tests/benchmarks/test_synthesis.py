@@ -1,0 +1,61 @@
+"""A synthesis cell: what it leaves beside the images."""
+
+import csv
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.grids import GAP, SCALE
+from benchmarks.kinds import Metrics
+from benchmarks.kinds.synthesis import GRID, LOSSES, Recipe, run
+from benchmarks.models import WEIGHTS, Classifier, save_classifier
+from benchmarks.work import DataSource, Machine, Work
+from naturalinversion.teacher import CIFAR10_MEAN, CIFAR10_STD, Teacher
+
+NI = {"iterations": 5, "latent": 8, "generator_width": 0.1, "shared_batch": 8}
+
+
+@pytest.fixture
+def make(
+    tmp_path: Path, make_teacher: Callable[..., Teacher]
+) -> Callable[..., tuple[Metrics, Path]]:
+    def make(**settings: object) -> tuple[Metrics, Path]:
+        """Two batches of eight images of four classes by NI."""
+        inputs = {"teacher": tmp_path / "teacher"}
+        for folder in (inputs["teacher"], tmp_path / "cell"):
+            folder.mkdir()
+        description = Classifier("resnet18", 4, 0.0625, 16, CIFAR10_MEAN, CIFAR10_STD)
+        save_classifier(inputs["teacher"] / WEIGHTS, make_teacher().model, description)
+        log = logging.getLogger("test")
+        work = Work(tmp_path / "cell", inputs, Machine(), DataSource(tmp_path), "ni", log)
+        return run(work, Recipe("ni", NI | settings, 2, 8, 0)), work.folder
+
+    return make
+
+
+@pytest.mark.parametrize("one_to_one", [True, False])
+def test_the_course_of_the_training_is_kept_and_its_end_recorded(
+    one_to_one: bool, make: Callable[..., tuple[Metrics, Path]]
+) -> None:
+    """That of the first batch's generator, or of the one that all batches share (Figure 5)."""
+    metrics, folder = make(one_to_one=one_to_one)
+    with open(folder / LOSSES, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["iteration"] for row in rows] == ["0", "1", "2", "3", "4"]
+    assert {"cross_entropy", "bn_statistics", "total"} < set(rows[0])
+    mean = sum(float(row["total"]) for row in rows) / len(rows)
+    assert metrics["final_total"] == pytest.approx(mean)
+
+
+def test_the_grid_takes_what_the_first_batch_lacks_from_the_next(
+    make: Callable[..., tuple[Metrics, Path]],
+) -> None:
+    """Two of every class in a batch of eight, so two batches fill four of six rows."""
+    _, folder = make()
+    sheet = np.asarray(Image.open(folder / GRID))[::SCALE, ::SCALE]
+    column = [(sheet[row * (16 + GAP) :][:16, :16] == 255).all() for row in range(6)]
+    assert column == [False] * 4 + [True] * 2

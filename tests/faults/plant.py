@@ -1,0 +1,186 @@
+"""Plant one fault at a time in a copy of the packages, and see whether ``check`` finds it.
+
+    python tests/faults/plant.py                         the unharmed copy, then every fault
+    python tests/faults/plant.py --seeds 2 bn-prior-off  one of them
+
+Prints for each what caught it. Exit code 0 if the unharmed copy passes and every fault is found, 1
+if not, 2 if a fault can't be planted or the check can't run. Seeds are counted from 100, so that
+none of them is among the accepted ones.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("naturalinversion", "baselines", "benchmarks", "reports")
+UNHARMED = "unharmed"
+
+
+class PlantError(Exception):
+    """A fault's text is not in its file exactly once, or the check didn't come to an answer."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """``old`` in ``file`` becomes ``new``."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+    def planted(self, root: Path) -> str:
+        """The source with the fault in it. Raises `PlantError`."""
+        source = (root / self.file).read_text("utf-8")
+        if (count := source.count(self.old)) != 1:
+            raise PlantError(f"{self.name}: its text is {count} times in {self.file}, not once")
+        return source.replace(self.old, self.new)
+
+
+FAULTS = (
+    Fault(  # the weight of R_BN is zero, whatever the recipe says
+        "bn-prior-off",
+        "naturalinversion/inversion.py",
+        "total = torch.stack([getattr(weights, n) * t for n, t in terms.items()]).sum()",
+        "total = torch.stack(\n"
+        "            [getattr(weights, n) * t * (n != 'bn_statistics') for n, t in terms.items()]\n"
+        "        ).sum()",
+    ),
+    Fault(  # R_BN compares variances only
+        "bn-means-ignored",
+        "naturalinversion/priors.py",
+        "terms: list[Tensor] = [norm(layer.mean - layer.running_mean) for layer in layers]",
+        "terms: list[Tensor] = []",
+    ),
+    Fault(  # the teacher is trained on plain pixels, the images are made for normalised ones
+        "no-normalisation",
+        "benchmarks/augmentation.py",
+        "return images.float().sub_((mean * 255).view(shape)).div_((std * 255).view(shape))",
+        "return images.float().div_(255)",
+    ),
+    Fault(  # networks are trained on normalised images and tested on plain pixels
+        "test-images-plain",
+        "benchmarks/training/source.py",
+        "        return normalise(self.images[index], self.mean, self.std)\n",
+        "        images = self.images[index]\n"
+        "        return images.float() / (255 if images.dtype == torch.uint8 else 1)\n",
+    ),
+    Fault(  # the labels in the store are not the ones the images were made for
+        "labels-shifted",
+        "naturalinversion/synthesis.py",
+        "write_shard(folder, index, batch.images, batch.labels)",
+        "write_shard(folder, index, batch.images, (batch.labels + 1) % teacher.num_classes)",
+    ),
+    Fault(  # batch norms use and overwrite the statistics that are to be matched
+        "teacher-in-train-mode",
+        "naturalinversion/teacher.py",
+        "self.model = model.eval().requires_grad_(False)",
+        "self.model = model.train().requires_grad_(False)",
+    ),
+    Fault(  # predictions are sharpened where they should be softened
+        "temperature-inverted",
+        "benchmarks/training/losses.py",
+        "    factor = temperature**2 if scale_by_temperature_squared else 1.0\n",
+        "    temperature = 1 / temperature\n    factor = 1.0\n",
+    ),
+    Fault(  # what is darker than black comes out bright
+        "pixels-not-clamped",
+        "naturalinversion/images.py",
+        "return (images.clamp(0, 1) * 255).round().to(torch.uint8)",
+        "return (images * 255).round().to(torch.int64).remainder(256).to(torch.uint8)",
+    ),
+    Fault(  # NaturalInversion without Adaptive Channel Scaling, in every row
+        "channel-scaling-off",
+        "naturalinversion/generated_images.py",
+        "return images if self.scale is None else images * self.scale",
+        "return images if self.scale is None else images * self.scale.clamp(1, 1)",
+    ),
+)
+
+
+def copy_packages(to: Path) -> None:
+    """The packages of the working tree with the accepted numbers, without what they made."""
+    leave = shutil.ignore_patterns("__pycache__", "out")
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, to / package, ignore=leave)
+
+
+def plant(fault: Fault, root: Path) -> None:
+    """Change the copy in ``root``. Raises `PlantError`."""
+    (root / fault.file).write_text(fault.planted(root), "utf-8")
+
+
+def check(root: Path, runs: Path, options: Sequence[str]) -> list[str]:
+    """Run ``check`` of the copy; what failed in it, nothing if it passed. Raises `PlantError`."""
+    command = [sys.executable, "-m", "benchmarks", "check", "--runs-dir", str(runs), "--json"]
+    data = Path(os.environ.get("NATURALINVERSION_DATA", "data")).absolute()
+    environment = os.environ | {"PYTHONPATH": str(root), "NATURALINVERSION_DATA": str(data)}
+    done = subprocess.run(
+        [*command, *options], cwd=root, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    if done.returncode not in (0, 1) or not done.stdout:
+        raise PlantError(f"check ended with exit code {done.returncode}")
+    found = json.loads(done.stdout)
+    caught = [f"cell failed: {error}" for error in found["failed"].values()]
+    caught += [
+        f"{one['row']} {one['column']} {one['verdict']}"
+        for one in found["differences"]
+        if one["fails"]
+    ]
+    if bool(caught) != bool(done.returncode):
+        raise PlantError(f"exit code {done.returncode}, yet {len(caught)} numbers failed")
+    return caught
+
+
+def examine(fault: Fault | None, options: Sequence[str]) -> list[str]:
+    """Copy, plant, check with a fresh runs folder; None plants nothing."""
+    with tempfile.TemporaryDirectory(prefix="faults-") as folder:
+        root = Path(folder) / "copy"
+        copy_packages(root)
+        if fault is not None:
+            plant(fault, root)
+        return check(root, Path(folder) / "runs", options)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Every fault asked for, one line each."""
+    known = {fault.name: fault for fault in FAULTS}
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("faults", nargs="*", help=f"{UNHARMED}, {', '.join(known)}; default: all")
+    parser.add_argument("--seeds", type=int, default=2, help="of each check")
+    parser.add_argument("--first-seed", type=int, default=100)
+    parser.add_argument("--options", default="", help="more for check, e.g. '--device cpu'")
+    given = parser.parse_args(arguments)
+    names = given.faults or [UNHARMED, *known]
+    if unknown := [name for name in names if name != UNHARMED and name not in known]:
+        parser.error(f"unknown fault '{unknown[0]}': {UNHARMED}, {', '.join(known)}")
+    seeds = ("--seeds", str(given.seeds), "--first-seed", str(given.first_seed))
+    missed = 0
+    for name in names:
+        print(f"{name} …", file=sys.stderr)
+        try:
+            caught = examine(known.get(name), [*seeds, *shlex.split(given.options)])
+        except PlantError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        right = bool(caught) != (name == UNHARMED)
+        missed += not right
+        answer = "; ".join(caught) if caught else "passed"
+        print(f"{name:22} {'ok' if right else 'WRONG':6} {answer}", flush=True)
+    print(f"{len(names) - missed} of {len(names)} as they should be")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
