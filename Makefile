@@ -50,13 +50,13 @@ plan-all: setup  ## say what all of them would run and how long it takes
 claims: setup  ## the paper's 190 numbers beside what was measured, with a verdict each
 	$(RUN) claims $(ARGS)
 
-check-accuracy: setup  ## make the regression's cells and compare with reports/accepted/
+check-accuracy: setup  ## hold accuracy numbers against the accepted ones
 	$(RUN) check $(WHAT) $(ARGS)
 
 accept-accuracy: setup  ## write reports/accepted/ from records of SEEDS seeds
 	$(RUN) accept $(WHAT) $(ARGS)
 
-check-faults: setup  ## plant faults in a copy and see the regression catch them
+check-faults: setup  ## plant faults in a copy and see whether check-accuracy finds each
 	$(BIN)/python tests/faults/plant.py $(ARGS)
 
 report: setup  ## write the report again from the records

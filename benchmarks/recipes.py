@@ -5,11 +5,13 @@ what it sets; later layers win. Command-line overrides (``--set di.settings.iter
 last. Unknown keys and wrong types are errors wherever they come from.
 """
 
+import copy
 import hashlib
 import inspect
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -206,6 +208,7 @@ def build_method(name: str, settings: dict[str, Any]) -> Any:
     return cls(**{k: msgspec.convert(v, hints[k], strict=False) for k, v in settings.items()})
 
 
+@cache
 def _read(path: Path) -> RecipeFile:
     try:
         return msgspec.toml.decode(path.read_bytes(), type=RecipeFile)
@@ -227,7 +230,7 @@ def _merge(into: dict[str, Any], values: dict[str, Any]) -> None:
         if isinstance(value, dict) and isinstance(into.get(key), dict):
             _merge(into[key], value)
         else:
-            into[key] = dict(value) if isinstance(value, dict) else value
+            into[key] = copy.deepcopy(value)  # a file is read once: nothing may be merged into it
 
 
 def _parse_override(text: str) -> tuple[str, list[str], Any]:

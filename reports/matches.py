@@ -95,11 +95,10 @@ def _gain(number: Published, view: View, lines: Sequence[Mapping[str, Any]]) -> 
         return None
     other = max(row.values(), key=lambda line: float(line["mean"]))
     values = dict(zip(other["seeds"], other["values"], strict=True))
-    shared = [seed for seed in own["seeds"] if seed in values]
     gains = [
         value - values[seed]
         for seed, value in zip(own["seeds"], own["values"], strict=True)
-        if seed in shared
+        if seed in values
     ]
     if not gains:
         return None

@@ -32,7 +32,9 @@ def notes(view: View, frame: pd.DataFrame, second: str = "underlined") -> list[s
 
 def about_columns(view: View) -> list[str]:
     """What the columns say of themselves, and what of their methods is assumed."""
-    lines = [f"{column.title}: {column.note}" for column in view.columns if column.note]
+    # A method's note stands in each of its columns; a reader needs it once.
+    said = ((column.method or column.title, column.note) for column in view.columns if column.note)
+    lines = [f"{name}: {note}" for name, note in dict.fromkeys(said)]
     return [line if line.endswith(".") else f"{line}." for line in lines]
 
 

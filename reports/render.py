@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
+from reports.claims import ledger
 from reports.page import render_page
 from reports.records import RecordError, load_all, write_atomically
 from reports.sheet import make_sheet
@@ -33,13 +32,13 @@ def render(
     runs: Path,
     out: Path,
     views: Sequence[Path] | None = None,
-    claims: pd.DataFrame | None = None,
+    protocol: Mapping[str, float] | None = None,
 ) -> Rendered:
     """Write ``out/<view>.md .csv .tex`` and its figures for each view, and ``out/report.html``.
 
-    Without ``views``, all of ``runs/views/*.json``. ``claims`` is the ledger for the page's claims.
-    RecordError, before anything is written, if a record or view cannot be read or a table cannot be
-    made of them.
+    Without ``views``, all of ``runs/views/*.json``. With ``protocol``, which `reports.claims.ledger`
+    needs, the page has the paper's claims. RecordError, before anything is written, if a record or
+    view cannot be read or a table cannot be made of them.
     """
     files = sorted((runs / "views").glob("*.json")) if views is None else list(views)
     if not files:
@@ -58,6 +57,7 @@ def render(
             if name in written or name == PAGE:
                 raise RecordError(f"{file}: its {name} would overwrite another file of that name")
             written[name] = data
+    claims = None if protocol is None else ledger(read_views, records, protocol)
     written[PAGE] = render_page(sheets, records, runs, claims).encode()
     try:
         out.mkdir(parents=True, exist_ok=True)

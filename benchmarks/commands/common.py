@@ -10,6 +10,7 @@ from benchmarks.cells import Cell, closure
 from benchmarks.engine import Summary, run
 from benchmarks.errors import UsageError
 from benchmarks.expansion import Expansion, expand
+from benchmarks.fidelity.extractors import find
 from benchmarks.options import How, What, Where
 from benchmarks.output import result, result_json, say
 from benchmarks.specs import read_table, tables
@@ -76,8 +77,11 @@ def finish_tables(expansions: Sequence[Expansion], where: Where, how: How, json:
 
 def make_cells(expansions: Sequence[Expansion], where: Where, how: How) -> Summary:
     """Make all cells that aren't done; says on stderr which failed."""
+    targets = [cell for expansion in expansions for cell in expansion.targets]
+    for name in {cell.recipe["extractor"] for cell in targets if cell.kind == "fidelity"}:
+        find(name, where.inception_weights, where.download)  # missing weights are said now
     summary = run(
-        [cell for expansion in expansions for cell in expansion.targets],
+        targets,
         where.runs_dir,
         how.machine(),
         where.data(),

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,13 @@ from markupsafe import Markup
 
 from reports.page import text
 from reports.page.ledger import ledger_of
-from reports.page.section import methods_of, section_of
+from reports.page.pictures import once_each
+from reports.page.section import section_of
 from reports.page.uses import uses_of
 from reports.records import Record
 from reports.sheet import Sheet
 
-GROUPS = ("Tables", "Figures", "Comparisons")
+GROUPS = {"table": "Tables", "figure": "Figures", "": "Comparisons"}  # by how a view's table begins
 
 
 def render_page(
@@ -35,62 +35,49 @@ def render_page(
     runs: Path,
     claims: pd.DataFrame | None = None,
 ) -> str:
-    """The page of some views; ``runs`` is where their pictures lie, ``claims`` the ledger.
+    """The page of some views; ``runs`` is where their pictures lie.
 
-    ``claims`` has the columns that `reports.page.ledger.COLUMNS` names. Raises ValueError if one
-    is missing.
+    ``claims`` is the ledger of `reports.claims.ledger`; ValueError if it lacks a column.
     """
-    sheets = sorted(sheets, key=_place)
+    groups = list(GROUPS)
+    sheets = sorted(sheets, key=lambda sheet: groups.index(_group(sheet)))
     views = [sheet.view for sheet in sheets]
-    names = [f"{_slug(view.name)}-{index}" for index, view in enumerate(views, start=1)]
-    uses = uses_of(dict(zip(names, views, strict=True)), records)
+    uses = uses_of(views, records)
     ledger = ledger_of(claims, views, records) if claims is not None else None
     linked = {key for claim in ledger.claims for _, key in claim["links"]} if ledger else set()
     used = sorted(
         (records[key] for key in uses.keys() | linked), key=lambda r: (r.kind, r.label, r.key)
     )
-    script, style = (_own(f"report.{kind}") for kind in ("js", "css"))
     sections = [
-        section_of(name, sheet, records, runs, uses, ledger)
-        for name, sheet in zip(names, sheets, strict=True)
+        section_of(place, sheet, records, runs, uses, ledger) for place, sheet in enumerate(sheets)
     ]
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            policy=f"default-src 'none'; img-src data:; script-src {_source(script)}; "
-            f"style-src {_source(style)}",
-            script=Markup(script),
-            style=Markup(style),
-            sections=sections,
-            contents={
-                title: [
-                    section
-                    for section, sheet in zip(sections, sheets, strict=True)
-                    if kind == _place(sheet)
-                ]
-                for kind, title in enumerate(GROUPS)
-            },
-            ledger=ledger,
-            methods=_unique(method for view in views for method in methods_of(view)),
-            datasets=_unique(view.dataset for view in views),
-            scales=_unique(view.scale for view in views),
-            records=used,
-            labels={record.key: record.label for record in used},
-            filterable={record.key: uses.attributes(record.key) for record in used},
-            environments=_environments(used),
-            seconds=sum(record.cost.seconds for record in used),
-            newest=max((record.provenance.started for record in used), default=""),
-        )
-    )
+    once_each([shown for section in sections for shown in section["pictures"]])
+    contents: dict[str, list[dict[str, Any]]] = {title: [] for title in GROUPS.values()}
+    for section, sheet in zip(sections, sheets, strict=True):
+        contents[GROUPS[_group(sheet)]].append(section)
+    script, style = (_own(f"report.{kind}") for kind in ("js", "css"))
+    values = {
+        "policy": f"default-src 'none'; img-src data:; script-src {_source(script)}; "
+        f"style-src {_source(style)}",
+        "script": Markup(script),
+        "style": Markup(style),
+        "sections": sections,
+        "contents": contents,
+        "ledger": ledger,
+        "uses": uses,
+        "datasets": list(dict.fromkeys(view.dataset for view in views)),
+        "scales": list(dict.fromkeys(view.scale for view in views)),
+        "records": used,
+        "labels": {record.key: record.label for record in used},
+        "environments": _environments(used),
+        "seconds": sum(record.cost.seconds for record in used),
+        "newest": max((record.provenance.started for record in used), default=""),
+    }
+    return _environment().get_template("report.html.j2").render(values)
 
 
-def _place(sheet: Sheet) -> int:
-    """The group of `GROUPS` in which a reader looks for a view."""
-    kinds = ("table", "figure")
-    return next(
-        (i for i, kind in enumerate(kinds) if sheet.view.table.startswith(kind)), len(kinds)
-    )
+def _group(sheet: Sheet) -> str:
+    return next(start for start in GROUPS if sheet.view.table.startswith(start))
 
 
 def _environment() -> Environment:
@@ -101,9 +88,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        duration=text.duration, metric=text.metric, json=text.pretty, list_json=text.compact
-    )
+    environment.filters.update(duration=text.duration, metric=text.metric, json=text.pretty)
     return environment
 
 
@@ -117,14 +102,6 @@ def _environments(records: Sequence[Record]) -> list[dict[str, Any]]:
         )
         group["count"] += 1
     return list(groups.values())
-
-
-def _unique(names: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(names))
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def _own(file: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from reports import typeset
+from reports.claims import VERDICTS
 from reports.records import Record
 from reports.views import View
 
@@ -39,10 +40,15 @@ def ledger_of(claims: pd.DataFrame, views: Sequence[View], records: Mapping[str,
         _claim(f"claim-{index}", line, titles.get(str(line["id"]), ""), records)
         for index, line in enumerate(typeset.lines_of(claims), start=1)
     ]
+    measured = {view.dataset for view in views}
+    for claim in found:  # those of a recipe or of nothing are found by the paper's data set
+        on = claim["measured_on"]
+        claim["filter_dataset"] = on if on in measured else claim["dataset"]
     counts = Counter(claim["verdict"] for claim in found)
+    order = [*VERDICTS, *(verdict for verdict in counts if verdict not in VERDICTS)]
     return Ledger(
         found,
-        dict(counts.most_common()),
+        {verdict: counts[verdict] for verdict in order if counts[verdict]},
         {claim["id"]: claim["anchor"] for claim in found},
     )
 
@@ -60,7 +66,6 @@ def _claim(
         "anchor": anchor,
         "method_title": title or texts["method"],
         "filter_method": title,
-        "filter_dataset": texts["measured_on"] or texts["dataset"],
         "n": int(_number(line["n"]) or 0),
         "published": published,
         "measured": measured,

@@ -41,6 +41,20 @@ def picture_of(
     return {**shown, "uri": _uri(data)}
 
 
+def once_each(shown: list[dict[str, Any]]) -> None:
+    """Keep each picture's data once: the first has an ``anchor``, later ones name it as ``same``.
+
+    The tables share most of their pictures, and a page of all is a third smaller so.
+    """
+    anchors: dict[str, str] = {}
+    for one in shown:
+        known = anchors.get(one["uri"], "")
+        one["anchor"] = "" if known or not one["uri"] else f"picture-{len(anchors) + 1}"
+        one["same"] = known
+        if one["anchor"]:
+            anchors[one["uri"]] = one["anchor"]
+
+
 def plate_of(plate: Plate, records: Mapping[str, Record]) -> dict[str, Any]:
     """A drawn figure as a data URI with its size in CSS pixels, and the records it is made of."""
     sources = sources_of(plate.figure)

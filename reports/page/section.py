@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,68 +11,66 @@ from reports import notes, typeset
 from reports.page.ledger import Ledger
 from reports.page.numbers import number_of
 from reports.page.pictures import picture_of, plate_of
-from reports.page.uses import Uses
+from reports.page.uses import Uses, methods_of
 from reports.records import Record
 from reports.sheet import Sheet
 from reports.views import Column, View
 
 
 def section_of(
-    name: str,
+    place: int,
     sheet: Sheet,
     records: Mapping[str, Record],
     runs: Path,
     uses: Uses,
     ledger: Ledger | None,
 ) -> dict[str, Any]:
-    """What the template needs; ``name`` is the section's anchor."""
+    """What the template needs; ``place`` counts the page's sections from 0."""
     view, frame = sheet.view, sheet.frame
-    places = typeset.decimals(frame)
-    lines = typeset.lines_of(frame)
-    titles = {column.id: column.title for column in view.columns}
-    labels = list(view.rows[0].labels)
-    numbers: list[dict[str, Any]] = []
-    for index, line in enumerate(lines):
-        head = ", ".join([titles[line["column"]], *(line[label] for label in labels)])
-        number = number_of(f"{name}-n{index}", view, head, line, places[line["column"]])
-        number["claim_anchor"] = ledger.anchors.get(line["claim"], "") if ledger else ""
-        numbers.append(number)
-    width = len(view.columns)
+    slug = re.sub(r"[^a-z0-9]+", "-", view.name.lower()).strip("-")
+    name = f"{slug}-{place + 1}"
     about_published = notes.about_published(view)
     return {
         "name": name,
+        "place": place,
         "view": view,
-        "heads": [_head(view, column) for column in view.columns],
-        "methods": methods_of(view),
+        "methods": uses.numbers(methods_of(view)),
         "better": _better(view),
         "notes": [note for note in notes.notes(view, frame) if note != about_published],
         "about_columns": notes.about_columns(view),
         "about_published": about_published,
         "has_published": notes.has_published(view),
         "footnotes": notes.footnotes(view),
-        "rows": [
-            {
-                "labels": row.labels,
-                "method": row.method,
-                "role": row.role,
-                "numbers": numbers[index * width : (index + 1) * width],
-            }
-            for index, row in enumerate(view.rows)
-        ],
-        "measured": sum(1 for line in lines if line["n"]),
-        "planned": sum(1 for line in lines if line["planned"]),
+        "heads": [_head(view, column, uses) for column in view.columns],
+        "rows": _rows(name, sheet, uses, ledger),
+        "measured": int((frame["n"] > 0).sum()),
+        "planned": int((frame["planned"] > 0).sum()),
         "plates": [plate_of(plate, records) for plate in sheet.plates],
         "pictures": [picture_of(picture, records, runs, uses) for picture in view.pictures],
     }
 
 
-def methods_of(view: View) -> list[str]:
-    """The methods that columns or rows of the view belong to, in order."""
-    items = [*view.columns, *view.rows]
-    return list(dict.fromkeys(item.method for item in items if item.method))
+def _rows(name: str, sheet: Sheet, uses: Uses, ledger: Ledger | None) -> list[dict[str, Any]]:
+    """Rows with their numbers; ``needs`` are the methods without which one is hidden."""
+    view = sheet.view
+    places = typeset.decimals(sheet.frame)
+    lines = iter(enumerate(typeset.lines_of(sheet.frame)))
+    rows = []
+    for row in view.rows:
+        numbers = []
+        for column in view.columns:
+            index, line = next(lines)
+            head = ", ".join([column.title, *row.labels.values()])
+            number = number_of(f"{name}-n{index}", view, head, line, places[column.id])
+            number["needs"] = uses.numbers({column.method, row.method} - {""})
+            number["claim_anchor"] = ledger.anchors.get(line["claim"], "") if ledger else ""
+            numbers.append(number)
+        needs = uses.numbers({row.method} - {""})
+        rows.append({"labels": row.labels, "role": row.role, "needs": needs, "numbers": numbers})
+    return rows
 
 
-def _head(view: View, column: Column) -> dict[str, Any]:
+def _head(view: View, column: Column, uses: Uses) -> dict[str, Any]:
     """A column's title without its group, what stands below it, and which way it goes."""
     grouped = column.group and column.detail == column.group
     title = column.title.removesuffix(f", {column.group}") if grouped else column.title
@@ -84,7 +83,7 @@ def _head(view: View, column: Column) -> dict[str, Any]:
         or ("baseline" if column.role == "baseline" else ""),
         "way": ("higher" if column.higher_is_better else "lower") if mixed_ways else "",
         "baseline": column.role == "baseline",
-        "method": column.method,
+        "needs": uses.numbers({column.method} - {""}),
     }
 
 

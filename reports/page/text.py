@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
+
 import msgspec
+from markupsafe import Markup
 
 
 def duration(seconds: float) -> str:
@@ -27,11 +30,8 @@ def p_value(p: float) -> str:
     return f"p = {p:.2g}" if p >= 0.001 else "p < 0.001"
 
 
-def pretty(value: object) -> str:
-    """JSON with sorted keys, a line each."""
-    return msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=2).decode()
-
-
-def compact(value: object) -> str:
-    """JSON on one line, for attributes."""
-    return msgspec.json.encode(value).decode()
+def pretty(value: object) -> Markup:
+    """JSON with sorted keys, a line each, escaped for an element's text (not for an attribute)."""
+    text = msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=2).decode()
+    # Quotes stay as they are: a page holds thousands of recipes.
+    return Markup(html.escape(text, quote=False))

@@ -62,24 +62,23 @@
     const form = document.getElementById("filters");
     const verdicts = document.getElementById("verdicts");
     const sections = all("section.table");
-    const everyMethod = all("input[name=method]", form).map((box) => box.value);
+    const boxes = all("input[name=method]", form);
     const say = (id, text) => { const place = document.getElementById(id); if (place) place.textContent = text; };
-    const list = (item, name) => JSON.parse(item.dataset[name] ?? "null") ?? [];
+    const list = (item, name) => item.dataset[name]?.split(" ").filter(Boolean) ?? [];
     const apply = () => {
       const want = new FormData(form);
-      const methods = new Set(want.getAll("method"));
-      const has = (name) => methods.has(name) || !everyMethod.includes(name);
-      const some = (names) => names.length === 0 || names.some(has);
+      const has = (place) => boxes[place].checked;
+      const some = (places) => places.length === 0 || places.some(has);
       const fits = (item) => ["dataset", "scale"].every((name) => !want.get(name) || !item.dataset[name] || item.dataset[name] === want.get(name));
       const open = new Set(sections.filter((item) => fits(item) && some(list(item, "methods"))).map((item) => item.dataset.section));
       all("[data-section]").forEach((item) => { item.hidden = !open.has(item.dataset.section); });
       all("[data-all]").forEach((item) => { item.hidden = !list(item, "all").every(has); });
       all("[data-any]").forEach((item) => {
-        const places = list(item, "sections");
-        item.hidden = !some(list(item, "any")) || (places.length > 0 && !places.some((name) => open.has(name)));
+        const places = list(item, "in");
+        item.hidden = !some(list(item, "any")) || (places.length > 0 && !places.some((place) => open.has(place)));
       });
       document.getElementById("nothing").hidden = open.size > 0;
-      say("shown", `${open.size} of ${sections.length} tables, ${methods.size} of ${everyMethod.length} methods`);
+      say("shown", `${open.size} of ${sections.length} tables, ${boxes.filter((box) => box.checked).length} of ${boxes.length} methods`);
       if (!verdicts) return;
       const kinds = new Set(new FormData(verdicts).getAll("verdict"));
       const claims = all("[data-verdict]");
@@ -125,6 +124,7 @@
 
   function zooming() {
     const large = document.getElementById("large");
+    all("img[data-same]").forEach((image) => { image.src = document.getElementById(image.dataset.same).src; });
     all(".pictures img, .plate img").forEach((image) => {
       const button = document.createElement("button");
       button.type = "button";
@@ -136,6 +136,7 @@
         large.querySelector("img")?.remove();
         large.querySelector("p").textContent = image.alt;
         const copy = image.cloneNode();
+        ["id", "width", "height"].forEach((name) => copy.removeAttribute(name));
         copy.classList.toggle("smooth", Boolean(image.closest(".plate")));
         large.prepend(copy);
         large.showModal();

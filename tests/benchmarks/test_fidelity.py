@@ -306,7 +306,7 @@ def test_real_features_are_kept_by_the_pixels(
     assert len(counted) == 5, "computed otherwise"
     names = [path.name for path in (tmp_path / "cache").glob("*.safetensors")]
     assert sorted(name.split("-")[0] for name in names) == sorted(
-        [tiny.display] * 3 + [other.display]
+        [tiny.display] * 3 + [other.display] * 2
     )
 
 
@@ -573,6 +573,7 @@ def test_the_plan_counts_the_images_judged_and_the_real_ones(tiny: Extractor) ->
         own = {"images": limit, "batches": batches, "seed": 0}
         inputs = {f"images{index}": images for index in range(len(batches))}
         cell = Cell("fidelity", "judged", values | own, inputs)
-        ((step, count),) = fidelity.workload(cell, 10, 1297, 500).items()
-        assert count == expected + 1297
-        assert 0 < step.seconds(MACHINE) < 1
+        judged, real = fidelity.workload(cell, 10, 1297, 500).items()
+        assert [count for _, count in (judged, real)] == [expected, 1297]
+        assert [step.shared for step, _ in (judged, real)] == [False, True]
+        assert all(0 < step.seconds(MACHINE) < 1 for step, _ in (judged, real))

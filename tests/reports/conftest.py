@@ -1,65 +1,16 @@
-"""Small views and records, as the harness writes them."""
+"""Small views and records, and a runs folder that holds some."""
 
-import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
-from PIL import Image
 
 from reports import records as store
 from reports import views
-from reports.records import Cost, Provenance, Record
+from reports.records import Record
 from reports.views import Column, Picture, Row, View, ViewCell
-
-
-def make_record(key: str, accuracy: float = 0.9, **changes: Any) -> Record:
-    """A student's record; ``changes`` replaces fields."""
-    record = Record(
-        kind="student",
-        label=f"student-{key}",
-        key=key,
-        recipe={"seed": 0, "images": 64, "training": {"epochs": 2}},
-        inputs={},
-        metrics={"test_accuracy": accuracy},
-        cost=Cost(seconds=12.5, cpu_seconds=20.0, images=64, peak_memory_mb=300.0),
-        provenance=Provenance(
-            commit="0123456789abcdef",
-            versions={"torch": "2.15.0"},
-            device="cpu",
-            precision="fp32",
-            threads=2,
-            platform="Linux",
-            started="2026-11-22T20:00:00+00:00",
-        ),
-        artefacts={},
-    )
-    return msgspec.structs.replace(record, **changes)
-
-
-def make_view(cells: Mapping[str, ViewCell], **changes: Any) -> View:
-    """One row, ResNet-34 to VGG-11; a column per cell, methods but for one called ``T.``."""
-    view = View(
-        table="table5",
-        title="Table 5",
-        caption="Students on synthetic images.",
-        scale="demo",
-        dataset="digits",
-        published_dataset="CIFAR-10",
-        seeds=list(range(max(len(cell.records) for cell in cells.values()))),
-        metric="test_accuracy",
-        unit="%",
-        higher_is_better=True,
-        columns=[
-            Column(name, name, "baseline" if name == "T." else "method", "offline")
-            for name in cells
-        ],
-        rows=[Row("r", {"Teacher": "ResNet-34", "Student": "VGG-11"}, dict(cells))],
-        pictures=[],
-    )
-    return msgspec.structs.replace(view, **changes)
+from tests.reports.makers import make_png, make_record, make_view
 
 
 @pytest.fixture
@@ -98,11 +49,46 @@ def case() -> Callable[..., Case]:
 
 
 @pytest.fixture
+def ablation() -> Callable[..., Case]:
+    """Rows are methods, columns are metrics: ``ablation({"NI": {"fid": [46.1, 46.3]}})``.
+
+    A number of FID or of losses is the better the lower; a row called ``Real`` is a baseline.
+    """
+
+    def make(numbers: Mapping[str, Mapping[str, list[float]]], **changes: Any) -> Case:
+        metrics = list(next(iter(numbers.values())))
+        found: dict[str, Record] = {}
+        rows = []
+        for number, (name, values) in enumerate(numbers.items()):
+            keys = [f"{number:06d}{seed:06d}" for seed in range(len(values[metrics[0]]))]
+            for seed, key in enumerate(keys):
+                of_seed: dict[str, Any] = {m: values[m][seed] for m in metrics}
+                found[key] = make_record(key, metrics=of_seed, kind="fidelity")
+            baseline = name == "Real"
+            rows.append(
+                Row(
+                    name.lower(),
+                    {"Method": name},
+                    {metric: ViewCell(keys, published=None) for metric in metrics},
+                    role="baseline" if baseline else "method",
+                    method="" if baseline else name,
+                )
+            )
+        columns = [
+            Column(m, m.upper(), "method", m, higher_is_better=m not in ("fid", "loss"))
+            for m in metrics
+        ]
+        seeds = list(range(len(next(iter(numbers.values()))[metrics[0]])))
+        whole = {"columns": columns, "rows": rows, "seeds": seeds, "contest": "column"}
+        return make_view({"x": ViewCell([""], None)}, **(whole | changes)), found
+
+    return make
+
+
+@pytest.fixture
 def png() -> bytes:
     """A real picture."""
-    file = io.BytesIO()
-    Image.new("RGB", (4, 4), "teal").save(file, "PNG")
-    return file.getvalue()
+    return make_png()
 
 
 @pytest.fixture

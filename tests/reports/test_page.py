@@ -5,20 +5,26 @@ import hashlib
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 
 import msgspec
+import pandas as pd
 import pytest
 
 from reports import records as store
 from reports import views
+from reports.figures.spec import Lines, LineSeries
 from reports.page import render_page
-from reports.records import Record, RecordError
+from reports.records import Record
 from reports.render import render
+from reports.sheet import make_sheet
 from reports.views import View, ViewCell
+from tests.reports.makers import make_column
 
+Case = tuple[View, dict[str, Record]]
+MakeCase = Callable[..., Case]
 MakeRecord = Callable[..., Record]
 MakeView = Callable[..., View]
 
@@ -49,46 +55,13 @@ def rendered(runs: Path) -> str:
     return render(runs, runs.parent / "out").page.read_text()
 
 
-def test_all_files_are_written_and_nothing_else(runs: Path, tmp_path: Path) -> None:
-    result = render(runs, tmp_path / "out")
-    names = {"table5-demo-digits.md", "table5-demo-digits.csv", "table5-demo-digits.tex"}
-    assert {path.name for path in result.paths} == names | {"report.html"}
-    assert {path.name for path in (tmp_path / "out").iterdir()} == names | {"report.html"}
-    assert result.markdown == (tmp_path / "out" / "table5-demo-digits.md").read_text()
-    assert "**90.10 ± 0.10**" in result.markdown
-
-
-def test_the_same_records_make_the_same_bytes(runs: Path, tmp_path: Path) -> None:
-    first = [path.read_bytes() for path in render(runs, tmp_path / "a").paths]
-    assert first == [path.read_bytes() for path in render(runs, tmp_path / "b").paths]
-
-
-def test_only_the_views_asked_for(runs: Path, tmp_path: Path) -> None:
-    view = views.read(runs / "views" / "table5-demo-digits.json")
-    other = tmp_path / "elsewhere" / "compare-demo-digits.json"
-    views.write(other, msgspec.structs.replace(view, table="compare"))
-    result = render(runs, tmp_path / "out", [other])
-    assert result.paths[0].name == "compare-demo-digits.md"
-    assert len(result.paths) == 4
-
-
-def test_without_a_view_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match="no view to report"):
-        render(tmp_path, tmp_path / "out")
-
-
-def test_a_broken_record_changes_nothing_in_the_output(runs: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    before = [path.read_bytes() for path in render(runs, out).paths]
-    next(runs.glob("student/*/record.json")).write_text('{"schema": 1,')
-    with pytest.raises(RecordError, match="truncated"):
-        render(runs, out)
-    assert before == [path.read_bytes() for path in map(out.joinpath, _names(out))]
-
-
-def _names(out: Path) -> list[str]:
-    suffixes = [".md", ".csv", ".tex"]
-    return [*(f"table5-demo-digits{suffix}" for suffix in suffixes), "report.html"]
+def page_of(
+    view: View,
+    records: Mapping[str, Record],
+    runs: Path,
+    claims: pd.DataFrame | None = None,
+) -> str:
+    return render_page([make_sheet(view, records, runs)], records, runs, claims)
 
 
 def test_the_page_needs_nothing_from_outside(runs: Path) -> None:
@@ -130,7 +103,7 @@ def test_a_record_shows_recipe_seed_inputs_cost_versions_device_and_commit(runs:
 
 def test_costs_are_listed_for_inputs_too(runs: Path) -> None:
     costs = rendered(runs).split('id="costs"')[1].split("</section>")[0]
-    assert costs.count("<tr data-methods") == 7
+    assert costs.count("<tr data-any") == 7
     assert "7 cells, 1 min 28 s of work" in costs
 
 
@@ -155,15 +128,13 @@ def test_names_cannot_run_as_code(
         footnotes={"f": evil},
         pictures=[views.Picture(evil, evil, "k", "grid.png")],
     )
-    html = render_page([view], {"k": record}, tmp_path)
+    html = page_of(view, {"k": record}, tmp_path)
     page = Page(html)
     assert page.all("script") == [{}]
     assert "<script>alert" not in html
     assert evil in page.text
-    known = {"data-tip", "data-method", "data-methods", "data-section", "data-sections", "id"}
-    assert evil in page.values("data-method")
+    assert evil in page.values("value")  # the filter of the method
     assert not [name for _, attrs in page.tags for name in attrs if name.startswith("on")]
-    assert known & {name for _, attrs in page.tags for name in attrs} == known
 
 
 def test_only_the_page_s_own_script_and_style_may_run(runs: Path) -> None:
@@ -190,7 +161,7 @@ def test_tables_are_readable_by_a_screen_reader(runs: Path) -> None:
 
 def test_not_run_is_said_and_dashed(tmp_path: Path, new_view: MakeView) -> None:
     view = new_view({"DI": ViewCell(["gone"], 83.49, True)})
-    page = Page(render_page([view], {}, tmp_path))
+    page = Page(page_of(view, {}, tmp_path))
     assert "not run" in page.text
     assert "—" in page.text
     assert "83.49*" in page.text
@@ -226,9 +197,204 @@ def test_a_picture_that_is_not_the_record_s_is_not_shown(runs: Path, fault: str)
 
 def test_another_data_set_is_a_warning_on_the_page(tmp_path: Path, new_view: MakeView) -> None:
     cells = {"DI": ViewCell([""], 83.49)}
-    assert 'class="warning"' in render_page([new_view(cells)], {}, tmp_path)
-    same = render_page([new_view(cells, dataset="cifar10")], {}, tmp_path)
+    assert 'class="warning"' in page_of(new_view(cells), {}, tmp_path)
+    same = page_of(new_view(cells, dataset="cifar10"), {}, tmp_path)
     assert 'class="warning"' not in same
+    none = page_of(new_view({"DI": ViewCell([""], None)}), {}, tmp_path)
+    assert 'class="warning"' not in none
+    assert "The paper prints no numbers for this" in none
+
+
+def test_a_picture_of_two_tables_is_in_the_page_once(
+    runs: Path, tmp_path: Path, png: bytes
+) -> None:
+    path = runs / "views" / "table5-demo-digits.json"
+    view = views.read(path)
+    views.write(
+        path.with_name("table2-demo-digits.json"), msgspec.structs.replace(view, table="table2")
+    )
+    page = Page(rendered(runs))
+    assert len(page.values("src")) == 1
+    assert page.values("data-same") == [page.all("img")[0]["id"]]
+    assert all(attrs["alt"] for attrs in page.all("img"))
+
+
+def test_tables_come_before_figures_and_both_before_the_rest(
+    tmp_path: Path, new_view: MakeView
+) -> None:
+    cells = {"DI": ViewCell([""], None)}
+    sheets = [
+        make_sheet(new_view(cells, table=table, title=f"The {table}"), {}, tmp_path)
+        for table in ("compare", "figure2", "table1")
+    ]
+    html = render_page(sheets, {}, tmp_path)
+    assert re.findall(r"<h2 [^>]*>(The \w+)<", html) == ["The table1", "The figure2", "The compare"]
+
+
+def shown_text(html: str) -> str:
+    """What stands in the page's main part."""
+    return Page(html.split("<main")[1]).text
+
+
+def test_a_column_shows_title_detail_unit_and_which_way_it_goes(
+    tmp_path: Path, ablation: MakeCase
+) -> None:
+    view, records = ablation({"NI": {"fid": [76.0], "precision": [0.7]}})
+    text = shown_text(page_of(view, records, tmp_path))
+    assert "↑ higher is better, ↓ lower is better" in text
+    assert "FID↓ lower is better" in text
+    assert "PRECISION↑ higher is better" in text
+    cells = {"precision": view.rows[0].cells["precision"], "student": ViewCell([""], None)}
+    alike = msgspec.structs.replace(
+        view,
+        columns=[view.columns[1], make_column("student", title="Student", method="")],
+        rows=[msgspec.structs.replace(view.rows[0], cells=cells)],
+    )
+    text = shown_text(page_of(alike, records, tmp_path))
+    assert "Studentin %, offline" in text
+    assert "Higher is better." in text
+    assert "↑" not in text
+
+
+def test_a_group_stands_below_its_columns_titles(tmp_path: Path, case: MakeCase) -> None:
+    view, records = case({"a": [0.9], "b": [0.8]})
+    columns = [
+        make_column(n, title=f"DI, {n} images", group=f"{n} images", detail=f"{n} images")
+        for n in "ab"
+    ]
+    view = msgspec.structs.replace(view, columns=columns)
+    html = page_of(view, records, tmp_path)
+    assert ">DI<small>a images</small></th>" in html
+    assert '<th scope="row">DI, a images</th>' in html  # the number table says it in full
+
+
+def test_tooltips_say_interval_p_value_and_how_many_seeds(tmp_path: Path, case: MakeCase) -> None:
+    far = {"DI": [0.80, 0.81, 0.82], "NI": [0.90, 0.91, 0.93], "ADI": [0.10, 0.11, 0.12]}
+    tips = Page(page_of(*case(far), tmp_path)).values("data-tip")
+    assert all("95 % interval: " in tip for tip in tips)
+    assert re.search(r"second best, told apart from the best \(p = 0\.\d+\)", tips[0])
+    assert re.search(r"\nbest, told apart from the next \(p = 0\.\d+\)", tips[1])
+    assert "p =" not in tips[2]
+    near = {"DI": [0.90, 0.80, 0.85], "NI": [0.86, 0.85, 0.83]}
+    tips = Page(page_of(*case(near), tmp_path)).values("data-tip")
+    assert all("the seeds cannot tell apart (p = " in tip for tip in tips)
+    tips = Page(page_of(*case({"DI": [0.9], "NI": [0.8]}), tmp_path)).values("data-tip")
+    assert all("one run: noise not known" in tip for tip in tips)
+    assert all("too few seeds for a test" in tip for tip in tips)
+
+
+def test_methods_can_be_filtered_in_columns_in_rows_and_in_the_number_table(
+    tmp_path: Path, case: MakeCase, ablation: MakeCase
+) -> None:
+    columns, found = case({"T.": [0.9], "DI": [0.8], "NI": [0.9]})
+    rows, more = ablation({"NI": {"fid": [76.0]}, "Real": {"fid": [5.0]}})
+    more = {f"x{key}": msgspec.structs.replace(r, key=f"x{key}") for key, r in more.items()}
+    rows = msgspec.structs.replace(
+        rows,
+        table="table4",
+        rows=[
+            msgspec.structs.replace(
+                row,
+                cells={
+                    name: msgspec.structs.replace(cell, records=[f"x{key}" for key in cell.records])
+                    for name, cell in row.cells.items()
+                },
+            )
+            for row in rows.rows
+        ],
+    )
+    records = found | more
+    sheets = [make_sheet(view, records, tmp_path) for view in (columns, rows)]
+    page = Page(render_page(sheets, records, tmp_path))
+    boxes = [attrs["value"] for attrs in page.all("input") if attrs.get("name") == "method"]
+    assert boxes == ["DI", "NI"]  # baselines are always shown
+    assert [attrs["data-all"] for attrs in page.all("th") if "data-all" in attrs] == ["0", "1"]
+    assert [attrs["data-all"] for attrs in page.all("td") if "data-all" in attrs] == ["0", "1"]
+    numbers = [attrs for attrs in page.all("tr") if "-n" in attrs.get("id", "")]
+    assert [attrs.get("data-all", "") for attrs in numbers] == ["", "0", "1", "1", ""]
+    assert [a["data-all"] for a in page.all("tr") if "data-all" in a and "id" not in a] == ["1"]
+    cost = {a["data-any"] for a in page.all("tr") if "data-any" in a}
+    assert cost == {"", "0", "1"}
+
+
+def test_a_figure_is_in_the_page_with_its_records_or_the_reason_why_not(
+    tmp_path: Path, case: MakeCase
+) -> None:
+    view, records = case({"DI": [0.8, None], "NI": [None, None]})
+    of = {name: [list(cell.records)] for name, cell in view.rows[0].cells.items()}
+    figures = [
+        Lines(
+            f"f-{name}",
+            f"Curve of {name}",
+            "Caption.",
+            "part",
+            "accuracy",
+            [0.5],
+            [LineSeries(name, keys, "test_accuracy")],
+        )
+        for name, keys in of.items()
+    ]
+    view = msgspec.structs.replace(view, figures=figures)
+    html = page_of(view, records, tmp_path)
+    drawn, missing = re.findall(r'<figure class="plate">.*?</figure>', html, re.DOTALL)
+    image = Page(drawn).all("img")[0]
+    assert image["alt"] == "Curve of DI: Caption."
+    assert image["src"].startswith("data:image/png;base64,")
+    assert int(image["width"]) > int(image["height"]) > 100
+    assert "Made of 1 of 2 records" in drawn
+    assert f'href="#record-{next(iter(records))}"' in drawn
+    assert "table5-demo-digits-f-DI.svg" in drawn
+    assert "not run: NI" in missing
+    assert Page(missing).all("img") == []
+
+
+def claims_frame(**changes: object) -> pd.DataFrame:
+    line = {
+        **{"id": "t/c/a/b/ni/m", "table": "table5", "dataset": "cifar10", "teacher": "resnet34"},
+        **{"student": "vgg11", "method": "ni", "metric": "test_accuracy", "published": 93.72},
+        **{"unit": "%", "measured": 90.5, "sd": 0.25, "n": 3, "scale": "demo"},
+        **{"measured_on": "digits", "difference": None, "verdict": "not comparable"},
+        **{
+            "reason": "digits, not cifar10",
+            "note": "A <b>note</b>.",
+            "records": "000000000000 gone",
+        },
+    }
+    none = {"measured": None, "sd": None, "n": 0, "scale": "", "measured_on": "", "records": ""}
+    other = (
+        line
+        | none
+        | {"id": "other", "verdict": "not run", "metric": "fid", "unit": "", "published": 0.5}
+    )
+    return pd.DataFrame([line | changes, other])
+
+
+def test_claims_are_a_table_with_verdicts_counted(tmp_path: Path, case: MakeCase) -> None:
+    view, records = case({"NI": [0.905]})
+    row = view.rows[0]
+    cell = msgspec.structs.replace(row.cells["NI"], claim="t/c/a/b/ni/m")
+    view = msgspec.structs.replace(view, rows=[msgspec.structs.replace(row, cells={"NI": cell})])
+    html = page_of(view, records, tmp_path, claims_frame())
+    section = html.split('<section id="claims"')[1].split("</section>")[0]
+    page = Page(section)
+    assert [a["value"] for a in page.all("input")] == ["not comparable", "not run"]
+    assert "not comparable 1" in page.text
+    rows = [attrs for attrs in page.all("tr") if "data-verdict" in attrs]
+    assert [a["data-dataset"] for a in rows] == ["digits", "cifar10"]
+    assert [a.get("data-all") for a in rows] == ["0", None]  # a claim that the page shows as NI's
+    assert "93.72" in page.text
+    assert "90.50 ± 0.25 n=3" in page.text
+    assert "0.5000" in page.text
+    assert "A <b>note</b>." in page.text
+    assert 'href="#record-000000000000"' in section
+    assert "gone" not in section
+    assert 'href="#claim-1"' in html  # from the number that was published
+    assert 'id="claims"' not in page_of(view, records, tmp_path)
+
+
+def test_claims_of_another_make_are_refused(tmp_path: Path, case: MakeCase) -> None:
+    with pytest.raises(ValueError, match="no column verdict"):
+        page_of(*case({"NI": [0.9]}), tmp_path, claims_frame().drop(columns="verdict"))
 
 
 def test_reports_load_neither_torch_nor_the_other_packages() -> None:

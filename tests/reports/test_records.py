@@ -153,6 +153,22 @@ def test_a_view_that_contradicts_itself_is_refused(
         views.read(tmp_path / "t.json")
 
 
+def test_a_view_of_the_first_schema_is_refused_in_one_line(
+    tmp_path: Path, new_view: MakeView
+) -> None:
+    path = tmp_path / "t.json"
+    views.write(path, new_view({"DI": ViewCell(["k"], 91.43)}))
+    old = json.loads(path.read_text())
+    old |= {"schema": 1, "metric": "test_accuracy", "unit": "%", "higher_is_better": True}
+    path.write_text(json.dumps(old))
+    with pytest.raises(RecordError, match="schema 1 is older than this program's 2") as caught:
+        views.read(path)
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert "make the view again" in message
+    assert "\n" not in message
+
+
 def test_a_footnote_must_exist(tmp_path: Path, new_view: MakeView) -> None:
     view = new_view({"DI": ViewCell(["k"], 1.0, footnote="copied")})
     with pytest.raises(RecordError, match="no footnote 'copied'"):

@@ -6,10 +6,11 @@ import pytest
 from scipy import stats
 
 from reports.statistics import (
+    Contest,
     bootstrap_interval,
     compare_by_seed,
     correct_for_many,
-    rank_marks,
+    judge,
     summarise,
 )
 
@@ -69,8 +70,8 @@ def test_correction_makes_many_tests_stricter_and_keeps_gaps() -> None:
     assert correct_for_many([None, None]) == [None, None]
 
 
-def marks_of(row: dict[str, dict[int, float]], higher: bool = True) -> dict[str, str]:
-    return dict(rank_marks([row], higher_is_better=higher)[0])
+def marks_of(values: dict[str, dict[int, float]], higher: bool = True) -> dict[str, str]:
+    return dict(judge([Contest(values, higher)])[0].marks)
 
 
 def test_best_and_second_when_told_apart() -> None:
@@ -83,28 +84,43 @@ def test_best_and_second_when_told_apart() -> None:
     assert marks_of(row, higher=False) == {"a": "best", "c": "second"}
 
 
+def test_the_p_value_is_that_of_the_first_against_the_next() -> None:
+    values = {"a": by_seed(1.0, 2.0, 3.5), "b": by_seed(0.5, 1.2, 2.0), "c": by_seed(0, 0, 0)}
+    verdict = judge([Contest(values, True)])[0]
+    assert verdict.p_value == compare_by_seed(values["a"], values["b"]).p_value
+
+
 def test_no_best_inside_the_noise() -> None:
     row = {"a": by_seed(0.90, 0.80, 0.85), "b": by_seed(0.86, 0.85, 0.83)}
     assert marks_of(row) == {"a": "tied", "b": "tied"}
 
 
-def test_two_seeds_cannot_tell() -> None:
-    assert set(marks_of({"a": by_seed(0.9, 0.9), "b": by_seed(0.1, 0.1)}).values()) == {"tied"}
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_one_or_two_seeds_cannot_tell(seeds: int) -> None:
+    values = {"a": by_seed(*[0.9] * seeds), "b": by_seed(*[0.1] * seeds), "c": by_seed(0.0)}
+    verdict = judge([Contest(values, True)])[0]
+    assert verdict.marks == {"a": "tied", "b": "tied"}
+    assert verdict.p_value is None
 
 
-def test_one_seed_is_marked_as_it_stands() -> None:
-    row = {"a": by_seed(0.9), "b": by_seed(0.8), "c": by_seed(0.7)}
-    assert marks_of(row) == {"a": "best", "b": "second"}
-    assert marks_of({"a": by_seed(0.9), "b": by_seed(0.9)}) == {"a": "tied", "b": "tied"}
-
-
-def test_methods_not_run_do_not_compete() -> None:
-    assert marks_of({"a": by_seed(0.9), "b": {}, "c": by_seed(0.7)}) == {"a": "best", "c": "second"}
+def test_what_was_not_run_does_not_compete() -> None:
+    assert marks_of({"a": by_seed(0.9), "b": {}, "c": by_seed(0.7)}) == {"a": "tied", "c": "tied"}
     assert marks_of({"a": by_seed(0.9), "b": {}}) == {}
+    assert marks_of({}) == {}
 
 
-def test_many_rows_raise_the_bar() -> None:
+def test_many_contests_raise_the_bar() -> None:
     near = {"a": by_seed(1.00, 1.14, 1.20), "b": by_seed(0.90, 1.00, 1.12)}
     noise = {"a": by_seed(0.90, 0.80, 0.85), "b": by_seed(0.86, 0.85, 0.83)}
-    assert rank_marks([near], higher_is_better=True)[0]["a"] == "best"
-    assert rank_marks([near, *[noise] * 9], higher_is_better=True)[0]["a"] == "tied"
+    alone = judge([Contest(near, True)])[0]
+    among = judge([Contest(near, True), *[Contest(noise, True)] * 9])[0]
+    assert (alone.marks["a"], among.marks["a"]) == ("best", "tied")
+    assert alone.p_value is not None
+    assert among.p_value is not None
+    assert alone.p_value < 0.05 < among.p_value
+
+
+def test_contests_may_go_either_way_side_by_side() -> None:
+    values = {"a": by_seed(0.90, 0.91, 0.92), "b": by_seed(0.10, 0.12, 0.11)}
+    up, down = judge([Contest(values, True), Contest(values, False)])
+    assert (up.marks["a"], down.marks["a"]) == ("best", "second")

@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 
 from reports.records import Record, RecordError
-from reports.tables import tidy, to_csv, to_latex, to_markdown
-from reports.views import Column, View, ViewCell
+from reports.tables import LIKENESS, tidy, to_csv, to_latex, to_markdown
+from reports.typeset import decimals
+from reports.views import View, ViewCell
+from tests.reports.makers import make_column
 
 MakeCase = Callable[..., tuple[View, dict[str, Record]]]
 MakeRecord = Callable[..., Record]
@@ -59,7 +61,7 @@ def test_not_run_is_an_em_dash_and_never_zero(case: MakeCase) -> None:
 
 def test_a_cell_that_the_row_does_not_have_is_an_em_dash_twice(case: MakeCase) -> None:
     view, records = case({"DI": [0.8]})
-    view = msgspec.structs.replace(view, columns=[*view.columns, Column("x", "X", "method", "")])
+    view = msgspec.structs.replace(view, columns=[*view.columns, make_column("x")])
     markdown = to_markdown(view, tidy(view, records))
     assert cells(markdown, "measured")[-1] == "—"
     assert cells(markdown, "published")[-1] == "—"
@@ -107,10 +109,19 @@ def test_best_is_bold_and_second_is_underlined(case: MakeCase) -> None:
     assert r"\underline{81.00 $\pm$ 1.00}" in latex
 
 
-def test_baselines_do_not_compete(case: MakeCase) -> None:
-    view, records = case({"T.": [0.99], "DI": [0.8], "NI": [0.9]})
-    frame = tidy(view, records)
-    assert list(frame["mark"]) == ["", "second", "best"]
+def by_place(frame: pd.DataFrame, name: str) -> dict[tuple[str, str], Any]:
+    """One column of the long form by row and column of the table."""
+    return dict(zip(zip(frame["row"], frame["column"], strict=True), frame[name], strict=True))
+
+
+def test_baseline_columns_do_not_compete(case: MakeCase) -> None:
+    seeds = [0.00, 0.01, 0.02]
+    view, records = case({n: [s + a for s in seeds] for n, a in (("T.", 0.9), ("DI", 0.5))})
+    assert list(tidy(view, records)["mark"]) == ["", ""]
+    view, records = case(
+        {n: [s + a for s in seeds] for n, a in (("T.", 0.9), ("DI", 0.5), ("NI", 0.6))}
+    )
+    assert list(tidy(view, records)["mark"]) == ["", "second", "best"]
 
 
 def test_nothing_is_bold_inside_the_noise(case: MakeCase) -> None:
@@ -120,12 +131,122 @@ def test_nothing_is_bold_inside_the_noise(case: MakeCase) -> None:
     assert "inside the noise" in markdown
 
 
-def test_lower_is_better_where_the_view_says_so(case: MakeCase) -> None:
-    view, records = case({"DI": [0.8], "NI": [0.9]}, higher_is_better=False)
-    assert list(tidy(view, records)["mark"]) == ["best", "second"]
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_nothing_is_bold_where_no_test_is_possible(case: MakeCase, seeds: int) -> None:
+    view, records = case({"DI": [0.1] * seeds, "NI": [0.9] * seeds, "ADI": [0.5] * seeds})
+    frame = tidy(view, records)
+    assert list(frame["mark"]) == ["", "tied", "tied"]
+    assert frame["p_value"].isna().all()
+    assert "**" not in to_markdown(view, frame)
+    assert r"\textbf" not in to_latex(view, frame)
 
 
-@pytest.mark.parametrize(("seeds", "said"), [(1, "no noise is known"), (2, "no test can tell")])
+def test_columns_compete_down_the_rows_each_its_own_way(ablation: MakeCase) -> None:
+    view, records = ablation(
+        {
+            "DI": {"fid": [120.0, 121.0, 119.0], "precision": [0.60, 0.61, 0.62]},
+            "NI": {"fid": [76.0, 76.5, 75.0], "precision": [0.67, 0.66, 0.69]},
+            "ADI": {"fid": [90.0, 91.0, 92.0], "precision": [0.40, 0.41, 0.42]},
+        }
+    )
+    frame = tidy(view, records)
+    assert by_place(frame, "mark") == {
+        ("di", "fid"): "",
+        ("ni", "fid"): "best",
+        ("adi", "fid"): "second",
+        ("di", "precision"): "second",
+        ("ni", "precision"): "best",
+        ("adi", "precision"): "",
+    }
+    markdown = to_markdown(view, frame)
+    assert "corrected over the columns" in markdown
+    assert "FID: lower is better" in markdown
+    assert "PRECISION: higher is better" in markdown
+
+
+def test_baseline_rows_do_not_compete(ablation: MakeCase) -> None:
+    view, records = ablation(
+        {
+            "DI": {"fid": [120.0, 121.0, 119.0]},
+            "NI": {"fid": [76.0, 76.5, 75.0]},
+            "Real": {"fid": [5.0, 5.1, 5.2]},
+        }
+    )
+    marks = by_place(tidy(view, records), "mark")
+    assert marks == {("di", "fid"): "second", ("ni", "fid"): "best", ("real", "fid"): ""}
+
+
+def test_groups_of_a_row_compete_among_themselves(case: MakeCase) -> None:
+    seeds = [0.00, 0.01, 0.03]
+    view, records = case(
+        {n: [a + s for s in seeds] for n, a in (("a", 0.9), ("b", 0.8), ("c", 0.3), ("d", 0.4))}
+    )
+    groups = {
+        "a": "training images",
+        "b": "training images",
+        "c": "test images",
+        "d": "test images",
+    }
+    columns = [make_column(n, title=f"{n}, {g}", group=g, detail=g) for n, g in groups.items()]
+    view = msgspec.structs.replace(view, columns=columns)
+    frame = tidy(view, records)
+    assert list(frame["mark"]) == ["best", "second", "second", "best"]
+    markdown = to_markdown(view, frame)
+    assert "| a, training images |" in markdown  # the group is in the title, not once more below it
+
+
+def test_unlike_metrics_of_a_row_do_not_compete(case: MakeCase) -> None:
+    view, records = case({"DI": [0.1], "NI": [0.9]})
+    columns = [make_column("DI"), make_column("NI", metric="loss", higher_is_better=False)]
+    view = msgspec.structs.replace(view, columns=columns)
+    key = view.rows[0].cells["NI"].records[0]
+    records[key] = msgspec.structs.replace(records[key], metrics={"loss": 0.2})
+    assert list(tidy(view, records)["mark"]) == ["", ""]
+
+
+def test_the_p_value_of_the_first_two_is_in_the_csv(case: MakeCase) -> None:
+    view, records = case(
+        {"DI": [0.80, 0.81, 0.82], "NI": [0.90, 0.91, 0.93], "ADI": [0.50, 0.51, 0.52]}
+    )
+    frame = pd.read_csv(io.StringIO(to_csv(tidy(view, records))))
+    first, second, third = frame["p_value"]
+    assert first == second < 0.05
+    assert pd.isna(third)
+
+
+def test_decimals_are_those_of_the_column(ablation: MakeCase) -> None:
+    view, records = ablation(
+        {"NI": {"fid": [76.04], "precision": [0.6797], "kid": [0.001234], "loss": [0.0]}}
+    )
+    frame = tidy(view, records)
+    assert decimals(frame) == {"fid": 2, "precision": 4, "kid": 6, "loss": 2}
+    assert cells(to_markdown(view, frame), "measured")[2:] == [
+        *("76.04", "0.6797", "0.001234", "0.00"),
+    ]
+    assert "76.04 & 0.6797 & 0.001234" in to_latex(view, frame)
+
+
+def test_a_cell_may_have_a_metric_of_its_own(case: MakeCase, new_record: MakeRecord) -> None:
+    view, records = case({"DI": [0.5], "NI": [0.6]})
+    view = msgspec.structs.replace(
+        view, columns=[make_column(n, metric="mixing_{method}") for n in ("DI", "NI")]
+    )
+    named = {
+        n: msgspec.structs.replace(c, metric=f"mixing_{n}") for n, c in view.rows[0].cells.items()
+    }
+    view = msgspec.structs.replace(view, rows=[msgspec.structs.replace(view.rows[0], cells=named)])
+    for cell in named.values():
+        records[cell.records[0]] = new_record(cell.records[0], metrics={cell.metric: 0.25})
+    frame = tidy(view, records)
+    assert list(frame["mean"]) == [25.0, 25.0]
+    assert list(frame["metric"]) == ["mixing_DI", "mixing_NI"]
+    assert list(frame["mark"]) == ["tied", "tied"]  # one column's metric, whatever the cells say
+    assert "mixing in %: higher is better" in to_markdown(view, frame)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"), [(1, "With n = 1 no test can tell"), (2, "With n = 2 no test can tell")]
+)
 def test_the_caption_says_what_few_seeds_cannot(case: MakeCase, seeds: int, said: str) -> None:
     view, records = case({"DI": [0.8] * seeds, "NI": [0.9] * seeds})
     for text in (
@@ -150,42 +271,66 @@ def test_the_caption_says_when_the_data_set_is_another(case: MakeCase) -> None:
 
 def test_protocols_are_in_the_head_and_in_the_caption(new_view: MakeView) -> None:
     view = new_view({"DAFL": ViewCell([""], 92.22), "DI": ViewCell([""], 91.43)})
-    columns = [Column("DAFL", "DAFL", "method", "joint"), Column("DI", "DI", "method", "offline")]
+    columns = [make_column("DAFL", detail="joint"), make_column("DI", note="assumed: rate")]
     view = msgspec.structs.replace(view, columns=columns)
     markdown = to_markdown(view, tidy(view, {}))
     assert "DAFL (joint)" in markdown
-    assert "Protocol offline: DI." in markdown
+    assert "DI (offline)" in markdown
+    assert "- DI: assumed: rate." in markdown
     assert "Best and second are taken over both protocols" in markdown
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"recipe": {"images": 128}},
-        {"recipe": {"images": 64, "scale": "paper"}},
-        {"recipe": {}},
-        {"metrics": {"test_accuracy": 0.9, "images": 128}},
-        {"metrics": {"test_accuracy": 0.9, "extractor": "inception"}},
-    ],
-)
+def test_a_table_that_the_paper_has_no_numbers_for_has_no_line_for_them(case: MakeCase) -> None:
+    view, records = case({"DI": [0.8]})
+    row = msgspec.structs.replace(view.rows[0], cells={"DI": ViewCell(list(records), None)})
+    view = msgspec.structs.replace(view, rows=[row])
+    for text in (to_markdown(view, tidy(view, records)), to_latex(view, tidy(view, records))):
+        assert "The paper prints no numbers for this" in text
+        assert "published, CIFAR-10" not in text
+
+
+@pytest.mark.parametrize("name", LIKENESS)
+@pytest.mark.parametrize("place", ["recipe", "metrics"])
 def test_unlike_numbers_never_share_a_column(
-    case: MakeCase, new_record: MakeRecord, changes: dict[str, Any]
+    case: MakeCase, new_record: MakeRecord, name: str, place: str
+) -> None:
+    view, records = case({"DI": [0.8, 0.8]})
+    first, last = records
+    for key, value in ((first, "one"), (last, "other")):
+        stated = {"metrics": {"test_accuracy": 0.9}, "recipe": {}}
+        stated[place] = {**stated[place], name: value}
+        records[key] = new_record(key, **stated)
+    with pytest.raises(RecordError, match="unlike numbers in column DI") as caught:
+        tidy(view, records)
+    assert f"{name} is one in student-{first}-{first} but other in" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_one_states_and_the_other_does_not_is_unlike(
+    case: MakeCase, new_record: MakeRecord
 ) -> None:
     view, records = case({"DI": [0.8, 0.8]})
     last = list(records)[-1]
-    records[last] = new_record(last, 0.9, **changes)
-    with pytest.raises(RecordError, match="unlike numbers in column DI") as caught:
+    records[last] = new_record(last, 0.9, recipe={})
+    with pytest.raises(RecordError, match=r"synthetic_images is 64 in .* but not stated in"):
         tidy(view, records)
-    assert "\n" not in str(caught.value)
-    assert last in str(caught.value)
+
+
+def test_columns_may_differ_in_what_a_column_may_not(
+    case: MakeCase, new_record: MakeRecord
+) -> None:
+    view, records = case({"DI": [0.8], "NI": [0.9]})
+    last = list(records)[-1]
+    records[last] = new_record(last, 0.9, recipe={"synthetic_images": 128})
+    assert len(tidy(view, records)) == 2
 
 
 def test_what_an_input_says_counts_as_the_record_s(case: MakeCase, new_record: MakeRecord) -> None:
     view, records = case({"DI": [0.8, 0.8]})
-    for key, images in zip(list(records), (64, 128), strict=True):
-        records[f"s{key}"] = new_record(f"s{key}", metrics={"images": images}, recipe={})
+    for key, pixels in zip(list(records), ("minmax", "denormalize"), strict=True):
+        records[f"s{key}"] = new_record(f"s{key}", metrics={"pixels": pixels}, recipe={})
         records[key] = new_record(key, recipe={}, inputs={"images": f"s{key}"})
-    with pytest.raises(RecordError, match=r"images is 64 in .* but 128 in"):
+    with pytest.raises(RecordError, match=r"pixels is minmax in .* but denormalize in"):
         tidy(view, records)
 
 
