@@ -13,10 +13,9 @@ from naturalinversion.teacher import Teacher
 class GeneratedImages(nn.Module):
     """The `ImageSource` of NaturalInversion: alpha * P(G(latent, label)), for N labels (N,).
 
-    ``scale`` is alpha (N, 3, 1, 1). Without a pyramid the generator's image goes through tanh
-    instead; without a scale it is 1; without either the generator's image is taken as it is. The
-    paper leaves these cases open: they are the readings of its Table 3 that this project assumes.
-    ``resample`` draws a new latent for every image rendered in training, from that generator.
+    ``scale`` is alpha's start (N, 3, 1, 1), or the constant in its place. Without a pyramid the
+    generator's image goes through ``bare`` instead. ``resample`` draws a new latent for every image
+    rendered in training, from that generator.
     """
 
     def __init__(
@@ -24,8 +23,9 @@ class GeneratedImages(nn.Module):
         teacher: Teacher,
         generator: ConditionalGenerator,
         pyramid: FeatureTransferPyramid | None,
-        scale: Tensor | None,
+        scale: Tensor | float,
         *,
+        bare: nn.Module | None = None,
         latent: Tensor,
         labels: Tensor,
         rates: tuple[float, float, float],
@@ -36,7 +36,8 @@ class GeneratedImages(nn.Module):
         self.teacher = teacher
         self.generator = generator
         self.pyramid = pyramid
-        self.scale = None if scale is None else nn.Parameter(scale)
+        self.bare = nn.Identity() if bare is None else bare
+        self.scale = nn.Parameter(scale) if isinstance(scale, Tensor) else scale
         self.latent = latent  # (N, Z)
         self.one_hot = F.one_hot(labels, teacher.num_classes).to(latent.dtype)  # (N, K)
         self.rates = rates
@@ -50,9 +51,10 @@ class GeneratedImages(nn.Module):
     def optimizer(self) -> torch.optim.Optimizer:
         """Adam, with the learning rates of generator, pyramid and scale."""
         groups = [{"params": list(self.generator.parameters()), "lr": self.rates[0]}]
-        if self.pyramid is not None:
-            groups.append({"params": list(self.pyramid.parameters()), "lr": self.rates[1]})
-        if self.scale is not None:
+        heads = [*self.bare.parameters(), *(self.pyramid.parameters() if self.pyramid else ())]
+        if heads:
+            groups.append({"params": heads, "lr": self.rates[1]})
+        if isinstance(self.scale, nn.Parameter):
             groups.append({"params": [self.scale], "lr": self.rates[2]})
         return torch.optim.Adam(groups, fused=True)
 
@@ -66,9 +68,9 @@ class GeneratedImages(nn.Module):
             images = shift(images, by)
         if self.pyramid is not None:
             images = self.pyramid(images, self._maps(images))
-        elif self.scale is not None:
-            images = torch.tanh(images)
-        return images if self.scale is None else images * self.scale
+        else:
+            images = self.bare(images)
+        return images * self.scale
 
     def _maps(self, images: Tensor) -> tuple[Tensor, ...]:
         if self.feature_gradient:

@@ -12,7 +12,7 @@ where the code has 10.
 """
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,9 @@ from naturalinversion.seeds import derive, generator, seeded
 from naturalinversion.synthesis import Batch, StudentUse, Training, balanced_labels
 from naturalinversion.teacher import Teacher
 
+SharedLatents = Literal["every step", "once"]
+BareHead = Literal["auto", "conv_tanh", "tanh", "none"]
+
 
 @dataclass(kw_only=True)
 class NaturalInversion:
@@ -36,8 +39,10 @@ class NaturalInversion:
     Defaults are the published values for CIFAR-10 with ResNet-34 and batches of 256.
     ``reference_batch`` keeps the balance of the loss at other batch sizes (0: weights as they are).
     Without ``one_to_one``, one generator is trained in `prepare` for ``iterations`` steps of
-    ``shared_batch`` images with latents drawn anew in each, and every batch is a sample of it,
-    whose losses are those of that training.
+    ``shared_batch`` images, its latents drawn anew in each step or once; every batch is a sample of
+    it, whose losses are those of that training. Without ``pyramid`` the generator's image goes
+    through ``bare_head``: ``auto`` is tanh, or nothing if there is no ``channel_scaling`` either.
+    Without that the scale is ``fixed_scale``. The paper leaves these cases of its Table 3 open.
     """
 
     iterations: int = 2000
@@ -63,6 +68,9 @@ class NaturalInversion:
     pyramid_head: Head = "conv_tanh"
     feature_gradient: bool = False
     channel_scaling: bool = True
+    shared_latents: SharedLatents = "every step"
+    bare_head: BareHead = "auto"
+    fixed_scale: float = 1.0
 
     student_use: ClassVar[StudentUse] = "none"
 
@@ -91,7 +99,8 @@ class NaturalInversion:
         saved = training.restore()
         if saved is None:
             labels = balanced_labels(self.shared_batch, teacher.num_classes, derive(seed, "labels"))
-            source = self._source(labels.to(teacher.device), seed, resample=True)
+            fresh = self.shared_latents == "every step"
+            source = self._source(labels.to(teacher.device), seed, resample=fresh)
             made = self._invert(source, labels.to(teacher.device), seed, training.progress)
             saved = {"source": source.state_dict(), "losses": made.losses}
             training.save(saved)
@@ -137,13 +146,15 @@ class NaturalInversion:
                 pyramid = FeatureTransferPyramid(
                     teacher.stages, size, used=self.pyramid_stages, head=self.pyramid_head
                 )
+            bare = None if self.pyramid else self._bare_head()
             scale = torch.randn(len(labels), 3, 1, 1) + 5.0
             latent = torch.randn(len(labels), self.latent)
         source = GeneratedImages(
             teacher,
             network,
             pyramid,
-            scale if self.channel_scaling else None,
+            scale if self.channel_scaling else self.fixed_scale,
+            bare=bare,
             latent=latent.to(teacher.device, teacher.dtype),
             labels=labels,
             rates=(self.rate_generator, self.rate_pyramid, self.rate_scaling),
@@ -151,6 +162,13 @@ class NaturalInversion:
             resample=generator(derive(seed, "latents")) if resample else None,
         )
         return source.to(teacher.device, teacher.dtype)
+
+    def _bare_head(self) -> nn.Module | None:
+        head = self.bare_head
+        if head == "auto":
+            head = "tanh" if self.channel_scaling else "none"
+        mix = [nn.Conv2d(3, 3, 1)] if head == "conv_tanh" else []
+        return None if head == "none" else nn.Sequential(*mix, nn.Tanh())
 
     def _invert(
         self, source: GeneratedImages, labels: Tensor, seed: int, progress: Progress

@@ -11,11 +11,12 @@ from reports.views import View
 def notes(view: View, frame: pd.DataFrame, second: str = "underlined") -> list[str]:
     """Data, scale, seeds, n, published numbers and marks, a sentence or two each."""
     least, most = _counts(frame)
+    seeds = f"planned seeds: {', '.join(map(str, view.seeds))}"
+    if most:
+        n = f"{most}" if least == most else f"{least} to {most}"
+        seeds = f"{'mean ± sd' if most > 1 else 'single runs'}, n = {n} ({seeds})"
     lines = [
-        f"Measured on {view.dataset} at scale {view.scale}: {directions(view)}; "
-        f"{'mean ± sd' if most > 1 else 'single runs'}, "
-        f"n = {most if least == most else f'{least} to {most}'} "
-        f"(planned seeds: {', '.join(map(str, view.seeds))}).",
+        f"Measured on {view.dataset} at scale {view.scale}: {directions(view)}; {seeds}.",
         about_published(view),
     ]
     if frame["reimplemented"].any():
@@ -57,17 +58,28 @@ def about_published(view: View) -> str:
 
 
 def directions(view: View) -> str:
-    """``test accuracy in %: higher is better``; with several metrics, which way each goes."""
+    """``test accuracy in %: higher is better``; with several metrics, which way each goes.
+
+    Where nothing competes, no way is better.
+    """
     ways: dict[bool, dict[str, None]] = {True: {}, False: {}}
     for column in view.columns:
         name = column.title if view.contest == "column" else column.metric.replace("_", " ")
         unit = f" in {column.unit}" if column.unit else ""
         ways[column.higher_is_better][name.partition("{")[0].strip() + unit] = None
+    if not competes(view):
+        return ", ".join([*ways[True], *ways[False]])
     return "; ".join(
         f"{', '.join(names)}: {'higher' if better else 'lower'} is better"
         for better, names in ways.items()
         if names
     )
+
+
+def competes(view: View) -> bool:
+    """Whether the view has numbers that could be best: those of columns and rows of methods."""
+    columns, rows = ([item.role for item in items] for items in (view.columns, view.rows))
+    return "method" in columns and "method" in rows
 
 
 def footnotes(view: View) -> dict[str, str]:

@@ -36,9 +36,9 @@ def render(
 ) -> Rendered:
     """Write ``out/<view>.md .csv .tex`` and its figures for each view, and ``out/report.html``.
 
-    Without ``views``, all of ``runs/views/*.json``. With ``protocol``, which `reports.claims.ledger`
-    needs, the page has the paper's claims. RecordError, before anything is written, if a record or
-    view cannot be read or a table cannot be made of them.
+    Without ``views``, all of ``runs/views/*.json``. With ``protocol``, as `reports.claims.ledger`
+    takes it, the page has the paper's claims. RecordError, before anything is written, if a record
+    or view cannot be read or a table cannot be made of them.
     """
     files = sorted((runs / "views").glob("*.json")) if views is None else list(views)
     if not files:

@@ -134,4 +134,6 @@ def judge(contests: Sequence[Contest]) -> list[Verdict]:
 def _first_two(contest: Contest) -> tuple[str, str] | None:
     means = {name: float(np.mean(list(v.values()))) for name, v in contest.values.items() if v}
     order = sorted(means, key=lambda name: means[name], reverse=contest.higher_is_better)
+    if len(order) > 2 and means[order[0]] == means[order[2]]:
+        return None  # three or more share the first place
     return (order[0], order[1]) if len(order) > 1 else None

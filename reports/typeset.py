@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -32,18 +32,34 @@ Line = Mapping[str, Any]
 Escape = Callable[[str], str]
 
 
-def decimals(frame: pd.DataFrame) -> dict[str, int]:
-    """Places by column: two for numbers such as 93.72, four for 0.7040, six for 0.001234."""
-    return {
-        str(column): places(*lines["mean"], *lines["published"])
-        for column, lines in frame.groupby("column", sort=False)
-    }
+class Decimals(NamedTuple):
+    """How many decimals the numbers of a column have."""
+
+    measured: int
+    published: int
+
+
+def decimals(frame: pd.DataFrame) -> dict[str, Decimals]:
+    """By column: measured ones by their size, published ones as they were printed."""
+    found = {}
+    for column, lines in frame.groupby("column", sort=False):
+        published = [_printed(value) for value in lines["published"] if not missing(value)]
+        as_printed = max(published, default=0)
+        found[str(column)] = Decimals(places(*lines["mean"]) or as_printed or 2, as_printed)
+    return found
 
 
 def places(*values: float | None) -> int:
-    """How many decimals show numbers of the size of ``values``; None and NaN do not count."""
-    largest = max((abs(x) for x in values if x is not None and not missing(x)), default=math.inf)
-    return 2 if largest >= 2 or largest == 0 else 4 if largest >= 0.02 else 6
+    """Decimals for numbers of the size of ``values``: 2 for 93.72, 4 for 0.7040, 6 for 0.001234.
+
+    0 if there is no number but zero and nothing.
+    """
+    largest = max((abs(x) for x in values if x is not None and not missing(x)), default=0)
+    return 0 if largest == 0 else 2 if largest >= 2 else 4 if largest >= 0.002 else 6
+
+
+def _printed(value: float) -> int:
+    return len(f"{value:.10g}".partition(".")[2])
 
 
 def number(value: float | None, places: int) -> str:
@@ -150,11 +166,11 @@ def _wide(
         found = lines_of(frame[frame["row"] == row.id])
         shown = [by_column[line["column"]] for line in found]
         measured = [
-            marks.get(line["mark"], other).format(plain(measured_text(line, count)))
+            marks.get(line["mark"], other).format(plain(measured_text(line, count.measured)))
             for line, count in zip(found, shown, strict=True)
         ]
         published = [
-            plain(published_text(view, line, count))
+            plain(published_text(view, line, count.published))
             for line, count in zip(found, shown, strict=True)
         ]
         labels = [escape(text) for text in row.labels.values()]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from reports import typeset
-from reports.claims import VERDICTS
+from reports.claims import PROTOCOL, VERDICTS
 from reports.records import Record
 from reports.views import View
 
@@ -60,7 +61,9 @@ def _claim(
     published, measured, sd, difference = (
         _number(line[name]) for name in ("published", "measured", "sd", "difference")
     )
-    places = 2 if texts["unit"] == "%" else typeset.places(published, measured)
+    # Settings such as 256,000 images or a rate of 0.05 are exact: they have no decimals to fill.
+    places = 2 if texts["unit"] == "%" else typeset.places(published)
+    show = _exact if texts["method"] == PROTOCOL else partial(typeset.number, places=places)
     return {
         **texts,
         "anchor": anchor,
@@ -70,12 +73,20 @@ def _claim(
         "published": published,
         "measured": measured,
         "difference": difference,
-        "published_text": typeset.number(published, places),
-        "measured_text": typeset.number(measured, places),
-        "sd_text": "" if sd is None else typeset.number(sd, places),
-        "difference_text": "" if difference is None else f"{difference:+.{places}f}",
+        "published_text": show(published),
+        "measured_text": show(measured),
+        "sd_text": "" if sd is None else show(sd),
+        "difference_text": "" if difference is None else _signed(difference, show),
         "links": [(records[key].label, key) for key in _keys(line["records"]) if key in records],
     }
+
+
+def _signed(difference: float, show: Callable[[float | None], str]) -> str:
+    return ("+" if difference >= 0 else "") + show(difference)
+
+
+def _exact(value: float | None) -> str:
+    return typeset.NOT_RUN if value is None else f"{value:,.10g}"
 
 
 def _titles(views: Sequence[View]) -> dict[str, str]:

@@ -13,9 +13,10 @@ MARK_WORDS = {"best": "best", "second": "second best", "tied": "level with the b
 
 
 def number_of(
-    anchor: str, view: View, head: str, line: typeset.Line, places: int
+    anchor: str, view: View, head: str, line: typeset.Line, decimals: typeset.Decimals
 ) -> dict[str, Any]:
-    """``line`` of the long form, its texts with ``places`` decimals; ``head`` says which it is."""
+    """``line`` of the long form, its texts with ``decimals``; ``head`` says which it is."""
+    places = decimals.measured
     interval = ""
     if not typeset.missing(line["ci_low"]):
         low, high = (typeset.number(line[name], places) for name in ("ci_low", "ci_high"))
@@ -24,7 +25,7 @@ def number_of(
         (seed, typeset.number(value, places), key)
         for seed, value, key in zip(line["seeds"], line["values"], line["records"], strict=True)
     ]
-    published = typeset.number(line["published"], places)
+    published = typeset.number(line["published"], decimals.published)
     if line["reimplemented"] and published != typeset.NOT_RUN:
         published += "*"
     p = "" if typeset.missing(line["p_value"]) else p_value(line["p_value"])

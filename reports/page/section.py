@@ -79,8 +79,7 @@ def _head(view: View, column: Column, uses: Uses) -> dict[str, Any]:
     mixed_ways = len({other.higher_is_better for other in view.columns}) > 1
     return {
         "title": title,
-        "small": ", ".join(part for part in (unit, column.detail) if part)
-        or ("baseline" if column.role == "baseline" else ""),
+        "small": ", ".join(part for part in (unit, column.detail) if part),
         "way": ("higher" if column.higher_is_better else "lower") if mixed_ways else "",
         "baseline": column.role == "baseline",
         "needs": uses.numbers({column.method} - {""}),
@@ -91,12 +90,14 @@ def _better(view: View) -> str:
     """The first words of a table's caption."""
     ways = {column.higher_is_better for column in view.columns}
     metrics = {(column.metric, column.unit) for column in view.columns}
+    units = {unit for _, unit in metrics}
     if len(ways) > 1:
         return "↑ higher is better, ↓ lower is better."  # the column heads have these arrows
     if len(metrics) == 1:
         said = notes.directions(view)
     else:
-        units = {unit for _, unit in metrics}
-        unit = f"in {units.pop()}, " if len(units) == 1 and units != {""} else ""
-        said = f"{unit}{'higher' if ways.pop() else 'lower'} is better"
-    return f"{said[:1].upper()}{said[1:]}."
+        parts = [f"in {units.pop()}"] if len(units) == 1 and units != {""} else []
+        if notes.competes(view):
+            parts.append(f"{'higher' if ways.pop() else 'lower'} is better")
+        said = ", ".join(parts)
+    return f"{said[:1].upper()}{said[1:]}." if said else ""

@@ -101,6 +101,12 @@
     const tip = document.getElementById("tip");
     let owner = null;
     const hide = () => { owner?.removeAttribute("aria-describedby"); owner = null; tip.hidden = true; };
+    const place = () => {
+      const box = owner.getBoundingClientRect();
+      const above = box.top - tip.offsetHeight - 6;
+      tip.style.left = `${Math.max(8, Math.min(box.left, innerWidth - tip.offsetWidth - 8))}px`;
+      tip.style.top = `${above > 0 ? above : box.bottom + 6}px`;
+    };
     const show = (event) => {
       const next = event.target.closest?.("[data-tip]");
       if (!next) { if (!tip.contains(event.target)) hide(); return; }
@@ -109,16 +115,14 @@
       owner.setAttribute("aria-describedby", "tip");
       tip.textContent = owner.dataset.tip;
       tip.hidden = false;
-      const box = owner.getBoundingClientRect();
-      const left = Math.min(box.left, innerWidth - tip.offsetWidth - 8);
-      const above = box.top - tip.offsetHeight - 6;
-      tip.style.left = `${Math.max(8, left)}px`;
-      tip.style.top = `${above > 0 ? above : box.bottom + 6}px`;
+      place();
     };
+    // A link that gets the focus may scroll into view: its tip goes with it.
+    const follow = () => { if (owner?.matches(":hover, :focus")) place(); else hide(); };
     document.addEventListener("mouseover", show);
     document.addEventListener("focusin", show);
     document.addEventListener("focusout", hide);
-    document.addEventListener("scroll", hide, { passive: true });
+    document.addEventListener("scroll", follow, { passive: true, capture: true });
     document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
   }
 

@@ -49,37 +49,59 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return render(folder / "runs", folder / "out", protocol={}).page
 
 
+class Tab:
+    """A page offline in a context of its own, with what it asked for and complained of."""
+
+    def __init__(self, browser: Any, report: Path, **options: Any) -> None:
+        self.report = report.as_uri()
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        wide = {"viewport": {"width": 1280, "height": 900}}
+        self.context = browser.new_context(**wide | options)
+        self.context.set_default_timeout(5000)
+        self.context.set_offline(True)
+        self.context.on("request", lambda request: self.requests.append(request.url))
+        self.page = self.context.new_page()
+        self.page.on("console", lambda said: self.complaints.append(f"{said.type}: {said.text}"))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def open(self) -> Any:
+        """The report as a reader finds it."""
+        self.requests.clear()
+        self.complaints.clear()
+        self.page.goto(self.report)
+        return self.page
+
+    def check(self) -> None:
+        """Whatever a test did, the page asked for nothing but itself and complained of nothing."""
+        asked = {url.partition("#")[0] for url in self.requests if not url.startswith("data:")}
+        assert (asked, self.complaints) == ({self.report}, [])
+
+
 @pytest.fixture
 def open_page(browser: Any, report: Path) -> Iterator[OpenPage]:
-    """Open the report; arguments are those of a browser context, such as ``color_scheme``.
-
-    Whatever a test does, the page must ask for nothing but itself and complain of nothing.
-    """
-    contexts, requests, complaints = [], [], []
+    """Open the report anew; arguments are those of a browser context, such as ``color_scheme``."""
+    tabs = []
 
     def open_one(**options: Any) -> Any:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-        contexts.append(context)
-        context.set_default_timeout(5000)
-        context.set_offline(True)
-        context.on("request", lambda request: requests.append(request.url))
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(report.as_uri())
-        return page
+        tabs.append(Tab(browser, report, **options))
+        return tabs[-1].open()
 
     yield open_one
-    for context in contexts:
-        context.close()
-    outside = [url for url in requests if not url.startswith(("file:", "data:"))]
-    assert (outside, complaints) == ([], [])
-    assert {url.partition("#")[0] for url in requests if url.startswith("file:")} <= {
-        report.as_uri()
-    }
+    for tab in tabs:
+        tab.check()
+        tab.context.close()
+
+
+@pytest.fixture(scope="session")
+def _tab(browser: Any, report: Path) -> Iterator[Tab]:
+    tab = Tab(browser, report)
+    yield tab
+    tab.context.close()
 
 
 @pytest.fixture
-def page(open_page: OpenPage) -> Any:
-    """The report on a wide screen, in light."""
-    return open_page()
+def page(_tab: Tab) -> Iterator[Any]:
+    """The report on a wide screen; tests that change theme or medium open a page of their own."""
+    yield _tab.open()
+    _tab.check()

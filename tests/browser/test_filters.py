@@ -55,8 +55,9 @@ def test_a_method_that_is_a_column(page: Any) -> None:
     ]
     assert page.locator(f"{COLUMNS} .results tbody tr:first-child td:visible").count() == 2
     assert page.locator(f"{COLUMNS} .numbers tbody tr:visible").count() == 6
-    assert page.locator(f"{COLUMNS} .pictures figure:visible").all_inner_texts() == [
-        "DI record of DI-images"
+    pictures = page.locator(f"{COLUMNS} .pictures figure:visible")
+    assert pictures.get_by_role("img").evaluate_all("all => all.map((one) => one.alt)") == [
+        "DI: one column per class"
     ]
 
 

@@ -16,7 +16,8 @@ def brightness(page: Any) -> float:
     return sum(parts) / 3
 
 
-def test_the_theme_can_be_chosen_and_is_remembered(page: Any) -> None:
+def test_the_theme_can_be_chosen_and_is_remembered(open_page: OpenPage) -> None:
+    page = open_page()
     button = page.locator("#theme")
     assert button.inner_text() == "Theme: auto"
     assert brightness(page) > 200
@@ -34,8 +35,10 @@ def test_the_theme_can_be_chosen_and_is_remembered(page: Any) -> None:
 def test_dark_where_the_reader_prefers_it_with_figures_on_white(open_page: OpenPage) -> None:
     page = open_page(color_scheme="dark")
     assert brightness(page) < 60
-    for image in page.locator("main img").all():
-        assert image.evaluate("i => getComputedStyle(i).backgroundColor") == "rgb(255, 255, 255)"
+    behind = page.locator("main img").evaluate_all(
+        "all => all.map((image) => getComputedStyle(image).backgroundColor)"
+    )
+    assert set(behind) == {"rgb(255, 255, 255)"}
     page.locator("#theme").click()
     assert brightness(page) > 200
 
@@ -54,9 +57,9 @@ def test_no_page_scrolls_sideways_its_tables_do(open_page: OpenPage, width: int)
 def test_pictures_are_there_and_have_words(page: Any) -> None:
     images = page.locator("main img")
     assert images.count() == 6  # two figures, and four pictures, one of them twice
-    for image in images.all():
-        assert image.get_attribute("alt").strip()
-        assert image.evaluate("image => image.decode().then(() => image.naturalWidth > 0)")
+    assert all(text.strip() for text in images.evaluate_all("all => all.map((one) => one.alt)"))
+    loaded = "all => Promise.all(all.map((one) => one.decode().then(() => one.naturalWidth)))"
+    assert all(width > 0 for width in images.evaluate_all(loaded))
     assert page.get_by_text("not run: NI").is_visible()
 
 
@@ -65,7 +68,7 @@ def test_paper_has_no_controls(open_page: OpenPage) -> None:
     page.emulate_media(media="print")
     assert brightness(page) == 255
     controls = "nav, form, select, input, #theme, #unfold, .skip, #tip, dialog, summary"
-    assert [one for one in page.locator(controls).all() if one.is_visible()] == []
+    assert page.locator(controls).locator("visible=true").count() == 0
     arrows = page.locator("th button:visible").evaluate_all(
         "all => all.map((button) => getComputedStyle(button, '::after').content)"
     )
@@ -74,7 +77,8 @@ def test_paper_has_no_controls(open_page: OpenPage) -> None:
     assert page.get_by_text("not run: NI").is_visible()
 
 
-def test_an_opened_number_table_is_printed(page: Any) -> None:
+def test_an_opened_number_table_is_printed(open_page: OpenPage) -> None:
+    page = open_page()
     page.locator("#table5-demo-digits-2 .numbers summary").click()
     page.emulate_media(media="print")
     assert page.locator("#table5-demo-digits-2 .numbers table").is_visible()

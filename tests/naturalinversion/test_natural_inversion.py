@@ -54,10 +54,11 @@ def source(
             teacher,
             ConditionalGenerator(4, latent=8, image_size=size, width=0.1),
             FeatureTransferPyramid(teacher.stages, size) if pyramid else None,
-            torch.randn(8, 3, 1, 1) + 5 if scale else None,
+            torch.randn(8, 3, 1, 1) + 5 if scale else 1.0,
             latent=torch.randn(8, 8),
             labels=LABELS,
             rates=(1e-3, 5e-4, 0.05),
+            bare=None if pyramid or not scale else nn.Tanh(),
             **more,
         )
 
@@ -381,3 +382,49 @@ def test_the_latent_is_drawn_anew_only_in_training_of_a_shared_generator(
         assert torch.equal(shared.render(None), shared.render(None))
         first = shared.render(Shift(0, 0))
         assert not torch.equal(first, shared.render(Shift(0, 0)))
+
+
+@pytest.mark.parametrize(
+    ("head", "scaled", "within_one"),
+    [
+        ("auto", True, True),
+        ("auto", False, False),
+        ("tanh", False, True),
+        ("conv_tanh", False, True),
+        ("none", True, False),
+    ],
+)
+def test_what_stands_in_for_the_pyramid_can_be_chosen(
+    head: str, scaled: bool, within_one: bool, make_teacher: MakeTeacher
+) -> None:
+    teacher = make_teacher()
+    synthesizer = method(pyramid=False, bare_head=head, channel_scaling=scaled)
+    synthesizer.prepare(teacher, None, 0, Training())
+    made = synthesizer._source(LABELS, 0)
+    with torch.no_grad():
+        made.generator.load_state_dict(
+            {name: value * 9 for name, value in made.generator.state_dict().items()}
+        )
+        images = made.render(None) / (made.scale if scaled else 1.0)
+    assert (float(images.abs().amax()) <= 1 + 1e-6) == within_one
+    mixes = sum(name.startswith("bare") for name, _ in made.named_parameters())
+    assert mixes == (2 if head == "conv_tanh" else 0)
+
+
+def test_the_fixed_scale_multiplies_the_image(make_teacher: MakeTeacher) -> None:
+    teacher = make_teacher()
+    once, thrice = (
+        images_of(teacher, iterations=1, channel_scaling=False, jitter=0, flip=False, fixed_scale=f)
+        for f in (1.0, 3.0)
+    )
+    assert once.abs().amax() <= 1
+    assert 1 < thrice.abs().amax() <= 3
+
+
+def test_shared_latents_can_be_drawn_once(make_teacher: MakeTeacher) -> None:
+    teacher = make_teacher()
+    kwargs = {"one_to_one": False, "shared_batch": SIZE}
+    every, once = (
+        images_of(teacher, shared_latents=how, **kwargs) for how in ("every step", "once")
+    )
+    assert not torch.equal(every, once)

@@ -392,6 +392,21 @@ def test_claims_are_a_table_with_verdicts_counted(tmp_path: Path, case: MakeCase
     assert 'id="claims"' not in page_of(view, records, tmp_path)
 
 
+def test_settings_among_the_claims_are_exact(tmp_path: Path, case: MakeCase) -> None:
+    images = {
+        "method": "protocol",
+        "unit": "",
+        "sd": None,
+        "measured_on": "recipe",
+        "difference": 0.0,
+    }
+    frame = claims_frame(published=256000.0, measured=256000.0, scale="paper", **images)
+    text = shown_text(page_of(*case({"NI": [0.9]}), tmp_path, frame))
+    assert text.count("256,000") == 2
+    assert "256,000." not in text
+    assert "+0\n" in text.replace(" ", "")
+
+
 def test_claims_of_another_make_are_refused(tmp_path: Path, case: MakeCase) -> None:
     with pytest.raises(ValueError, match="no column verdict"):
         page_of(*case({"NI": [0.9]}), tmp_path, claims_frame().drop(columns="verdict"))

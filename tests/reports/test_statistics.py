@@ -124,3 +124,10 @@ def test_contests_may_go_either_way_side_by_side() -> None:
     values = {"a": by_seed(0.90, 0.91, 0.92), "b": by_seed(0.10, 0.12, 0.11)}
     up, down = judge([Contest(values, True), Contest(values, False)])
     assert (up.marks["a"], down.marks["a"]) == ("best", "second")
+
+
+def test_three_that_share_the_first_place_are_not_marked() -> None:
+    level = {name: dict.fromkeys(range(3), 0.0) for name in "abc"}
+    assert judge([Contest(level, True)])[0].marks == {}
+    two = {name: level[name] for name in "ab"}
+    assert judge([Contest(two, True)])[0].marks == {"a": "tied", "b": "tied"}

@@ -219,11 +219,49 @@ def test_decimals_are_those_of_the_column(ablation: MakeCase) -> None:
         {"NI": {"fid": [76.04], "precision": [0.6797], "kid": [0.001234], "loss": [0.0]}}
     )
     frame = tidy(view, records)
-    assert decimals(frame) == {"fid": 2, "precision": 4, "kid": 6, "loss": 2}
+    assert {name: of.measured for name, of in decimals(frame).items()} == {
+        **{"fid": 2, "precision": 4, "kid": 6, "loss": 2},
+    }
     assert cells(to_markdown(view, frame), "measured")[2:] == [
         *("76.04", "0.6797", "0.001234", "0.00"),
     ]
     assert "76.04 & 0.6797 & 0.001234" in to_latex(view, frame)
+
+
+def test_published_numbers_stand_as_printed_whatever_was_measured(ablation: MakeCase) -> None:
+    numbers = {"DI": {"is": [1.23], "fid": [9.3074]}, "NI": {"is": [1.25], "fid": [0.0]}}
+    view, records = ablation(numbers)
+    printed = {"DI": {"is": 4.0, "fid": 0.6892}, "NI": {"is": 5.15, "fid": 0.7}}
+    rows = [
+        msgspec.structs.replace(
+            row,
+            cells={
+                name: msgspec.structs.replace(cell, published=printed[row.labels["Method"]][name])
+                for name, cell in row.cells.items()
+            },
+        )
+        for row in view.rows
+    ]
+    view = msgspec.structs.replace(view, rows=rows)
+    lines = to_markdown(view, tidy(view, records)).splitlines()
+    found = [
+        line.split("|")[3:-1] for line in lines if "measured, " in line or "published, " in line
+    ]
+    assert [[cell.strip(" _") for cell in line] for line in found] == [
+        ["1.2300", "9.31"],
+        ["4.00", "0.6892"],
+        ["1.2500", "0.00"],
+        ["5.15", "0.7000"],
+    ]
+
+
+def test_a_view_without_methods_does_not_say_which_way_is_better(case: MakeCase) -> None:
+    view, records = case({"DI": [0.8], "NI": [0.9]})
+    columns = [make_column(name, role="baseline") for name in ("DI", "NI")]
+    view = msgspec.structs.replace(view, columns=columns)
+    markdown = to_markdown(view, tidy(view, records))
+    assert "is better" not in markdown
+    assert "Measured on digits at scale demo: test accuracy in %; single runs" in markdown
 
 
 def test_a_cell_may_have_a_metric_of_its_own(case: MakeCase, new_record: MakeRecord) -> None:
