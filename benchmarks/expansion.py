@@ -93,7 +93,7 @@ def _view(
     return View(
         table=spec.name if main else f"{spec.name}-n{count}",
         title=spec.title if main else f"{spec.title}, {count:,} images",
-        caption=spec.caption + _assumed(book, lines),
+        caption=spec.caption,
         scale=book.scale,
         dataset=book.dataset,
         published_dataset=printed(published_for),
@@ -101,6 +101,7 @@ def _view(
         columns=[_column(book, column, lines) for column in spec.column],
         rows=rows,
         pictures=_pictures(book, lines, seeds[0]),
+        assumed=_assumed(book, lines),
         contest=spec.contest,
         figures=figures_of(
             spec, book, {row.id: line for row, line in zip(rows, lines, strict=True)}
@@ -216,8 +217,8 @@ def title_of(book: Book, method: str) -> str:
     return FLOOR if method == REAL else book.method(method).title
 
 
-def _assumed(book: Book, lines: Sequence[Line]) -> str:
-    """What nobody published about the protocol of these outcomes, as sentences."""
+def _assumed(book: Book, lines: Sequence[Line]) -> list[str]:
+    """What nobody published about the protocol of these outcomes."""
     kinds = {request.outcome for line in lines for request in line.requests.values()}
     about: Mapping[str, tuple[str, ...]] = {
         "student.momentum": ("distilled",),
@@ -228,9 +229,5 @@ def _assumed(book: Book, lines: Sequence[Line]) -> str:
         "pruning": ("pruned",),
         "embedding": ("embedding",),
     }
-    assumed = book.protocol().assumed
-    return "".join(
-        f" Assumed: {key}: {why}."
-        for key, why in assumed.items()
-        if kinds & set(about.get(key, ()))
-    )
+    assumed = book.protocol().assumed.items()
+    return [f"{key}: {why}" for key, why in assumed if kinds & set(about.get(key, ()))]

@@ -32,10 +32,11 @@ def notes(view: View, frame: pd.DataFrame, second: str = "underlined") -> list[s
 
 
 def about_columns(view: View) -> list[str]:
-    """What the columns say of themselves, and what of their methods is assumed."""
+    """What the columns say of themselves, and what of methods and protocol is assumed."""
     # A method's note stands in each of its columns; a reader needs it once.
     said = ((column.method or column.title, column.note) for column in view.columns if column.note)
     lines = [f"{name}: {note}" for name, note in dict.fromkeys(said)]
+    lines += [f"Assumed: {what}" for what in view.assumed]
     return [line if line.endswith(".") else f"{line}." for line in lines]
 
 

@@ -85,6 +85,7 @@ class View(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """One table at one scale, measured on one data set, beside what was published.
 
     ``contest`` says where best and second best are looked for: along each row, or down each column.
+    ``assumed`` is what nobody published about how the numbers were made.
     """
 
     schema: int = SCHEMA
@@ -98,6 +99,7 @@ class View(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     columns: list[Column]
     rows: list[Row]
     pictures: list[Picture]
+    assumed: list[str] = []
     contest: Literal["row", "column"] = "row"
     figures: list[Figure] = []
     footnotes: dict[str, str] = {}

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.options import Where
 from benchmarks.output import result, result_json, say
+from benchmarks.text_values import protocol_values
 from reports.render import render
 
 
@@ -17,7 +18,7 @@ class Report:
 
     def run(self) -> int:
         """Render every view."""
-        rendered = render(self.where.runs_dir, self.where.out_dir)
+        rendered = render(self.where.runs_dir, self.where.out_dir, protocol=protocol_values())
         if self.json:
             result_json([str(path) for path in rendered.paths])
         else:
