@@ -19,7 +19,7 @@ from benchmarks.errors import BenchmarkError, MissingError, UsageError
 from benchmarks.kinds import Metrics
 from benchmarks.runner import CellFailedError, is_done, run_cell
 from benchmarks.work import DataSource, Machine, Work
-from reports.records import read
+from reports.records import SchemaError, read
 
 MACHINE, DATA = Machine("cpu", "fp32", 1), DataSource(Path("nowhere"))
 Behaviour = Callable[[Work], None]
@@ -136,6 +136,40 @@ def test_the_same_again_runs_nothing(toys: Toys, tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("record.json")} == before
     assert make(top, tmp_path) == "found"
     assert (top.folder(tmp_path) / "sum.txt").read_text() == "11"
+
+
+@pytest.mark.parametrize("harm", ["changed", "deleted", "record cut short"])
+def test_what_is_not_the_file_of_the_record_is_said_and_made_again(
+    harm: str, toys: Toys, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, *_ = diamond()
+    engine.run([root], tmp_path, MACHINE, DATA)
+    folder = root.folder(tmp_path)
+    if harm == "changed":
+        (folder / "sum.txt").write_text("7")  # weights of another training, say
+    elif harm == "deleted":
+        (folder / "sum.txt").unlink()
+    else:
+        (folder / "record.json").write_text('{"schema": 1,')
+    assert not is_done(root, tmp_path)
+    capsys.readouterr()
+    summary = engine.run([root], tmp_path, MACHINE, DATA)
+    assert (summary.made, summary.found) == (1, 0)
+    (said,) = [line for line in capsys.readouterr().err.splitlines() if "made again" in line]
+    assert said.startswith("root is made again: ")
+    assert ("record.json" if harm == "record cut short" else "sum.txt") in said
+    assert (folder / "sum.txt").read_text() == "1"
+
+
+def test_a_record_of_another_schema_is_refused_and_stays(toys: Toys, tmp_path: Path) -> None:
+    root, *_ = diamond()
+    make(root, tmp_path)
+    path = root.folder(tmp_path) / "record.json"
+    older = path.read_text().replace('"schema": 1', '"schema": 0')
+    path.write_text(older)
+    with pytest.raises(SchemaError, match="schema 0 is older than this program's 1"):
+        engine.run([root], tmp_path, MACHINE, DATA)
+    assert path.read_text() == older
 
 
 def test_an_interrupted_run_goes_on_where_it_was(toys: Toys, tmp_path: Path) -> None:

@@ -96,6 +96,20 @@ def test_the_ablation_turns_one_switch_after_the_other() -> None:
     assert (alone["pyramid"], alone["channel_scaling"]) == (False, False)
 
 
+@pytest.mark.parametrize("scale", ["demo", "mini", "paper"])
+def test_a_shared_generator_scales_as_many_images_as_its_batches_have(scale: str) -> None:
+    """Else its batches are refused once it has been trained."""
+    made = [cell for table in PAPER for cell in closure(expanded(table, "cifar10", scale).targets)]
+    shared = [
+        cell.recipe
+        for cell in made
+        if cell.kind == "synthesis" and not cell.recipe["settings"].get("one_to_one", True)
+    ]
+    assert shared
+    for recipe in shared:
+        assert recipe["settings"]["shared_batch"] == recipe["batch_size"]
+
+
 def test_heads_say_extractor_and_number_of_images() -> None:
     (view,) = expanded("table1").views
     assert {column.detail for column in view.columns} == {"efficientnet-lite0, 300 images"}
