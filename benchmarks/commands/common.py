@@ -18,7 +18,7 @@ from reports.render import render
 from reports.views import View
 from reports.views import write as write_view
 
-ALL = "all"
+ALL, REGRESSION = "all", "accuracy"
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class OfTables:
     """What commands about tables have in common."""
 
     tables: Positional[tuple[str, ...]]
-    """table1 to table5, figure2 to figure6, accuracy, or all"""
+    """table1 to table5, figure2 to figure6, or all of these; accuracy is the regression's"""
     what: What = field(default_factory=What)
     where: Where = field(default_factory=Where)
     methods: tuple[str, ...] = ()
@@ -40,7 +40,8 @@ class OfTables:
         """The tables' cells and views, one for each table and data set."""
         if not self.tables:
             raise UsageError(f"which table? {', '.join(tables())}, or {ALL}")
-        names = tables() if ALL in self.tables else list(dict.fromkeys(self.tables))
+        paper = [name for name in tables() if name != REGRESSION]
+        names = paper if ALL in self.tables else list(dict.fromkeys(self.tables))
         seeds = self.what.seed_list()
         found = []
         for name in names:
