@@ -121,18 +121,29 @@ def judge(contests: Sequence[Contest]) -> list[Verdict]:
         for contest, pair in zip(contests, leaders, strict=True)
     ]
     verdicts = []
-    for pair, p in zip(leaders, correct_for_many(tests), strict=True):
+    for contest, pair, p in zip(contests, leaders, correct_for_many(tests), strict=True):
         marks: dict[str, Mark] = {}
-        if pair and p is not None and p < SIGNIFICANCE:
-            marks = {pair[0]: "best", pair[1]: "second"}
-        elif pair:
-            marks = {pair[0]: "tied", pair[1]: "tied"}
+        if pair:
+            apart = p is not None and p < SIGNIFICANCE
+            marks = {pair[0]: "best" if apart else "tied"}
+            if not _shared(pair, contest):
+                marks[pair[1]] = "second" if apart else "tied"
         verdicts.append(Verdict(marks, p))
     return verdicts
 
 
+def _shared(pair: tuple[str, str], contest: Contest) -> bool:
+    """Whether a third has the mean of the second: then neither is the second."""
+    means = _means(contest)
+    return any(mean == means[pair[1]] for name, mean in means.items() if name not in pair)
+
+
+def _means(contest: Contest) -> dict[str, float]:
+    return {name: float(np.mean(list(v.values()))) for name, v in contest.values.items() if v}
+
+
 def _first_two(contest: Contest) -> tuple[str, str] | None:
-    means = {name: float(np.mean(list(v.values()))) for name, v in contest.values.items() if v}
+    means = _means(contest)
     order = sorted(means, key=lambda name: means[name], reverse=contest.higher_is_better)
     if len(order) > 2 and means[order[0]] == means[order[2]]:
         return None  # three or more share the first place

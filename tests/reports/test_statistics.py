@@ -131,3 +131,10 @@ def test_three_that_share_the_first_place_are_not_marked() -> None:
     assert judge([Contest(level, True)])[0].marks == {}
     two = {name: level[name] for name in "ab"}
     assert judge([Contest(two, True)])[0].marks == {"a": "tied", "b": "tied"}
+
+
+def test_a_shared_second_place_is_not_marked() -> None:
+    values = {"a": {0: 3.0}, "b": {0: 1.0}, "c": {0: 1.0}}
+    assert judge([Contest(values, True)])[0].marks == {"a": "tied"}
+    shared_first = {"a": {0: 3.0}, "b": {0: 3.0}, "c": {0: 1.0}}
+    assert judge([Contest(shared_first, True)])[0].marks == {"a": "tied", "b": "tied"}
