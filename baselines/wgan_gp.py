@@ -22,17 +22,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from naturalinversion.classifiers.scaling import scaled
+from baselines.wgan_networks import BASE_SIDE, Critic, Generator
 from naturalinversion.errors import DivergedError, SettingError
 from naturalinversion.seeds import derive, generator, seeded
 from naturalinversion.synthesis import Training
 
-BASE_CHANNELS = 128
-BASE_SIDE = 4
-HE = math.sqrt(2)  # gain of a convolution that follows a ReLU
 TERMS = ("critic", "wasserstein", "generator")
 STRETCH = 50  # iterations between two looks at the losses, which make the host wait for the device
 
@@ -181,94 +177,6 @@ class WassersteinGAN:
             optimizer.load_state_dict(state["optimizers"][name])
 
 
-class Generator(nn.Module):
-    """Latent (N, Z) to images (N, 3, H, W) in [-1, 1]; batch norms use the batch's statistics."""
-
-    def __init__(self, latent: int, image_size: int, width: float = 1.0) -> None:
-        super().__init__()
-        self.channels = scaled(BASE_CHANNELS, width)
-        doublings = int(math.log2(image_size // BASE_SIDE))
-        self.project = _linear(latent, self.channels * BASE_SIDE**2)
-        self.body = nn.Sequential(
-            *(GeneratorBlock(self.channels) for _ in range(doublings)),
-            _norm(self.channels),
-            nn.ReLU(),
-            _conv(self.channels, 3, 3, gain=1.0),
-            nn.Tanh(),
-        )
-
-    def forward(self, latent: Tensor) -> Tensor:
-        maps = self.project(latent).view(-1, self.channels, BASE_SIDE, BASE_SIDE)
-        images: Tensor = self.body(maps)
-        return images
-
-
-class GeneratorBlock(nn.Module):
-    """Pre-activation residual block with batch norm: (N, C, H, W) to (N, C, 2H, 2W)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.shortcut = _conv(channels, channels, 1, gain=1.0)
-        self.body = nn.Sequential(
-            _norm(channels),
-            nn.ReLU(),
-            nn.Upsample(scale_factor=2),
-            _conv(channels, channels, 3, gain=HE),
-            _norm(channels),
-            nn.ReLU(),
-            _conv(channels, channels, 3, gain=HE),
-        )
-
-    def forward(self, maps: Tensor) -> Tensor:
-        # Nearest upsampling and a 1x1 convolution commute: the smaller maps are convolved.
-        out: Tensor = self.body(maps) + F.interpolate(self.shortcut(maps), scale_factor=2.0)
-        return out
-
-
-class Critic(nn.Module):
-    """Images (N, 3, H, W) to one number each (N,); no batch norm (the paper's Section 4)."""
-
-    def __init__(self, width: float = 1.0) -> None:
-        super().__init__()
-        channels = scaled(BASE_CHANNELS, width)
-        self.blocks = nn.Sequential(
-            CriticBlock(3, channels, down=True, first=True),
-            CriticBlock(channels, channels, down=True),
-            CriticBlock(channels, channels),
-            CriticBlock(channels, channels),
-        )
-        self.score = _linear(channels, 1)
-
-    def forward(self, images: Tensor) -> Tensor:
-        scores: Tensor = self.score(F.relu(self.blocks(images)).mean(dim=(2, 3)))
-        return scores.squeeze(1)
-
-
-class CriticBlock(nn.Module):
-    """Pre-activation residual block; ``down`` halves the side, ``first`` leaves pixels as are."""
-
-    def __init__(
-        self, inputs: int, outputs: int, *, down: bool = False, first: bool = False
-    ) -> None:
-        super().__init__()
-        self.down = down
-        changes = down or inputs != outputs
-        self.shortcut = _conv(inputs, outputs, 1, gain=1.0) if changes else nn.Identity()
-        self.body = nn.Sequential(
-            nn.Identity() if first else nn.ReLU(),
-            _conv(inputs, outputs, 3, gain=HE),
-            nn.ReLU(),
-            _conv(outputs, outputs, 3, gain=HE),
-        )
-
-    def forward(self, maps: Tensor) -> Tensor:
-        out = self.body(maps)
-        if self.down:  # mean pooling and the shortcut's convolution commute too
-            out, maps = F.avg_pool2d(out, 2), F.avg_pool2d(maps, 2)
-        total: Tensor = out + self.shortcut(maps)
-        return total
-
-
 def gradient_penalty(
     critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor
 ) -> Tensor:
@@ -290,25 +198,3 @@ def _checked(rows: Tensor, start: int) -> Tensor:
         value = rows[row, term].item()
         raise DivergedError(f"{TERMS[term]} became {value} in iteration {start + row}")
     return rows
-
-
-def _conv(inputs: int, outputs: int, kernel: int, gain: float) -> nn.Conv2d:
-    conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
-    _initialise(conv, gain)
-    return conv
-
-
-def _linear(inputs: int, outputs: int) -> nn.Linear:
-    linear = nn.Linear(inputs, outputs)
-    _initialise(linear, 1.0)
-    return linear
-
-
-def _initialise(layer: nn.Conv2d | nn.Linear, gain: float) -> None:
-    assert layer.bias is not None
-    nn.init.xavier_uniform_(layer.weight, gain)
-    nn.init.zeros_(layer.bias)
-
-
-def _norm(channels: int) -> nn.BatchNorm2d:
-    return nn.BatchNorm2d(channels, track_running_stats=False)

@@ -1,7 +1,7 @@
 """Expand a table spec into the cells to be made and the views that its report is made of."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 
@@ -14,6 +14,7 @@ from benchmarks.recipes import Book, method_class
 from benchmarks.selection import chosen, on_dataset
 from benchmarks.specs import ColumnSpec, Request, RowSpec, TableSpec, merged
 from benchmarks.table_figures import figures_of
+from benchmarks.table_line import Line
 from reports.published import published, remarks
 from reports.views import Column, Picture, Row, View, ViewCell
 
@@ -27,16 +28,6 @@ class Expansion:
 
     targets: list[Cell]
     views: list[View]
-
-
-@dataclass
-class Line:
-    """One row with its requests and cells by column, a cell for each seed."""
-
-    spec: RowSpec
-    requests: dict[str, Request] = field(default_factory=dict)
-    cells: dict[str, list[Cell]] = field(default_factory=dict)
-    evaluated: int = 0  # images that a fidelity metric reads; 0 if there is none in the row
 
 
 def expand(

@@ -1,12 +1,12 @@
 """The figures of a table's cells, as `reports.figures` draws them."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from benchmarks.kinds.synthesis import GRID
 from benchmarks.names import first_classes
 from benchmarks.recipes import Book
 from benchmarks.specs import FigureSpec, TableSpec
+from benchmarks.table_line import Line
 from reports.figures.spec import (
     Curves,
     Figure,
@@ -20,10 +20,7 @@ from reports.figures.spec import (
     Series,
 )
 
-if TYPE_CHECKING:
-    from benchmarks.expansion import Line
-
-Table = Mapping[str, "Line"]
+Table = Mapping[str, Line]
 
 
 def figures_of(spec: TableSpec, book: Book, table: Table) -> list[Figure]:

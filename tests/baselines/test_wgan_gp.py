@@ -8,13 +8,8 @@ import torch
 from torch import Tensor
 
 from baselines import wgan_gp
-from baselines.wgan_gp import (
-    Critic,
-    Generator,
-    WassersteinGAN,
-    WassersteinSettings,
-    gradient_penalty,
-)
+from baselines.wgan_gp import WassersteinGAN, WassersteinSettings, gradient_penalty
+from baselines.wgan_networks import Critic, Generator
 from naturalinversion.errors import DivergedError, SettingError
 from naturalinversion.seeds import generator, seeded
 from naturalinversion.synthesis import Training
