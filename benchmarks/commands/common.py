@@ -14,6 +14,7 @@ from benchmarks.fidelity.extractors import find
 from benchmarks.options import How, What, Where
 from benchmarks.output import result, result_json, say
 from benchmarks.specs import read_table, tables
+from benchmarks.text_values import protocol_values
 from reports.render import render
 from reports.views import View
 from reports.views import write as write_view
@@ -59,7 +60,7 @@ def finish_tables(expansions: Sequence[Expansion], where: Where, how: How, json:
     """Make all cells, then report what there is; exit code 1 if a cell failed."""
     views = write_views([view for e in expansions for view in e.views], where.runs_dir)
     summary = make_cells(expansions, where, how)
-    rendered = render(where.runs_dir, where.out_dir, views)
+    rendered = render(where.runs_dir, where.out_dir, views, protocol_values())
     if json:
         result_json(
             {

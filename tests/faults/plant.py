@@ -101,8 +101,8 @@ FAULTS = (
     Fault(  # NaturalInversion without Adaptive Channel Scaling, in every row
         "channel-scaling-off",
         "naturalinversion/generated_images.py",
-        "return images if self.scale is None else images * self.scale",
-        "return images if self.scale is None else images * self.scale.clamp(1, 1)",
+        "return images * self.scale",
+        "return images * (self.scale * 0 + 1)",
     ),
 )
 
