@@ -65,7 +65,7 @@ def fake(cell: Cell, seed: int, shift: float, device: str) -> Record:
     )
 
 
-class Session:
+class Place:
     """Commands in a folder of their own."""
 
     def __init__(self, folder: Path) -> None:
@@ -85,68 +85,68 @@ Ask = Callable[..., Answer]
 
 
 @pytest.fixture
-def session(tmp_path: Path) -> Session:
+def place(tmp_path: Path) -> Place:
     """Nothing was run."""
-    return Session(tmp_path)
+    return Place(tmp_path)
 
 
 @pytest.fixture(scope="module")
 def numbers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with accepted numbers of a few seeds."""
-    found = Session(tmp_path_factory.mktemp("numbers"))
+    found = Place(tmp_path_factory.mktemp("numbers"))
     write_records(found.runs, range(SEEDS))
     assert found.run("accept", "--seeds", str(SEEDS)) == 0
     return found.runs.parent
 
 
 @pytest.fixture
-def accepted(session: Session, numbers: Path) -> Session:
-    """A session with accepted numbers."""
-    shutil.copytree(numbers, session.runs.parent, dirs_exist_ok=True)
-    return session
+def accepted(place: Place, numbers: Path) -> Place:
+    """A place with accepted numbers."""
+    shutil.copytree(numbers, place.runs.parent, dirs_exist_ok=True)
+    return place
 
 
 @pytest.fixture
 def ask(capfd: pytest.CaptureFixture[str]) -> Ask:
-    """Run a command in a session."""
+    """Run a command in a place."""
 
-    def answer(session: Session, command: str, *more: str) -> Answer:
+    def answer(place: Place, command: str, *more: str) -> Answer:
         capfd.readouterr()
-        code = session.run(command, *more)
+        code = place.run(command, *more)
         captured = capfd.readouterr()
         return code, captured.out, captured.err.splitlines()
 
     return answer
 
 
-def test_accepting_says_what_is_new_and_then_that_nothing_is(ask: Ask, session: Session) -> None:
-    write_records(session.runs, range(SEEDS))
-    code, out, _ = ask(session, "accept", "--seeds", str(SEEDS))
+def test_accepting_says_what_is_new_and_then_that_nothing_is(ask: Ask, place: Place) -> None:
+    write_records(place.runs, range(SEEDS))
+    code, out, _ = ask(place, "accept", "--seeds", str(SEEDS))
     assert code == 0
-    path = session.accepted / "accuracy-demo-digits.csv"
+    path = place.accepted / "accuracy-demo-digits.csv"
     assert f"{path}:" in out
     assert "ni student: new, 90.1 ± 0.1 (n = 3, cpu)" in out
     before = path.read_bytes()
-    code, out, _ = ask(session, "accept", "--seeds", str(SEEDS))
+    code, out, _ = ask(place, "accept", "--seeds", str(SEEDS))
     assert (code, out) == (0, f"{path}:\nas it was\n")
     assert path.read_bytes() == before
 
 
-def test_too_few_seeds_are_one_line_and_exit_code_2(ask: Ask, session: Session) -> None:
-    code, out, err = ask(session, "accept", "--seeds", "2")
+def test_too_few_seeds_are_one_line_and_exit_code_2(ask: Ask, place: Place) -> None:
+    code, out, err = ask(place, "accept", "--seeds", "2")
     assert (code, out, err) == (2, "", ["error: --seeds 2: 3 or more to accept"])
 
 
 def test_without_accepted_numbers_is_exit_code_3_before_anything_runs(
-    ask: Ask, session: Session
+    ask: Ask, place: Place
 ) -> None:
-    code, out, err = ask(session, "check")
+    code, out, err = ask(place, "check")
     assert (code, out, len(err)) == (3, "", 1)
     assert "accuracy-demo-digits.csv: no accepted numbers" in err[0]
-    assert not session.runs.exists()
+    assert not place.runs.exists()
 
 
-def test_other_seeds_pass(ask: Ask, accepted: Session) -> None:
+def test_other_seeds_pass(ask: Ask, accepted: Place) -> None:
     write_records(accepted.runs, range(7, 9))
     code, out, _ = ask(accepted, "check", "--first-seed", "7", "--seeds", "2")
     assert code == 0
@@ -155,7 +155,7 @@ def test_other_seeds_pass(ask: Ask, accepted: Session) -> None:
 
 @pytest.mark.parametrize(("shift", "verdict"), [(-0.1, "worse"), (0.08, "better")])
 def test_a_moved_student_fails_either_way(
-    ask: Ask, accepted: Session, shift: float, verdict: str
+    ask: Ask, accepted: Place, shift: float, verdict: str
 ) -> None:
     write_records(accepted.runs, range(7, 8), shift)
     code, out, _ = ask(accepted, "check", "--first-seed", "7", "--json")
@@ -166,7 +166,7 @@ def test_a_moved_student_fails_either_way(
     assert caught == {(row, "student", verdict) for row in ("di", "ni")}
 
 
-def test_records_of_another_device_are_refused(ask: Ask, accepted: Session) -> None:
+def test_records_of_another_device_are_refused(ask: Ask, accepted: Place) -> None:
     write_records(accepted.runs, range(7, 8), device="cuda (NVIDIA H100)")
     code, out, err = ask(accepted, "check", "--first-seed", "7")
     assert (code, out) == (2, "")
@@ -174,11 +174,11 @@ def test_records_of_another_device_are_refused(ask: Ask, accepted: Session) -> N
 
 
 def test_numbers_of_another_machine_are_refused_before_anything_runs(
-    ask: Ask, session: Session
+    ask: Ask, place: Place
 ) -> None:
-    write_records(session.runs, range(SEEDS), device="cuda (NVIDIA H100)")
-    assert session.run("accept", "--seeds", str(SEEDS)) == 0
-    code, _, err = ask(session, "check", "--first-seed", "7")
+    write_records(place.runs, range(SEEDS), device="cuda (NVIDIA H100)")
+    assert place.run("accept", "--seeds", str(SEEDS)) == 0
+    code, _, err = ask(place, "check", "--first-seed", "7")
     assert code == 2
     assert err == [
         "error: accuracy-demo-digits: the accepted numbers are of NVIDIA H100, this is cpu: "
@@ -187,7 +187,7 @@ def test_numbers_of_another_machine_are_refused_before_anything_runs(
 
 
 def test_a_failed_cell_is_a_failed_check(
-    ask: Ask, accepted: Session, monkeypatch: pytest.MonkeyPatch
+    ask: Ask, accepted: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("no")
@@ -201,6 +201,6 @@ def test_a_failed_cell_is_a_failed_check(
     assert found["differences"] == []
 
 
-def test_a_first_seed_below_zero_is_a_wrong_request(ask: Ask, session: Session) -> None:
-    code, _, err = ask(session, "check", "--first-seed", "-1")
+def test_a_first_seed_below_zero_is_a_wrong_request(ask: Ask, place: Place) -> None:
+    code, _, err = ask(place, "check", "--first-seed", "-1")
     assert (code, err) == (2, ["error: --first-seed -1: 0 or more"])
