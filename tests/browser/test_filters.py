@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tests.browser.waiting import until
+
 COLUMNS = "#table5-demo-digits-2"  # methods are its columns
 ROWS = "#table4-mini-cifar10-1"  # methods are its rows
 OTHER = "#compare-demo-script-window-hacked-1-script-3"
@@ -102,5 +104,5 @@ def test_claims_by_verdict_and_by_the_pages_filters(page: Any) -> None:
 def test_a_link_into_what_a_filter_hides_shows_everything_again(page: Any) -> None:
     method(page, "DI").click()
     page.evaluate("location.hash = '#record-100000000000'")
-    page.wait_for_function("document.activeElement.closest('#record-100000000000')")
+    until(page, "document.activeElement.closest('#record-100000000000')")
     assert method(page, "DI").is_checked()

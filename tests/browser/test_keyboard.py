@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tests.browser.waiting import until
+
 ACTIVE = "document.activeElement"
 
 
@@ -29,20 +31,20 @@ def test_from_a_number_to_its_seeds_to_its_record_and_back(page: Any) -> None:
     page.keyboard.press("Escape")
     assert not page.get_by_role("tooltip").is_visible()
     page.keyboard.press("Enter")
-    page.wait_for_function(f"{ACTIVE}.tagName === 'TR'")
+    until(page, f"{ACTIVE}.tagName === 'TR'")
     assert focused(page, "querySelector('th').textContent") == "DI"
     page.keyboard.press("Tab")
     assert focused(page, "textContent") == "85.00"
     page.keyboard.press("Enter")
-    page.wait_for_function(f"{ACTIVE}.tagName === 'SUMMARY'")
+    until(page, f"{ACTIVE}.tagName === 'SUMMARY'")
     record = page.locator("#record-100000000000")
     assert record.evaluate("record => record.open")
     for text in ("synthetic_images", "12.5 s", "torch 2.15.0", "0123456789abcdef", "Seed"):
         assert text in record.inner_text()
     page.go_back()
-    page.wait_for_function(f"{ACTIVE}.textContent === '85.00'")
+    until(page, f"{ACTIVE}.textContent === '85.00'")
     page.go_back()
-    page.wait_for_function(f"{ACTIVE}.dataset.tip?.startsWith('DI')")
+    until(page, f"{ACTIVE}.dataset.tip?.startsWith('DI')")
 
 
 def test_a_link_followed_twice_leads_there_twice(page: Any) -> None:
@@ -50,7 +52,7 @@ def test_a_link_followed_twice_leads_there_twice(page: Any) -> None:
     for _ in range(2):
         page.evaluate("scrollTo(0, 0)")
         link.click()
-        page.wait_for_function("document.getElementById('costs').getBoundingClientRect().top < 900")
+        until(page, "document.getElementById('costs').getBoundingClientRect().top < 900")
 
 
 def test_a_picture_is_enlarged_and_escape_gives_the_focus_back(page: Any) -> None:

@@ -1,0 +1,14 @@
+"""Wait for what a page does a moment later."""
+
+import time
+from typing import Any
+
+PATIENCE = 5.0  # seconds
+
+
+def until(page: Any, expression: str) -> None:
+    """Ask again and again; the page's policy forbids it to evaluate strings by itself."""
+    end = time.monotonic() + PATIENCE
+    while not page.evaluate(f"() => Boolean({expression})"):
+        assert time.monotonic() < end, f"never came true: {expression}"
+        page.wait_for_timeout(20)
