@@ -10,13 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright import sync_api
 
 from reports.render import render
 from tests.browser.report_files import write_runs
-
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is missing: make setup installs it"
-)
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
