@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import torch
@@ -17,6 +17,8 @@ from naturalinversion.seeds import derive, seeded
 from naturalinversion.teacher import Teacher
 
 WEIGHTS = "weights.safetensors"
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 class Classifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,25 +39,37 @@ class Classifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def save_classifier(path: Path, model: nn.Module, description: Classifier) -> None:
     """Write the weights and their description atomically."""
-    tensors = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()}
-    metadata = {"classifier": msgspec.json.encode(description).decode()}
-    write_atomically(path, save(tensors, metadata=metadata))
+    save_described(path, model, "classifier", description)
 
 
 def load_classifier(path: Path) -> tuple[nn.Module, Classifier]:
     """A network that `save_classifier` wrote, in training mode, and its description."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-        description = msgspec.json.decode(metadata["classifier"], type=Classifier)
-        state = load_file(path)
-    except FileNotFoundError as error:
-        raise MissingError(f"{path} is missing") from error
-    except (SafetensorError, KeyError, msgspec.DecodeError) as error:
-        raise UsageError(f"{path} holds no classifier of this suite: {error}") from error
+    description, state = load_described(path, "classifier", Classifier)
     model = description.build(0)
     load_state(model, state, path)
     return model, description
+
+
+def save_described(path: Path, model: nn.Module, what: str, description: msgspec.Struct) -> None:
+    """Write weights atomically, with ``description`` in the header under ``what``."""
+    tensors = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()}
+    metadata = {what: msgspec.json.encode(description).decode()}
+    write_atomically(path, save(tensors, metadata=metadata))
+
+
+def load_described(path: Path, what: str, struct: type[S]) -> tuple[S, dict[str, Tensor]]:
+    """What `save_described` wrote: the description and the weights.
+
+    Raises `MissingError` without the file and `UsageError` when it holds something else.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+        return msgspec.json.decode(metadata[what], type=struct), load_file(path)
+    except FileNotFoundError as error:
+        raise MissingError(f"{path} is missing") from error
+    except (SafetensorError, KeyError, msgspec.DecodeError) as error:
+        raise UsageError(f"{path} holds no {what} of this suite: {error}") from error
 
 
 def load_teacher(path: Path, device: torch.device) -> Teacher:

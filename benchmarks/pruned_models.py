@@ -4,14 +4,12 @@ from pathlib import Path
 
 import msgspec
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
 from torch import nn
 
-from benchmarks.errors import MissingError, UsageError
-from benchmarks.models import Classifier, load_state
+from benchmarks.models import Classifier, load_described, load_state, save_described
 from benchmarks.pruning import Layers, keep_filters
-from naturalinversion.files import write_atomically
+
+WHAT = "pruned classifier"
 
 
 class PrunedClassifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,9 +34,7 @@ def example_of(classifier: Classifier) -> torch.Tensor:
 
 def save_pruned(path: Path, model: nn.Module, description: PrunedClassifier) -> None:
     """Write the weights and their description atomically."""
-    tensors = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()}
-    metadata = {"pruned": msgspec.json.encode(description).decode()}
-    write_atomically(path, save(tensors, metadata=metadata))
+    save_described(path, model, WHAT, description)
 
 
 def load_pruned(path: Path) -> tuple[nn.Module, PrunedClassifier]:
@@ -46,15 +42,7 @@ def load_pruned(path: Path) -> tuple[nn.Module, PrunedClassifier]:
 
     Raises `MissingError` without the file and `UsageError` when it holds something else.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-        description = msgspec.json.decode(metadata["pruned"], type=PrunedClassifier)
-        state = load_file(path)
-    except FileNotFoundError as error:
-        raise MissingError(f"{path} is missing") from error
-    except (SafetensorError, KeyError, msgspec.DecodeError) as error:
-        raise UsageError(f"{path} holds no pruned classifier of this suite: {error}") from error
+    description, state = load_described(path, WHAT, PrunedClassifier)
     model = description.build(0)
     load_state(model, state, path)
     return model, description
