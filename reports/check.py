@@ -1,15 +1,20 @@
 """Hold a view's numbers against the accepted ones, in both directions.
 
-A mean of n seeds may lie as far from the accepted mean of N seeds as chance carries it in one of a
-hundred checks: t(1 % over all numbers, Bonferroni; N - 1) * sd * sqrt(1 / n + 1 / N), and always
-one point of a percentage or one percent of anything else. Better than that is a fault as well,
-until it is known why.
+The values of n seeds are ranked among those of N accepted seeds (Mann-Whitney's U, exact): a number
+fails when chance would rank them so in fewer than one of a hundred checks, over all numbers
+(Bonferroni). Ranks make no assumption about the noise, whose tails are heavy: one teacher in nine
+inverts badly. With so few seeds that no ranking is that rare, Student's interval is all there is:
+t(1 % over all numbers; N - 1) * sd * sqrt(1 / n + 1 / N) for the means, right for normal noise.
+
+Means within one point of a percentage or one percent of anything else are always the same. Better
+is a fault as well, until it is known why.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any, Literal, cast
 
 import msgspec
@@ -28,7 +33,10 @@ Verdict = Literal["same", "worse", "better", "not accepted", "not measured"]
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """One number of a check in its unit; what there is nothing of is None, or n = 0."""
+    """One number of a check in its unit; what there is nothing of is None, or n = 0.
+
+    It was judged by ``p`` against ``p_limit`` (ranks), or by ``allowed`` (the means' distance).
+    """
 
     view: str
     row: str
@@ -40,6 +48,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     accepted_n: int = 0
     measured: float | None = None
     n: int = 0
+    p: float | None = None
+    p_limit: float | None = None
     allowed: float | None = None
     verdict: Verdict
 
@@ -70,25 +80,44 @@ def compare(
             found.append(_difference(view, place, "not accepted", measured=mean, n=n))
             continue
         _refuse_other_device(view, number, [records[key] for key in line["records"]])
-        allowed = allowance(number, n, numbers or len(accepted))
-        verdict = _verdict(mean - number.mean, allowed, column.higher_is_better)
-        found.append(_difference(view, place, verdict, number, measured=mean, n=n, allowed=allowed))
+        judged = judge(number, line["values"], numbers or len(accepted))
+        verdict: Verdict = "same"
+        if judged.pop("differs"):
+            verdict = "better" if (mean > number.mean) == column.higher_is_better else "worse"
+        found.append(_difference(view, place, verdict, number, measured=mean, n=n, **judged))
     return found + [
         _difference(view, place, "not measured", number) for place, number in expected.items()
     ]
 
 
+def seeds_for_ranks(accepted_n: int, numbers: int) -> int:
+    """The fewest seeds whose ranks among ``accepted_n`` can fail one of ``numbers``."""
+    n = 1
+    while 2 / math.comb(n + accepted_n, n) >= FALSE_ALARMS / numbers:
+        n += 1
+    return n
+
+
 def allowance(accepted: Accepted, n: int, numbers: int) -> float:
-    """How far the mean of ``n`` seeds may lie from the accepted one, ``numbers`` being checked."""
-    least = POINTS if accepted.unit == "%" else SHARE * abs(accepted.mean)
+    """How far the mean of ``n`` seeds may lie from the accepted one, were the noise normal."""
     quantile = float(stats.t.ppf(1 - FALSE_ALARMS / (2 * numbers), accepted.n - 1))
-    return max(least, quantile * accepted.sd * math.sqrt(1 / n + 1 / accepted.n))
+    return max(_least(accepted), quantile * accepted.sd * math.sqrt(1 / n + 1 / accepted.n))
 
 
-def _verdict(difference: float, allowed: float, higher_is_better: bool) -> Verdict:
-    if abs(difference) <= allowed:
-        return "same"
-    return "better" if (difference > 0) == higher_is_better else "worse"
+def judge(accepted: Accepted, values: Sequence[float], numbers: int) -> dict[str, Any]:
+    """Whether the values differ (``differs``), and by which of a `Difference`'s limits."""
+    distance = abs(fmean(values) - accepted.mean)
+    if len(values) < seeds_for_ranks(accepted.n, numbers):
+        allowed = allowance(accepted, len(values), numbers)
+        return {"differs": distance > allowed, "allowed": allowed}
+    p = float(stats.mannwhitneyu(values, accepted.values, method="exact").pvalue)
+    limit = FALSE_ALARMS / numbers
+    return {"differs": p < limit and distance > _least(accepted), "p": p, "p_limit": limit}
+
+
+def _least(accepted: Accepted) -> float:
+    """A distance of means that is never a fault."""
+    return POINTS if accepted.unit == "%" else SHARE * abs(accepted.mean)
 
 
 def _difference(

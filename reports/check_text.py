@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from reports.check import Difference
 
-HEAD = ("table", "row", "column", "accepted", "measured", "allowed", "verdict")
+HEAD = ("table", "row", "column", "accepted", "measured", "limit", "verdict")
 EMPTY = "—"
 
 
@@ -41,5 +41,12 @@ def _cells(one: Difference) -> Iterator[str]:
     else:
         yield f"{one.accepted:.4g} ± {one.sd:.2g}{unit} ({one.accepted_n})"
     yield EMPTY if one.measured is None else f"{one.measured:.4g}{unit} ({one.n})"
-    yield EMPTY if one.allowed is None else f"± {one.allowed:.2g}{unit}"
+    yield _limit(one, unit)
     yield one.verdict if not one.fails else one.verdict.upper()
+
+
+def _limit(one: Difference, unit: str) -> str:
+    """``p 0.41`` of the ranks with what it must not fall below, or how far the mean may be."""
+    if one.p is not None:
+        return f"p {one.p:.2g} (limit {one.p_limit:.2g})"
+    return EMPTY if one.allowed is None else f"± {one.allowed:.2g}{unit}"

@@ -1,7 +1,7 @@
 """Plant one fault at a time in a copy of the packages, and see whether ``check`` finds it.
 
     python tests/faults/plant.py                         the unharmed copy, then every fault
-    python tests/faults/plant.py --seeds 2 bn-prior-off  one of them
+    python tests/faults/plant.py --seeds 6 bn-prior-off  one of them
 
 Prints for each what caught it. Exit code 0 if the unharmed copy passes and every fault is found, 1
 if not, 2 if a fault can't be planted or the check can't run. Seeds are counted from 100, so that
@@ -158,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("faults", nargs="*", help=f"{UNHARMED}, {', '.join(known)}; default: all")
-    parser.add_argument("--seeds", type=int, default=2, help="of each check")
+    parser.add_argument("--seeds", type=int, default=4, help="of each check")
     parser.add_argument("--first-seed", type=int, default=100)
     parser.add_argument("--options", default="", help="more for check, e.g. '--device cpu'")
     given = parser.parse_args(arguments)

@@ -1,5 +1,6 @@
 """Accepted numbers and what a check says of new ones, in both directions."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from scipy import stats
 
 from reports.accept import RefusedError, accepted_from, changes, device_class
 from reports.accepted_numbers import Accepted, path_of, read, write
-from reports.check import Difference, allowance, compare
+from reports.check import Difference, allowance, compare, judge, seeds_for_ranks
 from reports.check_text import check_markdown
 from reports.records import Cost, Provenance, Record, RecordError
 from reports.views import Column, Row, View, ViewCell
@@ -170,6 +171,49 @@ def test_what_a_new_file_changes_is_said() -> None:
     ]
 
 
+def many(values: Sequence[float], first: int) -> Case:
+    """One number of many seeds."""
+    return case([value / 100 for value in values], [42.0] * len(values), first)
+
+
+HEAVY = [97.0 + step / 10 for step in range(16)] + [66.0, 88.0]  # two teachers inverted badly
+
+
+@pytest.mark.parametrize(
+    ("measured", "expected"),
+    [
+        ([97.4, 98.0, 98.2, 98.3], "same"),
+        ([97.4, 66.0, 98.2, 98.3], "same"),  # a bad teacher among the new ones as well
+        ([62.0, 64.0, 65.0, 60.0], "worse"),
+        ([99.0, 99.1, 99.2, 99.4], "better"),
+    ],
+)
+def test_ranks_judge_numbers_with_heavy_tails(measured: list[float], expected: str) -> None:
+    accepted = accepted_from(*many(HEAVY, 0))
+    found = compare(*many(measured, 20), accepted, numbers=12)
+    assert verdicts(found) == {"student": expected, "fid": "same"}
+    student = next(one for one in found if one.column == "student")
+    assert student.p_limit == pytest.approx(0.01 / 12)
+    assert student.allowed is None
+
+
+def test_ranks_do_not_fail_means_within_a_point() -> None:
+    accepted = accepted_from(*many([97 + step / 1000 for step in range(18)], 0))
+    found = compare(*many([97.1, 97.2, 97.3, 97.4], 20), accepted, numbers=12)
+    assert verdicts(found)["student"] == "same"
+    assert found[0].p is not None
+    assert found[0].p < 0.01 / 12
+
+
+@pytest.mark.parametrize(
+    ("accepted", "numbers", "expected"), [(18, 12, 4), (18, 1, 3), (3, 12, 23)]
+)
+def test_how_many_seeds_ranks_need(accepted: int, numbers: int, expected: int) -> None:
+    assert seeds_for_ranks(accepted, numbers) == expected
+    assert 2 / math.comb(accepted + expected, expected) < 0.01 / numbers
+    assert 2 / math.comb(accepted + expected - 1, expected - 1) >= 0.01 / numbers
+
+
 def test_the_allowance_is_students_interval_over_all_numbers() -> None:
     _, accepted = sorted(accepted_from(*case()), key=lambda one: one.place)
     quantile = stats.t.ppf(1 - 0.01 / 2 / 12, 4)
@@ -219,6 +263,19 @@ def test_another_class_of_device_is_refused() -> None:
         compare(*case(device=H100), accepted_from(*case()))
 
 
+def test_chance_ranks_fail_at_most_one_check_in_a_hundred() -> None:
+    """Under any noise: here one value in nine lies far out."""
+    rng = np.random.default_rng(0)
+    template, failed = accepted_from(*case())[1], 0
+    for _ in range(2000):
+        values = (rng.normal(90, 3, 22) - 30 * (rng.random(22) < 1 / 9)).tolist()
+        accepted = msgspec.structs.replace(
+            template, mean=np.mean(values[:18]), n=18, values=tuple(values[:18])
+        )
+        failed += judge(accepted, values[18:], 1)["differs"]
+    assert 0 < failed <= 30
+
+
 def test_chance_fails_one_check_in_a_hundred() -> None:
     """The rate holds over all numbers of a check, whatever each of them is."""
     rng = np.random.default_rng(0)
@@ -236,4 +293,6 @@ def test_the_table_says_what_was_expected_and_what_came() -> None:
     (line,) = (line for line in text.splitlines() if "student" in line)
     for part in ("accuracy-demo-digits", "92 ± 1.6 % (5)", "71 % (3)", "± ", "WORSE"):
         assert part in line
+    ranked = check_markdown(compare(*many([60.0] * 4, 20), accepted_from(*many(HEAVY, 0))))
+    assert "p 0.00027 (limit 0.005) | WORSE" in ranked
     assert text.splitlines()[-1] == "2 numbers: 1 worse, 1 same"
