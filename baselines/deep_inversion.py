@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from naturalinversion.errors import SettingError
 from naturalinversion.inversion import Keep, Weights, invert
-from naturalinversion.jitter import Jitter, Shift
+from naturalinversion.jitter import Draws, Jitter, Shift
 from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator
 from naturalinversion.synthesis import Batch, StudentUse, Training
@@ -82,26 +82,39 @@ class DeepInversion:
 
     def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
         """One batch (N, 3, H, W) for ``labels`` (N,)."""
-        teacher = self._teacher
-        start = torch.randn(
-            len(labels), *teacher.image_shape, generator=generator(derive(seed, "pixels"))
-        )
-        weights = Weights(
-            self.cross_entropy, self.bn_statistics, self.total_variation, self.l2, self.compete
-        )
-        jitter = Jitter(self.jitter, self.flip)
         result = invert(
-            teacher,
-            Pixels(start.to(teacher.device, teacher.dtype), self.rate),
+            self._teacher,
+            self.source(labels, seed),
             labels,
-            weights.for_batch(len(labels), self.reference_batch),
-            jitter.draw(self.iterations, generator(derive(seed, "jitter"))),
+            self.weights(len(labels)),
+            self.draws(seed),
             keep=self.keep,
             student=self._student,
             compete_floor=self.compete_floor,
             on_iteration=lambda: progress(1),
         )
         return Batch(result.images, labels, result.losses)
+
+    def weights(self, batch_size: int) -> Weights:
+        """The loss for batches of this size."""
+        weights = Weights(
+            self.cross_entropy, self.bn_statistics, self.total_variation, self.l2, self.compete
+        )
+        return weights.for_batch(batch_size, self.reference_batch)
+
+    def draws(self, seed: int) -> list[Draws]:
+        """The shifts of all iterations of the batch with this seed."""
+        return Jitter(self.jitter, self.flip).draw(
+            self.iterations, generator(derive(seed, "jitter"))
+        )
+
+    def source(self, labels: Tensor, seed: int) -> Pixels:
+        """The pixels of a batch, as they are before its first step."""
+        teacher = self._teacher
+        start = torch.randn(
+            len(labels), *teacher.image_shape, generator=generator(derive(seed, "pixels"))
+        )
+        return Pixels(start.to(teacher.device, teacher.dtype), self.rate)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Nothing: batches share nothing."""

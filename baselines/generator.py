@@ -41,7 +41,7 @@ class UnconditionalGenerator(nn.Module):
     def forward(self, latent: Tensor) -> Tensor:
         """``latent`` (N, Z) to images (N, 3, H, W)."""
         maps = self.project(latent).view(-1, self.channels, self.base, self.base)
-        images: Tensor = self.body(maps)
+        images: Tensor = self.body(maps.contiguous(memory_format=torch.channels_last))
         return images
 
     def sample(self, size: int, draws: torch.Generator) -> Tensor:

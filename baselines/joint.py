@@ -80,6 +80,7 @@ class JointSynthesizer(ABC):
         if saved is not None:
             game.load_state_dict(saved)
         student.requires_grad_(True)
+        student.to(memory_format=torch.channels_last)
         for epoch in range(game.epoch, self.epochs):
             game.start(epoch / self.epochs)
             draws = generator(derive(seed, "epoch", epoch))
@@ -90,6 +91,8 @@ class JointSynthesizer(ABC):
                     training.progress(1)
             game.record(rows)
             training.save(game.state_dict())
+        # Back to the usual layout: what is stored must not depend on how it was computed.
+        student.to(memory_format=torch.contiguous_format)
         student.eval()
         self._losses = game.losses()
 
@@ -115,6 +118,7 @@ class JointSynthesizer(ABC):
         with seeded(derive(seed, "generator")):
             self._generator = self.build_generator(self._teacher.image_shape[-1])
         self._generator.to(self._teacher.device, self._teacher.dtype)
+        self._generator.to(memory_format=torch.channels_last)
 
 
 class Game:

@@ -46,7 +46,8 @@ class ConditionalGenerator(nn.Module):
     def forward(self, latent: Tensor, one_hot: Tensor) -> Tensor:
         """``latent`` (N, Z) and ``one_hot`` (N, K) to images (N, 3, H, W)."""
         projected = self.project(torch.cat([latent, one_hot], dim=1))
-        images: Tensor = self.body(projected.view(-1, self.channels, self.base, self.base))
+        maps = projected.view(-1, self.channels, self.base, self.base)
+        images: Tensor = self.body(maps.contiguous(memory_format=torch.channels_last))
         return images
 
 

@@ -21,7 +21,7 @@ from naturalinversion.errors import SettingError
 from naturalinversion.generated_images import GeneratedImages
 from naturalinversion.generators import ConditionalGenerator
 from naturalinversion.inversion import Inversion, Keep, Weights, invert
-from naturalinversion.jitter import Jitter
+from naturalinversion.jitter import Draws, Jitter
 from naturalinversion.progress import Progress
 from naturalinversion.pyramid import FeatureTransferPyramid, Head
 from naturalinversion.seeds import derive, generator, seeded
@@ -100,7 +100,7 @@ class NaturalInversion:
         if saved is None:
             labels = balanced_labels(self.shared_batch, teacher.num_classes, derive(seed, "labels"))
             fresh = self.shared_latents == "every step"
-            source = self._source(labels.to(teacher.device), seed, resample=fresh)
+            source = self.source(labels.to(teacher.device), seed, resample=fresh)
             made = self._invert(source, labels.to(teacher.device), seed, training.progress)
             saved = {"source": source.state_dict(), "losses": made.losses}
             training.save(saved)
@@ -109,7 +109,7 @@ class NaturalInversion:
 
     def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
         """One batch (N, 3, H, W) for ``labels`` (N,) from a generator of its own."""
-        source = self._source(labels, seed)
+        source = self.source(labels, seed)
         if self.one_to_one:
             result = self._invert(source, labels, seed, progress)
             return Batch(result.images, labels, result.losses)
@@ -131,7 +131,21 @@ class NaturalInversion:
         self._shared = dict(state)
         self._losses = {}
 
-    def _source(self, labels: Tensor, seed: int, resample: bool = False) -> GeneratedImages:
+    def weights(self, batch_size: int) -> Weights:
+        """The loss for batches of this size."""
+        weights = Weights(
+            self.cross_entropy, self.bn_statistics, self.total_variation, self.l2, self.compete
+        )
+        return weights.for_batch(batch_size, self.reference_batch)
+
+    def draws(self, seed: int) -> list[Draws]:
+        """The shifts of all iterations of the batch with this seed."""
+        return Jitter(self.jitter, self.flip).draw(
+            self.iterations, generator(derive(seed, "jitter"))
+        )
+
+    def source(self, labels: Tensor, seed: int, resample: bool = False) -> GeneratedImages:
+        """Generator, pyramid, scale and latents of a batch, as they are before its first step."""
         teacher = self._teacher
         size = teacher.image_shape[-1]
         with seeded(derive(seed, "networks")):
@@ -161,7 +175,8 @@ class NaturalInversion:
             feature_gradient=self.feature_gradient,
             resample=generator(derive(seed, "latents")) if resample else None,
         )
-        return source.to(teacher.device, teacher.dtype)
+        source.to(teacher.device, teacher.dtype)
+        return source.to(memory_format=torch.channels_last)
 
     def _bare_head(self) -> nn.Module | None:
         head = self.bare_head
@@ -173,18 +188,12 @@ class NaturalInversion:
     def _invert(
         self, source: GeneratedImages, labels: Tensor, seed: int, progress: Progress
     ) -> Inversion:
-        weights = Weights(
-            self.cross_entropy, self.bn_statistics, self.total_variation, self.l2, self.compete
-        )
-        draws = Jitter(self.jitter, self.flip).draw(
-            self.iterations, generator(derive(seed, "jitter"))
-        )
         return invert(
             self._teacher,
             source,
             labels,
-            weights.for_batch(len(labels), self.reference_batch),
-            draws,
+            self.weights(len(labels)),
+            self.draws(seed),
             keep=self.keep if self.one_to_one else "last",
             student=self._student,
             compete_floor=self.compete_floor,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from naturalinversion.errors import TeacherError
+from naturalinversion.observed_norms import observed
 from naturalinversion.priors import LayerStatistics
 from naturalinversion.stages import Stage, find_stages
 
@@ -82,13 +83,9 @@ class Teacher:
 
         Gradients flow to ``images`` through everything returned, unless autograd is off.
         """
-        seen: dict[nn.Module, LayerStatistics] = {}
         found: dict[str, list[Tensor]] = {}
         head: list[Tensor] = []
         handles = []
-        if statistics:
-            for norm in self._norms:
-                handles.append(norm.register_forward_pre_hook(_record_statistics(seen)))
         if maps:
             for name in {stage.module for stage in self.stages}:
                 hook = _record_output(found.setdefault(name, []))
@@ -98,7 +95,8 @@ class Teacher:
                 raise TeacherError("the classifier has no linear layer, so it has no embedding")
             handles.append(self._head.register_forward_pre_hook(lambda m, i: head.append(i[0])))
         try:
-            logits = self(images)
+            with observed(self._norms if statistics else ()) as seen:
+                logits = self(images)
         finally:
             for handle in handles:
                 handle.remove()
@@ -164,16 +162,6 @@ class Teacher:
                 f"the classifier returns {shape} for an image, not {self.num_classes} logits"
             )
         return find_stages(self.model, probe, smallest_stage)
-
-
-def _record_statistics(seen: dict[nn.Module, LayerStatistics]) -> Callable[..., None]:
-    def hook(module: nn.BatchNorm2d, inputs: tuple[Any, ...]) -> None:
-        assert module.running_mean is not None
-        assert module.running_var is not None
-        variance, mean = torch.var_mean(inputs[0], dim=(0, 2, 3), correction=0)
-        seen[module] = LayerStatistics(mean, variance, module.running_mean, module.running_var)
-
-    return hook
 
 
 def _record_output(found: list[Tensor]) -> Callable[..., None]:

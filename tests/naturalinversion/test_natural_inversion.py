@@ -400,7 +400,7 @@ def test_what_stands_in_for_the_pyramid_can_be_chosen(
     teacher = make_teacher()
     synthesizer = method(pyramid=False, bare_head=head, channel_scaling=scaled)
     synthesizer.prepare(teacher, None, 0, Training())
-    made = synthesizer._source(LABELS, 0)
+    made = synthesizer.source(LABELS, 0)
     with torch.no_grad():
         made.generator.load_state_dict(
             {name: value * 9 for name, value in made.generator.state_dict().items()}
