@@ -1,7 +1,7 @@
 """The command line: ``python -m benchmarks {run,plan,status,report,compare,check,…}``.
 
-Exit codes: 0 fine; 1 a cell failed; 2 usage or recipe error; 3 a needed file is missing; 130
-interrupted (what was finished is kept, the same command goes on).
+Exit codes: 0 fine; 1 a cell failed; 2 usage or recipe error; 3 a needed file is missing; 75 out of
+time, 130 interrupted, 143 terminated (what was finished is kept, the same command goes on).
 """
 
 import signal
@@ -22,6 +22,7 @@ from benchmarks.commands.report import Report
 from benchmarks.commands.run import Run
 from benchmarks.commands.status import Status
 from benchmarks.commands.synthesize import Synthesize
+from benchmarks.deadline import TimeIsUpError
 from benchmarks.output import say
 from benchmarks.runner import KNOWN_ERRORS
 
@@ -72,6 +73,9 @@ def execute(command: Executable) -> int:
     except OSError as error:
         say(f"error: {error.filename or 'file system'}: {error.strerror or error}")
         return 1
+    except TimeIsUpError as error:
+        say("--max-hours are over: what was finished is kept, the same command goes on")
+        return error.exit_code
     except _Terminated:
         say("terminated: what was finished is kept, the same command goes on")
         return 143

@@ -2,7 +2,7 @@
 
 import heapq
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
@@ -44,7 +44,7 @@ def estimate(
         own = {step: count for step, count in workload.items() if step not in paid}
         seconds[key] = CELL_SECONDS + sum(times[step] * count for step, count in own.items())
         paid |= {step for step in own if step.shared}
-    return Estimate(seconds, _play(cells, todo, seconds, workers))
+    return Estimate(seconds, play(cells, todo, seconds, workers))
 
 
 def _workload(cell: Cell) -> Workload:
@@ -73,10 +73,10 @@ def _seconds(step: Step, machine: Machine) -> float:
     return step.seconds(machine)
 
 
-def _play(
-    cells: Sequence[Cell], todo: Sequence[Cell], seconds: dict[str, float], workers: int
+def play(
+    cells: Sequence[Cell], todo: Sequence[Cell], seconds: Mapping[str, float], workers: int
 ) -> float:
-    """Wall time when workers take cells in the engine's order."""
+    """Wall time when workers take cells in the engine's order, each ``seconds`` by its key."""
     schedule = Schedule(cells, todo)
     running: list[tuple[float, int, Cell]] = []
     now = START_SECONDS if todo and workers > 1 else 0.0

@@ -13,6 +13,8 @@ from benchmarks.errors import UsageError
 from benchmarks.recipes import Book
 from benchmarks.work import DataSource, Machine, default_root
 
+MAX_HOURS = 10_000
+
 
 @dataclass(frozen=True)
 class What:
@@ -75,12 +77,20 @@ class How:
     """cells at a time, each in a process of its own; 0: one per core on a CPU, one on a GPU"""
     threads: int = 0
     """CPU threads of each worker; 0: 1 with several workers, else all cores"""
+    max_hours: float = 0.0
+    """stop after so long, keeping every finished cell and shard (exit code 75); 0: no limit"""
 
     def machine(self) -> Machine:
         """Device, precision and threads."""
         if min(self.workers, self.threads) < 0:
             raise UsageError("--workers and --threads are 0 or more")
         return Machine(self._device(), self.precision, self.threads or self._threads())
+
+    def hours(self) -> float:
+        """After how many hours to stop; 0 for never."""
+        if not 0 <= self.max_hours < MAX_HOURS:
+            raise UsageError(f"--max-hours {self.max_hours:g}: 0 or more, under {MAX_HOURS}")
+        return self.max_hours
 
     def worker_count(self) -> int:
         """How many cells at a time."""

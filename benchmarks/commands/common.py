@@ -7,6 +7,7 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from benchmarks.cells import Cell, closure
+from benchmarks.deadline import TimeIsUpError, stop_after
 from benchmarks.engine import Summary, run
 from benchmarks.errors import UsageError
 from benchmarks.expansion import Expansion, expand
@@ -58,8 +59,13 @@ class OfTables:
 
 def finish_tables(expansions: Sequence[Expansion], where: Where, how: How, json: bool) -> int:
     """Make all cells, then report what there is; exit code 1 if a cell failed."""
+    how.hours()  # what is wrong is said before anything is written
     views = write_views([view for e in expansions for view in e.views], where.runs_dir)
-    summary = make_cells(expansions, where, how)
+    try:
+        summary = make_cells(expansions, where, how)
+    except TimeIsUpError:
+        render(where.runs_dir, where.out_dir, views, protocol_values())
+        raise
     rendered = render(where.runs_dir, where.out_dir, views, protocol_values())
     if json:
         result_json(
@@ -82,13 +88,8 @@ def make_cells(expansions: Sequence[Expansion], where: Where, how: How) -> Summa
     targets = [cell for expansion in expansions for cell in expansion.targets]
     for name in {cell.recipe["extractor"] for cell in targets if cell.kind == "fidelity"}:
         find(name, where.inception_weights, where.download)  # missing weights are said now
-    summary = run(
-        targets,
-        where.runs_dir,
-        how.machine(),
-        where.data(),
-        how.worker_count(),
-    )
+    with stop_after(how.hours()):
+        summary = run(targets, where.runs_dir, how.machine(), where.data(), how.worker_count())
     for error in summary.failed.values():
         say(f"failed: {error}")
     if summary.blocked:

@@ -3,13 +3,14 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from benchmarks.cells import Cell
-from benchmarks.commands.common import OfTables
-from benchmarks.estimates import Estimate, estimate
+from benchmarks.cells import Cell, closure
+from benchmarks.commands.common import ALL, OfTables
+from benchmarks.estimates import Estimate, estimate, play
 from benchmarks.expansion import SYNTHETIC
 from benchmarks.options import How
 from benchmarks.output import result, result_json
 from benchmarks.runner import is_done
+from reports.records import load_all
 
 
 @dataclass(frozen=True)
@@ -17,9 +18,13 @@ class Plan(OfTables):
     """Say what tables would run: cells, images, and time measured on this machine."""
 
     how: How = field(default_factory=How)
+    recorded: bool = False
+    """print what each table takes by the seconds in the records of its cells, and time nothing"""
 
     def run(self) -> int:
         """Time a few steps of every kind, then print the plan."""
+        if self.recorded:
+            return self._print_recorded()
         cells = self.cells()
         todo = [cell for cell in cells if not is_done(cell, self.where.runs_dir)]
         workers = self.how.worker_count()
@@ -45,6 +50,28 @@ class Plan(OfTables):
             return 0
         for line in self._lines(cells, todo, found, workers):
             result(line)
+        return 0
+
+    def _print_recorded(self) -> int:
+        """Each table alone and from nothing, and all together: workers play the records' cells."""
+        expansions, workers = self.expansions(), self.how.worker_count()
+        tables = {e.views[0].name: closure(e.targets) for e in expansions}
+        if len(tables) > 1:
+            tables[ALL] = self.cells()
+        records = load_all(self.where.runs_dir)
+        rows = []
+        for name, cells in tables.items():
+            seconds = {c.key: records[c.key].cost.seconds for c in cells if c.key in records}
+            known = [cell for cell in cells if cell.key in seconds]
+            rows.append((name, len(cells), len(known), play(cells, known, seconds, workers)))
+        if self.json:
+            names = ("table", "cells", "recorded", "wall_seconds")
+            result_json([dict(zip(names, row, strict=True)) for row in rows])
+            return 0
+        result(f"| table | cells | recorded | minutes, {workers} at a time |")
+        result("| --- | ---: | ---: | ---: |")
+        for name, count, known_count, wall in rows:
+            result(f"| {name} | {count} | {known_count} | {wall / 60:.1f} |")
         return 0
 
     def _lines(

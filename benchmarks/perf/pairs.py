@@ -14,19 +14,26 @@ class Pair:
     fast: tuple[float, ...]
 
     @property
+    def ratios(self) -> list[float]:
+        """How many times faster, round by round."""
+        return [s / f for s, f in zip(self.slow, self.fast, strict=True)]
+
+    @property
     def ratio(self) -> float:
-        """How many times faster, the median of the rounds' ratios."""
-        return median(s / f for s, f in zip(self.slow, self.fast, strict=True))
+        """Their median."""
+        return median(self.ratios)
 
 
 def in_turns(slow: Callable[[], object], fast: Callable[[], object], rounds: int) -> Pair:
     """Call both once unmeasured, then in turns."""
-    slow(), fast()
-    found = [(_cpu_seconds(slow), _cpu_seconds(fast)) for _ in range(rounds)]
+    slow()
+    fast()
+    found = [(cpu_seconds(slow), cpu_seconds(fast)) for _ in range(rounds)]
     return Pair(tuple(s for s, _ in found), tuple(f for _, f in found))
 
 
-def _cpu_seconds(call: Callable[[], object]) -> float:
+def cpu_seconds(call: Callable[[], object]) -> float:
+    """Process CPU seconds of one call, over all threads."""
     started = time.process_time()
     call()
     return time.process_time() - started

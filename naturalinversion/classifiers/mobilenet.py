@@ -1,5 +1,6 @@
 """MobileNetV2 (Sandler et al., 2018) for small images: stride 1 in stem and second stage."""
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from naturalinversion.classifiers.scaling import scaled
@@ -16,6 +17,21 @@ STAGES = (
 )
 
 
+class DepthwiseConv(nn.Conv2d):
+    """A convolution of each channel alone; its weights' names and values are Conv2d's.
+
+    On a CPU the gradient of the weights is seven times slower where the map is smaller than the
+    kernel, unless its border is there before the convolution.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.shape[-1] >= self.kernel_size[1]:
+            return super().forward(input)
+        vertical, horizontal = int(self.padding[0]), int(self.padding[1])
+        padded = F.pad(input, (horizontal, horizontal, vertical, vertical))
+        return F.conv2d(padded, self.weight, self.bias, self.stride, groups=self.groups)
+
+
 class InvertedResidual(nn.Module):
     """Expand 1x1, depthwise 3x3, project 1x1; a shortcut where input and output agree."""
 
@@ -26,7 +42,7 @@ class InvertedResidual(nn.Module):
         if expansion != 1:
             layers += [_conv(inputs, hidden, 1), nn.BatchNorm2d(hidden), nn.ReLU6(inplace=True)]
         layers += [
-            _conv(hidden, hidden, 3, stride, groups=hidden),
+            DepthwiseConv(hidden, hidden, 3, stride, 1, groups=hidden, bias=False),
             nn.BatchNorm2d(hidden),
             nn.ReLU6(inplace=True),
             _conv(hidden, outputs, 1),
@@ -67,8 +83,8 @@ class MobileNetV2(nn.Module):
         return logits
 
 
-def _conv(inputs: int, outputs: int, size: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, size, stride, size // 2, groups=groups, bias=False)
+def _conv(inputs: int, outputs: int, size: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, size, padding=size // 2, bias=False)
 
 
 def mobilenetv2(num_classes: int, width: float = 1.0) -> MobileNetV2:

@@ -2,12 +2,15 @@
 
 import pytest
 import torch
+from torch import nn
 
 from baselines.generator import UnconditionalGenerator
 from naturalinversion import Teacher
 from naturalinversion.classifiers import build
+from naturalinversion.classifiers.mobilenet import DepthwiseConv
 from naturalinversion.generators import ConditionalGenerator
 from naturalinversion.pyramid import FeatureTransferPyramid
+from naturalinversion.seeds import seeded
 from naturalinversion.synthesis import balanced_labels
 
 RESNET_STAGES = [(64, 32), (128, 16), (256, 8), (512, 4)]
@@ -78,3 +81,13 @@ def test_labels_are_balanced(classes: int, allowed: set[int]) -> None:
     counts = torch.bincount(balanced_labels(256, classes, seed=0), minlength=classes)
     assert set(counts.tolist()) == allowed
     assert not torch.equal(balanced_labels(256, classes, 0), balanced_labels(256, classes, 1))
+
+
+@pytest.mark.parametrize(("side", "stride"), [(1, 1), (2, 1), (2, 2), (4, 2)])
+def test_a_depthwise_convolution_is_one_at_every_size(side: int, stride: int) -> None:
+    with seeded(0):
+        ours = DepthwiseConv(8, 8, 3, stride, 1, groups=8, bias=False)
+        plain = nn.Conv2d(8, 8, 3, stride, 1, groups=8, bias=False)
+        plain.load_state_dict(ours.state_dict())
+        images = torch.randn(2, 8, side, side)
+    torch.testing.assert_close(ours(images), plain(images))
