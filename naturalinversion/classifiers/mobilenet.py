@@ -35,11 +35,12 @@ class DepthwiseConv(nn.Conv2d):
 class InvertedResidual(nn.Module):
     """Expand 1x1, depthwise 3x3, project 1x1; a shortcut where input and output agree."""
 
-    def __init__(self, inputs: int, outputs: int, expansion: int, stride: int) -> None:
+    def __init__(self, inputs: int, hidden: int | None, outputs: int, stride: int) -> None:
         super().__init__()
-        hidden = inputs * expansion
         layers: list[nn.Module] = []
-        if expansion != 1:
+        if hidden is None:
+            hidden = inputs
+        else:
             layers += [_conv(inputs, hidden, 1), nn.BatchNorm2d(hidden), nn.ReLU6(inplace=True)]
         layers += [
             DepthwiseConv(hidden, hidden, 3, stride, 1, groups=hidden, bias=False),
@@ -61,7 +62,8 @@ class MobileNetV2(nn.Module):
 
     def __init__(self, num_classes: int, width: float) -> None:
         super().__init__()
-        inputs = scaled(32, width)
+        published = 32  # channels at width 1, which the expansions multiply
+        inputs = scaled(published, width)
         blocks: list[nn.Module] = [
             nn.Sequential(_conv(3, inputs, 3), nn.BatchNorm2d(inputs), nn.ReLU6(inplace=True))
         ]
@@ -69,8 +71,9 @@ class MobileNetV2(nn.Module):
             outputs = scaled(channels, width)
             for index in range(repeats):
                 stride = first_stride if index == 0 else 1
-                blocks.append(InvertedResidual(inputs, outputs, expansion, stride))
-                inputs = outputs
+                hidden = scaled(published * expansion, width) if expansion > 1 else None
+                blocks.append(InvertedResidual(inputs, hidden, outputs, stride))
+                inputs, published = outputs, channels
         head = scaled(1280, width)
         blocks.append(
             nn.Sequential(_conv(inputs, head, 1), nn.BatchNorm2d(head), nn.ReLU6(inplace=True))
