@@ -92,7 +92,8 @@ def _view(
         columns=[_column(book, column, lines) for column in spec.column],
         rows=rows,
         pictures=_pictures(book, lines, seeds[0]),
-        assumed=_assumed(book, lines),
+        assumed=[*(f"set by hand: {text}" for text in book.given), *_assumed(book, lines)],
+        overrides=book.given,
         contest=spec.contest,
         figures=figures_of(
             spec, book, {row.id: line for row, line in zip(rows, lines, strict=True)}

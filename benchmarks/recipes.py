@@ -97,6 +97,7 @@ class Book:
             raise UsageError(f"unknown data set '{dataset}': {known_data}, or imagefolder:PATH")
         self.scale = scale
         self.dataset = dataset
+        self.given = list(overrides)
         self.overrides = [_parse_override(text) for text in overrides]
         known = {"protocol", *METHODS, *REFERENCES}
         for name, path, _ in self.overrides:

@@ -35,6 +35,8 @@ def _of_data(number: Published, match: Match) -> Iterator[str]:
         yield f"{match.dataset}, not {number.dataset}"
     if match.scale != BUDGET:
         yield f"the shorter trainings of scale {match.scale}"
+    for text in match.overrides:
+        yield f"{text} set by hand"
 
 
 def _of_networks(made_of: list[Record]) -> Iterator[str]:

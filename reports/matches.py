@@ -30,6 +30,7 @@ class Match:
     sd: float | None
     n: int
     records: tuple[str, ...]
+    overrides: tuple[str, ...] = ()
     remark: str = ""
 
 
@@ -67,6 +68,7 @@ def _match(view: View, values: Sequence[float], records: Sequence[str], remark: 
         view=view.name,
         dataset=view.dataset,
         scale=view.scale,
+        overrides=tuple(view.overrides),
         mean=fmean(values),
         sd=stdev(values) if len(values) > 1 else None,
         n=len(values),

@@ -85,7 +85,8 @@ class View(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """One table at one scale, measured on one data set, beside what was published.
 
     ``contest`` says where best and second best are looked for: along each row, or down each column.
-    ``assumed`` is what nobody published about how the numbers were made.
+    ``assumed`` is what nobody published about how the numbers were made, ``overrides`` what was
+    set by hand instead of taken from the recipes.
     """
 
     schema: int = SCHEMA
@@ -100,6 +101,7 @@ class View(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     rows: list[Row]
     pictures: list[Picture]
     assumed: list[str] = []
+    overrides: list[str] = []
     contest: Literal["row", "column"] = "row"
     figures: list[Figure] = []
     footnotes: dict[str, str] = {}

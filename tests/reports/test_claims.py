@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import pandas as pd
 import pytest
 
@@ -163,6 +164,14 @@ def test_a_shorter_run_on_the_same_data_shows_its_difference_and_no_verdict() ->
     assert (line["verdict"], line["measured_on"]) == ("not comparable", "cifar10")
     assert line["reason"] == "the shorter trainings of scale mini"
     assert line["difference"] == pytest.approx(-3.72)
+
+
+def test_settings_of_ones_own_are_no_match() -> None:
+    text = "ni.settings.iterations=50"
+    found = students(0.93)
+    changed = msgspec.structs.replace(view(NI, found), overrides=[text])
+    line = frame_of((changed, found)).loc[NI]
+    assert (line["verdict"], line["reason"]) == ("not comparable", f"{text} set by hand")
 
 
 def test_fewer_images_than_published_are_no_match() -> None:
