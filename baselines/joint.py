@@ -142,6 +142,7 @@ class Game:
             lr=recipe.rate_student,
             momentum=recipe.momentum,
             weight_decay=recipe.weight_decay,
+            fused=True,
         )
 
     def start(self, progress: float) -> None:
