@@ -127,7 +127,8 @@ def _terms(
     if weights.l2:
         terms["l2"] = priors.l2(images)
     if weights.compete and student is not None:
-        terms["compete"] = priors.compete(student(images), seen.logits, floor=compete_floor)
+        logits = student(images.contiguous(memory_format=torch.channels_last))
+        terms["compete"] = priors.compete(logits, seen.logits, floor=compete_floor)
     return terms
 
 
