@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from baselines.generator import UnconditionalGenerator
 from naturalinversion.errors import DivergedError, SettingError
+from naturalinversion.numerics import numerics
 from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator, seeded
 from naturalinversion.synthesis import Batch, StudentUse, Training
@@ -87,7 +88,8 @@ class JointSynthesizer(ABC):
             with seeded(derive(seed, "dropout", epoch)):
                 rows = []
                 for _ in range(self.steps):
-                    rows.append(self.step(game, draws))
+                    with numerics(teacher.device, teacher.precision):
+                        rows.append(self.step(game, draws))
                     training.progress(1)
             game.record(rows)
             training.save(game.state_dict())
@@ -102,9 +104,10 @@ class JointSynthesizer(ABC):
         The generator's batch norms use the sample's own statistics, as in its training.
         """
         self._generator.train()
-        with torch.no_grad():
+        with torch.no_grad(), numerics(self._teacher.device, self._teacher.precision):
             images = self._generator.sample(len(labels), generator(seed))
-            return Batch(images, self._teacher(images).argmax(dim=1), self._losses)
+            labels = self._teacher(images).argmax(dim=1)
+        return Batch(images.to(self._teacher.dtype), labels, self._losses)
 
     def state_dict(self) -> dict[str, Tensor]:
         """The generator's weights."""

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import Tensor
 
 from benchmarks.training import ImageSource
-from benchmarks.training.numerics import numerics
+from naturalinversion.numerics import numerics
 from naturalinversion.teacher import Teacher
 
 EMBEDDING = "embedding"

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from benchmarks.errors import MissingError, UsageError
 from naturalinversion.classifiers import build
 from naturalinversion.files import write_atomically
+from naturalinversion.numerics import Precision
 from naturalinversion.seeds import derive, seeded
 from naturalinversion.teacher import Teacher
 
@@ -72,13 +73,18 @@ def load_described(path: Path, what: str, struct: type[S]) -> tuple[S, dict[str,
         raise UsageError(f"{path} holds no {what} of this suite: {error}") from error
 
 
-def load_teacher(path: Path, device: torch.device) -> Teacher:
+def load_teacher(path: Path, device: torch.device, precision: Precision = "fp32") -> Teacher:
     """A network that `save_classifier` wrote, as a frozen teacher on ``device``."""
     model, description = load_classifier(path)
-    return as_teacher(model, description, device)
+    return as_teacher(model, description, device, precision)
 
 
-def as_teacher(model: nn.Module, description: Classifier, device: torch.device) -> Teacher:
+def as_teacher(
+    model: nn.Module,
+    description: Classifier,
+    device: torch.device,
+    precision: Precision = "fp32",
+) -> Teacher:
     """``model`` as a teacher for the images of its description."""
     size = description.image_size
     return Teacher(
@@ -87,6 +93,7 @@ def as_teacher(model: nn.Module, description: Classifier, device: torch.device) 
         image_shape=(3, size, size),
         mean=description.mean,
         std=description.std,
+        precision=precision,
     )
 
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 from tyro.conf import UseAppendAction, arg
@@ -12,6 +12,7 @@ from tyro.conf import UseAppendAction, arg
 from benchmarks.errors import UsageError
 from benchmarks.recipes import Book
 from benchmarks.work import DataSource, Machine, default_root
+from naturalinversion.numerics import Precision
 
 MAX_HOURS = 10_000
 
@@ -71,8 +72,8 @@ class How:
 
     device: str = "auto"
     """cpu, cuda, cuda:1 …; auto takes a GPU if there is one"""
-    precision: Literal["fp32", "tf32"] = "fp32"
-    """of convolutions and matrix products on a GPU"""
+    precision: Precision = "fp32"
+    """of convolutions and matrix products: bf16 is the fast one on a GPU, tf32 is a GPU's alone"""
     workers: int = 0
     """cells at a time, each in a process of its own; 0: one per core on a CPU, one on a GPU"""
     threads: int = 0

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.training.numerics import effective_precision
 from benchmarks.work import Machine
+from naturalinversion.numerics import effective_precision
 from reports.records import Cost, Provenance
 
 PACKAGES = ("naturalinversion", "torch", "torchvision", "numpy", "scikit-learn", "torch-fidelity")

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.errors import UsageError
-from benchmarks.training.numerics import Precision
+from naturalinversion.numerics import Precision
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from benchmarks.training import (
 )
 from benchmarks.work import Machine
 from naturalinversion.classifiers import build
+from naturalinversion.numerics import Precision
 from naturalinversion.seeds import seeded
 from naturalinversion.synthesis import Training, balanced_labels
 from naturalinversion.teacher import Teacher
@@ -55,7 +56,7 @@ class Network:
     image_size: int
     classes: int
 
-    def teacher(self, device: torch.device) -> Teacher:
+    def teacher(self, device: torch.device, precision: Precision = "fp32") -> Teacher:
         """The network with random weights, frozen."""
         with seeded(0):
             model = build(self.arch, self.classes, self.width)
@@ -63,6 +64,7 @@ class Network:
             model.to(device),
             num_classes=self.classes,
             image_shape=(3, self.image_size, self.image_size),
+            precision=precision,
         )
 
 
@@ -144,7 +146,7 @@ class SynthesisStep:
         elif shared:
             settings["shared_batch"] = size
         synthesizer = build_method(self.method, settings)
-        teacher = self.teacher.teacher(device)
+        teacher = self.teacher.teacher(device, machine.precision)
         student = None if self.student is None else self.student.teacher(device).model.train()
         labels = balanced_labels(size, teacher.num_classes, 0).to(device)
 

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from naturalinversion.generators import ConditionalGenerator
-from naturalinversion.jitter import Shift, shift
+from naturalinversion.jitter import Move
 from naturalinversion.pyramid import FeatureTransferPyramid
 from naturalinversion.teacher import Teacher
 
@@ -44,6 +44,11 @@ class GeneratedImages(nn.Module):
         self.feature_gradient = feature_gradient
         self.resample = resample
 
+    @property
+    def repeats(self) -> bool:
+        """Not when every step draws new latents, on the host."""
+        return self.resample is None
+
     def leaves(self) -> list[Tensor]:
         """Everything that is optimised."""
         return list(self.parameters())
@@ -56,16 +61,16 @@ class GeneratedImages(nn.Module):
             groups.append({"params": heads, "lr": self.rates[1]})
         if isinstance(self.scale, nn.Parameter):
             groups.append({"params": [self.scale], "lr": self.rates[2]})
-        return torch.optim.Adam(groups, fused=True)
+        return torch.optim.Adam(groups, fused=True, capturable=self.latent.is_cuda)
 
-    def render(self, by: Shift | None) -> Tensor:
+    def render(self, by: Move | None) -> Tensor:
         """The batch (N, 3, H, W); ``by`` shifts the generator's image before the pyramid."""
         if by is not None and self.resample is not None:
             drawn = torch.randn(self.latent.shape, generator=self.resample)
             self.latent = drawn.to(self.latent)
         images: Tensor = self.generator(self.latent, self.one_hot)
         if by is not None:
-            images = shift(images, by)
+            images = by(images)
         if self.pyramid is not None:
             images = self.pyramid(images, self._maps(images))
         else:

@@ -5,19 +5,31 @@ mirrors twice, once before the pyramid and once before the loss. Offsets are the
 batch and the roll is circular.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+Move = Callable[[Tensor], Tensor]  # images (N, C, H, W) to the same, moved
 
-class Shift(NamedTuple):
-    """Roll by (dy, dx) pixels, then mirror left and right if ``flip``."""
+
+@dataclass(frozen=True)
+class Shift:
+    """Roll by (dy, dx) pixels, then mirror left and right if ``flip``; takes images to moved ones.
+
+    Images are (N, C, H, W).
+    """
 
     dy: int
     dx: int
     flip: bool = False
+
+    def __call__(self, images: Tensor) -> Tensor:
+        if self.dy or self.dx:
+            images = torch.roll(images, (self.dy, self.dx), dims=(2, 3))
+        return images.flip(3) if self.flip else images
 
 
 class Draws(NamedTuple):
@@ -46,8 +58,38 @@ class Jitter:
         ]
 
 
-def shift(images: Tensor, by: Shift) -> Tensor:
-    """``images`` (N, C, H, W) rolled, then mirrored."""
-    if by.dy or by.dx:
-        images = torch.roll(images, (by.dy, by.dx), dims=(2, 3))
-    return images.flip(3) if by.flip else images
+class ShiftTable:
+    """Every iteration's `Shift` as rows of index tables, so that a device can look up its own."""
+
+    def __init__(
+        self, shifts: Sequence[Shift], size: tuple[int, int], device: torch.device
+    ) -> None:
+        height, width = size
+        rows = torch.stack([torch.arange(height).roll(by.dy) for by in shifts])
+        columns = torch.stack([torch.arange(width).roll(by.dx) for by in shifts])
+        flips = torch.tensor([by.flip for by in shifts])
+        columns = torch.where(flips[:, None], columns.flip(1), columns)
+        tables = (rows, columns, rows.argsort(dim=1), columns.argsort(dim=1))
+        self.tables = [table.to(device) for table in tables]  # (E, H), (E, W) and their inverses
+
+    def at(self, iteration: Tensor) -> Move:
+        """The shift of ``iteration`` (1,), which lies on the device and is not read."""
+        rows = [table.index_select(0, iteration).flatten() for table in self.tables]
+        return lambda images: _Permuted.apply(images, *rows)
+
+
+class _Permuted(torch.autograd.Function):
+    """Images (N, C, H, W) with rows and columns in another order; the gradient in the old one."""
+
+    @staticmethod
+    def forward(  # type: ignore[no-untyped-def]
+        ctx, images: Tensor, rows: Tensor, columns: Tensor, old_rows: Tensor, old_columns: Tensor
+    ) -> Tensor:
+        ctx.save_for_backward(old_rows, old_columns)
+        return images.index_select(2, rows).index_select(3, columns)
+
+    @staticmethod
+    def backward(ctx, *gradients: Tensor):  # type: ignore[no-untyped-def]
+        rows, columns = ctx.saved_tensors
+        moved_back = gradients[0].index_select(2, rows).index_select(3, columns)
+        return moved_back, None, None, None, None

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from naturalinversion.errors import SettingError
 from naturalinversion.generated_images import GeneratedImages
 from naturalinversion.generators import ConditionalGenerator
-from naturalinversion.inversion import Inversion, Keep, Weights, invert
-from naturalinversion.jitter import Draws, Jitter
+from naturalinversion.inversion import Keep
+from naturalinversion.inversion_method import InversionMethod
 from naturalinversion.progress import Progress
 from naturalinversion.pyramid import FeatureTransferPyramid, Head
 from naturalinversion.seeds import derive, generator, seeded
@@ -33,11 +33,10 @@ BareHead = Literal["auto", "conv_tanh", "tanh", "none"]
 
 
 @dataclass(kw_only=True)
-class NaturalInversion:
+class NaturalInversion(InversionMethod):
     """The synthesizer, with the switches that the paper's Tables 3 and 4 turn.
 
     Defaults are the published values for CIFAR-10 with ResNet-34 and batches of 256.
-    ``reference_batch`` keeps the balance of the loss at other batch sizes (0: weights as they are).
     Without ``one_to_one``, one generator is trained in `prepare` for ``iterations`` steps of
     ``shared_batch`` images, its latents drawn anew in each step or once; every batch is a sample of
     it, whose losses are those of that training. Without ``pyramid`` the generator's image goes
@@ -45,20 +44,13 @@ class NaturalInversion:
     Without that the scale is ``fixed_scale``. The paper leaves these cases of its Table 3 open.
     """
 
-    iterations: int = 2000
     latent: int = 1024
     generator_width: float = 1.0
     rate_generator: float = 1e-3
     rate_pyramid: float = 5e-4
     rate_scaling: float = 0.05
-    cross_entropy: float = 1.0
-    bn_statistics: float = 10.0
     total_variation: float = 6e-3
     l2: float = 1.5e-5
-    compete: float = 0.0
-    compete_floor: float = 0.01
-    reference_batch: int = 0
-    jitter: int = 2
     flip: bool = True
     keep: Keep = "best"
     one_to_one: bool = True
@@ -74,14 +66,8 @@ class NaturalInversion:
 
     student_use: ClassVar[StudentUse] = "none"
 
-    _teacher: Teacher = field(init=False, repr=False)
-    _student: nn.Module | None = field(default=None, init=False, repr=False)
     _shared: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
     _losses: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        if self.iterations < 1:
-            raise SettingError(f"iterations is {self.iterations}: one or more")
 
     @property
     def prepare_steps(self) -> int:
@@ -92,8 +78,7 @@ class NaturalInversion:
         self, teacher: Teacher, student: nn.Module | None, seed: int, training: Training
     ) -> None:
         """Keep the teacher and the student to compete with; train the shared generator if any."""
-        self._teacher = teacher
-        self._student = None if student is None else student.eval().requires_grad_(False)
+        self._keep(teacher, student)
         if self.one_to_one:
             return
         saved = training.restore()
@@ -101,7 +86,7 @@ class NaturalInversion:
             labels = balanced_labels(self.shared_batch, teacher.num_classes, derive(seed, "labels"))
             fresh = self.shared_latents == "every step"
             source = self.source(labels.to(teacher.device), seed, resample=fresh)
-            made = self._invert(source, labels.to(teacher.device), seed, training.progress)
+            made = self._invert(source, labels.to(teacher.device), seed, training.progress, "last")
             saved = {"source": source.state_dict(), "losses": made.losses}
             training.save(saved)
         self.load_state_dict(saved["source"])
@@ -111,7 +96,7 @@ class NaturalInversion:
         """One batch (N, 3, H, W) for ``labels`` (N,) from a generator of its own."""
         source = self.source(labels, seed)
         if self.one_to_one:
-            result = self._invert(source, labels, seed, progress)
+            result = self._invert(source, labels, seed, progress, self.keep)
             return Batch(result.images, labels, result.losses)
         if self.channel_scaling and len(labels) != self.shared_batch:
             raise SettingError(
@@ -130,19 +115,6 @@ class NaturalInversion:
         """Take the shared generator back; how its training went is not in the state."""
         self._shared = dict(state)
         self._losses = {}
-
-    def weights(self, batch_size: int) -> Weights:
-        """The loss for batches of this size."""
-        weights = Weights(
-            self.cross_entropy, self.bn_statistics, self.total_variation, self.l2, self.compete
-        )
-        return weights.for_batch(batch_size, self.reference_batch)
-
-    def draws(self, seed: int) -> list[Draws]:
-        """The shifts of all iterations of the batch with this seed."""
-        return Jitter(self.jitter, self.flip).draw(
-            self.iterations, generator(derive(seed, "jitter"))
-        )
 
     def source(self, labels: Tensor, seed: int, resample: bool = False) -> GeneratedImages:
         """Generator, pyramid, scale and latents of a batch, as they are before its first step."""
@@ -184,21 +156,6 @@ class NaturalInversion:
             head = "tanh" if self.channel_scaling else "none"
         mix = [nn.Conv2d(3, 3, 1)] if head == "conv_tanh" else []
         return None if head == "none" else nn.Sequential(*mix, nn.Tanh())
-
-    def _invert(
-        self, source: GeneratedImages, labels: Tensor, seed: int, progress: Progress
-    ) -> Inversion:
-        return invert(
-            self._teacher,
-            source,
-            labels,
-            self.weights(len(labels)),
-            self.draws(seed),
-            keep=self.keep if self.one_to_one else "last",
-            student=self._student,
-            compete_floor=self.compete_floor,
-            on_iteration=lambda: progress(1),
-        )
 
 
 @dataclass(kw_only=True)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from naturalinversion.errors import TeacherError
+from naturalinversion.numerics import Precision
 from naturalinversion.observed_norms import observed
 from naturalinversion.priors import LayerStatistics
 from naturalinversion.stages import Stage, find_stages
@@ -45,11 +46,13 @@ class Teacher:
         mean: Sequence[float] = CIFAR10_MEAN,
         std: Sequence[float] = CIFAR10_STD,
         smallest_stage: int | None = None,
+        precision: Precision = "fp32",
     ) -> None:
         if len(mean) != image_shape[0] or len(std) != image_shape[0] or min(std) <= 0:
             raise TeacherError(f"mean and std need {image_shape[0]} values each, std above zero")
         self.model = model.eval().requires_grad_(False)
         self.model.to(memory_format=torch.channels_last)
+        self.precision = precision
         self.num_classes = num_classes
         self.image_shape = image_shape
         self.mean = tuple(float(value) for value in mean)

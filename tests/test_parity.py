@@ -20,8 +20,9 @@ from naturalinversion import Teacher, priors
 from naturalinversion.classifiers import build
 from naturalinversion.generated_images import GeneratedImages
 from naturalinversion.generators import ConditionalGenerator
-from naturalinversion.inversion import Inversion, Weights, invert
+from naturalinversion.inversion import Inversion, invert
 from naturalinversion.jitter import Draws, Shift
+from naturalinversion.objective import Objective, Weights
 from naturalinversion.pyramid import FeatureTransferPyramid
 
 TRACE = json.loads((Path(__file__).parent / "golden" / "parity.json").read_text())
@@ -171,7 +172,9 @@ def test_natural_inversion_loop(teacher: Teacher) -> None:
     source = generated(teacher)
     with torch.no_grad():
         check_images(source.render(None), section["before"])
-    result = invert(teacher, source, LABELS, weights(section), natural_draws(), keep="last")
+    result = invert(
+        source, Objective(teacher, LABELS, weights(section)), natural_draws(), keep="last"
+    )
     check_trace(result, section["trace"])
     check_images(result.images, section["after"])
 
@@ -179,7 +182,10 @@ def test_natural_inversion_loop(teacher: Teacher) -> None:
 def test_natural_inversion_keeps_the_best(teacher: Teacher) -> None:
     section = TRACE["natural_inversion"]
     result = invert(
-        teacher, generated(teacher), LABELS, weights(section), natural_draws(), keep="best"
+        generated(teacher),
+        Objective(teacher, LABELS, weights(section)),
+        natural_draws(),
+        keep="best",
     )
     check_images(result.images, section["best"])
 
@@ -189,13 +195,10 @@ def test_deep_inversion_loops(name: str, teacher: Teacher, student: nn.Module, x
     section = TRACE[name]
     rolls = TRACE["deep_inversion"]["jitter_dy_dx"]
     result = invert(
-        teacher,
         Pixels(x0.clone(), section["lr"]),
-        LABELS,
-        weights(section),
+        Objective(teacher, LABELS, weights(section), student),
         [Draws(NOWHERE, Shift(dy, dx)) for dy, dx in rolls],
         keep="last",
-        student=student,
     )
     check_trace(result, section["trace"])
     check_images(result.images, section["after"])

@@ -78,6 +78,7 @@ class Synthesize:
             image_shape=(3, size, size),
             mean=description.mean,
             std=description.std,
+            precision=machine.precision,
         )
         student = self._student(description)
         recipe = Book(self.scale, self.dataset, self.set).method(self.method, self.arch)

@@ -10,8 +10,8 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from benchmarks.fidelity.extractors import Extractor
-from benchmarks.training.numerics import numerics
 from naturalinversion.files import write_atomically
+from naturalinversion.numerics import numerics
 from naturalinversion.progress import Progress, silent
 
 Features = dict[str, Tensor]  # layer -> float32 (N, D) on the CPU

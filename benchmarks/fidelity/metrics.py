@@ -16,7 +16,7 @@ from benchmarks.fidelity import library
 from benchmarks.fidelity.extractors import Layers
 from benchmarks.fidelity.features import Features
 from benchmarks.fidelity.prd import prd
-from benchmarks.training.numerics import numerics
+from naturalinversion.numerics import numerics
 from naturalinversion.seeds import derive, generator
 
 KID_SUBSET = 1000  # torch-fidelity's, or as many as there are

@@ -48,7 +48,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def run(work: Work, recipe: Recipe) -> Metrics:
     """Fill ``images/``; keep a grid and the losses of the first batch, and a joint student."""
     device = work.machine.torch_device()
-    teacher = load_teacher(work.inputs["teacher"] / WEIGHTS, device)
+    teacher = load_teacher(work.inputs["teacher"] / WEIGHTS, device, work.machine.precision)
     synthesizer: Synthesizer = build_method(recipe.method, recipe.settings)
     student, description = _student(work, recipe, teacher)
 

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from baselines.deep_inversion import DeepInversion, Pixels
 from naturalinversion import NaturalInversion, Teacher, priors
 from naturalinversion.generated_images import GeneratedImages
-from naturalinversion.inversion import Inversion, Weights
-from naturalinversion.jitter import Draws, Shift, shift
+from naturalinversion.inversion import Inversion
+from naturalinversion.jitter import Draws, Move
+from naturalinversion.objective import Weights
 
 NOTHING_YET = 1e6  # the published loss to fall below first
 
@@ -90,7 +91,7 @@ def _loop(
     best, lowest = torch.empty(0), NOTHING_YET
     rows = []
     for inside, before_loss in draws:
-        images = shift(_render(model, source, inside), before_loss)
+        images = before_loss(_render(model, source, inside))
         optimizer.zero_grad()
         logits = model(images)
         terms = {"cross_entropy": F.cross_entropy(logits, labels)}
@@ -115,14 +116,14 @@ def _loop(
     return Inversion(best, {name: torch.tensor([row[name] for row in rows]) for name in rows[0]})
 
 
-def _render(model: PublishedTeacher, source: GeneratedImages | Pixels, by: Shift | None) -> Tensor:
+def _render(model: PublishedTeacher, source: GeneratedImages | Pixels, by: Move | None) -> Tensor:
     if isinstance(source, Pixels):
         return source.images
     network = source.generator
     projected = network.project(torch.cat([source.latent, source.one_hot], dim=1))
     images: Tensor = network.body(projected.view(-1, network.channels, network.base, network.base))
     if by is not None:
-        images = shift(images, by)
+        images = by(images)
     if source.pyramid is not None:
         with torch.no_grad():
             model(images)

@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from benchmarks.training.numerics import Precision, numerics
 from benchmarks.training.source import ImageSource
+from naturalinversion.numerics import Precision, numerics
 
 
 def accuracy(

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from benchmarks.checkpoint import read_state, write_state
-from benchmarks.training.numerics import Precision
 from benchmarks.training.recipe import TrainingRecipe
 from benchmarks.training.source import ImageSource
+from naturalinversion.numerics import Precision
 
 log = logging.getLogger(__name__)
 

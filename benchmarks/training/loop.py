@@ -18,7 +18,6 @@ from benchmarks.errors import BenchmarkError, UsageError
 from benchmarks.training.checkpoint import TrainingCheckpoint, identity
 from benchmarks.training.history import History
 from benchmarks.training.losses import Loss
-from benchmarks.training.numerics import Precision, numerics
 from benchmarks.training.recipe import (
     TrainingRecipe,
     images_per_epoch,
@@ -26,6 +25,7 @@ from benchmarks.training.recipe import (
     updates_per_epoch,
 )
 from benchmarks.training.source import ImageSource
+from naturalinversion.numerics import Precision, numerics
 from naturalinversion.progress import Progress, bar
 from naturalinversion.seeds import derive, generator, seeded
 

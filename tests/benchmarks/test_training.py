@@ -23,8 +23,8 @@ from benchmarks.training import (
     learning_rate,
     train,
 )
-from benchmarks.training.numerics import effective_precision, numerics
 from benchmarks.training.recipe import images_per_epoch, updates_per_epoch
+from naturalinversion.numerics import effective_precision, numerics
 from naturalinversion.seeds import seeded
 
 MEAN, STD = torch.tensor([0.5, 0.5, 0.5]), torch.tensor([0.25, 0.25, 0.25])
@@ -388,19 +388,28 @@ def test_distillation_refuses_a_teacher_in_training_mode() -> None:
         distillation_loss(make_model().train())
 
 
-def test_precision_is_put_back_and_a_cpu_stays_in_fp32() -> None:
+def test_precision_is_put_back_and_tf32_on_a_cpu_is_fp32() -> None:
     matmul = torch.backends.cuda.matmul
     before = matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    with numerics(torch.device("cpu"), "bf16"):
+    with numerics(torch.device("cpu"), "tf32"):
         assert not torch.backends.cudnn.allow_tf32
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
     assert (matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == before
-    assert effective_precision("cpu", "bf16") == "fp32"
-    assert effective_precision("cuda:1", "bf16") == "bf16"
+    assert effective_precision("cpu", "tf32") == "fp32"
+    assert effective_precision("cuda:1", "tf32") == "tf32"
+    assert effective_precision("cpu", "bf16") == "bf16"
     full, asked = make_model(), make_model()
     run(full)
-    run(asked, precision="bf16")
+    run(asked, precision="tf32")
     assert same(full, asked)
+
+
+def test_in_bf16_products_round_and_weights_and_losses_do_not() -> None:
+    full, half = make_model(), make_model()
+    losses = [run(full).losses, run(half, precision="bf16").losses]
+    assert not same(full, half)
+    assert all(value.dtype != torch.bfloat16 for value in half.state_dict().values())
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
 
 
 def test_the_usual_memory_layout_is_left_behind() -> None:

@@ -17,9 +17,10 @@ from naturalinversion.errors import DivergedError, SettingError, StoreError
 from naturalinversion.generated_images import GeneratedImages
 from naturalinversion.generators import ConditionalGenerator
 from naturalinversion.images import shard_path
-from naturalinversion.inversion import Keep, Weights, invert
+from naturalinversion.inversion import Keep, invert
 from naturalinversion.jitter import Jitter, Shift
 from naturalinversion.natural_inversion import NaturalInversion
+from naturalinversion.objective import Objective, Weights
 from naturalinversion.progress import Progress
 from naturalinversion.pyramid import FeatureTransferPyramid
 from naturalinversion.seeds import generator, seeded
@@ -297,7 +298,7 @@ def test_the_iterate_kept_is_the_one_asked_for(keep: Keep, make_teacher: MakeTea
     start = torch.randn(8, 3, 16, 16, generator=generator(0))
     weights = Weights(cross_entropy=0.0, bn_statistics=0.0, l2=1.0)
     draws = Jitter(0).draw(4, generator(0))
-    made = invert(make_teacher(), Pixels(start, 1.0), LABELS, weights, draws, keep=keep)
+    made = invert(Pixels(start, 1.0), Objective(make_teacher(), LABELS, weights), draws, keep=keep)
     course = made.losses["total"]
     assert 0 < course.argmin() < 3
     shown = priors.l2(made.images)

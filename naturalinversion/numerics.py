@@ -10,15 +10,19 @@ Precision = Literal["fp32", "tf32", "bf16"]
 
 
 def effective_precision(device: torch.device | str, precision: Precision) -> Precision:
-    """What ``precision`` comes to on ``device``, for the record: a CPU computes in fp32."""
-    return precision if torch.device(device).type == "cuda" else "fp32"
+    """What ``precision`` comes to on ``device``, for the record: TF32 is a GPU's."""
+    if precision == "tf32" and torch.device(device).type != "cuda":
+        return "fp32"
+    return precision
 
 
 @contextmanager
 def numerics(device: torch.device, precision: Precision) -> Iterator[None]:
     """Forward passes in ``precision``: "fp32" keeps a GPU from rounding to TF32, "bf16" autocasts.
 
-    PyTorch's switches for TF32 are global; they are put back afterwards.
+    In bf16 only convolutions and matrix products round; weights, losses and the statistics of
+    batch norms stay in float32. PyTorch's switches for TF32 are global; they are put back
+    afterwards.
     """
     effective = effective_precision(device, precision)
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
