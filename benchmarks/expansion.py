@@ -61,13 +61,23 @@ def expand(
 def _line(spec: TableSpec, book: Book, seeds: Sequence[int], row: RowSpec) -> Line:
     line = Line(row)
     for column in spec.column:
-        request = merged(spec.all, row, column)
+        request = _within_budget(book, merged(spec.all, row, column))
         line.requests[column.id] = request
         pipelines = [Pipeline(book, request.teacher, seed) for seed in seeds]
         line.cells[column.id] = [cell_of(pipeline, request) for pipeline in pipelines]
         if request.outcome == "fidelity":
             line.evaluated = images_of(pipelines[0], request).count
     return line
+
+
+def _within_budget(book: Book, request: Request) -> Request:
+    """The request with its share of the recipe's iterations as a setting."""
+    if request.budget in (0.0, 1.0):
+        return request
+    settings = book.method(request.method, request.teacher).settings
+    iterations = max(1, round(request.budget * settings["iterations"]))
+    changed = {**request.settings, "iterations": iterations}
+    return msgspec.structs.replace(request, settings=changed)
 
 
 def _view(

@@ -25,10 +25,15 @@ def save_losses(path: Path, losses: Mapping[str, Tensor]) -> None:
 
 
 def final_losses(path: Path) -> dict[str, float]:
-    """Each term's mean over the last iterations, ``final_<term>``; nothing without a file."""
+    """How many ``iterations`` the batch took, and each term's mean over the last, ``final_<term>``.
+
+    Nothing without a file.
+    """
     if not path.exists():
         return {}
     with open(path, newline="") as file:
-        rows = list(csv.DictReader(file))[-LAST:]
+        rows = list(csv.DictReader(file))
     names = [name for name in rows[0] if name != "iteration"] if rows else []
-    return {f"final_{name}": sum(float(row[name]) for row in rows) / len(rows) for name in names}
+    last = rows[-LAST:]
+    ends = {f"final_{name}": sum(float(row[name]) for row in last) / len(last) for name in names}
+    return {"iterations": len(rows), **ends}

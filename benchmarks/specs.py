@@ -20,8 +20,9 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     ``outcome`` is a key of `benchmarks.outcomes.OUTCOMES`, ``metric`` one of its record's metrics.
     ``settings`` are switches of the method, ``variant`` the name they go by. ``images`` is the
     paper's number of synthetic images, 0 all; ``grown_with`` the student of a joint or competing
-    method whose images another network is trained on. ``published`` is the id of the paper's
-    number. ``metric`` and ``published`` may name other fields in braces.
+    method whose images another network is trained on. ``budget`` is a share of the recipe's
+    iterations, 0 all. ``published`` is the id of the paper's number. ``metric`` and ``published``
+    may name other fields in braces.
     """
 
     teacher: str = ""
@@ -35,6 +36,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     metric: str = ""
     images: int = 0
     ratio: float = 0.0
+    budget: float = 0.0
     stage: str = ""
     published: str = ""
 
@@ -47,11 +49,13 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 class RowSpec(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One row; ``dataset`` is the half of the paper's table it stands in, empty for both.
 
-    ``name`` is what ``--rows`` calls it; a row with a method is called after it.
+    ``name`` is what ``--rows`` calls it; a row with a method is called after it. Rows of one
+    ``series`` are one line of a figure.
     """
 
     dataset: str = ""
     label: str = ""
+    series: str = ""
     role: Literal["method", "baseline"] = "method"
 
     @property
@@ -75,13 +79,18 @@ class ColumnSpec(Request, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
 
 class FigureSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One figure of the table's cells; ``panels`` are loss terms with their titles."""
+    """One figure of the table's cells.
 
-    type: Literal["grids", "curves", "scatter", "lines"]
+    ``panels`` are loss terms with their titles, or in a tradeoff columns with theirs; there ``x``
+    is the column that they stand against.
+    """
+
+    type: Literal["grids", "curves", "scatter", "lines", "tradeoff"]
     title: str
     caption: str
     first_rows: int = 0
     panels: dict[str, str] = {}
+    x: str = ""
     x_label: str = ""
     y_label: str = ""
 
@@ -90,6 +99,7 @@ class TableSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """A table or figure. ``labels`` head its rows; ``contest`` says where the best is looked for.
 
     ``orientation`` is the data set whose published numbers stand beside any other data set's.
+    What is not ``of_paper`` is a study or a check of ours, which no one gets who asks for all.
     """
 
     name: str
@@ -102,6 +112,7 @@ class TableSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     row: list[RowSpec]
     column: list[ColumnSpec]
     figure: list[FigureSpec] = []
+    of_paper: bool = True
 
     @property
     def datasets(self) -> list[str]:

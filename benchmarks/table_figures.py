@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 from benchmarks.kinds.synthesis import GRID
 from benchmarks.names import first_classes
-from benchmarks.recipes import Book
+from benchmarks.recipes import Book, build_method
 from benchmarks.specs import FigureSpec, TableSpec
 from benchmarks.table_line import Line
 from reports.figures.spec import (
+    Course,
     Curves,
     Figure,
     GridRow,
@@ -15,9 +16,13 @@ from reports.figures.spec import (
     Level,
     Lines,
     LineSeries,
+    Mark,
     Panel,
     Scatter,
     Series,
+    Tradeoff,
+    TradeoffPanel,
+    Values,
 )
 
 Table = Mapping[str, Line]
@@ -91,4 +96,51 @@ def _lines(spec: TableSpec, figure: FigureSpec, book: Book, table: Table) -> Fig
     )
 
 
-_FIGURES = {"grids": _grids, "curves": _curves, "scatter": _scatter, "lines": _lines}
+def _tradeoff(spec: TableSpec, figure: FigureSpec, book: Book, table: Table) -> Figure:
+    lines = list(table.values())
+    names = dict.fromkeys(line.spec.series for line in lines)
+    columns = {column.id: column for column in spec.column}
+
+    def values(line: Line, column: str) -> Values:
+        keys = [cell.key for cell in line.cells[column]]
+        factor = 100.0 if columns[column].unit == "%" else 1.0
+        return Values(keys, line.requests[column].metric, factor)
+
+    def course(name: str, column: str) -> Course:
+        of_series = [line for line in lines if line.spec.series == name]
+        return Course(
+            name,
+            [values(line, figure.x) for line in of_series],
+            [values(line, column) for line in of_series],
+        )
+
+    whole = [line for line in lines if line.spec.budget == 1.0 and not line.spec.settings]
+    marks = [Mark("the recipe's budget", values(whole[0], figure.x))] if whole else []
+    return Tradeoff(
+        spec.name,
+        figure.title,
+        figure.caption,
+        figure.x_label,
+        [
+            TradeoffPanel(title, [course(name, column) for name in names])
+            for column, title in figure.panels.items()
+        ],
+        marks,
+        _published_budget(lines[0]),
+    )
+
+
+def _published_budget(line: Line) -> float:
+    """The iterations of the method's recipe at the paper's scale."""
+    request = next(iter(line.requests.values()))
+    paper = Book("paper", "cifar10").method(request.method, request.teacher)
+    return float(build_method(paper.method, paper.settings).iterations)
+
+
+_FIGURES = {
+    "grids": _grids,
+    "curves": _curves,
+    "scatter": _scatter,
+    "lines": _lines,
+    "tradeoff": _tradeoff,
+}

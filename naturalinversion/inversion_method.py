@@ -1,5 +1,6 @@
 """What DeepInversion, NaturalInversion and their adaptive versions have in common."""
 
+import math
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ class InversionMethod:
 
     ``reference_batch`` keeps the balance of the loss at other batch sizes (0: weights as they are).
     ``schedule`` is that of all learning rates. With ``plateau`` a batch ends early, once the mean
-    loss of that many iterations is not 1 % below that of as many before (0: it never does).
+    loss of that share of the iterations is not 1 % below that of as many before (0: it never does).
     """
 
     iterations: int = 2000
@@ -36,7 +37,7 @@ class InversionMethod:
     flip: bool = False
     keep: Keep = "last"
     schedule: Schedule = "constant"
-    plateau: int = 0
+    plateau: float = 0.0
 
     _teacher: Teacher = field(init=False, repr=False)
     _student: nn.Module | None = field(default=None, init=False, repr=False)
@@ -44,8 +45,8 @@ class InversionMethod:
     def __post_init__(self) -> None:
         if self.iterations < 1:
             raise SettingError(f"iterations is {self.iterations}: one or more")
-        if self.plateau < 0:
-            raise SettingError(f"plateau is {self.plateau}: a number of iterations, or 0 for never")
+        if not 0 <= self.plateau <= 0.5:
+            raise SettingError(f"plateau is {self.plateau:g}: a share up to 0.5, or 0 for never")
 
     def weights(self, batch_size: int) -> Weights:
         """The loss for batches of this size."""
@@ -75,6 +76,6 @@ class InversionMethod:
             self.draws(seed),
             keep=keep,
             schedule=self.schedule,
-            plateau=Plateau(self.plateau),
+            plateau=Plateau(math.ceil(self.plateau * self.iterations)),
             on_iteration=lambda: progress(1),
         )

@@ -20,7 +20,7 @@ from reports.render import render
 from reports.views import View
 from reports.views import write as write_view
 
-ALL, REGRESSION = "all", "accuracy"
+ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class OfTables:
     """What commands about tables have in common."""
 
     tables: Positional[tuple[str, ...]]
-    """table1 to table5, figure2 to figure6, or all of these; accuracy is the regression's"""
+    """table1 to table5, figure2 to figure6, or all of these; or accuracy, iterations: our own"""
     what: What = field(default_factory=What)
     where: Where = field(default_factory=Where)
     methods: tuple[str, ...] = ()
@@ -42,7 +42,7 @@ class OfTables:
         """The tables' cells and views, one for each table and data set."""
         if not self.tables:
             raise UsageError(f"which table? {', '.join(tables())}, or {ALL}")
-        paper = [name for name in tables() if name != REGRESSION]
+        paper = [name for name in tables() if read_table(name).of_paper]
         names = paper if ALL in self.tables else list(dict.fromkeys(self.tables))
         seeds = self.what.seed_list()
         found = []

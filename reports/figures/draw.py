@@ -12,8 +12,9 @@ from reports.figures.layout import plain
 from reports.figures.lines import draw_lines
 from reports.figures.save import save
 from reports.figures.scatter import draw_scatter
-from reports.figures.spec import Curves, Figure, Grids, Lines, Scatter, faults
+from reports.figures.spec import Curves, Figure, Grids, Lines, Scatter, Tradeoff, faults
 from reports.figures.style import drawing
+from reports.figures.tradeoff import draw_tradeoff
 from reports.records import Record, RecordError
 
 
@@ -36,4 +37,6 @@ def draw(figure: Figure, records: Mapping[str, Record], runs: Path) -> Drawn | M
                 drawn = draw_scatter(figure, records, runs)
             case Lines():
                 drawn = draw_lines(figure, records)
+            case Tradeoff():
+                drawn = draw_tradeoff(figure, records)
         return drawn if isinstance(drawn, Missing) else save(drawn, plain(figure.title, 10_000))

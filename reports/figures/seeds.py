@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from reports.figures.spec import Level, LineSeries
+from reports.figures.spec import Level, LineSeries, Values
 from reports.records import Record, RecordError
 
 
 def values_of(
-    where: str, item: LineSeries | Level, keys: Sequence[str], records: Mapping[str, Record]
+    where: str,
+    item: LineSeries | Level | Values,
+    keys: Sequence[str],
+    records: Mapping[str, Record],
 ) -> list[float]:
     """The item's metric times its factor, of those of ``keys`` that have a record.
 

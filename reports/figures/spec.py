@@ -112,7 +112,57 @@ class Lines(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="lines"
     levels: list[Level] = []
 
 
-Figure: TypeAlias = Grids | Curves | Scatter | Lines
+class Values(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A metric of some records, one key per seed; ``factor`` is what it is multiplied by."""
+
+    records: list[str]
+    metric: str
+    factor: float = 1.0
+
+    @property
+    def label(self) -> str:
+        """For messages."""
+        return self.metric
+
+
+class Course(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One line: what it cost and what it gave, point by point."""
+
+    label: str
+    x: list[Values]
+    y: list[Values]
+
+
+class TradeoffPanel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One quality against the cost."""
+
+    title: str
+    courses: list[Course]
+
+
+class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A vertical line at a measured cost."""
+
+    label: str
+    x: Values
+
+
+class Tradeoff(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="tradeoff"):
+    """Qualities against a cost, which is a measured metric on a log axis, a panel per quality.
+
+    ``published`` is the cost that the paper pays, 0 for none.
+    """
+
+    name: str
+    title: str
+    caption: str
+    x_label: str
+    panels: list[TradeoffPanel]
+    marks: list[Mark] = []
+    published: float = 0.0
+
+
+Figure: TypeAlias = Grids | Curves | Scatter | Lines | Tradeoff
 
 
 def faults(figure: Figure) -> Iterator[str]:
@@ -142,6 +192,13 @@ def faults(figure: Figure) -> Iterator[str]:
             for series in figure.series:
                 if len(series.records) != len(figure.x):
                     yield f"{series.label!r} has {len(series.records)} points for {len(figure.x)} x"
+        case Tradeoff():
+            yield from _unlike("panel", [panel.title for panel in figure.panels])
+            for panel in figure.panels:
+                yield from _unlike("course", [course.label for course in panel.courses])
+                for course in panel.courses:
+                    if len(course.x) != len(course.y):
+                        yield f"{course.label!r} has {len(course.y)} points for {len(course.x)} x"
     for file in files:
         if not file or Path(file).name != file:
             yield f"{file!r} is not a plain file name"

@@ -124,12 +124,12 @@ def test_a_cosine_lets_the_images_come_to_rest(model: nn.Module) -> None:
 def test_a_plateau_ends_a_batch_early(model: nn.Module) -> None:
     """Without weights that pull, the loss does not fall, so two windows are enough to see it."""
     still = {"rate": 0.0, "iterations": 40}
-    assert len(made(model, "di", plateau=5, **still).losses["total"]) == 10
+    assert len(made(model, "di", plateau=0.125, **still).losses["total"]) == 10
     assert len(made(model, "di", **still).losses["total"]) == 40
-    falling = made(model, "di", plateau=5, iterations=20)
+    falling = made(model, "di", plateau=0.25, iterations=20)
     assert len(falling.losses["total"]) == 20
-    with pytest.raises(SettingError, match="plateau is -1"):
-        METHODS["di"](plateau=-1)
+    with pytest.raises(SettingError, match="plateau is 0.6"):
+        METHODS["di"](plateau=0.6)
 
 
 def test_a_source_that_draws_anew_is_not_repeated(model: nn.Module) -> None:
