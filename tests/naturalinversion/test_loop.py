@@ -128,7 +128,7 @@ def test_a_plateau_ends_a_batch_early(model: nn.Module) -> None:
     assert len(made(model, "di", **still).losses["total"]) == 40
     falling = made(model, "di", plateau=0.25, iterations=20)
     assert len(falling.losses["total"]) == 20
-    with pytest.raises(SettingError, match="plateau is 0.6"):
+    with pytest.raises(SettingError, match=r"plateau is 0\.6"):
         METHODS["di"](plateau=0.6)
 
 
