@@ -1,7 +1,6 @@
 """What a record says about where its numbers came from, and what they cost."""
 
 import platform
-import resource
 import subprocess
 import time
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.memory import forget_peak, peak_memory
 from benchmarks.work import Machine
 from naturalinversion.numerics import effective_precision
 from reports.records import Cost, Provenance
@@ -25,23 +25,18 @@ class Meter:
         self.device = machine.torch_device()
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
         self._wall, self._cpu = time.monotonic(), time.process_time()
-        if self.device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(self.device)
+        forget_peak(self.device)
 
     def cost(self, images: int) -> Cost:
         """Seconds, process CPU seconds, images made, and peak memory in 1e6 bytes.
 
-        Memory is the device's for this cell, or on a CPU the most the process ever held.
+        Memory is the device's, or on a CPU the process's.
         """
-        if self.device.type == "cuda":
-            peak = torch.cuda.max_memory_allocated(self.device) / 1e6
-        else:
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
         return Cost(
             seconds=round(time.monotonic() - self._wall, 3),
             cpu_seconds=round(time.process_time() - self._cpu, 3),
             images=images,
-            peak_memory_mb=round(peak, 1),
+            peak_memory_mb=round(peak_memory(self.device), 1),
         )
 
     def provenance(self, machine: Machine) -> Provenance:

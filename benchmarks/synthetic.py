@@ -12,7 +12,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.kinds.synthesis import folder_of_images
 from benchmarks.training import ImageSource
 from benchmarks.work import Work
-from naturalinversion.images import Meta, PixelMapping, SyntheticDataset, read_meta
+from naturalinversion.images import Meta, PixelMapping, SyntheticDataset, joined, read_meta
 
 ROLE = "images"
 
@@ -26,15 +26,10 @@ def synthetic_source(
     when there are fewer than asked for.
     """
     sets = _sets(work, batches, role)
-    parts, labels = zip(*(dataset.tensors() for dataset in sets), strict=True)
     meta = sets[0].meta
     count = _count(work, sum(map(len, sets)), images, role)
-    return ImageSource(
-        torch.cat(parts)[:count],
-        torch.cat(labels)[:count],
-        torch.tensor(meta.mean),
-        torch.tensor(meta.std),
-    )
+    made, labels = joined(sets, count=count)
+    return ImageSource(made, labels, torch.tensor(meta.mean), torch.tensor(meta.std))
 
 
 def synthetic_pixels(
@@ -43,7 +38,7 @@ def synthetic_pixels(
     """The same images as uint8 (N, 3, H, W)."""
     sets = _sets(work, batches, role)
     count = _count(work, sum(map(len, sets)), images, role)
-    return torch.cat([dataset.pixels(mapping) for dataset in sets])[:count]
+    return joined(sets, mapping, count)[0]
 
 
 def synthetic_meta(work: Work, role: str = ROLE) -> Meta:

@@ -7,7 +7,7 @@ official NaturalInversion code does when it saves (methods agree on nothing here
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -62,19 +62,11 @@ class SyntheticDataset:
 
     def tensors(self) -> tuple[Tensor, Tensor]:
         """All images, float16 in teacher space (N, 3, H, W), and labels (N,)."""
-        images = torch.empty(len(self), *self.meta.image_shape, dtype=torch.float16)
-        labels = torch.empty(len(self), dtype=torch.int64)
-        size = self.meta.batch_size
-        for index, (batch, targets) in enumerate(self.shards()):
-            images[index * size : (index + 1) * size] = batch
-            labels[index * size : (index + 1) * size] = targets
-        return images, labels
+        return joined([self])
 
     def pixels(self, mapping: PixelMapping) -> Tensor:
         """All images as uint8 (N, 3, H, W)."""
-        meta = self.meta
-        parts = [to_pixels(batch, mapping, meta.mean, meta.std) for batch, _ in self.shards()]
-        return torch.cat(parts)
+        return joined([self], mapping)[0]
 
     def export(self, folder: Path | str, mapping: PixelMapping) -> int:
         """Write an ImageFolder tree, ``folder/<class>/<number>.png``; returns how many images."""
@@ -91,6 +83,33 @@ class SyntheticDataset:
                 Image.fromarray(image.permute(1, 2, 0).numpy()).save(path)
                 number += 1
         return number
+
+
+def joined(
+    datasets: Sequence[SyntheticDataset], mapping: PixelMapping | None = None, count: int = 0
+) -> tuple[Tensor, Tensor]:
+    """The images of all of them (N, 3, H, W) and labels (N,), read shard by shard.
+
+    Images are float16 in teacher space, or uint8 with a ``mapping`` to pixels. ``count`` takes the
+    first so many, 0 all. No image is held twice.
+    """
+    count = count or sum(map(len, datasets))
+    dtype = torch.uint8 if mapping else torch.float16
+    images = torch.empty(count, *datasets[0].meta.image_shape, dtype=dtype)
+    labels = torch.empty(count, dtype=torch.int64)
+    done = 0
+    for dataset in datasets:
+        meta = dataset.meta
+        for batch, targets in dataset.shards():
+            if done == count:
+                break
+            if mapping:
+                batch = to_pixels(batch, mapping, meta.mean, meta.std)
+            part = slice(done, min(done + len(batch), count))
+            images[part] = batch[: part.stop - done]
+            labels[part] = targets[: part.stop - done]
+            done = part.stop
+    return images, labels
 
 
 def to_pixels(

@@ -1,0 +1,73 @@
+"""Memory: a cell's own peak in its record, and no more of it for more images."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.memory import forget_peak, peak_memory
+
+CPU = torch.device("cpu")
+
+SYNTHESIS = """
+import sys, torch
+from baselines import METHODS
+from benchmarks.memory import forget_peak, peak_memory
+from naturalinversion import Teacher, synthesize
+from naturalinversion.classifiers import build
+torch.set_num_threads(1)
+teacher = Teacher(build("vgg11", 10, 0.0625), num_classes=10)
+method = METHODS["di"](iterations=1)
+run = lambda name, batches: synthesize(method, teacher, name, batches=batches, batch_size=128)
+run("first", 5)
+peaks = []
+for name, batches in (("few", 5), ("many", 40)):
+    forget_peak(teacher.device)
+    run(name, batches)
+    peaks.append(peak_memory(teacher.device))
+print(peaks[1] - peaks[0])
+"""
+
+READING = """
+import torch
+from pathlib import Path
+from benchmarks.memory import forget_peak, peak_memory
+from naturalinversion.images import SyntheticDataset, joined
+sets = [SyntheticDataset(Path("many")), SyntheticDataset(Path("many"))]
+images, _ = joined(sets, count=128)
+cpu = torch.device("cpu")
+forget_peak(cpu)
+before = peak_memory(cpu)
+images, labels = joined(sets)
+pixels, _ = joined(sets, "minmax")
+print(peak_memory(cpu) - before, (images.nbytes + labels.nbytes + pixels.nbytes) / 1e6)
+"""
+
+
+def child(code: str, folder: Path) -> list[float]:
+    """The numbers that a process of its own prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return [float(word) for word in done.stdout.split()]
+
+
+def test_a_peak_is_forgotten_and_measured() -> None:
+    forget_peak(CPU)
+    before = peak_memory(CPU)
+    held = torch.ones(25_000_000)
+    assert peak_memory(CPU) - before == pytest.approx(100, abs=15)
+    del held
+    forget_peak(CPU)
+    assert peak_memory(CPU) < before + 50
+
+
+def test_many_images_take_no_more_memory_than_few(tmp_path: Path) -> None:
+    """40 batches are 31 MB in the store; read again, two sets of them are held once."""
+    (grown,) = child(SYNTHESIS, tmp_path)
+    assert grown < 10
+    grown, size = child(READING, tmp_path)
+    assert size > 90
+    assert grown < 1.15 * size
