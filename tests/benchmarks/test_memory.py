@@ -16,9 +16,11 @@ import sys, torch
 from baselines import METHODS
 from benchmarks.memory import forget_peak, peak_memory
 from naturalinversion import Teacher, synthesize
-from naturalinversion.classifiers import build
+from torch import nn
 torch.set_num_threads(1)
-teacher = Teacher(build("vgg11", 10, 0.0625), num_classes=10)
+start = [nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU()]
+end = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10)]
+teacher = Teacher(nn.Sequential(*start, *end), num_classes=10)
 method = METHODS["di"](iterations=1)
 run = lambda name, batches: synthesize(method, teacher, name, batches=batches, batch_size=128)
 run("first", 5)
@@ -35,7 +37,7 @@ import torch
 from pathlib import Path
 from benchmarks.memory import forget_peak, peak_memory
 from naturalinversion.images import SyntheticDataset, joined
-sets = [SyntheticDataset(Path("many")), SyntheticDataset(Path("many"))]
+sets = [SyntheticDataset(Path("many"))] * 4
 images, _ = joined(sets, count=128)
 cpu = torch.device("cpu")
 forget_peak(cpu)
@@ -65,9 +67,9 @@ def test_a_peak_is_forgotten_and_measured() -> None:
 
 
 def test_many_images_take_no_more_memory_than_few(tmp_path: Path) -> None:
-    """40 batches are 31 MB in the store; read again, two sets of them are held once."""
+    """40 batches are 31 MB in the store; read again, four sets of them are held once."""
     (grown,) = child(SYNTHESIS, tmp_path)
     assert grown < 10
     grown, size = child(READING, tmp_path)
-    assert size > 90
-    assert grown < 1.15 * size
+    assert size > 180
+    assert grown < 1.2 * size
