@@ -14,7 +14,7 @@ WHAT = --scale $(SCALE) --seeds $(SEEDS) $(if $(DATASET),--dataset $(DATASET))
 .DEFAULT_GOAL := help
 TABLES := table1 table2 table3 table4 table5 figure2 figure3 figure4 figure5 figure6
 
-.PHONY: help setup test lint types imports bench report claims clean \
+.PHONY: help setup test lint types imports bench accept-bench bench-gpu report claims clean \
 	reproduce-all plan-all check-accuracy accept-accuracy check-faults \
 	$(TABLES:%=reproduce-%) $(TABLES:%=plan-%)
 
@@ -77,8 +77,19 @@ types: setup  ## static types
 imports: setup  ## which package may import which
 	$(BIN)/lint-imports
 
-bench: setup  ## benchmarks, as ratios
-	$(BIN)/python -m pytest -o addopts= -q benchmarks/perf --benchmark-only $(ARGS)
+BENCH := $(BIN)/python -m pytest -o addopts= -q -p no:timeout --import-mode=importlib benchmarks/perf \
+	--benchmark-only --benchmark-timer=benchmarks.perf.relative.clock \
+	--benchmark-columns=median,min,max,rounds --benchmark-sort=name
+RATIOS := benchmarks/perf/results/cpu.json
+
+bench: setup  ## speed as ratios in one run; fails where one is 30 % worse than the kept one
+	$(BENCH) --benchmark-compare=$(RATIOS) --benchmark-compare-fail=median:30% $(ARGS)
+
+accept-bench: setup  ## keep this machine's ratios to compare with
+	$(BENCH) --benchmark-json=$(RATIOS) $(ARGS)
+
+bench-gpu: setup  ## synthesis and training on a GPU against their targets; exit code 3 without one
+	$(BIN)/python -m benchmarks.perf.gpu $(ARGS)
 
 clean:  ## remove caches (keeps runs/, reports/out/ and the environment)
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .tox build dist *.egg-info

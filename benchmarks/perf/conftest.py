@@ -1,29 +1,43 @@
-"""One table of the ratios that the benchmarks found, after pytest's own of seconds."""
+"""One table of the ratios that the benchmarks found, after pytest's own of relative costs."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.perf.pairs import Pair
+from benchmarks.perf.relative import Comparison
 
-RATIOS: list[tuple[str, str]] = []
+LINES: list[tuple[str, str]] = []
 
 
 @pytest.fixture
-def report(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """Keep what a benchmark found for the table."""
+def compare(benchmark: BenchmarkFixture, request: pytest.FixtureRequest) -> Comparison:
+    """Two ways to do the same, in turns."""
+    return Comparison(benchmark, request.node.name, LINES)
 
-    def keep(pair: Pair, note: str = "") -> None:
-        text = f"{pair.ratio:.2f} (of {len(pair.fast)} rounds {min(pair.ratios):.2f} to "
-        RATIOS.append((request.node.name, text + f"{max(pair.ratios):.2f}){note}"))
 
-    return keep
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As a worker of the demo has it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def pytest_benchmark_update_machine_info(
+    config: pytest.Config, machine_info: dict[str, Any]
+) -> None:
+    """Results are kept with the code: they say what the machine is, not what it is called."""
+    machine_info.pop("node", None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not RATIOS:
+    if not LINES:
         return
-    terminalreporter.section("ratios of process CPU time, slow way to fast way, in turns")
-    width = max(len(name) for name, _ in RATIOS)
-    for name, text in RATIOS:
+    terminalreporter.section("times faster: process CPU time of the slow way over the fast one's")
+    width = max(len(name) for name, _ in LINES)
+    for name, text in LINES:
         terminalreporter.write_line(f"{name:{width}}  {text}")

@@ -51,6 +51,8 @@ class PublishedTeacher:
         return tuple(self.maps[stage.module][stage.call] for stage in self.stages)
 
     def _compare(self, norm: nn.BatchNorm2d, inputs: tuple[Tensor], output: Tensor) -> None:
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
         seen = inputs[0]
         mean = seen.mean([0, 2, 3])
         variance = seen.permute(1, 0, 2, 3).reshape(seen.shape[1], -1).var(1, unbiased=False)
@@ -107,7 +109,7 @@ def _loop(
             lowest = total.item()
             with torch.no_grad():
                 best = _render(model, source, None).clone()
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         rows.append({name: term.item() for name, term in {**terms, "total": total}.items()})
     if not keep_best:

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from benchmarks.augmentation import draw
+from benchmarks.augmentation import Draws, draw
 from benchmarks.errors import BenchmarkError, UsageError
 from benchmarks.training.checkpoint import TrainingCheckpoint, identity
 from benchmarks.training.history import History
@@ -29,6 +29,7 @@ from naturalinversion.numerics import Precision, numerics
 from naturalinversion.progress import Progress, bar
 from naturalinversion.seeds import derive, generator, seeded
 
+AHEAD = 1024  # images that are augmented at once, for several updates: small ones cost as much
 _LOOK_EVERY = 50  # updates between two looks at the losses: each one waits for the device
 
 
@@ -116,29 +117,36 @@ class _Run:
         order = _order(images_per_epoch(recipe, count), count, rng)
         draws = draw(len(order), padding=recipe.crop, flip=recipe.flip, generator=rng)
         order, draws = order.to(self.device), draws.to(self.device)
-        augment = recipe.crop > 0 or recipe.flip
+        ahead = max(1, AHEAD // size)
         losses = torch.zeros(updates, device=self.device)
         self.model.train()
         with seeded(derive(self.seed, "epoch", epoch, "dropout")):
             for update in range(updates):
-                part = slice(update * size, (update + 1) * size)
-                index = order[part]
-                if augment:
-                    images = self.source.augmented(index, draws[part], recipe.crop, recipe.padding)
-                else:
-                    images = self.source.batch(index)
+                place = update % ahead
+                if not place:
+                    part = slice(update * size, min(update + ahead, updates) * size)
+                    images, labels = self._batches(order[part], draws[part])
                 # The middle of the update, so that milestones never hang on a rounding error and
                 # a warm-up does not begin with an update at zero.
                 done = (epoch * updates + update + 0.5) / (recipe.epochs * updates)
                 self.optimizer.param_groups[0]["lr"] = learning_rate(recipe, done)
-                losses[update] = self._step(images, self.source.labels[index])
-                self.advance(len(index))
+                here = slice(place * size, (place + 1) * size)
+                losses[update] = self._step(images[here], labels[here])
+                self.advance(len(labels[here]))
                 if (update + 1) % _LOOK_EVERY == 0 or update + 1 == updates:
                     _check_losses(losses[: update + 1], epoch)
         return float(losses.double().mean())
 
+    def _batches(self, index: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+        """Images of several updates, cropped, mirrored and normalised at once, and labels."""
+        recipe = self.recipe
+        if recipe.crop > 0 or recipe.flip:
+            images = self.source.augmented(index, draws, recipe.crop, recipe.padding)
+        else:
+            images = self.source.batch(index)
+        return images.contiguous(memory_format=torch.channels_last), self.source.labels[index]
+
     def _step(self, images: Tensor, labels: Tensor) -> Tensor:
-        images = images.contiguous(memory_format=torch.channels_last)
         with numerics(self.device, self.precision):
             value = self.loss(self.model, images, labels)
             self.optimizer.zero_grad(set_to_none=True)

@@ -1,0 +1,40 @@
+"""The metrics that grow with the square of the images, and features that are computed once."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.fidelity import library
+from benchmarks.fidelity.extractors import find
+from benchmarks.fidelity.features import extract, real_features
+from benchmarks.perf.relative import Comparison
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_precision_and_recall(compare: Comparison) -> None:
+    """4,000 against 4,000 features of 64: in chunks against all distances at once."""
+    from torch_fidelity.metric_prc import calculate_precision_recall_full
+
+    torch.manual_seed(0)
+    one, other = torch.randn(2, 4000, 64)
+    compare(
+        lambda: calculate_precision_recall_full(one, other, 3),
+        lambda: library.precision_recall(one, other, 3, CPU),
+        rounds=3,
+    )
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_real_features(compare: Comparison, tmp_path: Path) -> None:
+    """Features of 64 real images, computed again or found."""
+    extractor = find("efficientnet-lite0", None, False)
+    images = torch.randint(0, 256, (64, 3, 16, 16), dtype=torch.uint8)
+    real_features(images, extractor, CPU, tmp_path)
+    compare(
+        lambda: extract(images, extractor, CPU),
+        lambda: real_features(images, extractor, CPU, tmp_path),
+        rounds=3,
+    )
