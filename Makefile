@@ -15,7 +15,7 @@ WHAT = --scale $(SCALE) --seeds $(SEEDS) $(if $(DATASET),--dataset $(DATASET))
 TABLES := table1 table2 table3 table4 table5 figure2 figure3 figure4 figure5 figure6
 
 .PHONY: help setup test lint types imports bench accept-bench bench-gpu report claims clean \
-	reproduce-all plan-all check-accuracy accept-accuracy check-faults \
+	reproduce-all plan-all check-accuracy accept-accuracy check-faults test-faults \
 	$(TABLES:%=reproduce-%) $(TABLES:%=plan-%)
 
 help:  ## show the targets and their variables
@@ -57,6 +57,9 @@ check-accuracy: setup  ## hold accuracy numbers against the accepted ones
 accept-accuracy: SEEDS = 18
 accept-accuracy: setup  ## write reports/accepted/ from records of SEEDS seeds
 	$(RUN) accept $(WHAT) $(ARGS)
+
+test-faults: setup  ## kill a run a hundred times; it must end as one that nobody disturbed
+	$(BIN)/python tests/faults/kill.py $(ARGS)
 
 check-faults: setup  ## plant faults in a copy and see whether check-accuracy finds each
 	$(BIN)/python tests/faults/plant.py $(ARGS)

@@ -108,7 +108,8 @@ def synthesize(
     folder with ten would.
 
     Whole batches found there are kept, so the same call again goes on where it was interrupted and
-    ends with the same bytes. ``on_batch`` is told of every batch made in this call. Raises
+    ends with the same bytes. ``on_batch`` is told of every batch made in this call, before it is
+    written: what it keeps is there when the batch is. Raises
     `StoreError` when the folder holds images of another run, `SettingError` when the method needs a
     student and got none, `DivergedError` naming the batch.
     """
@@ -151,9 +152,9 @@ def synthesize(
             raise DivergedError(f"batch {index}: {error}") from error
         if not batch.images.isfinite().all():
             raise DivergedError(f"batch {index}: the images hold NaN or infinity")
-        write_shard(folder, index, batch.images, batch.labels)
         if on_batch is not None:
             on_batch(index, batch)
+        write_shard(folder, index, batch.images, batch.labels)
     return SyntheticDataset(folder)
 
 

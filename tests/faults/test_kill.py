@@ -1,0 +1,70 @@
+"""A run that is killed again and again ends as one that nobody disturbed; and the check is one."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+def _load() -> ModuleType:
+    """`tests` is no package: the script is loaded from its file."""
+    spec = importlib.util.spec_from_file_location("kill", Path(__file__).with_name("kill.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+kill = _load()
+
+
+@pytest.mark.timeout(300)
+def test_ten_kills_change_nothing(tmp_path: Path) -> None:
+    found = kill.kill_often(tmp_path, kills=10, seed=0)
+    assert found.kills == 10
+    assert found.finished >= 1
+    assert not found.faults
+
+
+def cell(runs: Path, name: str, content: bytes, metric: float = 0.5) -> Path:
+    """A recorded cell with one artefact."""
+    folder = runs / "student" / name
+    folder.mkdir(parents=True)
+    (folder / "weights").write_bytes(content)
+    record = {"metrics": {"test_accuracy": metric}, "artefacts": {"weights": "digest"}}
+    (folder / "record.json").write_text(json.dumps(record))
+    return folder
+
+
+def test_whatever_differs_is_found(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for runs in (one, other):
+        cell(runs, "same", b"1")
+    assert not list(kill.differences(one, other))
+    cell(one, "bytes", b"1")
+    cell(other, "bytes", b"2", metric=0.4)
+    cell(one, "alone", b"1")
+    assert list(kill.differences(one, other)) == [
+        "student/alone is in one run only",
+        "student/bytes: other metrics",
+        "student/bytes/weights has other bytes",
+    ]
+
+
+def test_what_is_made_twice_or_left_over_is_found(tmp_path: Path) -> None:
+    folder = cell(tmp_path / "runs", "x", b"1")
+    found = kill.Killing()
+    recorded = kill._still(found, tmp_path, {})
+    assert kill._still(found, tmp_path, recorded) == recorded
+    assert not found.faults
+    (folder / "record.json").unlink()
+    kill._still(found, tmp_path, recorded)
+    assert found.faults == ["runs/student/x/record.json was recorded and made again"]
+    (folder / ".weights.0a1b.tmp").touch()
+    (folder / "prepare.pt").touch()
+    assert len(kill.left_over(tmp_path)) == 2
