@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.figures.spec import Curves, Figure, Grids, Lines, Scatter
+from reports.figures.spec import Curves, Figure, Grids, Lines, Scatter, Tradeoff
 
 
 def sources_of(figure: Figure) -> list[tuple[str, str]]:
@@ -22,4 +22,12 @@ def sources_of(figure: Figure) -> list[tuple[str, str]]:
                 for key in keys
             ]
             found += [(level.label, key) for level in figure.levels for key in level.records]
+        case Tradeoff():
+            found = [
+                (f"{panel.title}: {course.label}", key)
+                for panel in figure.panels
+                for course in panel.courses
+                for values in course.y
+                for key in values.records
+            ]
     return [(label, key) for label, key in dict.fromkeys(found) if key]

@@ -19,6 +19,7 @@ from reports.figures.draw import draw
 from reports.figures.drawn import Drawn, Missing
 from reports.figures.layout import plain
 from reports.figures.spec import (
+    Course,
     Curves,
     Figure,
     GridRow,
@@ -26,9 +27,13 @@ from reports.figures.spec import (
     Level,
     Lines,
     LineSeries,
+    Mark,
     Panel,
     Scatter,
     Series,
+    Tradeoff,
+    TradeoffPanel,
+    Values,
     faults,
 )
 from reports.figures.style import LOOKS, looks
@@ -37,6 +42,7 @@ from reports.records import Record, RecordError, folder_of, load_all, write
 MakeRecord = Callable[..., Record]
 
 ROOT = Path(reports.figures.__path__[0]).parents[1]
+WORTH = Values(["key"], "test_accuracy")
 AWKWARD = "$a_b$ <i>&x^2\\"
 TWO_PROCESSES = """
 import hashlib, sys
@@ -88,6 +94,14 @@ def figures(tmp_path: Path, new_record: MakeRecord) -> list[Figure]:
             [1, 2],
             [LineSeries(AWKWARD, [["key"], ["key"]], "test_accuracy")],
             [Level("level", ["key"], "test_accuracy")],
+        ),
+        Tradeoff(
+            "t",
+            *about,
+            AWKWARD,
+            [TradeoffPanel(AWKWARD, [Course(AWKWARD, [WORTH], [WORTH])])],
+            [Mark(AWKWARD, WORTH)],
+            2000.0,
         ),
     ]
 
@@ -173,6 +187,12 @@ def test_a_figure_survives_json(figures: list[Figure]) -> None:
         (Curves("x", "t", "c", [Panel("p", "p")], [Series("a", "k")] * 2), "series appears twice"),
         (Lines("x", "t", "c", "x", "y", [2, 1], [LineSeries("a", [[], []], "m")]), "not increas"),
         (Lines("x", "t", "c", "x", "y", [1, 2], [LineSeries("a", [[]], "m")]), "1 points for 2 x"),
+        (Tradeoff("x", "t", "c", "x", []), "no panel"),
+        (Tradeoff("x", "t", "c", "x", [TradeoffPanel("p", [])]), "no course"),
+        (
+            Tradeoff("x", "t", "c", "x", [TradeoffPanel("p", [Course("a", [WORTH], [])])]),
+            "0 points for 1 x",
+        ),
     ],
 )
 def test_a_spec_that_makes_no_sense_is_refused(figure: Figure, fault: str, tmp_path: Path) -> None:
