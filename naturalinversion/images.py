@@ -7,12 +7,13 @@ official NaturalInversion code does when it saves (methods agree on nothing here
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -137,13 +138,17 @@ def shard_path(folder: Path, index: int) -> Path:
     return folder / f"batch-{index:05d}.safetensors"
 
 
-def write_shard(folder: Path, index: int, images: Tensor, labels: Tensor) -> None:
-    """Write one batch atomically, with the digest of its content in the header."""
+def write_shard(folder: Path, index: int, images: Tensor, labels: Tensor, attempt: int = 0) -> None:
+    """Write one batch atomically, with the digest of its content in the header.
+
+    ``attempt`` is how many seeds of the batch diverged before this one.
+    """
     tensors = {
         "images": images.detach().to("cpu", torch.float16).contiguous(),
         "labels": labels.detach().to("cpu", torch.int64).contiguous(),
     }
-    content = save(tensors, metadata={"sha256": _digest(tensors)})
+    about = {"sha256": _digest(tensors)} | ({"attempt": str(attempt)} if attempt else {})
+    content = save(tensors, metadata=about)
     write_atomically(shard_path(folder, index), content)
 
 
@@ -163,6 +168,20 @@ def read_shard(folder: Path, index: int) -> tuple[Tensor, Tensor]:
     if not intact:
         raise StoreError(f"{path} is damaged: its content does not match its digest")
     return images, labels
+
+
+def retried(folder: Path, indices: Iterable[int]) -> list[int]:
+    """The batches among these that diverged at first. Raises `StoreError` as `read_shard` does."""
+    found = []
+    for index in indices:
+        path = shard_path(folder, index)
+        try:
+            with safe_open(path, framework="pt") as shard:
+                if "attempt" in (shard.metadata() or {}):
+                    found.append(index)
+        except (OSError, SafetensorError) as error:
+            raise StoreError(f"{path} can't be read: {error}") from error
+    return found
 
 
 def shard_is_whole(folder: Path, index: int) -> bool:

@@ -27,6 +27,8 @@ from naturalinversion.progress import Progress, silent
 from naturalinversion.seeds import derive, generator
 from naturalinversion.teacher import Teacher
 
+ATTEMPTS = 3  # seeds for a batch whose loss or images are not finite
+
 StudentUse = Literal["none", "compete", "joint"]
 
 
@@ -108,10 +110,11 @@ def synthesize(
     folder with ten would.
 
     Whole batches found there are kept, so the same call again goes on where it was interrupted and
-    ends with the same bytes. ``on_batch`` is told of every batch made in this call, before it is
-    written: what it keeps is there when the batch is. Raises
-    `StoreError` when the folder holds images of another run, `SettingError` when the method needs a
-    student and got none, `DivergedError` naming the batch.
+    ends with the same bytes. A batch that diverges is tried again with its next seed, `ATTEMPTS`
+    times in all, which its shard then says. ``on_batch`` is told of every batch made in this call,
+    before it is written: what it keeps is there when the batch is. Raises `StoreError` when the
+    folder holds images of another run, `SettingError` when the method needs a student and got none,
+    `DivergedError` naming the batch.
     """
     if batches < 1 or batch_size < 2:
         raise SettingError(f"{batches} batches of {batch_size}: at least one batch of two images")
@@ -144,17 +147,10 @@ def synthesize(
         synthesizer.prepare(teacher, student, derive(seed, "prepare"), training)
     for index in missing:
         labels = balanced_labels(batch_size, teacher.num_classes, derive(seed, "labels", index))
-        try:
-            batch = synthesizer.batch(
-                labels.to(teacher.device), derive(seed, "batch", index), training.progress
-            )
-        except DivergedError as error:
-            raise DivergedError(f"batch {index}: {error}") from error
-        if not batch.images.isfinite().all():
-            raise DivergedError(f"batch {index}: the images hold NaN or infinity")
+        batch, attempt = _attempt(synthesizer, labels.to(teacher.device), seed, index, training)
         if on_batch is not None:
             on_batch(index, batch)
-        write_shard(folder, index, batch.images, batch.labels)
+        write_shard(folder, index, batch.images, batch.labels, attempt)
     return SyntheticDataset(folder)
 
 
@@ -162,6 +158,24 @@ def iterations_of(synthesizer: Synthesizer, batches: int) -> int:
     """How many optimisation steps `synthesize` will report, for a progress bar; 0 if unknown."""
     shared = getattr(synthesizer, "prepare_steps", 0)
     return int(shared or getattr(synthesizer, "iterations", 0) * batches)
+
+
+def _attempt(
+    synthesizer: Synthesizer, labels: Tensor, seed: int, index: int, training: Training
+) -> tuple[Batch, int]:
+    """The batch of this number, and how many attempts before it diverged."""
+    reason = ""
+    for attempt in range(ATTEMPTS):
+        path = ("batch", index, "attempt", attempt) if attempt else ("batch", index)
+        try:
+            batch = synthesizer.batch(labels, derive(seed, *path), training.progress)
+        except DivergedError as error:
+            reason = str(error)
+            continue
+        if batch.images.isfinite().all():
+            return batch, attempt
+        reason = "the images hold NaN or infinity"
+    raise DivergedError(f"batch {index}: {reason}, with every of {ATTEMPTS} seeds")
 
 
 def _claim(folder: Path, meta: Meta) -> None:

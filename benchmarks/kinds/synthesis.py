@@ -17,7 +17,7 @@ from benchmarks.models import WEIGHTS, Classifier, load_classifier, load_teacher
 from benchmarks.recipes import build_method
 from benchmarks.work import Work
 from benchmarks.workloads import Network, SynthesisStep, Workload, network_of
-from naturalinversion.images import SyntheticDataset, to_pixels
+from naturalinversion.images import SyntheticDataset, retried, to_pixels
 from naturalinversion.progress import bar
 from naturalinversion.seeds import derive
 from naturalinversion.synthesis import Batch, Synthesizer, Training, iterations_of, synthesize
@@ -78,7 +78,12 @@ def run(work: Work, recipe: Recipe) -> Metrics:
         save_classifier(work.folder / WEIGHTS, student, description)
     images, labels = grid_images(dataset.shards(), teacher.num_classes)
     save_grid(work.folder / GRID, images, labels, teacher)
-    metrics: Metrics = {"images": len(dataset), **final_losses(work.folder / LOSSES)}
+    again = retried(dataset.folder, range(recipe.first, recipe.first + recipe.batches))
+    metrics: Metrics = {
+        "images": len(dataset),
+        "batches_retried": len(again),
+        **final_losses(work.folder / LOSSES),
+    }
     checkpoint.delete()
     return metrics | agreement(teacher, dataset)
 

@@ -16,7 +16,7 @@ from naturalinversion.classifiers import build
 from naturalinversion.errors import DivergedError, SettingError, StoreError
 from naturalinversion.generated_images import GeneratedImages
 from naturalinversion.generators import ConditionalGenerator
-from naturalinversion.images import shard_path
+from naturalinversion.images import read_shard, retried, shard_path
 from naturalinversion.inversion import Keep, invert
 from naturalinversion.jitter import Jitter, Shift
 from naturalinversion.natural_inversion import NaturalInversion
@@ -314,7 +314,7 @@ def test_nan_in_the_teacher_names_term_iteration_and_batch(
     teacher = make_teacher()
     with torch.no_grad():
         list(teacher.model.parameters())[-1].fill_(float("nan"))
-    pattern = "^batch 0: cross_entropy became nan at iteration 0$"
+    pattern = "^batch 0: cross_entropy became nan at iteration 0, with every of 3 seeds$"
     with pytest.raises(DivergedError, match=pattern) as caught:
         fill(teacher, tmp_path, method())
     assert caught.value.exit_code == 1
@@ -324,25 +324,49 @@ def test_nan_in_the_teacher_names_term_iteration_and_batch(
 def test_a_rate_that_explodes_names_the_iteration_after_its_step(
     make_teacher: MakeTeacher, tmp_path: Path
 ) -> None:
-    with pytest.raises(DivergedError, match=r"^batch 0: \w+ became (nan|inf) at iteration 1$"):
+    with pytest.raises(DivergedError, match=r"^batch 0: \w+ became (nan|inf) at iteration 1, "):
         fill(make_teacher(), tmp_path, method(rate_scaling=1e38))
 
 
 class SecondIsNaN(FromOutside):
-    calls = 0
+    """Its second batch is NaN, and so are as many in a row as ``failures`` says."""
+
+    def __init__(self, failures: int) -> None:
+        super().__init__()
+        self.failures, self.calls = failures, 0
 
     def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
         self.calls += 1
         made = super().batch(labels, seed, progress)
-        return Batch(made.images * (float("nan") if self.calls == 2 else 1), made.labels)
+        bad = 2 <= self.calls < 2 + self.failures
+        return Batch(made.images * (float("nan") if bad else 1), made.labels)
 
 
 def test_a_batch_that_fails_leaves_those_before_it(
     make_teacher: MakeTeacher, tmp_path: Path
 ) -> None:
-    with pytest.raises(DivergedError, match=r"^batch 1: "):
-        fill(make_teacher(), tmp_path, SecondIsNaN())
+    pattern = "^batch 1: the images hold NaN or infinity, with every of 3 seeds$"
+    with pytest.raises(DivergedError, match=pattern):
+        fill(make_teacher(), tmp_path, SecondIsNaN(failures=3))
     assert [p.name for p in tmp_path.glob("*.safetensors")] == [shard_path(tmp_path, 0).name]
+
+
+def test_a_batch_that_diverges_is_made_with_its_next_seed(
+    make_teacher: MakeTeacher, tmp_path: Path
+) -> None:
+    whole, again = tmp_path / "whole", tmp_path / "again"
+    fill(make_teacher(), whole, SecondIsNaN(failures=0))
+    fill(make_teacher(), again, SecondIsNaN(failures=2))
+    indices = range(len(list(whole.glob("*.safetensors"))))
+    assert retried(whole, indices) == []
+    assert retried(again, indices) == [1]
+    same = [
+        torch.equal(read_shard(whole, index)[0], read_shard(again, index)[0]) for index in indices
+    ]
+    assert same == [index != 1 for index in indices]
+    (again / shard_path(again, 0).name).write_bytes(b"")
+    with pytest.raises(StoreError, match="can't be read"):
+        retried(again, indices)
 
 
 @pytest.mark.parametrize(
