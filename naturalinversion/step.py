@@ -81,7 +81,7 @@ class Step:
             images = before_loss(self.source.render(inside))
             terms = self.objective.terms(images)
             total = self.objective.total(terms)
-        total.backward()  # type: ignore[no-untyped-call]
+            total.backward()  # type: ignore[no-untyped-call]
         if self.best is not None:
             self.best.consider(total.detach())
         self.optimizer.step()
