@@ -18,9 +18,9 @@ def effective_precision(device: torch.device | str, precision: Precision) -> Pre
 
 @contextmanager
 def numerics(device: torch.device, precision: Precision) -> Iterator[None]:
-    """Passes and their gradients in ``precision``: "fp32" keeps a GPU from rounding to TF32, "bf16" autocasts.
+    """Passes and their gradients in ``precision``.
 
-    In bf16 only convolutions and matrix products round; weights, losses and the statistics of
+    "fp32" keeps a GPU from rounding to TF32, "bf16" autocasts. In bf16 only convolutions and matrix products round; weights, losses and the statistics of
     batch norms stay in float32. PyTorch's switches for TF32 are global; they are put back
     afterwards.
     """
