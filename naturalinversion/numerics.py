@@ -20,9 +20,9 @@ def effective_precision(device: torch.device | str, precision: Precision) -> Pre
 def numerics(device: torch.device, precision: Precision) -> Iterator[None]:
     """Passes and their gradients in ``precision``.
 
-    "fp32" keeps a GPU from rounding to TF32, "bf16" autocasts. In bf16 only convolutions and matrix products round; weights, losses and the statistics of
-    batch norms stay in float32. PyTorch's switches for TF32 are global; they are put back
-    afterwards.
+    "fp32" keeps a GPU from rounding to TF32, "bf16" autocasts: only convolutions and matrix
+    products round; weights, losses and the statistics of batch norms stay in float32. PyTorch's
+    switches for TF32 are global; they are put back afterwards.
     """
     effective = effective_precision(device, precision)
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
