@@ -11,8 +11,8 @@ from tqdm import tqdm
 
 from benchmarks.cells import Cell, closure
 from benchmarks.datasets import sizes
-from benchmarks.engine import Schedule
 from benchmarks.kinds import kind
+from benchmarks.schedule import Schedule
 from benchmarks.work import Machine
 from benchmarks.workloads import Step, Workload
 from naturalinversion.progress import quiet

@@ -4,11 +4,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from tyro.conf import UseAppendAction, arg
 
+from benchmarks.engine import Cluster
 from benchmarks.errors import UsageError
 from benchmarks.recipes import Book
 from benchmarks.work import DataSource, Machine, default_root
@@ -78,6 +79,12 @@ class How:
     """cells at a time, each in a process of its own; 0: one per core on a CPU, one on a GPU"""
     threads: int = 0
     """CPU threads of each worker; 0: 1 with several workers, else all cores"""
+    engine: Literal["local", "ray"] = "local"
+    """who makes cells: processes of this machine, or the nodes of a Ray cluster"""
+    address: str = ""
+    """of the Ray cluster, e.g. auto or ray://host:10001; by default one is begun here"""
+    gpu_share: float = 1.0
+    """of a GPU that one cell takes on a Ray cluster; 0.5 lets two cells share one"""
     max_hours: float = 0.0
     """stop after so long, keeping every finished cell and shard (exit code 75); 0: no limit"""
 
@@ -93,6 +100,16 @@ class How:
             raise UsageError(f"--max-hours {self.max_hours:g}: 0 or more, under {MAX_HOURS}")
         return self.max_hours
 
+    def cluster(self) -> Cluster | None:
+        """The Ray cluster asked for, if any."""
+        if self.engine == "local":
+            if self.address:
+                raise UsageError("--address is a Ray cluster's: give --engine ray with it")
+            return None
+        if not 0 < self.gpu_share <= 1:
+            raise UsageError(f"--gpu-share {self.gpu_share:g}: above 0, 1 at most")
+        return Cluster(self.address, self.gpu_share)
+
     def worker_count(self) -> int:
         """How many cells at a time."""
         if self.workers:
@@ -100,7 +117,8 @@ class How:
         return 1 if self._device() != "cpu" else cores()
 
     def _threads(self) -> int:
-        return cores() if self.worker_count() == 1 else 1
+        alone = self.engine == "local" and self.worker_count() == 1
+        return cores() if alone else 1
 
     def _device(self) -> str:
         if self.device != "auto":

@@ -2,6 +2,8 @@
 
 import hashlib
 import logging
+import os
+import platform
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,7 +98,7 @@ def _make(
         write_atomically(folder / "recipe.json", msgspec.json.format(_encoded(cell)))
         inputs = {role: other.folder(runs) for role, other in cell.inputs.items()}
         meter = Meter(machine)
-        log.info("started: %s on %s", cell.label, machine)
+        log.info("started by %s, process %d: %s", platform.node(), os.getpid(), machine)
         metrics = module.run(Work(folder, inputs, machine, data, cell.label, log), recipe)
         write_record(folder, _record(cell, folder, metrics, meter, machine))
         log.info("finished: %s", metrics)

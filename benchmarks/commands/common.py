@@ -89,7 +89,14 @@ def make_cells(expansions: Sequence[Expansion], where: Where, how: How) -> Summa
     for name in {cell.recipe["extractor"] for cell in targets if cell.kind == "fidelity"}:
         find(name, where.inception_weights, where.download)  # missing weights are said now
     with stop_after(how.hours()):
-        summary = run(targets, where.runs_dir, how.machine(), where.data(), how.worker_count())
+        summary = run(
+            targets,
+            where.runs_dir,
+            how.machine(),
+            where.data(),
+            how.worker_count(),
+            how.cluster(),
+        )
     for error in summary.failed.values():
         say(f"failed: {error}")
     if summary.blocked:

@@ -1,5 +1,6 @@
 """``status``: which cells of tables are done, at work, or still to do."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from filelock import FileLock, Timeout
 from benchmarks.cells import Cell
 from benchmarks.commands.common import OfTables
 from benchmarks.output import result, result_json
-from benchmarks.runner import is_done
+from benchmarks.runner import LOG, is_done
 
 
 @dataclass(frozen=True)
@@ -19,18 +20,32 @@ class Status(OfTables):
     def run(self) -> int:
         """Print one line per cell that isn't done, and the counts."""
         cells = self.cells()
-        states = [(cell, state(cell, self.where.runs_dir)) for cell in cells]
-        counts = Counter(where for _, where in states)
+        runs = self.where.runs_dir
+        states = [(cell, s := state(cell, runs), where(cell, runs, s)) for cell in cells]
+        counts = Counter(found for _, found, _ in states)
         if self.json:
             result_json(
-                [{"kind": c.kind, "label": c.label, "key": c.key, "state": s} for c, s in states]
+                [
+                    {"kind": c.kind, "label": c.label, "key": c.key, "state": s, "where": w}
+                    for c, s, w in states
+                ]
             )
             return 0
-        for cell, where in states:
-            if where != "done":
-                result(f"{where:8} {cell.kind} {cell.label} {cell.key}")
+        for cell, found, place in states:
+            if found != "done":
+                on = f" on {place}" if place else ""
+                result(f"{found:8} {cell.kind} {cell.label} {cell.key}{on}")
         result(", ".join(f"{counts[s]} {s}" for s in ("done", "at work", "to do") if counts[s]))
         return 0
+
+
+def where(cell: Cell, runs: Path, state: str) -> str:
+    """The machine and process that make a cell at work, by its log; else empty."""
+    log = cell.folder(runs) / LOG
+    if state != "at work" or not log.exists():
+        return ""
+    started = re.findall(r" started by (.*, process \d+):", log.read_text(errors="replace"))
+    return str(started[-1]) if started else ""
 
 
 def state(cell: Cell, runs: Path) -> str:

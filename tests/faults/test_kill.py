@@ -1,26 +1,10 @@
 """A run that is killed again and again ends as one that nobody disturbed; and the check is one."""
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
-from types import ModuleType
 
+import kill
 import pytest
-
-
-def _load() -> ModuleType:
-    """`tests` is no package: the script is loaded from its file."""
-    spec = importlib.util.spec_from_file_location("kill", Path(__file__).with_name("kill.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-kill = _load()
 
 
 @pytest.mark.timeout(300)

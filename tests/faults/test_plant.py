@@ -1,28 +1,13 @@
 """The faults can be planted: their text is there exactly once, and what they leave compiles."""
 
-import importlib.util
 import json
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
+import plant
 import pytest
 
-
-def _load() -> ModuleType:
-    """`tests` is no package: the script is loaded from its file."""
-    path = Path(__file__).with_name("plant.py")
-    spec = importlib.util.spec_from_file_location("plant", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-plant = _load()
 by_name = pytest.mark.parametrize("fault", plant.FAULTS, ids=lambda fault: fault.name)
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines import METHODS
+from benchmarks.perf.joint_reference import reference_training
 from benchmarks.perf.reference import reference_batch
 from naturalinversion import Teacher, Training
 from naturalinversion.classifiers import build
@@ -73,6 +74,24 @@ def test_they_agree_within_rounding_in_float32(name: str, arch: str) -> None:
         assert off(course, reference.losses[term]) < 0.01, term
     spread = (fast.images - reference.images).square().mean().sqrt()
     assert spread < 0.05 * reference.images.std()
+
+
+@pytest.mark.parametrize("name", ["dafl", "dfad"])
+@pytest.mark.parametrize("arch", ["resnet18", "mobilenetv2"])
+def test_joint_loops_grow_the_same_student(name: str, arch: str) -> None:
+    settings = {"epochs": 2, "steps": 3, "batch_size": 12, "latent": 8, "generator_width": 0.125}
+    method: Any = METHODS[name](milestones=(0.5,), **settings)
+    model = network("resnet18", 0).double()
+    teacher = Teacher(model, num_classes=10, image_shape=(3, SIZE, SIZE))
+    fast, slow = (network(arch, 1).double() for _ in range(2))
+    method.prepare(teacher, fast, 0, Training())
+    rows = reference_training(method, teacher, slow, 0)
+    for key, value in slow.state_dict().items():
+        torch.testing.assert_close(fast.state_dict()[key], value, rtol=1e-6, atol=1e-9, msg=key)
+    for name, course in method.batch(torch.zeros(4), 0, lambda steps: None).losses.items():
+        if name in rows[0]:
+            means = [sum(row[name] for row in rows[i : i + 3]) / 3 for i in (0, 3)]
+            assert course.tolist() == pytest.approx(means, rel=1e-5)
 
 
 class OwnNorm(nn.BatchNorm2d):
