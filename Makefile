@@ -89,6 +89,7 @@ bench: setup  ## speed as ratios in one run; fails where one is 30 % worse than 
 	$(BENCH) --benchmark-compare=$(RATIOS) --benchmark-compare-fail=median:30% $(ARGS)
 
 accept-bench: setup  ## keep this machine's ratios to compare with
+	@mkdir -p $(dir $(RATIOS))
 	$(BENCH) --benchmark-json=$(RATIOS) $(ARGS)
 
 bench-gpu: setup  ## synthesis and training on a GPU against their targets; exit code 3 without one

@@ -34,7 +34,7 @@ class Comparison:
         self.benchmark, self.name, self.lines = benchmark, name, lines
 
     def __call__(
-        self, slow: Callable[[], object], fast: Callable[[], object], rounds: int = 5
+        self, slow: Callable[[], object], fast: Callable[[], object], rounds: int = 3
     ) -> float:
         """How many times faster: the median of ``rounds``, after one round that does not count."""
         return self.turns(lambda: (cpu_seconds(slow), cpu_seconds(fast)), rounds)

@@ -12,7 +12,7 @@ from benchmarks.perf.relative import Comparison
 from naturalinversion import Training
 from naturalinversion.classifiers import build
 
-DEMO: dict[str, dict[str, Any]] = {"dafl": {"steps": 6, "batch_size": 64}, "dfad": {"steps": 2}}
+DEMO: dict[str, dict[str, Any]] = {"dafl": {"steps": 4, "batch_size": 64}, "dfad": {"steps": 2}}
 
 
 @pytest.mark.usefixtures("one_thread")

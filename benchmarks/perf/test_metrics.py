@@ -23,7 +23,6 @@ def test_precision_and_recall(compare: Comparison) -> None:
     compare(
         lambda: calculate_precision_recall_full(one, other, 3),
         lambda: library.precision_recall(one, other, 3, CPU),
-        rounds=3,
     )
 
 
@@ -36,5 +35,4 @@ def test_real_features(compare: Comparison, tmp_path: Path) -> None:
     compare(
         lambda: extract(images, extractor, CPU),
         lambda: real_features(images, extractor, CPU, tmp_path),
-        rounds=3,
     )

@@ -19,7 +19,7 @@ RENDERED_AGAIN = 1 / 9  # of a batch's iterations: how often the lowest loss fal
 def test_demo_step(name: str, arch: str, compare: Comparison) -> None:
     """The demo's width, image size and batch."""
     of, labels = teacher(arch, 0.125, 16), balanced_labels(50, 10, 0)
-    made = method(name, of, 6, **SETTINGS[name])
+    made = method(name, of, 5, **SETTINGS[name])
     compare(
         lambda: reference_batch(made, of, labels, 0),
         lambda: made.batch(labels, 0, lambda steps: None),
@@ -32,8 +32,8 @@ def test_full_step(compare: Comparison) -> None:
 
     def step(published: bool, keep: str) -> float:
         """CPU seconds of one more iteration, so that set-up and the last rendering cancel."""
-        one, three = (method("ni", of, count, keep=keep) for count in (1, 3))
-        return (cpu_seconds(run(published, three)) - cpu_seconds(run(published, one))) / 2
+        one, two = (method("ni", of, count, keep=keep) for count in (1, 2))
+        return cpu_seconds(run(published, two)) - cpu_seconds(run(published, one))
 
     def run(published: bool, made: Any) -> Any:
         if published:
@@ -48,7 +48,7 @@ def test_full_step(compare: Comparison) -> None:
         rate = flops(32) / seconds / convolution_rate()
         return f", {rate:.0%} of the machine's rate for 3x3 convolutions"
 
-    compare.turns(turn, 5, share)
+    compare.turns(turn, 4, share)
 
 
 def flops(batch: int) -> float:

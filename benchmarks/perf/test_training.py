@@ -27,7 +27,7 @@ def test_training_step(
             lambda: race.loop(1)
         )
 
-    compare.turns(turn, 7)
+    compare.turns(turn, 5)
 
 
 @pytest.mark.usefixtures("one_thread")

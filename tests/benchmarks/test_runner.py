@@ -1,5 +1,7 @@
 """One cell at a time and many: what is recorded, what is skipped, what a failure costs."""
 
+import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -14,7 +16,7 @@ import torch
 
 from benchmarks import engine, kinds
 from benchmarks.cells import Cell
-from benchmarks.commands.status import state
+from benchmarks.commands.status import state, where
 from benchmarks.errors import BenchmarkError, MissingError, UsageError
 from benchmarks.kinds import Metrics
 from benchmarks.runner import CellFailedError, is_done, run_cell
@@ -353,6 +355,18 @@ def test_a_cell_at_work_in_another_process_is_waited_for(
     assert outcome == ["found" if other_finished else "made"]
     assert toys.ran == ([] if other_finished else ["root"])
     assert state(root, runs) == "done"
+
+
+def test_status_says_where_a_cell_is_made(toys: Toys, tmp_path: Path) -> None:
+    root, said = cell("root"), list[str]()
+
+    def look(work: Work) -> None:
+        said.append(where(root, tmp_path, state(root, tmp_path)))
+
+    toys.behaviour["root"] = look
+    make(root, tmp_path)
+    assert said == [f"{platform.node()}, process {os.getpid()}"]
+    assert where(root, tmp_path, state(root, tmp_path)) == ""
 
 
 def test_a_lock_left_by_a_killed_process_holds_nobody_up(
