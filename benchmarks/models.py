@@ -69,7 +69,7 @@ def load_described(path: Path, what: str, struct: type[S]) -> tuple[S, dict[str,
         return msgspec.json.decode(metadata[what], type=struct), load_file(path)
     except FileNotFoundError as error:
         raise MissingError(f"{path} is missing") from error
-    except (SafetensorError, KeyError, msgspec.DecodeError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise UsageError(f"{path} holds no {what} of this suite: {error}") from error
 
 
@@ -111,7 +111,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         else:
             found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        reason = str(error).splitlines()[0]
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise UsageError(f"--weights {path}: can't be read as weights: {reason}") from error
     for name in ("state_dict", "model", "net"):
         if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):

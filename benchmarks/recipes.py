@@ -18,9 +18,10 @@ from typing import Any, TypeVar, get_type_hints
 import msgspec
 
 from baselines import METHODS, REFERENCES
-from benchmarks.errors import MissingError, UsageError
+from benchmarks.errors import UsageError
 from benchmarks.imports import load_object
 from benchmarks.protocol import BatchSize, Positive, Protocol
+from benchmarks.toml_files import read_toml
 from benchmarks.training import TrainingRecipe
 from naturalinversion.errors import SettingError
 
@@ -211,12 +212,8 @@ def build_method(name: str, settings: dict[str, Any]) -> Any:
 
 @cache
 def _read(path: Path) -> RecipeFile:
-    try:
-        return msgspec.toml.decode(path.read_bytes(), type=RecipeFile)
-    except FileNotFoundError as error:
-        raise MissingError(f"{path} is missing: the installation is incomplete") from error
-    except (msgspec.DecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path}: {error}") from error
+    """Read once: a command asks for each file often."""
+    return read_toml(path, RecipeFile)
 
 
 def _convert(values: dict[str, Any], struct: type[S], name: str) -> S:
@@ -244,7 +241,7 @@ def _parse_override(text: str) -> tuple[str, list[str], Any]:
         raise UsageError(f"--set {text}: write recipe.key=value, e.g. di.settings.iterations=50")
     try:
         return name, path, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return name, path, value
 
 

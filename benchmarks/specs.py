@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from benchmarks.errors import UsageError
+from benchmarks.toml_files import read_toml
 
 FOLDER = Path(__file__).parent / "tables"
 
@@ -132,10 +133,7 @@ def read_table(name: str) -> TableSpec:
     path = FOLDER / f"{name}.toml"
     if name not in tables():
         raise UsageError(f"unknown table '{name}': one of {', '.join(tables())}")
-    try:
-        return msgspec.toml.decode(path.read_bytes(), type=TableSpec)
-    except msgspec.DecodeError as error:
-        raise UsageError(f"{path}: {error}") from error
+    return read_toml(path, TableSpec)
 
 
 def merged(*parts: Request) -> Request:

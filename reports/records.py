@@ -133,7 +133,7 @@ def read_struct(path: Path, struct: type[StructT], schema: int) -> StructT:
         return msgspec.json.decode(raw, type=struct)
     except msgspec.ValidationError as error:
         raise RecordError(f"{path}: not a {what} of this project ({error})") from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecordError(f"{path}: truncated or not JSON ({error})") from None
 
 

@@ -101,7 +101,7 @@ def test_a_finished_cell_has_artefacts_log_recipe_and_record(toys: Toys, tmp_pat
     assert torch.__version__.startswith(record.provenance.versions["torch"])
     assert sorted(record.artefacts) == ["recipe.json", "sum.txt"]
     log = (folder / "log.txt").read_text()
-    assert "started: root" in log
+    assert "started by " in log
     assert "the sum is 1" in log
     assert "finished" in log
 

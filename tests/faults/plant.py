@@ -49,11 +49,9 @@ class Fault:
 FAULTS = (
     Fault(  # the weight of R_BN is zero, whatever the recipe says
         "bn-prior-off",
-        "naturalinversion/inversion.py",
-        "total = torch.stack([getattr(weights, n) * t for n, t in terms.items()]).sum()",
-        "total = torch.stack(\n"
-        "            [getattr(weights, n) * t * (n != 'bn_statistics') for n, t in terms.items()]\n"
-        "        ).sum()",
+        "naturalinversion/objective.py",
+        "getattr(self.weights, n) * t for n, t in",
+        "getattr(self.weights, n) * t * (n != 'bn_statistics') for n, t in",
     ),
     Fault(  # R_BN compares variances only
         "bn-means-ignored",
@@ -77,8 +75,9 @@ FAULTS = (
     Fault(  # the labels in the store are not the ones the images were made for
         "labels-shifted",
         "naturalinversion/synthesis.py",
-        "write_shard(folder, index, batch.images, batch.labels)",
-        "write_shard(folder, index, batch.images, (batch.labels + 1) % teacher.num_classes)",
+        "write_shard(folder, index, batch.images, batch.labels, attempt)",
+        "labels = (batch.labels + 1) % teacher.num_classes\n"
+        "        write_shard(folder, index, batch.images, labels, attempt)",
     ),
     Fault(  # batch norms use and overwrite the statistics that are to be matched
         "teacher-in-train-mode",
