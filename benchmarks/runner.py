@@ -110,6 +110,8 @@ def _make(
     except Exception as error:
         log.error("%s", traceback.format_exc())
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        if isinstance(error, OSError) and error.strerror:  # no space left, input/output error
+            reason = f"{error.filename or folder}: {error.strerror}"
         raise CellFailedError(f"{cell.label}: {reason} (traceback in {folder / LOG})") from error
 
 
@@ -168,13 +170,20 @@ def _prepare_torch(machine: Machine) -> None:
     torch.backends.cudnn.allow_tf32 = machine.precision != "fp32"
 
 
+class _LogFile(logging.FileHandler):
+    """A log that can't be written, on a full disk, is not what the user has to read about."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        pass
+
+
 @contextmanager
 def _log(path: Path) -> Iterator[logging.Logger]:
     """The harness's logger, writing to ``path`` while the cell is made; it prints nothing."""
     log = logging.getLogger("benchmarks")
     log.setLevel(logging.INFO)
     log.propagate = False
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _LogFile(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
     try:

@@ -6,17 +6,19 @@ difference, when the two runs are not the same.
 """
 
 import argparse
+import contextlib
 import json
+import multiprocessing
 import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -47,25 +49,61 @@ class Killing:
     faults: list[str] = field(default_factory=list)
 
 
-def command(folder: Path, workers: int) -> list[str]:
+# Processes begun from one that has imported torch: most moments are then in the run itself.
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(
+    ["benchmarks.cli", "benchmarks.engine", "benchmarks.kinds.synthesis"]
+)
+
+
+def arguments(folder: Path, workers: int) -> list[str]:
     """A small Table 5: one row, an offline and a joint method."""
-    words = [sys.executable, "-m", "benchmarks", "run", "table5", "--methods", "di", "dafl"]
+    words = ["run", "table5", "--methods", "di", "dafl"]
     words += ["--rows", "vgg11-resnet18", "--device", "cpu", "--threads", "1"]
     words += ["--workers", str(workers), "--runs-dir", str(folder / "runs")]
     words += ["--out-dir", str(folder / "out")]
     return words + [word for size in SIZES for word in ("--set", size)]
 
 
-def start(folder: Path, workers: int) -> "subprocess.Popen[bytes]":
+def start_server() -> None:
+    """The process that the others are begun from; it takes as long as importing torch."""
+    first = CONTEXT.Process(target=int)
+    first.start()
+    first.join()
+
+
+def start(folder: Path, workers: int) -> BaseProcess:
     """The run, in a process group of its own."""
     folder.mkdir(parents=True, exist_ok=True)
-    return subprocess.Popen(
-        command(folder, workers),
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=open(folder / "stderr.txt", "ab"),
-        start_new_session=True,
-    )
+    process = CONTEXT.Process(target=_run, args=(folder, workers))
+    process.start()
+    return process
+
+
+def _run(folder: Path, workers: int) -> None:
+    os.setsid()
+    said = os.open(folder / "stderr.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(said, 1)
+    os.dup2(said, 2)
+    from benchmarks.cli import main
+
+    main(arguments(folder, workers))
+
+
+def kill(process: BaseProcess) -> None:
+    """SIGKILL for the run and its workers."""
+    assert process.pid is not None
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.join()
+
+
+def ended(process: BaseProcess) -> int:
+    """Wait for its exit code."""
+    process.join()
+    assert process.exitcode is not None
+    return process.exitcode
 
 
 def kill_often(folder: Path, kills: int, seed: int, workers: int = 1) -> Killing:
@@ -74,8 +112,9 @@ def kill_often(folder: Path, kills: int, seed: int, workers: int = 1) -> Killing
     A run that ends before its moment is compared and begun anew from nothing.
     """
     whole = folder / "undisturbed"
+    start_server()
     started = time.monotonic()
-    if code := start(whole, workers).wait():
+    if code := ended(start(whole, workers)):
         return Killing(faults=[f"the undisturbed run ended with exit code {code}"])
     length = time.monotonic() - started
     moments = random.Random(seed)
@@ -84,17 +123,15 @@ def kill_often(folder: Path, kills: int, seed: int, workers: int = 1) -> Killing
     recorded: dict[str, int] = {}
     while found.kills < kills:
         process = start(killed, workers)
-        try:
-            code = process.wait(moments.uniform(0.2, 0.9) * length)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.join(moments.uniform(0.05, 0.95) * length)
+        if process.exitcode is None:
+            kill(process)
             found.kills += 1
             recorded = _still(found, killed, recorded)
-            continue
-        _finish(found, code, whole, killed, recorded)
-        recorded = {}
-    _finish(found, start(killed, workers).wait(), whole, killed, recorded)
+        else:
+            _finish(found, process.exitcode, whole, killed, recorded)
+            recorded = {}
+    _finish(found, ended(start(killed, workers)), whole, killed, recorded)
     return found
 
 
@@ -141,13 +178,13 @@ def left_over(folder: Path) -> list[Path]:
     return [*folder.rglob(".*.tmp"), *(folder / "runs").rglob("*.pt")]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Kill, compare, say what differs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
-    given = parser.parse_args(arguments)
+    given = parser.parse_args(words)
     with tempfile.TemporaryDirectory() as folder:
         found = kill_often(Path(folder), given.kills, given.seed, given.workers)
     for fault in found.faults:

@@ -1,0 +1,120 @@
+"""A disk that is full in the middle of a write, and folders that can't be written to."""
+
+import os
+import re
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import kill
+import pytest
+
+from benchmarks.cli import main
+
+REASON = re.compile("vgg11.*(No space left on device|File too large)")
+DROPPED = "-dac_override,-dac_read_search"  # root may write anywhere otherwise
+
+
+def run(folder: Path) -> int:
+    """The small run of `kill` in this process: its exit code."""
+    try:
+        main(kill.arguments(folder, workers=1))
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+class SmallDisk:
+    """A tmpfs; where nothing may be mounted, files that may not grow beyond a part of its size."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        self.mounted = self._mount("size=64k")
+
+    def _mount(self, options: str) -> bool:
+        words = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(self.folder)]
+        return os.geteuid() == 0 and not subprocess.run(words, capture_output=True).returncode
+
+    def resize(self, size: int) -> None:
+        """From now on it holds ``size`` bytes."""
+        if self.mounted:
+            assert self._mount(f"remount,size={size}")
+        else:
+            _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size // 4, most))
+
+    def close(self) -> None:
+        """What it held is gone."""
+        if self.mounted:
+            subprocess.run(["umount", str(self.folder)], check=True)
+        else:
+            _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """One that is full soon."""
+    made = SmallDisk(tmp_path / "disk")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run with room."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    assert run(folder) == 0
+    return folder
+
+
+def test_a_full_disk_is_one_line_and_the_same_command_goes_on(
+    undisturbed: Path, disk: SmallDisk, capfd: pytest.CaptureFixture[str]
+) -> None:
+    place = disk.folder / "place"
+    for size in (150_000, 400_000, 700_000, 1_400_000):
+        disk.resize(size)
+        assert run(place) == 1
+        said = capfd.readouterr().err
+        assert [line for line in said.splitlines() if REASON.search(line)], said
+        assert "Traceback" not in said
+        assert not list(place.rglob(".*.tmp"))
+    disk.resize(64_000_000)
+    assert run(place) == 0
+    assert list(kill.differences(undisturbed / "runs", place / "runs")) == []
+    assert not kill.left_over(place)
+
+
+def without_write_access(folder: Path, arguments: list[str]) -> "subprocess.CompletedProcess[str]":
+    """The command line where nobody may write into ``folder`` and what it holds."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    dropped = ["setpriv", "--bounding-set", DROPPED] if os.geteuid() == 0 else []
+    return subprocess.run(
+        [*dropped, sys.executable, "-m", "benchmarks", *arguments],
+        cwd=kill.ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_read_only_folder_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    found = without_write_access(tmp_path / "runs", kill.arguments(tmp_path, workers=1))
+    assert found.returncode == 1
+    assert "Traceback" not in found.stderr
+    assert [line for line in found.stderr.splitlines() if "Permission denied" in line]
+
+
+def test_records_in_a_read_only_folder_can_be_read(undisturbed: Path, tmp_path: Path) -> None:
+    runs = undisturbed / "runs"
+    before = {path: path.stat().st_mode for path in (runs, *runs.rglob("*"))}
+    words = ["report", "--runs-dir", str(runs), "--out-dir", str(tmp_path / "out")]
+    found = without_write_access(runs, words)
+    for path, mode in before.items():
+        path.chmod(mode)
+    assert found.returncode == 0, found.stderr
+    assert (tmp_path / "out" / "report.html").is_file()
