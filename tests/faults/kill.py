@@ -51,9 +51,9 @@ class Killing:
 
 # Processes begun from one that has imported torch: most moments are then in the run itself.
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(
-    ["benchmarks.cli", "benchmarks.engine", "benchmarks.kinds.synthesis"]
-)
+PRELOAD = ["benchmarks.cli", "benchmarks.engine", "benchmarks.kinds.synthesis"]
+PRELOAD += ["benchmarks.datasets.digits", "torch._dynamo"]
+CONTEXT.set_forkserver_preload(PRELOAD)
 
 
 def arguments(folder: Path, workers: int) -> list[str]:
