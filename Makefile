@@ -14,7 +14,7 @@ WHAT = --scale $(SCALE) --seeds $(SEEDS) $(if $(DATASET),--dataset $(DATASET))
 .DEFAULT_GOAL := help
 TABLES := table1 table2 table3 table4 table5 figure2 figure3 figure4 figure5 figure6
 
-.PHONY: help setup test lint types imports bench accept-bench bench-gpu report claims clean \
+.PHONY: help setup test lint types imports bench accept-bench bench-gpu bench-scaling report claims clean \
 	reproduce-all plan-all check-accuracy accept-accuracy check-faults test-faults \
 	$(TABLES:%=reproduce-%) $(TABLES:%=plan-%)
 
@@ -94,6 +94,9 @@ accept-bench: setup  ## keep this machine's ratios to compare with
 
 bench-gpu: setup  ## synthesis and training on a GPU against their targets; exit code 3 without one
 	$(BIN)/python -m benchmarks.perf.gpu $(ARGS)
+
+bench-scaling: setup  ## images a second of one worker and of two, here and on a Ray cluster
+	$(BIN)/python -m benchmarks.perf.scaling $(ARGS)
 
 clean:  ## remove caches (keeps runs/, reports/out/ and the environment)
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .tox build dist *.egg-info

@@ -162,6 +162,7 @@ def _encoded(cell: Cell) -> bytes:
 
 
 def _prepare_torch(machine: Machine) -> None:
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when a GPU is first used
     machine.torch_device()
     torch.set_num_threads(machine.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)

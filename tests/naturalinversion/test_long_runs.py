@@ -1,0 +1,47 @@
+"""Two hundred batches of the demo's step: memory and open files stay as they are, hooks go."""
+
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+
+# One iteration a batch: what a batch sets up and leaves behind is what could pile up.
+RUN = """
+import os
+from pathlib import Path
+import torch
+from baselines import METHODS
+from naturalinversion import Teacher, synthesize
+from naturalinversion.classifiers import build
+
+torch.set_num_threads(1)
+teacher = Teacher(build("resnet34", 10, 0.125), num_classes=10, image_shape=(3, 16, 16))
+method = METHODS["ni_adi"](iterations=1, latent=128, generator_width=0.25)
+student = build("resnet18", 10, 0.125)
+
+def look(index, batch):
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    print(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, len(os.listdir("/proc/self/fd")))
+
+synthesize(method, teacher, "images", batches=200, batch_size=20, student=student, on_batch=look)
+modules = [*teacher.model.modules(), *student.modules()]
+hooks = sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in modules)
+print(hooks, sum("forward" in m.__dict__ for m in modules))
+"""
+
+
+def test_two_hundred_batches_pile_nothing_up(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", RUN],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    *looks, last = [[float(word) for word in line.split()] for line in done.stdout.splitlines()]
+    assert len(looks) == 200
+    memory, files = zip(*looks, strict=True)
+    settled, end = median(memory[30:80]), median(memory[150:])
+    assert end < settled + 4
+    assert max(files[30:]) == files[30]
+    assert last == [0, 0], "hooks, or forwards that were exchanged"
