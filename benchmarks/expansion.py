@@ -63,7 +63,8 @@ def _line(spec: TableSpec, book: Book, seeds: Sequence[int], row: RowSpec) -> Li
     for column in spec.column:
         request = _within_budget(book, merged(spec.all, row, column))
         line.requests[column.id] = request
-        pipelines = [Pipeline(book, request.teacher, seed) for seed in seeds]
+        varied = book.varied(request.protocol)
+        pipelines = [Pipeline(varied, request.teacher, seed) for seed in seeds]
         line.cells[column.id] = [cell_of(pipeline, request) for pipeline in pipelines]
         if request.outcome == "fidelity":
             line.evaluated = images_of(pipelines[0], request).count
@@ -190,7 +191,7 @@ def _pictures(book: Book, lines: Sequence[Line], seed: int) -> list[Picture]:
         for request in line.requests.values():
             if not request.method or request.method == REAL:
                 continue
-            pipeline = Pipeline(book, request.teacher, seed)
+            pipeline = Pipeline(book.varied(request.protocol), request.teacher, seed)
             for method in request.sets or [request.method]:
                 wanted = merged(request, Request(method=method))
                 cell = shown_cell(pipeline, wanted)
@@ -201,7 +202,7 @@ def _pictures(book: Book, lines: Sequence[Line], seed: int) -> list[Picture]:
 
 def _picture(book: Book, line: Line, request: Request, cell: Cell) -> Picture:
     title, caption = title_of(book, request.method), "one column per class"
-    if request.settings:
+    if request.settings or request.protocol:
         title = line.spec.label or line.spec.name
     if "teacher" in cell.inputs:
         title += f": {printed(request.teacher)}"

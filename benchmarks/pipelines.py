@@ -206,6 +206,7 @@ class Pipeline:
             self.protocol.temperature,
             images.batches,
             images.count,
+            self.protocol.student_pixels,
         )
         inputs = {"teacher": self.teacher} | images.inputs()
         if initial is not None:

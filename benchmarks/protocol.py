@@ -11,6 +11,7 @@ from naturalinversion.images import PixelMapping
 Positive = Annotated[int, Meta(ge=1)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 BatchSize = Annotated[int, Meta(ge=2)]
+StudentPixels = Literal["stored", "denormalize", "minmax"]
 
 
 class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,6 +52,7 @@ class Embedding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The shared protocol, and the budget of methods without a recipe.
 
+    ``student_pixels`` is what students see of images: what is stored, or pixels made of it.
     A method's images are made ``chunk`` batches to a cell, so that what needs few waits for few.
     """
 
@@ -66,4 +68,5 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batches: Positive
     batch_size: BatchSize
     chunk: Positive
+    student_pixels: StudentPixels = "stored"
     assumed: dict[str, str] = {}

@@ -111,6 +111,16 @@ class Book:
         for name in {name for name, _, _ in self.overrides}:  # wrong keys are errors, used or not
             self.protocol() if name == "protocol" else self.method(name)
 
+    def varied(self, protocol: Mapping[str, Any]) -> "Book":
+        """The same with other values in the protocol, by keys with dots in them."""
+        if not protocol:
+            return self
+        other = copy.copy(self)
+        more = [("protocol", key.split("."), value) for key, value in protocol.items()]
+        other.overrides = [*self.overrides, *more]
+        other.protocol()  # a wrong key is an error now
+        return other
+
     def protocol(self, teacher: str = "") -> Protocol:
         """The shared protocol; a teacher's architecture may have layers of its own."""
         file = _read(FOLDER / "protocol.toml")

@@ -19,7 +19,8 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """What is to be measured; empty fields ask for nothing.
 
     ``outcome`` is a key of `benchmarks.outcomes.OUTCOMES`, ``metric`` one of its record's metrics.
-    ``settings`` are switches of the method, ``variant`` the name they go by. ``images`` is the
+    ``settings`` are switches of the method and ``protocol`` of what all share, keys with dots in
+    them; ``variant`` is the name they go by. ``images`` is the
     paper's number of synthetic images, 0 all; ``grown_with`` the student of a joint or competing
     method whose images another network is trained on. ``budget`` is a share of the recipe's
     iterations, 0 all. ``published`` is the id of the paper's number. ``metric`` and ``published``
@@ -32,6 +33,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     method: str = ""
     variant: str = ""
     settings: dict[str, Any] = {}
+    protocol: dict[str, Any] = {}
     sets: list[str] = []
     outcome: str = ""
     metric: str = ""

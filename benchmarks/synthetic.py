@@ -10,6 +10,7 @@ from torch import Tensor
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.kinds.synthesis import folder_of_images
+from benchmarks.protocol import StudentPixels
 from benchmarks.training import ImageSource
 from benchmarks.work import Work
 from naturalinversion.images import Meta, PixelMapping, SyntheticDataset, joined, read_meta
@@ -18,17 +19,21 @@ ROLE = "images"
 
 
 def synthetic_source(
-    work: Work, batches: Sequence[int], images: int = 0, role: str = ROLE
+    work: Work,
+    batches: Sequence[int],
+    images: int = 0,
+    role: str = ROLE,
+    pixels: StudentPixels = "stored",
 ) -> ImageSource:
-    """The first ``batches[i]`` batches of every input ``<role>i``, in teacher space.
+    """The first ``batches[i]`` batches of every input ``<role>i``, as the teacher saw them.
 
-    ``images`` keeps the first so many of them all, 0 every one. Raises `BenchmarkError`
-    when there are fewer than asked for.
+    With a mapping to ``pixels`` as they would be read from files. ``images`` keeps the first so
+    many of them all, 0 every one. Raises `BenchmarkError` when there are fewer than asked for.
     """
     sets = _sets(work, batches, role)
     meta = sets[0].meta
     count = _count(work, sum(map(len, sets)), images, role)
-    made, labels = joined(sets, count=count)
+    made, labels = joined(sets, None if pixels == "stored" else pixels, count)
     return ImageSource(made, labels, torch.tensor(meta.mean), torch.tensor(meta.std))
 
 

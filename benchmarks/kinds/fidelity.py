@@ -14,6 +14,7 @@ from benchmarks.cells import Cell
 from benchmarks.datasets import ImageSet, load
 from benchmarks.errors import BenchmarkError
 from benchmarks.fidelity.extractors import find
+from benchmarks.fidelity.frame import frame
 from benchmarks.fidelity.step import FeatureStep, RealFeatures
 from benchmarks.kinds import Metrics
 from benchmarks.synthetic import synthetic_pixels
@@ -46,7 +47,10 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def run(work: Work, recipe: Recipe) -> Metrics:
-    """Compare with the real training images. ``evaluated`` is how many images were judged."""
+    """Compare with the real training images. ``evaluated`` is how many images were judged.
+
+    ``frame`` is how much darker than the middle their edge is, ``reference_frame`` the real ones'.
+    """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     from benchmarks.fidelity.features import extract, real_features  # these take seconds to import
@@ -73,6 +77,8 @@ def run(work: Work, recipe: Recipe) -> Metrics:
         found = measure(judged, real, extractor.layers, settings, device)
     return {
         **found,
+        "frame": frame(images),
+        "reference_frame": frame(reference),
         "evaluated": len(images),
         "reference_images": len(reference),
         "extractor": extractor.display,

@@ -12,6 +12,7 @@ from benchmarks.datasets import load
 from benchmarks.kinds import Metrics
 from benchmarks.kinds.outcome import evaluations, finish, splits
 from benchmarks.models import WEIGHTS, as_teacher, load_classifier
+from benchmarks.protocol import StudentPixels
 from benchmarks.synthetic import synthetic_source
 from benchmarks.training import TrainingRecipe, distillation_loss
 from benchmarks.training.recipe import updates_per_epoch
@@ -20,11 +21,13 @@ from benchmarks.workloads import TestStep, TrainingStep, Workload, network_of
 from naturalinversion.seeds import derive
 
 
-class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """``batches`` says how many batches to take of ``images0``, ``images1``, …, and ``images`` how
     many images of them all, 0 for every one.
 
-    With an input ``initial`` training goes on from that student.
+    ``pixels`` is what the student sees: the images as they are stored, in teacher space, or made
+    into pixels first, as a published data set of them would be. With an input ``initial`` training
+    goes on from that student.
     """
 
     arch: str
@@ -36,6 +39,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     temperature: float
     batches: list[int]
     images: int = 0
+    pixels: StudentPixels = "stored"
 
 
 def run(work: Work, recipe: Recipe) -> Metrics:
@@ -43,7 +47,8 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     device = work.machine.torch_device()
     teacher_model, teacher_description = load_classifier(work.inputs["teacher"] / WEIGHTS)
     teacher = as_teacher(teacher_model, teacher_description, device)
-    source = synthetic_source(work, recipe.batches, recipe.images).to(device)
+    source = synthetic_source(work, recipe.batches, recipe.images, pixels=recipe.pixels)
+    source = source.to(device)
     _, test = splits(load(recipe.dataset, root=work.data.root, image_size=recipe.image_size), work)
     description = msgspec.structs.replace(teacher_description, arch=recipe.arch, width=recipe.width)
     if "initial" in work.inputs:

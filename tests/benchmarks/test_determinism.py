@@ -1,4 +1,4 @@
-"""The whole row of Table 5, every method: the same bytes again; with more threads nearly the same."""
+"""The whole row of Table 5, every method: the same bytes again; with more threads almost."""
 
 import shutil
 from collections.abc import Iterator
