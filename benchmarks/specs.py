@@ -139,10 +139,13 @@ def read_table(name: str) -> TableSpec:
 
 
 def merged(*parts: Request) -> Request:
-    """One request of several; where two say something, the later one."""
+    """One request of several; where two say something, the later one, key by key."""
     values: dict[str, Any] = {}
     for part in parts:
         for name in Request.__struct_fields__:
-            if value := getattr(part, name):
+            value = getattr(part, name)
+            if isinstance(value, dict):
+                value = {**values.get(name, {}), **value}
+            if value:
                 values[name] = value
     return Request(**values)

@@ -25,7 +25,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """``batches`` says how many batches to take of ``images0``, ``images1``, …, and ``images`` how
     many images of them all, 0 for every one.
 
-    ``pixels`` is what the student sees: the images as they are stored, in teacher space, or made
+    ``student_pixels`` is what it sees: the images as they are stored, in teacher space, or made
     into pixels first, as a published data set of them would be. With an input ``initial`` training
     goes on from that student.
     """
@@ -39,7 +39,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     temperature: float
     batches: list[int]
     images: int = 0
-    pixels: StudentPixels = "stored"
+    student_pixels: StudentPixels = "stored"
 
 
 def run(work: Work, recipe: Recipe) -> Metrics:
@@ -47,7 +47,7 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     device = work.machine.torch_device()
     teacher_model, teacher_description = load_classifier(work.inputs["teacher"] / WEIGHTS)
     teacher = as_teacher(teacher_model, teacher_description, device)
-    source = synthetic_source(work, recipe.batches, recipe.images, pixels=recipe.pixels)
+    source = synthetic_source(work, recipe.batches, recipe.images, pixels=recipe.student_pixels)
     source = source.to(device)
     _, test = splits(load(recipe.dataset, root=work.data.root, image_size=recipe.image_size), work)
     description = msgspec.structs.replace(teacher_description, arch=recipe.arch, width=recipe.width)

@@ -16,6 +16,7 @@ from benchmarks.kinds import Metrics
 from benchmarks.kinds.scratch import Recipe, run, workload
 from benchmarks.kinds.synthesis import folder_of_images
 from benchmarks.models import WEIGHTS, load_teacher
+from benchmarks.synthetic import synthetic_source
 from benchmarks.training import TrainingRecipe
 from benchmarks.work import DataSource, Machine, Work
 from naturalinversion.images import Meta, write_meta, write_shard
@@ -111,3 +112,17 @@ def test_its_workload_counts_updates_and_both_splits(images: int, updates: int) 
         workloads.TrainingStep(network, 32): updates,
         workloads.TestStep(network): 1297 + 500,
     }
+
+
+def test_a_source_of_pixels_is_what_files_of_the_images_would_hold(tmp_path: Path) -> None:
+    write_set(tmp_path / "set")
+    work = work_in(tmp_path, tmp_path / "set")
+    stored, pixels = (
+        synthetic_source(work, [BATCHES], pixels=how) for how in ("stored", "denormalize")
+    )
+    real = load("digits", root=tmp_path, image_size=8).train.images[: BATCHES * SIZE]
+    assert pixels.images.dtype == torch.uint8
+    assert (pixels.images.int() - real.int()).abs().max() <= 1
+    assert torch.equal(pixels.labels, stored.labels)
+    some = torch.arange(5)
+    torch.testing.assert_close(pixels.batch(some), stored.batch(some), rtol=0, atol=0.02)
