@@ -15,7 +15,7 @@ WHAT = --scale $(SCALE) --seeds $(SEEDS) $(if $(DATASET),--dataset $(DATASET))
 TABLES := table1 table2 table3 table4 table5 figure2 figure3 figure4 figure5 figure6
 
 .PHONY: help setup test lint types imports bench accept-bench bench-gpu bench-scaling report claims clean \
-	reproduce-all plan-all check-accuracy accept-accuracy check-faults test-faults \
+	reproduce-all reproduce-mini-row plan-all results check-accuracy accept-accuracy check-faults test-faults \
 	$(TABLES:%=reproduce-%) $(TABLES:%=plan-%)
 
 help:  ## show the targets and their variables
@@ -66,6 +66,15 @@ check-faults: setup  ## plant faults in a copy and see whether check-accuracy fi
 
 report: setup  ## write the report again from the records
 	$(RUN) report $(ARGS)
+
+results: setup  ## write docs/results.md again from the kept records
+	$(RUN) results $(ARGS)
+
+# Stopped at any moment, the same command goes on; ARGS='--max-hours 0.15' stops it by itself.
+ROW := --scale mini --dataset cifar10 --device cuda --precision bf16 --download --yes
+reproduce-mini-row: setup  ## on a GPU: ResNet-34 to ResNet-18 by all six methods, then Table 1 on the same images
+	$(RUN) run table5 --rows resnet34-resnet18 $(ROW) $(ARGS)
+	$(RUN) run table1 --methods di ni real $(ROW) $(ARGS)
 
 test: setup  ## run the tests
 	$(BIN)/python -m pytest $(ARGS)

@@ -17,6 +17,7 @@ from benchmarks.commands.accept import Accept
 from benchmarks.commands.check import Check
 from benchmarks.commands.claims import Claims
 from benchmarks.commands.compare import Compare
+from benchmarks.commands.keep import Keep, Results
 from benchmarks.commands.plan import Plan
 from benchmarks.commands.report import Report
 from benchmarks.commands.run import Run
@@ -35,6 +36,8 @@ Command = (
     | Annotated[Claims, subcommand("claims")]
     | Annotated[Check, subcommand("check")]
     | Annotated[Accept, subcommand("accept")]
+    | Annotated[Keep, subcommand("keep")]
+    | Annotated[Results, subcommand("results")]
     | Annotated[Synthesize, subcommand("synthesize")]
 )
 
