@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from benchmarks.errors import MissingError, UsageError
+from benchmarks.weight_names import fitted
 from naturalinversion.classifiers import build
 from naturalinversion.files import write_atomically
 from naturalinversion.numerics import Precision
@@ -121,23 +122,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return {name.removeprefix("module."): tensor for name, tensor in found.items()}
 
 
-def load_state(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
-    """Fill ``model``; one line that says what is missing, extra or of another shape."""
-    expected = model.state_dict()
-    given = dict(state)
-    for name in expected:  # old checkpoints lack the counter of batches seen
-        if name.endswith("num_batches_tracked"):
-            given.setdefault(name, expected[name])
-    problems = []
-    if missing := [n for n in expected if n not in given]:
-        problems.append(f"{len(missing)} missing ({missing[0]} …)")
-    if extra := [n for n in given if n not in expected]:
-        problems.append(f"{len(extra)} unknown ({extra[0]} …)")
-    for name in expected:
-        if name in given and given[name].shape != expected[name].shape:
-            shapes = f"{tuple(given[name].shape)}, not {tuple(expected[name].shape)}"
-            problems.append(f"{name} has shape {shapes}")
-            break
-    if problems:
-        raise UsageError(f"{path}: weights of another network: {'; '.join(problems)}")
-    model.load_state_dict(given)
+def load_state(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> dict[str, str]:
+    """Fill ``model``; which names of ``state`` were others, from old to new.
+
+    Raises `UsageError` in one line that says what is missing, extra or of another shape.
+    """
+    found, renamed = fitted(state, model.state_dict(), str(path))
+    model.load_state_dict(found)
+    return renamed

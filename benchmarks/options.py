@@ -1,7 +1,7 @@
 """Options that several commands share, and how they become machine, data and recipes."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,6 +13,7 @@ from benchmarks.engine import Cluster
 from benchmarks.errors import UsageError
 from benchmarks.recipes import Book
 from benchmarks.work import DataSource, Machine, default_root
+from naturalinversion.classifiers import ARCHITECTURES
 from naturalinversion.numerics import Precision
 
 MAX_HOURS = 10_000
@@ -33,10 +34,15 @@ class What:
     set: Annotated[tuple[str, ...], arg(metavar="RECIPE.KEY=VALUE"), UseAppendAction] = ()
     """override a recipe value, e.g. di.settings.iterations=50; may be given several times"""
 
-    def books(self, published: Sequence[str]) -> list[Book]:
-        """One book of recipes per data set; ``published`` are the paper's for a table."""
+    def books(
+        self, published: Sequence[str], given: Mapping[str, Path] | None = None
+    ) -> list[Book]:
+        """One book of recipes per data set; ``published`` are the paper's for a table.
+
+        ``given`` are files of classifiers that are not to be trained.
+        """
         names = self.dataset or (("digits",) if self.scale == "demo" else tuple(published))
-        return [Book(self.scale, name, self.set) for name in names]
+        return [Book(self.scale, name, self.set, given) for name in names]
 
     def seed_list(self) -> list[int]:
         """The first seed and those after it."""
@@ -62,9 +68,24 @@ class Where:
     inception_weights: Path | None = None
     """torch-fidelity's weights-inception-2015-12-05-6726825d.pth, for metrics at mini and paper"""
 
+    weights: Annotated[tuple[str, ...], arg(metavar="ARCH=FILE"), UseAppendAction] = ()
+    """a classifier that is not to be trained but read: safetensors or a state dict of torch.save"""
+
     def data(self) -> DataSource:
-        """Where cells find real images and the weights of extractors."""
-        return DataSource(self.data_root, self.download, self.inception_weights)
+        """Where cells find real images, classifiers and the weights of extractors."""
+        given = self.given_weights()
+        return DataSource(self.data_root, self.download, self.inception_weights, given)
+
+    def given_weights(self) -> dict[str, Path]:
+        """Files of classifiers by architecture."""
+        found = {}
+        for text in self.weights:
+            arch, equals, path = text.partition("=")
+            if not equals or arch not in ARCHITECTURES:
+                known = ", ".join(ARCHITECTURES)
+                raise UsageError(f"--weights {text}: write ARCH=FILE, ARCH one of {known}")
+            found[arch] = Path(path).resolve()
+        return found
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,6 +10,8 @@ import msgspec
 from benchmarks.cells import Cell
 from benchmarks.errors import UsageError
 from benchmarks.kinds.classifier import Recipe as ClassifierRecipe
+from benchmarks.kinds.given_classifier import Recipe as GivenRecipe
+from benchmarks.kinds.given_classifier import digest
 from benchmarks.kinds.joint_student import Recipe as JointStudentRecipe
 from benchmarks.kinds.student import Recipe as StudentRecipe
 from benchmarks.kinds.synthesis import Recipe as SynthesisRecipe
@@ -57,6 +60,8 @@ class Pipeline:
     def classifier(self, arch: str) -> Cell:
         """A classifier trained on the real images: the teacher, or a student's baseline."""
         protocol = self.book.protocol(arch)
+        if arch in self.book.weights:
+            return self._given_classifier(arch, self.book.weights[arch])
         recipe = ClassifierRecipe(
             arch,
             self.book.dataset,
@@ -67,6 +72,18 @@ class Pipeline:
             protocol.classifier_floor,
         )
         return make_cell("classifier", self.data_label(arch), recipe, {})
+
+    def _given_classifier(self, arch: str, weights: Path) -> Cell:
+        """The same for all seeds."""
+        recipe = GivenRecipe(
+            arch,
+            self.book.dataset,
+            self.book.protocol(arch).network.width,
+            self.book.protocol(arch).network.image_size,
+            digest(weights),
+            self.book.protocol(arch).classifier_floor,
+        )
+        return make_cell("given_classifier", f"{self._data}-{arch}-given", recipe, {})
 
     def images(
         self, method: str, student: str, count: int = 0, variant: Settings | None = None

@@ -88,9 +88,18 @@ class MethodRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Book:
-    """Every recipe for one scale and data set, with the overrides of this command."""
+    """Every recipe for one scale and data set, with the overrides of this command.
 
-    def __init__(self, scale: str, dataset: str, overrides: Sequence[str] = ()) -> None:
+    ``weights`` are files of classifiers that are read in place of trained, by architecture.
+    """
+
+    def __init__(
+        self,
+        scale: str,
+        dataset: str,
+        overrides: Sequence[str] = (),
+        weights: Mapping[str, Path] | None = None,
+    ) -> None:
         if scale not in SCALES:
             raise UsageError(f"unknown scale '{scale}': one of {', '.join(SCALES)}")
         if dataset not in DATASETS and not dataset.startswith("imagefolder:"):
@@ -98,7 +107,8 @@ class Book:
             raise UsageError(f"unknown data set '{dataset}': {known_data}, or imagefolder:PATH")
         self.scale = scale
         self.dataset = dataset
-        self.given = list(overrides)
+        self.weights = dict(weights or {})
+        self.given = [*overrides, *(f"weights of {arch}" for arch in self.weights)]
         self.overrides = [_parse_override(text) for text in overrides]
         known = {"protocol", *METHODS, *REFERENCES}
         for name, path, _ in self.overrides:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,12 +35,14 @@ class Machine:
 class DataSource:
     """Where real data lies, and whether fetching it was asked for.
 
-    ``inception_weights`` is the file of the network that images are compared through.
+    ``inception_weights`` is the file of the network that images are compared through, ``weights``
+    are files of classifiers that are not to be trained, by architecture.
     """
 
     root: Path = field(default_factory=lambda: default_root())
     download: bool = False
     inception_weights: Path | None = None
+    weights: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

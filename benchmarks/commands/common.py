@@ -48,7 +48,7 @@ class OfTables:
         found = []
         for name in names:
             spec = read_table(name)
-            for book in self.what.books(spec.datasets):
+            for book in self.what.books(spec.datasets, self.where.given_weights()):
                 found.append(expand(spec, book, seeds, methods=self.methods, rows=self.rows))
         return found
 

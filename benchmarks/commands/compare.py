@@ -46,6 +46,6 @@ class Compare:
         seeds = self.what.seed_list()
         expansions = [
             expand(named, book, seeds, methods=self.methods)
-            for book in self.what.books(spec.datasets)
+            for book in self.what.books(spec.datasets, self.where.given_weights())
         ]
         return finish_tables(expansions, self.where, self.how, self.json)

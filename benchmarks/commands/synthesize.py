@@ -15,6 +15,7 @@ from benchmarks.models import Classifier, load_classifier, load_state, read_weig
 from benchmarks.options import How
 from benchmarks.output import result, result_json, say
 from benchmarks.recipes import Book, build_method
+from benchmarks.weight_names import renaming_text
 from naturalinversion.classifiers import ARCHITECTURES
 from naturalinversion.images import PixelMapping
 from naturalinversion.progress import bar
@@ -154,5 +155,6 @@ def _filled(description: Classifier, weights: Path) -> nn.Module:
         )
     state = read_weights(weights)
     model = description.build(0)
-    load_state(model, state, weights)
+    if renamed := load_state(model, state, weights):
+        say(f"{weights}: {renaming_text(renamed)}")
     return model

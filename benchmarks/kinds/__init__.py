@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 KINDS = {
     "classifier": "benchmarks.kinds.classifier",
+    "given_classifier": "benchmarks.kinds.given_classifier",
     "synthesis": "benchmarks.kinds.synthesis",
     "student": "benchmarks.kinds.student",
     "joint_student": "benchmarks.kinds.joint_student",

@@ -1,0 +1,69 @@
+"""Names of weights as others call them: a published state dict made to fit one of our networks."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from torch import Tensor
+
+from benchmarks.errors import UsageError
+
+#: What others call the same part; tried in this order on a name that the network doesn't have.
+OTHERS = (
+    (r"^(module|model|net|backbone)\.", ""),
+    (r"\.shortcut\.", ".downsample."),
+    (r"^(linear|classifier|head)\.", "fc."),
+    (r"^(linear|fc|head|classifier\.1)\.", "classifier."),
+)
+SHOWN = 3  # names of each kind in a message
+
+
+def fitted(
+    given: Mapping[str, Tensor], expected: Mapping[str, Tensor], source: str
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """``given`` under the names of ``expected``, and which names changed, from old to new.
+
+    Counters of batches seen, which old files lack, are taken from ``expected``. Raises `UsageError`
+    in one line that says what is missing, what is left over, and which shape is another.
+    """
+    found, renamed = {}, {}
+    for name, tensor in given.items():
+        new = _our_name(name, expected, given)
+        found[new] = tensor
+        if new != name:
+            renamed[name] = new
+    for name, tensor in expected.items():
+        if name.endswith("num_batches_tracked"):
+            found.setdefault(name, tensor)
+    problems = []
+    if missing := [name for name in expected if name not in found]:
+        problems.append(f"{len(missing)} missing ({_some(missing)})")
+    if extra := [name for name in found if name not in expected]:
+        problems.append(f"{len(extra)} unknown ({_some(extra)})")
+    for name, tensor in expected.items():
+        if name in found and found[name].shape != tensor.shape:
+            shapes = f"{tuple(found[name].shape)}, not {tuple(tensor.shape)}"
+            problems.append(f"{name} has shape {shapes}")
+            break
+    if problems:
+        raise UsageError(f"{source}: weights of another network: {'; '.join(problems)}")
+    return found, renamed
+
+
+def renaming_text(renamed: Mapping[str, str]) -> str:
+    """``122 names mapped: layer2.0.shortcut.0.weight → layer2.0.downsample.0.weight, …``."""
+    pairs = [f"{old} → {new}" for old, new in renamed.items()]
+    return f"{len(pairs)} names mapped: {_some(pairs)}"
+
+
+def _our_name(name: str, expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
+    candidates = {name}
+    for pattern, replacement in OTHERS:  # one after the other and all together
+        candidates |= {re.sub(pattern, replacement, known) for known in candidates}
+    if name in expected:
+        return name
+    return next((new for new in sorted(candidates) if new in expected and new not in given), name)
+
+
+def _some(names: Iterable[str]) -> str:
+    listed = list(names)
+    return ", ".join(listed[:SHOWN]) + (", …" if len(listed) > SHOWN else "")
