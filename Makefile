@@ -14,7 +14,7 @@ WHAT = --scale $(SCALE) --seeds $(SEEDS) $(if $(DATASET),--dataset $(DATASET))
 .DEFAULT_GOAL := help
 TABLES := table1 table2 table3 table4 table5 figure2 figure3 figure4 figure5 figure6
 
-.PHONY: help setup test lint types imports bench accept-bench bench-gpu bench-scaling report claims clean \
+.PHONY: help setup test lint types imports audit bench accept-bench bench-gpu bench-scaling report claims clean \
 	reproduce-all reproduce-mini-row plan-all results check-accuracy accept-accuracy check-faults test-faults \
 	$(TABLES:%=reproduce-%) $(TABLES:%=plan-%)
 
@@ -78,6 +78,19 @@ reproduce-mini-row: setup  ## on a GPU: ResNet-34 to ResNet-18 by all six method
 
 test: setup  ## run the tests
 	$(BIN)/python -m pytest $(ARGS)
+
+AUDIT := .venv-audit/bin
+
+$(AUDIT)/pip-audit:
+	$(PYTHON) -m venv .venv-audit
+	$(AUDIT)/python -m pip install --quiet pip-audit pip-licenses
+
+audit: setup $(AUDIT)/pip-audit  ## licences of what is installed to docs/licences.md, then known vulnerabilities
+	@printf '%s\n\n' '# Licences of what is installed' 'Written by `make audit`, as each package' \
+		'states it. What stands out: [security.md](security.md#dependencies).' > docs/licences.md
+	$(AUDIT)/pip-licenses --python $(BIN)/python --from=mixed --format=markdown --order=name \
+		--ignore-packages naturalinversion >> docs/licences.md
+	$(AUDIT)/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt $(ARGS)
 
 lint: setup  ## style and format
 	$(BIN)/ruff check .
