@@ -62,9 +62,10 @@ class Kept:
         by_seed = [dict(zip(line["seeds"], line["values"], strict=True)) for line in lines]
         gap = lines[0]["mean"] - lines[1]["mean"]
         found = compare_by_seed(*by_seed)
-        text = f"{gap:+.1f}"
+        decimals = 2 if max(abs(line["mean"]) for line in lines) < 2 else 1
+        text = f"{gap:+.{decimals}f}"
         if found.p_value is not None:
-            text += f" (paired over {len(by_seed[0])} seeds, p = {found.p_value:.2f})"
+            text += f" (paired over {len(by_seed[0])} seeds, p = {found.p_value:.1g})"
         return text
 
     def metric(self, view: str, row: str, column: str, name: str) -> float:
@@ -83,7 +84,7 @@ class Kept:
     def made_with(self) -> str:
         """Machine, threads and versions, which all records share."""
         found = {
-            f"{r.provenance.device}, {r.provenance.threads} thread a cell, "
+            f"{r.provenance.device}, threads a cell: {r.provenance.threads}, "
             f"PyTorch {r.provenance.versions['torch']}"
             for r in self.records.values()
         }
