@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.perf.ratios import markdown
+
 ROOT = Path(__file__).parents[2]
 BENCHMARK = """
 import pytest
@@ -46,3 +48,10 @@ def test_a_ratio_that_is_worse_than_the_kept_one_fails(
     )
     assert ("Performance has regressed" in done.stdout + done.stderr) is fails
     assert (done.returncode != 0) is fails
+
+
+def test_the_ratios_in_the_docs_are_the_kept_ones() -> None:
+    text = (ROOT / "docs" / "speed.md").read_text()
+    shown = text.partition("<!-- ratios: begin -->\n")[2].partition("<!-- ratios: end -->")[0]
+    assert shown == markdown()
+    assert shown.count("|") > 100
