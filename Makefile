@@ -74,7 +74,7 @@ results: setup  ## write docs/results.md again from the kept records
 ROW := --scale mini --dataset cifar10 --device cuda --precision bf16 --download --yes
 reproduce-mini-row: setup  ## on a GPU: ResNet-34 to ResNet-18 by all six methods, then Table 1 on the same images
 	$(RUN) run table5 --rows resnet34-resnet18 $(ROW) $(ARGS)
-	$(RUN) run table1 --methods di ni real $(ROW) $(ARGS)
+	$(RUN) run table1 --rows di ni real $(ROW) $(ARGS)
 
 test: setup  ## run the tests
 	$(BIN)/python -m pytest $(ARGS)
@@ -86,10 +86,11 @@ $(AUDIT)/pip-audit:
 	$(AUDIT)/python -m pip install --quiet pip-audit pip-licenses
 
 audit: setup $(AUDIT)/pip-audit  ## licences of what is installed to docs/licences.md, then known vulnerabilities
-	@printf '%s\n\n' '# Licences of what is installed' 'Written by `make audit`, as each package' \
-		'states it. What stands out: [security.md](security.md#dependencies).' > docs/licences.md
 	$(AUDIT)/pip-licenses --python $(BIN)/python --from=mixed --format=markdown --order=name \
-		--ignore-packages naturalinversion >> docs/licences.md
+		--ignore-packages naturalinversion > .venv-audit/licences
+	@printf '%s\n\n' '# Licences of what is installed' \
+		'Written by `make audit`, as each package states it. What stands out: [security.md](security.md#dependencies).' \
+		| cat - .venv-audit/licences > docs/licences.md
 	$(AUDIT)/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt $(ARGS)
 
 lint: setup  ## style and format

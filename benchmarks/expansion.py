@@ -202,8 +202,10 @@ def _pictures(book: Book, lines: Sequence[Line], seed: int) -> list[Picture]:
 
 def _picture(book: Book, line: Line, request: Request, cell: Cell) -> Picture:
     title, caption = title_of(book, request.method), "one column per class"
-    if request.settings or request.protocol:
+    if request.settings:
         title = line.spec.label or line.spec.name
+    elif request.protocol:
+        title = f"{title}, {line.spec.label or line.spec.name}"
     if "teacher" in cell.inputs:
         title += f": {printed(request.teacher)}"
         if method_class(request.method).student_use != "none":

@@ -101,8 +101,7 @@ def as_teacher(
 def read_weights(path: Path) -> dict[str, Tensor]:
     """A state dict from safetensors or from torch.save, never by unpickling code.
 
-    Takes a checkpoint that holds its state dict under ``state_dict`` or ``model``, and drops the
-    ``module.`` prefix of DataParallel.
+    Takes a checkpoint that holds its state dict under ``state_dict``, ``model`` or ``net``.
     """
     if not path.is_file():
         raise MissingError(f"--weights {path}: no such file")
@@ -117,9 +116,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     for name in ("state_dict", "model", "net"):
         if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
             found = found[name]
-    if not isinstance(found, Mapping) or not all(isinstance(t, Tensor) for t in found.values()):
+    if not isinstance(found, Mapping) or not all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in found.items()
+    ):
         raise UsageError(f"--weights {path}: holds no state dict of tensors")
-    return {name.removeprefix("module."): tensor for name, tensor in found.items()}
+    return dict(found)
 
 
 def load_state(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> dict[str, str]:

@@ -42,6 +42,8 @@ class What:
         ``given`` are files of classifiers that are not to be trained.
         """
         names = self.dataset or (("digits",) if self.scale == "demo" else tuple(published))
+        if given and len(names) > 1:
+            raise UsageError(f"--weights: for which data set? --dataset {' or '.join(names)}")
         return [Book(self.scale, name, self.set, given) for name in names]
 
     def seed_list(self) -> list[int]:

@@ -125,6 +125,8 @@ class Book:
         """The same with other values in the protocol, by keys with dots in them."""
         if not protocol:
             return self
+        if self.weights and any(key.startswith("classifier.") for key in protocol):
+            raise UsageError("--weights: a row of this table trains its teacher in another way")
         other = copy.copy(self)
         more = [("protocol", key.split("."), value) for key, value in protocol.items()]
         other.overrides = [*self.overrides, *more]

@@ -58,8 +58,11 @@ def _rows(spec: TableSpec, methods: Sequence[str]) -> Iterator[RowSpec]:
     members = [row for row in spec.row if row.role == "method"]
     if not members:
         raise UsageError(f"--methods: no row of {spec.name} has a method")
+    baselines = [row for row in spec.row if row.role == "baseline"]
     for method in methods:
+        if method in {row.method for row in baselines}:
+            continue  # they stand below whatever is chosen
         own = [row for row in members if row.method == method]
         plain = {"method": method, "variant": "", "settings": {}, "label": ""}
         yield from own or [msgspec.structs.replace(members[0], **plain)]
-    yield from (row for row in spec.row if row.role == "baseline")
+    yield from baselines

@@ -25,16 +25,19 @@ def fitted(
     Counters of batches seen, which old files lack, are taken from ``expected``. Raises `UsageError`
     in one line that says what is missing, what is left over, and which shape is another.
     """
-    found, renamed = {}, {}
+    found: dict[str, Tensor] = {}
+    renamed: dict[str, str] = {}
+    problems = []
     for name, tensor in given.items():
         new = _our_name(name, expected, given)
+        if new in found:
+            problems.append(f"two names for {new} ({name} is one)")
         found[new] = tensor
         if new != name:
             renamed[name] = new
     for name, tensor in expected.items():
         if name.endswith("num_batches_tracked"):
             found.setdefault(name, tensor)
-    problems = []
     if missing := [name for name in expected if name not in found]:
         problems.append(f"{len(missing)} missing ({_some(missing)})")
     if extra := [name for name in found if name not in expected]:
@@ -56,12 +59,12 @@ def renaming_text(renamed: Mapping[str, str]) -> str:
 
 
 def _our_name(name: str, expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
-    candidates = {name}
-    for pattern, replacement in OTHERS:  # one after the other and all together
-        candidates |= {re.sub(pattern, replacement, known) for known in candidates}
     if name in expected:
         return name
-    return next((new for new in sorted(candidates) if new in expected and new not in given), name)
+    candidates = [name]
+    for pattern, replacement in OTHERS:  # each alone and after those before it
+        candidates += [re.sub(pattern, replacement, known) for known in candidates]
+    return next((new for new in candidates if new in expected and new not in given), name)
 
 
 def _some(names: Iterable[str]) -> str:

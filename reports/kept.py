@@ -22,8 +22,8 @@ LARGEST = 2_000_000  # bytes of a file that may be kept
 def keep(runs: Path, to: Path) -> list[Path]:
     """Copy every view of ``runs`` with its records, theirs, and what figures show to ``to``/runs.
 
-    Returns the files written. RecordError when there is no view, when a view's record is missing,
-    or when a file is too large to be kept.
+    What was kept there before is replaced. Returns the files written. RecordError when there is no
+    view, when a view's record is missing, or when a file is too large to be kept.
     """
     views = sorted((runs / "views").glob("*.json"))
     if not views:
@@ -42,6 +42,8 @@ def keep(runs: Path, to: Path) -> list[Path]:
     for source in files:
         if (size := source.stat().st_size) > LARGEST:
             raise RecordError(f"{source}: {size:,} bytes are too many to be kept")
+    if to.exists():
+        shutil.rmtree(to)
     for source, target in files.items():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)

@@ -44,7 +44,7 @@ class Kept:
         """One number with its seeds."""
         frame = self.sheet(view).frame
         found = frame[(frame["row"] == row) & (frame["column"] == column)]
-        if len(found) != 1:
+        if len(found) != 1 or not found.iloc[0]["n"]:
             raise RecordError(f"{self.runs}: {view} has no number {row}, {column}")
         return dict(found.iloc[0])
 
@@ -60,12 +60,13 @@ class Kept:
         """How much more the first column has than the other, by seed, with the p-value."""
         lines = [self.line(view, row, column) for column in (one, other)]
         by_seed = [dict(zip(line["seeds"], line["values"], strict=True)) for line in lines]
-        gap = lines[0]["mean"] - lines[1]["mean"]
         found = compare_by_seed(*by_seed)
+        if found.difference is None:
+            raise RecordError(f"{self.runs}: {view}: {one} and {other} share no seed")
         decimals = 2 if max(abs(line["mean"]) for line in lines) < 2 else 1
-        text = f"{gap:+.{decimals}f}"
+        text = f"{found.difference:+.{decimals}f}"
         if found.p_value is not None:
-            text += f" (paired over {len(by_seed[0])} seeds, p = {found.p_value:.1g})"
+            text += f" (paired over {found.n} seeds, p = {found.p_value:.1g})"
         return text
 
     def metric(self, view: str, row: str, column: str, name: str) -> float:

@@ -33,7 +33,7 @@ class Accept:
         """Make what is missing, then write one file per table; nothing if a cell failed."""
         if len(self.what.seed_list()) < LEAST:
             raise UsageError(f"--seeds {self.what.seeds}: {LEAST} or more to accept")
-        expansions = OfTables(self.tables, self.what).expansions()
+        expansions = OfTables(self.tables, self.what, self.where).expansions()
         if make_cells(expansions, self.where, self.how).failed:
             return 1
         accepted = self._accepted([view for e in expansions for view in e.views])

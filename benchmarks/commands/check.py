@@ -38,7 +38,7 @@ class Check:
 
     def run(self) -> int:
         """Make what is missing, then compare; a failed cell is a failed check."""
-        expansions = OfTables(self.tables, self.what).expansions()
+        expansions = OfTables(self.tables, self.what, self.where).expansions()
         accepted = self._accepted(expansions)
         self._refuse_other_device(accepted)
         summary = make_cells(expansions, self.where, self.how)

@@ -60,13 +60,18 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     return {"test_accuracy": found, "data_fingerprint": dataset.fingerprint}
 
 
-@cache
 def digest(path: Path) -> str:
     """sha256 of a file. Raises `UsageError` when it can't be read."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        status = path.stat()
+        return _digest(path, status.st_size, status.st_mtime_ns)
     except OSError as error:
         raise UsageError(f"--weights {path}: {error.strerror}") from error
+
+
+@cache
+def _digest(path: Path, size: int, changed: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:

@@ -143,6 +143,8 @@ def main(
     out: Path | None = None,
 ) -> None:
     """Measure, print a table, write JSON if told where."""
+    if sizes.workers < 2:
+        sys.exit("error: --workers: two or more, one is what they are compared with")
     found = measure(sizes, engines)
     print(table(found))
     if out is not None:

@@ -48,16 +48,18 @@ def row() -> list[Cell]:
     return cells
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _switches() -> Iterator[None]:
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    """Before the first cell is made."""
+    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    warns = torch.is_deterministic_algorithms_warn_only_enabled()
     yield
-    torch.set_num_threads(before[0])
-    torch.use_deterministic_algorithms(before[1])
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(strict, warn_only=warns)
 
 
 @pytest.fixture(scope="module")
-def runs(row: list[Cell], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def runs(_switches: None, row: list[Cell], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The row as one thread makes it."""
     return make(row, tmp_path_factory.mktemp("one"), threads=1)
 

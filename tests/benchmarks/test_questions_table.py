@@ -83,3 +83,10 @@ def test_a_wrong_switch_is_one_line(key: str, value: object) -> None:
         Book("demo", "cifar10").varied({key: value})
     book = Book("demo", "cifar10")
     assert book.varied({}) is book
+
+
+def test_pictures_have_titles_of_their_own() -> None:
+    (view,) = expand(read_table("questions"), Book("demo", "cifar10"), [0]).views
+    titles = [picture.title for picture in view.pictures]
+    assert len(set(titles)) == len(titles) == 4
+    assert "DI, teacher trained with reflecting padding: ResNet-34" in titles

@@ -61,7 +61,7 @@ def _switches() -> Iterator[None]:
     torch.use_deterministic_algorithms(before[1])
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_lost_node_costs_its_unfinished_shards_and_no_byte(
     cluster: RayCluster, tmp_path: Path
 ) -> None:

@@ -137,3 +137,8 @@ def test_a_choice_that_makes_no_sense_is_one_line() -> None:
         expanded("accuracy", methods=["di", "di"])
     with pytest.raises(UsageError, match="unknown row"):
         expanded("table4", rows=["f9"])
+
+
+def test_a_baseline_that_is_named_among_methods_stands_there_once() -> None:
+    found = expand(read_table("table1"), Book("demo", "cifar10"), [0], methods=["di", "real"])
+    assert [row.id for view in found.views for row in view.rows] == ["di", "wgan_gp", "real"]

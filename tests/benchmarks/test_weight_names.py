@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from benchmarks.cli import main
 from benchmarks.errors import UsageError
-from benchmarks.models import WEIGHTS, load_classifier, load_state
+from benchmarks.models import WEIGHTS, load_classifier, load_state, read_weights
 from benchmarks.weight_names import fitted
 from naturalinversion.classifiers import build
 from reports.records import load_all
@@ -155,3 +155,34 @@ def test_what_can_not_be_used_is_one_line(
     assert message in said
     assert "Traceback" not in said
     assert found == code
+
+
+@pytest.mark.parametrize(
+    "names", [("linear.weight", "head.weight"), ("model.fc.weight", "net.fc.weight")]
+)
+def test_two_candidates_for_one_part_are_refused(names: tuple[str, str]) -> None:
+    expected = build("resnet18", 10, 0.0625).state_dict()
+    given = dict(expected)
+    for name in names:
+        given[name] = given["fc.weight"].clone()
+    del given["fc.weight"]
+    with pytest.raises(UsageError, match=r"two names for fc.weight"):
+        fitted(given, expected, "x")
+
+
+def test_keys_that_are_no_names_are_one_line(tmp_path: Path) -> None:
+    torch.save({0: torch.ones(1)}, tmp_path / "x.pt")
+    with pytest.raises(UsageError, match="holds no state dict of tensors"):
+        read_weights(tmp_path / "x.pt")
+
+
+def test_a_table_that_trains_its_teachers_in_many_ways_takes_none(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "published.safetensors"
+    save_file(published("resnet34", {}), path)
+    given = ["--weights", f"resnet34={path}"]
+    assert run(["plan", "questions", *given]) == 2
+    assert "trains its teacher in another way" in capfd.readouterr().err
+    assert run(["plan", "table5", "--scale", "mini", *given]) == 2
+    assert "--weights: for which data set? --dataset cifar10 or cifar100" in capfd.readouterr().err

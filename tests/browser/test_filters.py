@@ -34,6 +34,7 @@ def test_by_data_set_and_by_scale(page: Any) -> None:
     page.get_by_label("Data set").select_option("digits")
     assert shown(page, "") == [False, True, False]
     page.get_by_role("button", name="Show all").click()
+    page.locator(ROWS).wait_for(state="visible")  # drawn a moment later where a machine is busy
     assert shown(page, "") == [True, True, True]
 
 

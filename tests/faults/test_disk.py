@@ -49,7 +49,7 @@ class SmallDisk:
     def close(self) -> None:
         """What it held is gone."""
         if self.mounted:
-            subprocess.run(["umount", str(self.folder)], check=True)
+            subprocess.run(["umount", "-l", str(self.folder)], check=True)
         else:
             _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
             resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
@@ -90,15 +90,20 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on(
 
 def without_write_access(folder: Path, arguments: list[str]) -> "subprocess.CompletedProcess[str]":
     """The command line where nobody may write into ``folder`` and what it holds."""
-    for path in (folder, *folder.rglob("*")):
-        path.chmod(0o555 if path.is_dir() else 0o444)
+    modes = {path: path.stat().st_mode for path in (folder, *folder.rglob("*"))}
     dropped = ["setpriv", "--bounding-set", DROPPED] if os.geteuid() == 0 else []
-    return subprocess.run(
-        [*dropped, sys.executable, "-m", "benchmarks", *arguments],
-        cwd=kill.ROOT,
-        capture_output=True,
-        text=True,
-    )
+    try:
+        for path in modes:
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        return subprocess.run(
+            [*dropped, sys.executable, "-m", "benchmarks", *arguments],
+            cwd=kill.ROOT,
+            capture_output=True,
+            text=True,
+        )
+    finally:
+        for path, mode in modes.items():
+            path.chmod(mode)
 
 
 def test_a_read_only_folder_is_one_line(tmp_path: Path) -> None:
@@ -111,10 +116,7 @@ def test_a_read_only_folder_is_one_line(tmp_path: Path) -> None:
 
 def test_records_in_a_read_only_folder_can_be_read(undisturbed: Path, tmp_path: Path) -> None:
     runs = undisturbed / "runs"
-    before = {path: path.stat().st_mode for path in (runs, *runs.rglob("*"))}
     words = ["report", "--runs-dir", str(runs), "--out-dir", str(tmp_path / "out")]
     found = without_write_access(runs, words)
-    for path, mode in before.items():
-        path.chmod(mode)
     assert found.returncode == 0, found.stderr
     assert (tmp_path / "out" / "report.html").is_file()
