@@ -28,7 +28,8 @@ class OfTables:
     """What commands about tables have in common."""
 
     tables: Positional[tuple[str, ...]]
-    """table1 to table5, figure2 to figure6, or all of these; or accuracy, iterations: our own"""
+    """table1 to table5, figure2 to figure6, or all of these; accuracy and studies of our own:
+    iterations, questions, padding"""
     what: What = field(default_factory=What)
     where: Where = field(default_factory=Where)
     methods: tuple[str, ...] = ()

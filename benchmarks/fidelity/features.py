@@ -29,14 +29,18 @@ def extract(
     images: Tensor, extractor: Extractor, device: torch.device, progress: Progress = silent
 ) -> Features:
     """The features of uint8 images (N, 3, H, W), in float32 whatever the run's precision is."""
-    network = extractor.build(device)
-    parts = []
+    network, names = extractor.build(device), extractor.layers.all()
+    found: Features = {}
+    done = 0
     with torch.no_grad(), numerics(device, "fp32"):
         for batch in torch.split(images, batch_size(device)):
-            parts.append([values.float().cpu() for values in network(batch.to(device))])
+            for name, values in zip(names, network(batch.to(device)), strict=True):
+                if name not in found:  # at once: small pieces between large ones scatter the heap
+                    found[name] = torch.empty(len(images), *values.shape[1:])
+                found[name][done : done + len(batch)] = values
+            done += len(batch)
             progress(len(batch))
-    columns = zip(*parts, strict=True)
-    return dict(zip(extractor.layers.all(), map(torch.cat, columns), strict=True))
+    return found
 
 
 def real_features(
