@@ -13,6 +13,7 @@ from naturalinversion.numerics import Precision
 from naturalinversion.observed_norms import observed
 from naturalinversion.priors import LayerStatistics
 from naturalinversion.stages import Stage, find_stages
+from naturalinversion.winograd import WinogradConvolutions
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR10_STD = (0.2023, 0.1994, 0.2010)
@@ -65,13 +66,15 @@ class Teacher:
                 "remembers its training images, so it can't be inverted"
             )
         self.stages: tuple[Stage, ...] = self._probe(smallest_stage)
+        self._fast = WinogradConvolutions(model)
         self._modules = dict(model.named_modules())
         linears = [m for m in model.modules() if isinstance(m, nn.Linear)]
         self._head = linears[-1] if linears else None
 
     def __call__(self, images: Tensor) -> Tensor:
         """Logits (N, K) of normalised images (N, C, H, W)."""
-        logits: Tensor = self.model(images.contiguous(memory_format=torch.channels_last))
+        with self._fast.used():
+            logits: Tensor = self.model(images.contiguous(memory_format=torch.channels_last))
         return logits
 
     def observe(
