@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -328,6 +329,54 @@ def test_a_damaged_file_mends_itself(
     assert path.read_bytes() == whole
     real_features(images, tiny, CPU, tmp_path)
     assert len(counted) == 2
+
+
+def test_what_was_finished_before_a_stop_is_not_computed_again(
+    tiny: Extractor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "PIECE", 8)
+    images, sizes = noise(20, 8, 0), []
+
+    def stopped(images: Tensor, *arguments: Any) -> Features:
+        sizes.append(len(images))
+        if len(sizes) == 3:
+            raise KeyboardInterrupt
+        return extract(images, *arguments)
+
+    monkeypatch.setattr(features, "extract", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        real_features(images, tiny, CPU, tmp_path)
+    assert same(real_features(images, tiny, CPU, tmp_path), extract(images, tiny, CPU))
+    assert sizes == [8, 8, 4, 4], "only the last piece again"
+
+
+def test_two_that_want_the_same_share_the_work(
+    tiny: Extractor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other begins while the first is at its first piece, and takes those after it."""
+    monkeypatch.setattr(features, "PIECE", 8)
+    images, order = noise(20, 8, 0), []
+    other: list[threading.Thread] = []
+    answers: list[Features] = []
+
+    def ask() -> None:
+        answers.append(real_features(images, tiny, CPU, tmp_path))
+
+    def shared(piece: Tensor, *arguments: Any) -> Features:
+        order.append((threading.current_thread() is threading.main_thread(), len(piece)))
+        if len(order) == 1:
+            other.append(threading.Thread(target=ask))
+            other[0].start()
+            while len(order) < 3:
+                other[0].join(0.01)
+        return extract(piece, *arguments)
+
+    monkeypatch.setattr(features, "extract", shared)
+    ask()
+    other[0].join()
+    assert order == [(True, 8), (False, 8), (False, 4)]
+    assert same(*answers)
+    assert same(answers[0], extract(images, tiny, CPU))
 
 
 # The networks and their weights
