@@ -14,7 +14,8 @@ WHAT = --scale $(SCALE) --seeds $(SEEDS) $(if $(DATASET),--dataset $(DATASET))
 .DEFAULT_GOAL := help
 TABLES := table1 table2 table3 table4 table5 figure2 figure3 figure4 figure5 figure6
 
-.PHONY: help setup test lint types imports audit bench accept-bench bench-gpu bench-scaling report claims clean \
+.PHONY: help setup test lint types imports audit report claims clean \
+	bench accept-bench bench-gpu bench-scaling bench-neighbours \
 	reproduce-all reproduce-mini-row plan-all results check-accuracy accept-accuracy check-faults test-faults \
 	$(TABLES:%=reproduce-%) $(TABLES:%=plan-%)
 
@@ -120,6 +121,9 @@ bench-gpu: setup  ## synthesis and training on a GPU against their targets; exit
 
 bench-scaling: setup  ## images a second of one worker and of two, here and on a Ray cluster
 	$(BIN)/python -m benchmarks.perf.scaling $(ARGS)
+
+bench-neighbours: setup  ## precision and recall of 50,000 against 50,000 images: time and memory
+	$(BIN)/python -m benchmarks.perf.neighbours $(ARGS)
 
 clean:  ## remove caches (keeps runs/, reports/out/ and the environment)
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .tox build dist *.egg-info
