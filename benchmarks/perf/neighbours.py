@@ -79,8 +79,8 @@ def main(
     print(
         f"{found.images:,} against {found.images:,} images, {found.features} features, "
         f"{found.device}, {found.threads} threads: {found.seconds:.0f} s "
-        f"({found.cpu_seconds:.0f} s of CPU), {found.peak_mb:,.0f} MB beside the features (one whole table of distances: "
-        f"{found.full_mb:,.0f} MB)"
+        f"({found.cpu_seconds:.0f} s of CPU), {found.peak_mb:,.0f} MB beside the features "
+        f"(one whole table of distances: {found.full_mb:,.0f} MB)"
     )
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
