@@ -1,7 +1,7 @@
 """Run a data-free method against a teacher. Nothing here, or imported here, can read real data."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import torch
@@ -17,7 +17,7 @@ from benchmarks.models import WEIGHTS, Classifier, load_classifier, load_teacher
 from benchmarks.recipes import build_method
 from benchmarks.work import Work
 from benchmarks.workloads import Network, SynthesisStep, Workload, network_of
-from naturalinversion.images import SyntheticDataset, retried, to_pixels
+from naturalinversion.images import PixelMapping, SyntheticDataset, retried, to_pixels
 from naturalinversion.progress import bar
 from naturalinversion.seeds import derive
 from naturalinversion.synthesis import Batch, Synthesizer, Training, iterations_of, synthesize
@@ -89,19 +89,23 @@ def run(work: Work, recipe: Recipe) -> Metrics:
 
 
 def agreement(teacher: Teacher, dataset: SyntheticDataset) -> dict[str, float]:
-    """How often the teacher gives the asked label, for the stored images and for their pixels.
+    """How often the teacher gives the asked label: for the stored images, and for their pixels.
 
-    Pixels are denormalised, clamped and rounded to uint8: the difference is what that costs.
+    Pixels are rounded to uint8, denormalised and clamped or, ``…_minmax``, stretched image by
+    image: the difference is what that costs.
     """
-    hits = torch.zeros(2, dtype=torch.int64)
+    hits = torch.zeros(3, dtype=torch.int64)
     with torch.no_grad():
         for images, labels in dataset.shards():
-            pixels = to_pixels(images, "denormalize", teacher.mean, teacher.std).float() / 255
-            for column, batch in enumerate((images.float(), teacher.normalize(pixels))):
-                answers = teacher(batch.to(teacher.device, teacher.dtype)).argmax(dim=1).cpu()
+            looks = [images.float()]
+            for mapping in get_args(PixelMapping):
+                pixels = to_pixels(images, mapping, teacher.mean, teacher.std)
+                looks.append(teacher.normalize(pixels.float() / 255))
+            for column, look in enumerate(looks):
+                answers = teacher(look.to(teacher.device, teacher.dtype)).argmax(dim=1).cpu()
                 hits[column] += (answers == labels).sum()
-    stored, through_pixels = (hits / len(dataset)).tolist()
-    return {"teacher_agreement": stored, "teacher_agreement_pixels": through_pixels}
+    names = ("teacher_agreement", "teacher_agreement_pixels", "teacher_agreement_minmax")
+    return dict(zip(names, (hits / len(dataset)).tolist(), strict=True))
 
 
 def _student(

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch import Tensor, nn
 
 from benchmarks.grids import GAP, SCALE
 from benchmarks.kinds import Metrics
-from benchmarks.kinds.synthesis import GRID, LOSSES, Recipe, run
+from benchmarks.kinds.synthesis import GRID, LOSSES, Recipe, agreement, run
 from benchmarks.models import WEIGHTS, Classifier, save_classifier
 from benchmarks.work import DataSource, Machine, Work
+from naturalinversion.images import Meta, SyntheticDataset, write_meta, write_shard
 from naturalinversion.teacher import CIFAR10_MEAN, CIFAR10_STD, Teacher
 
 NI = {"iterations": 5, "latent": 8, "generator_width": 0.1, "shared_batch": 8}
@@ -59,3 +62,32 @@ def test_the_grid_takes_what_the_first_batch_lacks_from_the_next(
     sheet = np.asarray(Image.open(folder / GRID))[::SCALE, ::SCALE]
     column = [(sheet[row * (16 + GAP) :][:16, :16] == 255).all() for row in range(6)]
     assert column == [False] * 4 + [True] * 2
+
+
+class _Bright(nn.Module):
+    """Class 1 for images whose mean is above 0.4."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3, eps=0.0)
+
+    def forward(self, images: Tensor) -> Tensor:
+        mean = self.norm(images).mean((1, 2, 3))
+        return torch.stack([0.4 - mean, mean - 0.4], dim=1)
+
+
+def test_agreement_says_what_pixels_cost(tmp_path: Path) -> None:
+    """A dark image that stretching makes bright, and a bright one that clamping makes dark."""
+    zeros, ones = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    teacher = Teacher(_Bright(), num_classes=2, image_shape=(3, 8, 8), mean=zeros, std=ones)
+    images = torch.zeros(4, 3, 8, 8)
+    images[:2] = 0.1
+    images[:2, :, :4] = 0.2
+    images[2:, :, :2] = 3.0
+    write_meta(tmp_path, Meta("made", "up", 2, (3, 8, 8), zeros, ones, 0, 4, 1))
+    write_shard(tmp_path, 0, images, torch.tensor([0, 0, 1, 1]))
+    assert agreement(teacher, SyntheticDataset(tmp_path)) == {
+        "teacher_agreement": 1.0,
+        "teacher_agreement_pixels": 0.5,
+        "teacher_agreement_minmax": 0.0,
+    }
