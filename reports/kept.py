@@ -1,7 +1,7 @@
 """Results that are kept in the repository: records and the small files that reports are drawn from.
 
-``<folder>/runs/`` is a runs folder without weights and images: ``report`` and ``docs/results.md``
-are made from it as from any other.
+``<folder>/runs/`` is a runs folder without weights and images: ``<folder>/report/`` and
+``docs/results.md`` are made from it as from any other.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import msgspec
 from reports.records import FILE_NAME, Record, RecordError, folder_of, load_all
 from reports.views import View, read
 
+RUNS, REPORT = "runs", "report"
 LARGEST = 2_000_000  # bytes of a file that may be kept
 
 
@@ -29,16 +30,16 @@ def keep(runs: Path, to: Path) -> list[Path]:
     if not views:
         raise RecordError(f"{runs / 'views'}: no view to keep; run a table first")
     records = load_all(runs)
-    files: dict[Path, Path] = {path: to / "runs" / "views" / path.name for path in views}
+    files: dict[Path, Path] = {path: to / RUNS / "views" / path.name for path in views}
     for path in views:
         view = read(path)
         for key in _closure(view, records, path):
             folder = folder_of(runs, records[key])
-            files[folder / FILE_NAME] = folder_of(to / "runs", records[key]) / FILE_NAME
+            files[folder / FILE_NAME] = folder_of(to / RUNS, records[key]) / FILE_NAME
         for key, name in _shown(view):
             if key in records:
                 source = folder_of(runs, records[key]) / name
-                files[source] = folder_of(to / "runs", records[key]) / name
+                files[source] = folder_of(to / RUNS, records[key]) / name
     for source in files:
         if (size := source.stat().st_size) > LARGEST:
             raise RecordError(f"{source}: {size:,} bytes are too many to be kept")

@@ -11,6 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from reports.kept import RUNS
 from reports.records import Record, RecordError, load_all
 from reports.sheet import Sheet, make_sheet
 from reports.statistics import compare_by_seed
@@ -25,7 +26,7 @@ class Kept:
     """One folder of kept results, as the template sees it."""
 
     def __init__(self, folder: Path) -> None:
-        self.runs = folder / "runs"
+        self.runs = folder / RUNS
         self.records: dict[str, Record] = load_all(self.runs)
         self._sheets: dict[str, Sheet] = {}
 
@@ -58,7 +59,14 @@ class Kept:
 
     def difference(self, view: str, row: str, one: str, other: str) -> str:
         """How much more the first column has than the other, by seed, with the p-value."""
-        lines = [self.line(view, row, column) for column in (one, other)]
+        return self._between(view, (row, one), (row, other))
+
+    def row_difference(self, view: str, column: str, one: str, other: str) -> str:
+        """The same of two rows in one column."""
+        return self._between(view, (one, column), (other, column))
+
+    def _between(self, view: str, one: tuple[str, str], other: tuple[str, str]) -> str:
+        lines = [self.line(view, *place) for place in (one, other)]
         by_seed = [dict(zip(line["seeds"], line["values"], strict=True)) for line in lines]
         found = compare_by_seed(*by_seed)
         if found.difference is None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError
 
-from reports.kept import keep
+from benchmarks.text_values import protocol_values
+from reports.kept import REPORT, RUNS, keep
 from reports.records import RecordError
 from reports.render import render
 from reports.results import KEPT, TEMPLATE, Kept, render_results
@@ -59,6 +60,7 @@ def test_a_number_without_a_record_is_an_error(runs: Path, tmp_path: Path) -> No
     kept = Kept(tmp_path / "kept" / "here")
     with pytest.raises(RecordError, match="has no number r, XX"):
         kept.value(VIEW, "r", "XX")
+    assert kept.row_difference(VIEW, "NI", "r", "r").startswith("+0.0 (paired over 3 seeds")
     with pytest.raises(RecordError, match="has no frame"):
         kept.metric(VIEW, "r", "NI", "frame")
     template = tmp_path / TEMPLATE
@@ -72,9 +74,23 @@ def test_the_page_of_the_repository_is_what_its_records_say() -> None:
     assert (DOCS / "results.md").read_text() == render_results(DOCS / TEMPLATE)
 
 
+def test_the_reports_of_the_repository_are_what_their_records_say(tmp_path: Path) -> None:
+    folders = [path.parent for path in KEPT.glob(f"*/{RUNS}")]
+    assert folders
+    for folder in folders:
+        made = render(folder / RUNS, tmp_path / folder.name, protocol=protocol_values())
+        kept = {path.name: path for path in (folder / REPORT).iterdir()}
+        assert set(kept) == {path.name for path in made.paths}
+        for path in made.paths:
+            if path.suffix in (".md", ".csv", ".tex"):
+                assert kept[path.name].read_text() == path.read_text(), path.name
+
+
 def test_nothing_but_records_and_small_pictures_is_in_the_repository() -> None:
     files = [path for path in KEPT.rglob("*") if path.is_file()]
     assert files
     for path in files:
-        assert path.suffix in (".json", ".png", ".csv", ".md"), path
+        assert path.suffix in (".json", ".png", ".csv", ".md", ".tex", ".html", ".svg", ".pdf"), (
+            path
+        )
         assert path.stat().st_size < 2_000_000, path
