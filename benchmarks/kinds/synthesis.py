@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import msgspec
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from benchmarks.cells import Cell
 from benchmarks.checkpoint import Checkpoint
@@ -25,6 +25,9 @@ from naturalinversion.teacher import Teacher
 
 IMAGES = "images"
 GRID = "grid.png"
+
+
+FLAT = 0.01  # contrast, in standard deviations of the training images' pixels
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,6 +58,8 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     def on_batch(index: int, batch: Batch) -> None:
         if index == recipe.first and batch.losses:
             save_losses(work.folder / LOSSES, batch.losses)
+        if flat := flat_images(batch.images):
+            work.log.warning("batch %d: %d images are of one colour", index, flat)
         ends = {name: round(float(course[-1]), 4) for name, course in batch.losses.items()}
         work.log.info("batch %d done, last losses %s", index, ends)
 
@@ -82,10 +87,17 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     metrics: Metrics = {
         "images": len(dataset),
         "batches_retried": len(again),
+        "flat_images": sum(flat_images(images) for images, _ in dataset.shards()),
         **final_losses(work.folder / LOSSES),
     }
     checkpoint.delete()
     return metrics | agreement(teacher, dataset)
+
+
+def flat_images(images: Tensor) -> int:
+    """How many of (N, 3, H, W) have no contrast in any channel: what a saturated tanh leaves."""
+    contrast = images.float().amax((2, 3)) - images.float().amin((2, 3))
+    return int((contrast.amax(1) < FLAT).sum())
 
 
 def agreement(teacher: Teacher, dataset: SyntheticDataset) -> dict[str, float]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from benchmarks.grids import GAP, SCALE
 from benchmarks.kinds import Metrics
-from benchmarks.kinds.synthesis import GRID, LOSSES, Recipe, agreement, run
+from benchmarks.kinds.synthesis import GRID, LOSSES, Recipe, agreement, flat_images, run
 from benchmarks.models import WEIGHTS, Classifier, save_classifier
 from benchmarks.work import DataSource, Machine, Work
 from naturalinversion.images import Meta, SyntheticDataset, write_meta, write_shard
@@ -62,6 +62,20 @@ def test_the_grid_takes_what_the_first_batch_lacks_from_the_next(
     sheet = np.asarray(Image.open(folder / GRID))[::SCALE, ::SCALE]
     column = [(sheet[row * (16 + GAP) :][:16, :16] == 255).all() for row in range(6)]
     assert column == [False] * 4 + [True] * 2
+
+
+def test_images_of_one_colour_are_counted_and_logged(
+    make: Callable[..., tuple[Metrics, Path]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A scale of nothing leaves every image without contrast."""
+    images = torch.randn(4, 3, 8, 8)
+    images[1] = torch.tensor([1.0, -2.0, 0.5])[:, None, None]
+    images[2, 0] = 0.0  # two channels are left
+    assert flat_images(images) == 1
+    metrics, _ = make(channel_scaling=False, fixed_scale=0.0)
+    assert metrics["flat_images"] == metrics["images"] == 16
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert said == [f"batch {index}: 8 images are of one colour" for index in (0, 1)]
 
 
 class _Bright(nn.Module):
