@@ -77,9 +77,11 @@ class Kept:
             text += f" (paired over {found.n} seeds, p = {found.p_value:.1g})"
         return text
 
-    def metric(self, view: str, row: str, column: str, name: str) -> float:
-        """Another metric of the record of the first seed behind a number."""
+    def metric(self, view: str, row: str, column: str, name: str, of: str = "") -> float:
+        """Another metric of the first seed's record behind a number, or of its input ``of``."""
         record = self.records[self.line(view, row, column)["records"][0]]
+        if of:
+            record = self.records[record.inputs[of]]
         if name not in record.metrics:
             raise RecordError(f"{self.runs}: {record.label} has no {name}")
         return float(record.metrics[name])  # type: ignore[arg-type]

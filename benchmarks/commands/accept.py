@@ -24,6 +24,8 @@ class Accept:
     what: What = field(default_factory=What)
     where: Where = field(default_factory=Where)
     how: How = field(default_factory=How)
+    rows: tuple[str, ...] = ()
+    """some rows of the tables; what is accepted of the others stays"""
     accepted_dir: Path = FOLDER
     """where the accepted numbers are kept"""
     json: bool = False
@@ -33,13 +35,16 @@ class Accept:
         """Make what is missing, then write one file per table; nothing if a cell failed."""
         if len(self.what.seed_list()) < LEAST:
             raise UsageError(f"--seeds {self.what.seeds}: {LEAST} or more to accept")
-        expansions = OfTables(self.tables, self.what, self.where).expansions()
+        expansions = OfTables(self.tables, self.what, self.where, rows=self.rows).expansions()
         if make_cells(expansions, self.where, self.how).failed:
             return 1
         accepted = self._accepted([view for e in expansions for view in e.views])
         answer = {}
         for path, numbers in accepted.items():
             before = read(path) if path.is_file() else []
+            if self.rows:
+                rows = {number.row for number in numbers}
+                numbers = [number for number in before if number.row not in rows] + numbers
             answer[str(path)] = list(changes(before, numbers))
             write(path, numbers)
         if self.json:

@@ -31,6 +31,8 @@ class Check:
     what: What = field(default_factory=lambda: What(seeds=SEEDS))
     where: Where = field(default_factory=Where)
     how: How = field(default_factory=How)
+    rows: tuple[str, ...] = ()
+    """some rows of the tables; default: all"""
     accepted_dir: Path = FOLDER
     """where the accepted numbers are"""
     json: bool = False
@@ -38,7 +40,7 @@ class Check:
 
     def run(self) -> int:
         """Make what is missing, then compare; a failed cell is a failed check."""
-        expansions = OfTables(self.tables, self.what, self.where).expansions()
+        expansions = OfTables(self.tables, self.what, self.where, rows=self.rows).expansions()
         accepted = self._accepted(expansions)
         self._refuse_other_device(accepted)
         summary = make_cells(expansions, self.where, self.how)
@@ -63,7 +65,9 @@ class Check:
                     f"{path}: no accepted numbers of {view.name}; make them with: "
                     f"accept {view.table} --scale {view.scale} --seeds 18"
                 )
-            found[view.name] = read_accepted(path)
+            numbers = read_accepted(path)
+            asked = {row.id for row in view.rows}
+            found[view.name] = [n for n in numbers if not self.rows or n.row in asked]
         return found
 
     def _refuse_other_device(self, accepted: dict[str, list[Accepted]]) -> None:

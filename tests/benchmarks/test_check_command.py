@@ -205,3 +205,23 @@ def test_a_failed_cell_is_a_failed_check(
 def test_a_first_seed_below_zero_is_a_wrong_request(ask: Ask, place: Place) -> None:
     code, _, err = ask(place, "check", "--first-seed", "-1")
     assert (code, err) == (2, ["error: --first-seed -1: 0 or more"])
+
+
+def test_some_rows_are_accepted_and_checked_alone(accepted: Place, ask: Ask) -> None:
+    (path,) = accepted.accepted.glob("*.csv")
+    before = path.read_text().splitlines()
+    write_records(accepted.runs, range(SEEDS), shift=0.05)
+    three = ("--seeds", str(SEEDS), "--json")
+    code, said, _ = ask(accepted, "check", *three, "--rows", "ni")
+    assert code == 1
+    assert {one["row"] for one in json.loads(said)["differences"]} == {"ni"}
+    assert ask(accepted, "accept", *three, "--rows", "ni")[0] == 0
+    after = path.read_text().splitlines()
+    assert [line for line in after if line.startswith("di,")] == [
+        line for line in before if line.startswith("di,")
+    ]
+    assert ask(accepted, "check", *three, "--rows", "ni")[0] == 0
+    code, said, _ = ask(accepted, "check", *three)
+    assert code == 1
+    failed = [one for one in json.loads(said)["differences"] if one["fails"]]
+    assert {(one["row"], one["column"]) for one in failed} == {("di", "student")}

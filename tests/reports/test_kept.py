@@ -61,6 +61,7 @@ def test_a_number_without_a_record_is_an_error(runs: Path, tmp_path: Path) -> No
     with pytest.raises(RecordError, match="has no number r, XX"):
         kept.value(VIEW, "r", "XX")
     assert kept.row_difference(VIEW, "NI", "r", "r").startswith("+0.0 (paired over 3 seeds")
+    assert kept.metric(VIEW, "r", "NI", "images", of="images") == 64
     with pytest.raises(RecordError, match="has no frame"):
         kept.metric(VIEW, "r", "NI", "frame")
     template = tmp_path / TEMPLATE
