@@ -53,11 +53,11 @@ claims: setup  ## the paper's 190 numbers beside what was measured, with a verdi
 
 check-accuracy: SEEDS = 4
 check-accuracy: setup  ## hold accuracy numbers against the accepted ones
-	$(RUN) check $(WHAT) $(ARGS)
+	$(RUN) check $(ARGS) $(WHAT)
 
 accept-accuracy: SEEDS = 18
 accept-accuracy: setup  ## write reports/accepted/ from records of SEEDS seeds
-	$(RUN) accept $(WHAT) $(ARGS)
+	$(RUN) accept $(ARGS) $(WHAT)
 
 test-faults: setup  ## kill a run a hundred times; it must end as one that nobody disturbed
 	$(BIN)/python tests/faults/kill.py $(ARGS)

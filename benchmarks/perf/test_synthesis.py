@@ -10,6 +10,7 @@ from benchmarks.perf.reference import reference_batch
 from benchmarks.perf.relative import Comparison, cpu_seconds
 from naturalinversion.synthesis import balanced_labels
 
+MORE = 4  # iterations: of a single one the difference is noise
 RENDERED_AGAIN = 1 / 9  # of a batch's iterations: how often the lowest loss falls
 
 
@@ -31,9 +32,9 @@ def test_full_step(compare: Comparison) -> None:
     of, labels = teacher("resnet34", 1.0, 32), balanced_labels(32, 10, 0)
 
     def step(published: bool, keep: str) -> float:
-        """CPU seconds of one more iteration, so that set-up and the last rendering cancel."""
-        one, two = (method("ni", of, count, keep=keep) for count in (1, 2))
-        return cpu_seconds(run(published, two)) - cpu_seconds(run(published, one))
+        """CPU seconds of an iteration: of `MORE` more, so that set-up and the last image cancel."""
+        few, many = (method("ni", of, count, keep=keep) for count in (1, 1 + MORE))
+        return (cpu_seconds(run(published, many)) - cpu_seconds(run(published, few))) / MORE
 
     def run(published: bool, made: Any) -> Any:
         if published:
