@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from naturalinversion.inversion_method import InversionMethod
 from naturalinversion.jitter import Move
 from naturalinversion.progress import Progress
+from naturalinversion.replay import replays
 from naturalinversion.seeds import derive, generator
 from naturalinversion.synthesis import Batch, StudentUse, Training
 from naturalinversion.teacher import Teacher
@@ -39,7 +40,7 @@ class Pixels:
     def optimizer(self) -> torch.optim.Optimizer:
         """Adam with a constant learning rate."""
         return torch.optim.Adam(
-            [self.images], lr=self.rate, fused=True, capturable=self.images.is_cuda
+            [self.images], lr=self.rate, fused=True, capturable=replays(self.images.device)
         )
 
     def render(self, by: Move | None) -> Tensor:

@@ -12,6 +12,7 @@ _SELF = Path("/proc/self")
 def forget_peak(device: torch.device) -> None:
     """Begin anew. A process can do so on Linux only: elsewhere its peak is that of all its life."""
     if device.type == "cuda":
+        torch.cuda.init()  # type: ignore[no-untyped-call]  # else it knows no device but the first
         torch.cuda.reset_peak_memory_stats(device)
         return
     try:

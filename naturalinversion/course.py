@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from naturalinversion.errors import DivergedError
+from naturalinversion.replay import replays
 
 
 class Course:
@@ -54,7 +55,7 @@ class Best:
     def consider(self, total: Tensor) -> None:
         """Keep the leaves as they are if ``total`` is the lowest yet; a GPU is not waited for."""
         better = total < self.lowest
-        if self.lowest.device.type == "cpu":
+        if not replays(self.lowest.device):
             if better:
                 torch._foreach_copy_(self.kept, [leaf.detach() for leaf in self.leaves])
                 self.lowest.copy_(total)

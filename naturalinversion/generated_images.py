@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from naturalinversion.generators import ConditionalGenerator
 from naturalinversion.jitter import Move
 from naturalinversion.pyramid import FeatureTransferPyramid
+from naturalinversion.replay import replays
 from naturalinversion.teacher import Teacher
 
 
@@ -61,7 +62,7 @@ class GeneratedImages(nn.Module):
             groups.append({"params": heads, "lr": self.rates[1]})
         if isinstance(self.scale, nn.Parameter):
             groups.append({"params": [self.scale], "lr": self.rates[2]})
-        return torch.optim.Adam(groups, fused=True, capturable=self.latent.is_cuda)
+        return torch.optim.Adam(groups, fused=True, capturable=replays(self.latent.device))
 
     def render(self, by: Move | None) -> Tensor:
         """The batch (N, 3, H, W); ``by`` shifts the generator's image before the pyramid."""

@@ -22,8 +22,8 @@ from naturalinversion.image_source import ImageSource
 from naturalinversion.jitter import Draws
 from naturalinversion.numerics import numerics
 from naturalinversion.objective import Objective
-from naturalinversion.replay import Replay
-from naturalinversion.step import DeviceMoves, HostMoves, Schedule, Step
+from naturalinversion.replay import Replay, replays
+from naturalinversion.step import DeviceMoves, HostMoves, Moves, Schedule, Step
 
 Keep = Literal["best", "last"]
 CHECK_EVERY = 50  # iterations between two looks at whether the loss is still a number, on a CPU
@@ -69,15 +69,19 @@ def invert(
     the draws do. Raises `DivergedError` naming term and iteration.
     """
     device = objective.teacher.device
-    step = _step(source, objective, draws, keep, schedule)
-    run = Replay(step, device) if device.type == "cuda" and source.repeats else step
+    repeated = replays(device) and source.repeats
+    size = (objective.teacher.image_shape[1], objective.teacher.image_shape[2])
+    moves: Moves = DeviceMoves(draws, size, device) if repeated else HostMoves(draws)
+    best = keep == "best"
+    step = Step(source, objective, moves, len(draws), keep_best=best, schedule=schedule)
+    run = Replay(step, device) if repeated else step
     done = 0
     while done < len(draws):
         run()
         done += 1
         if on_iteration is not None:
             on_iteration()
-        if device.type == "cpu" and done % CHECK_EVERY == 0:
+        if not replays(device) and done % CHECK_EVERY == 0:
             step.course.check(done)
         if plateau.due(done) and step.course.fall(done, plateau.window) < plateau.least_fall:
             break
@@ -87,17 +91,3 @@ def invert(
     with torch.no_grad(), numerics(device, objective.teacher.precision):
         images = source.render(None).detach()
     return Inversion(images.to(objective.teacher.dtype), losses)
-
-
-def _step(
-    source: ImageSource,
-    objective: Objective,
-    draws: Sequence[Draws],
-    keep: Keep,
-    schedule: Schedule,
-) -> Step:
-    teacher = objective.teacher
-    on_device = teacher.device.type == "cuda" and source.repeats
-    size = (teacher.image_shape[1], teacher.image_shape[2])
-    moves = DeviceMoves(draws, size, teacher.device) if on_device else HostMoves(draws)
-    return Step(source, objective, moves, len(draws), keep_best=keep == "best", schedule=schedule)

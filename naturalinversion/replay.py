@@ -4,11 +4,17 @@ from collections.abc import Callable
 
 import torch
 
+REPLAYING = ("cuda",)  # device types that can be shown a step
 WARM_UP = 3  # iterations before the capture: libraries choose and load their kernels in them
 
 
+def replays(device: torch.device) -> bool:
+    """Whether ``device`` can be shown a step and repeat it."""
+    return device.type in REPLAYING
+
+
 class Replay:
-    """``step`` on a CUDA device: run as it is a few times, then captured, then replayed.
+    """``step`` on such a device: run as it is a few times, then captured, then replayed.
 
     A step must do the same operations on the same tensors in every call and read nothing back.
     """

@@ -5,12 +5,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.perf.stopwatch import Stopwatch
-from benchmarks.training import ImageSource, TrainingRecipe, cross_entropy_loss, train
+from benchmarks.training import ImageSource, Loss, TrainingRecipe, cross_entropy_loss, train
 from naturalinversion.classifiers import build
 from naturalinversion.numerics import Precision, numerics
 
 MEAN, STD = torch.tensor([0.49, 0.48, 0.45]), torch.tensor([0.2, 0.2, 0.2])
-Batches = list[tuple[Tensor, Tensor]]
 
 
 def noise(count: int, size: int) -> ImageSource:
@@ -20,17 +19,22 @@ def noise(count: int, size: int) -> ImageSource:
     return ImageSource(pixels, torch.randint(0, 10, (count,)), MEAN, STD)
 
 
-def bare(model: nn.Module, batches: Batches, precision: Precision = "fp32") -> None:
-    """Forward, backward and update of batches that are there already."""
-    optimizer = torch.optim.SGD(
-        model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4, fused=True
-    )
-    for inputs, labels in batches:
-        with numerics(inputs.device, precision):
-            loss = F.cross_entropy(model(inputs), labels)
-        optimizer.zero_grad(set_to_none=True)
+class Bare:
+    """Forward, backward and update of a batch that is there already."""
+
+    def __init__(self, model: nn.Module, precision: Precision = "fp32") -> None:
+        self.model, self.precision = model.train(), precision
+        model.to(memory_format=torch.channels_last)
+        self.optimizer = torch.optim.SGD(
+            model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4, fused=True
+        )
+
+    def __call__(self, inputs: Tensor, labels: Tensor) -> None:
+        with numerics(inputs.device, self.precision):
+            loss = F.cross_entropy(self.model(inputs), labels)
+        self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+        self.optimizer.step()
 
 
 class Race:
@@ -54,10 +58,11 @@ class Race:
 
     def bare(self, updates: int) -> None:
         """So many bare steps."""
-        self.model.to(memory_format=torch.channels_last).train()
-        bare(self.model, [self.given] * updates, self.precision)
+        step = Bare(self.model, self.precision)
+        for _ in range(updates):
+            step(*self.given)
 
-    def loop(self, updates: int) -> None:
+    def loop(self, updates: int, loss: Loss | None = None) -> None:
         """An epoch of so many updates, with crops and flips."""
         recipe = TrainingRecipe(
             epochs=1, batch_size=self.batch, updates_per_epoch=updates, lr=0.01, crop=2
@@ -66,7 +71,7 @@ class Race:
             self.model,
             self.source,
             recipe,
-            loss=cross_entropy_loss(),
+            loss=loss or cross_entropy_loss(),
             seed=0,
             device=self.device,
             precision=self.precision,

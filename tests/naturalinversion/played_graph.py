@@ -1,0 +1,78 @@
+"""CUDA graphs played on a CPU: a capture writes operations down, a replay does them again.
+
+As on a GPU, a replay knows no Python: it repeats the captured operations on the tensors they had,
+and their results lie where they lay. What a GPU refuses within a capture is refused here: reading a
+number back, and bringing one from the host. A tensor made without naming the device is one of
+another device, as the host's would be.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+READS_BACK = {"_local_scalar_dense", "item", "equal", "is_nonzero", "nonzero", "masked_select"}
+FROM_THE_HOST = {"lift_fresh", "lift", "pin_memory"}
+
+
+class RefusedError(RuntimeError):
+    """What can't be captured."""
+
+
+class PlayedGraph(TorchDispatchMode):
+    """Stands in for `torch.cuda.CUDAGraph`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[Any, Any, Any, list[Tensor]]] = []
+        self.replayed = 0
+        self._before: dict[int, tuple[Tensor, Tensor]] = {}  # what the captured step overwrote
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        name = func.overloadpacket.__name__
+        if name in READS_BACK | FROM_THE_HOST or _counts_what_is_true(name, args):
+            raise RefusedError(f"{name} within a capture")
+        self._keep_what_is_written(func, args, kwargs)
+        results = func(*args, **kwargs)
+        self.calls.append((func, args, kwargs, _tensors(results)))
+        return results
+
+    @contextmanager
+    def captured(self) -> Iterator[None]:
+        """Write the block down; its operations are not done."""
+        with self, torch.device("meta"):
+            yield
+        with torch.no_grad():
+            for tensor, before in self._before.values():
+                tensor.copy_(before)
+
+    @torch.no_grad()
+    def replay(self) -> None:
+        self.replayed += 1
+        for func, args, kwargs, results in self.calls:
+            again = _tensors(func(*args, **kwargs))
+            for place, result in zip(results, again, strict=True):
+                if place.data_ptr() != result.data_ptr():
+                    place.copy_(result)
+
+    def _keep_what_is_written(self, func: Any, args: Any, kwargs: Any) -> None:
+        for number, argument in enumerate(func._schema.arguments):
+            if argument.alias_info is not None and argument.alias_info.is_write:
+                given = args[number] if number < len(args) else kwargs.get(argument.name)
+                for tensor in _tensors(given):
+                    self._before.setdefault(tensor.data_ptr(), (tensor, tensor.clone()))
+
+
+def _counts_what_is_true(name: str, args: Any) -> bool:
+    """Indexing by a mask: how many rows come out is read back."""
+    indices = _tensors(args[1]) if name.startswith("index") and len(args) > 1 else []
+    return any(index.dtype == torch.bool for index in indices)
+
+
+def _tensors(values: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor)]
