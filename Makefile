@@ -77,8 +77,9 @@ reproduce-mini-row: setup  ## on a GPU: ResNet-34 to ResNet-18 by all six method
 	$(RUN) run table5 --rows resnet34-resnet18 $(ROW) $(ARGS)
 	$(RUN) run table1 --rows di ni real $(ROW) $(ARGS)
 
+# Files side by side, a thread each: torch's threads would wait for each other.
 test: setup  ## run the tests
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile $(ARGS)
 
 AUDIT := .venv-audit/bin
 

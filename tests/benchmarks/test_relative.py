@@ -28,7 +28,8 @@ def bench(folder: Path, fast: float, *arguments: str) -> subprocess.CompletedPro
     (folder / "test_it.py").write_text(BENCHMARK.format(fast=fast, ratio=2 / fast))
     command = [sys.executable, "-m", "pytest", "-q", "test_it.py", "--benchmark-only"]
     command += ["--benchmark-timer=benchmarks.perf.relative.clock", *arguments]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+    environment["PYTHONPATH"] = str(ROOT)
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
