@@ -5,6 +5,8 @@ from torch import Tensor, nn
 
 from naturalinversion.classifiers.scaling import scaled
 from naturalinversion.generators import BASE_CHANNELS, quarter
+from naturalinversion.seeds import brought
+from naturalinversion.upsampling import Doubled
 
 
 class UnconditionalGenerator(nn.Module):
@@ -25,11 +27,11 @@ class UnconditionalGenerator(nn.Module):
         self.project = nn.Linear(latent, self.channels * self.base**2)
         self.body = nn.Sequential(
             nn.BatchNorm2d(self.channels),
-            nn.Upsample(scale_factor=2),
+            Doubled(),
             nn.Conv2d(self.channels, self.channels, 3, padding=1),
             nn.BatchNorm2d(self.channels, eps=eps),
             nn.LeakyReLU(0.2),
-            nn.Upsample(scale_factor=2),
+            Doubled(),
             nn.Conv2d(self.channels, half, 3, padding=1),
             nn.BatchNorm2d(half, eps=eps),
             nn.LeakyReLU(0.2),
@@ -47,6 +49,6 @@ class UnconditionalGenerator(nn.Module):
     def sample(self, size: int, draws: torch.Generator) -> Tensor:
         """``size`` images of latents drawn from N(0, 1)."""
         weight = self.project.weight
-        latent = torch.randn(size, self.latent, generator=draws).to(weight)
-        images: Tensor = self(latent)
+        latent = brought(torch.randn(size, self.latent, generator=draws), weight.device)
+        images: Tensor = self(latent.to(weight.dtype))
         return images

@@ -14,6 +14,7 @@ the darker half of the pixels.
 Differs from the official code: real images are drawn independently of each other, not epoch by
 epoch, so that every iteration has a seed of its own; one device, so a batch norm sees its whole
 batch, not the half on each of two. Other widths, and other sizes of image than 32, are ours.
+Never in bfloat16: the penalty is the gradient of a gradient.
 """
 
 import math
@@ -26,7 +27,7 @@ from torch import Tensor
 
 from baselines.wgan_networks import BASE_SIDE, Critic, Generator
 from naturalinversion.errors import DivergedError, SettingError
-from naturalinversion.seeds import derive, generator, seeded
+from naturalinversion.seeds import brought, derive, generator, seeded
 from naturalinversion.synthesis import Training
 
 TERMS = ("critic", "wasserstein", "generator")
@@ -140,7 +141,7 @@ class WassersteinGAN:
         real = draw(size, draws).to(self.device)
         with torch.no_grad():
             fake = self.generator(self._latent(size, draws))
-        mix = torch.rand(size, 1, 1, 1, generator=draws).to(self.device)
+        mix = brought(torch.rand(size, 1, 1, 1, generator=draws), self.device)
         of_real, of_fake = self.critic(torch.cat([real, fake])).chunk(2)
         distance = of_real.mean() - of_fake.mean()
         loss = self.settings.penalty * gradient_penalty(self.critic, real, fake, mix) - distance
@@ -162,7 +163,7 @@ class WassersteinGAN:
         self._optimizers[name].step()
 
     def _latent(self, count: int, draws: torch.Generator) -> Tensor:
-        return torch.randn(count, self.settings.latent, generator=draws).to(self.device)
+        return brought(torch.randn(count, self.settings.latent, generator=draws), self.device)
 
     def _state(self, history: Tensor) -> dict[str, Any]:
         return {

@@ -1,6 +1,7 @@
 """Run many cells: in order, several at a time where there are workers for it."""
 
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -88,6 +89,7 @@ def _run_on(workers: Workers, schedule: Schedule, report: "_Report") -> None:
                 try:
                     done = workers.result(task, cell)
                 except CellFailedError as error:
+                    _let_go(error)
                     schedule.fail(cell)
                     report.failed(cell, error)
                 else:
@@ -96,6 +98,12 @@ def _run_on(workers: Workers, schedule: Schedule, report: "_Report") -> None:
                 del running[task]
     finally:
         workers.close(running)
+
+
+def _let_go(error: CellFailedError) -> None:
+    """Of what the failed cell held, a device's memory too: the error is kept until the end."""
+    if error.__cause__ is not None:
+        traceback.clear_frames(error.__cause__.__traceback__)
 
 
 class _Report:

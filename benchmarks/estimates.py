@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
-import torch
 from tqdm import tqdm
 
 from benchmarks.cells import Cell, closure
 from benchmarks.datasets import sizes
 from benchmarks.kinds import kind
 from benchmarks.schedule import Schedule
+from benchmarks.torch_setup import set_up_torch
 from benchmarks.work import Machine
 from benchmarks.workloads import Step, Workload
 from naturalinversion.progress import quiet
@@ -69,7 +69,7 @@ def _time(steps: Sequence[Step], machine: Machine, workers: int) -> list[float]:
 
 
 def _seconds(step: Step, machine: Machine) -> float:
-    torch.set_num_threads(machine.threads)
+    set_up_torch(machine)
     return step.seconds(machine)
 
 

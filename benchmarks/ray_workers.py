@@ -31,6 +31,10 @@ class RayWorkers:
             import ray
         except ImportError as error:
             raise UsageError("--engine ray: pip install 'naturalinversion[ray]' first") from error
+        if machine.device.startswith("cuda:"):
+            raise UsageError(
+                f"--engine ray --device {machine.device}: --device cuda, Ray chooses which"
+            )
         self.ray, self.make = ray, make
         root = str(Path(__file__).parents[1])
         try:

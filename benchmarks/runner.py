@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-import torch
 from filelock import FileLock
 
 from benchmarks.cells import Cell
 from benchmarks.errors import BenchmarkError
 from benchmarks.kinds import Metrics, kind
 from benchmarks.provenance import Meter
+from benchmarks.torch_setup import set_up_torch
 from benchmarks.work import DataSource, Machine, Work
 from naturalinversion.errors import NaturalInversionError
 from naturalinversion.files import DRAFTS, write_atomically
@@ -92,7 +92,7 @@ def _make(
     cell: Cell, folder: Path, runs: Path, machine: Machine, data: DataSource, log: logging.Logger
 ) -> None:
     try:
-        _prepare_torch(machine)
+        set_up_torch(machine)
         module = kind(cell.kind)
         recipe = msgspec.convert(cell.recipe, module.Recipe)
         write_atomically(folder / "recipe.json", msgspec.json.format(_encoded(cell)))
@@ -159,16 +159,6 @@ def _encoded(cell: Cell) -> bytes:
         "inputs": {role: other.key for role, other in cell.inputs.items()},
     }
     return msgspec.json.encode(content, order="sorted")
-
-
-def _prepare_torch(machine: Machine) -> None:
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when a GPU is first used
-    machine.torch_device()
-    torch.set_num_threads(machine.threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cuda.matmul.allow_tf32 = machine.precision != "fp32"
-    torch.backends.cudnn.allow_tf32 = machine.precision != "fp32"
 
 
 class _LogFile(logging.FileHandler):

@@ -28,6 +28,8 @@ class Machine:
             raise UsageError(f"--device {self.device}: {str(error).splitlines()[0]}") from error
         if device.type == "cuda" and not torch.cuda.is_available():
             raise UsageError(f"--device {self.device}: no CUDA device on this machine")
+        if device.type == "cuda" and (device.index or 0) >= (count := torch.cuda.device_count()):
+            raise UsageError(f"--device {self.device}: this machine's last is cuda:{count - 1}")
         return device
 
 

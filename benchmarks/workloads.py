@@ -26,12 +26,14 @@ from benchmarks.training import (
 from benchmarks.work import Machine
 from naturalinversion.classifiers import build
 from naturalinversion.numerics import Precision
+from naturalinversion.replay import WARM_UP, replays
 from naturalinversion.seeds import seeded
 from naturalinversion.synthesis import Training, balanced_labels
 from naturalinversion.teacher import Teacher
 
 CPU_BATCH = 64  # a larger batch is timed on so many images and scaled
 TIMED_STEPS = 4
+REPLAYED_STEPS = 60  # the same where a device repeats them
 
 
 class Step(Protocol):
@@ -156,6 +158,8 @@ class SynthesisStep:
             if not own_batch and not shared:
                 timed.batch(labels, 0, lambda done: None)
 
+        if replays(device):  # most steps are replays of one that was captured
+            return factor * per_step(run, device, few=WARM_UP + 2, more=REPLAYED_STEPS)
         return factor * per_step(run, device)
 
 
@@ -191,11 +195,13 @@ def _noise(network: Network, count: int, device: torch.device) -> ImageSource:
     ).to(device)
 
 
-def per_step(run: Callable[[int], object], device: torch.device) -> float:
-    """The time of one more step: that of many less that of one, so that set-up cancels."""
+def per_step(
+    run: Callable[[int], object], device: torch.device, few: int = 1, more: int = TIMED_STEPS
+) -> float:
+    """The time of one more step: that of ``more`` after a ``few``, so that set-up cancels."""
     run(1)
-    few, many = _timed(run, 1, device), _timed(run, 1 + TIMED_STEPS, device)
-    return max((many - few) / TIMED_STEPS, many / (1 + TIMED_STEPS) / 10)
+    short, long = _timed(run, few, device), _timed(run, few + more, device)
+    return max((long - short) / more, long / (few + more) / 10)
 
 
 def _timed(run: Callable[[int], object], steps: int, device: torch.device) -> float:

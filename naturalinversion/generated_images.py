@@ -8,6 +8,7 @@ from naturalinversion.generators import ConditionalGenerator
 from naturalinversion.jitter import Move
 from naturalinversion.pyramid import FeatureTransferPyramid
 from naturalinversion.replay import replays
+from naturalinversion.seeds import brought
 from naturalinversion.teacher import Teacher
 
 
@@ -68,7 +69,7 @@ class GeneratedImages(nn.Module):
         """The batch (N, 3, H, W); ``by`` shifts the generator's image before the pyramid."""
         if by is not None and self.resample is not None:
             drawn = torch.randn(self.latent.shape, generator=self.resample)
-            self.latent = drawn.to(self.latent)
+            self.latent = brought(drawn, self.latent.device).to(self.latent.dtype)
         images: Tensor = self.generator(self.latent, self.one_hot)
         if by is not None:
             images = by(images)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from naturalinversion.classifiers.scaling import scaled
 from naturalinversion.errors import SettingError
+from naturalinversion.upsampling import Doubled
 
 BASE_CHANNELS = 128
 
@@ -31,11 +32,11 @@ class ConditionalGenerator(nn.Module):
         self.body = nn.Sequential(
             nn.BatchNorm2d(self.channels),
             nn.LeakyReLU(0.2),
-            nn.Upsample(scale_factor=2),
+            Doubled(),
             nn.Conv2d(self.channels, self.channels, 3, padding=1),
             nn.BatchNorm2d(self.channels),
             nn.LeakyReLU(0.2),
-            nn.Upsample(scale_factor=2),
+            Doubled(),
             nn.Conv2d(self.channels, half, 3, padding=1),
             nn.BatchNorm2d(half),
             nn.LeakyReLU(0.2),

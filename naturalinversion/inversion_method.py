@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor, nn
 
 from naturalinversion.errors import SettingError
@@ -64,7 +65,9 @@ class InversionMethod:
     def _keep(self, teacher: Teacher, student: nn.Module | None) -> None:
         """Keep the teacher, and the student to compete with."""
         self._teacher = teacher
-        self._student = None if student is None else student.eval().requires_grad_(False)
+        if student is not None:
+            student.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self._student = student
 
     def _invert(
         self, source: ImageSource, labels: Tensor, seed: int, progress: Progress, keep: Keep

@@ -22,6 +22,7 @@ from naturalinversion.generated_images import GeneratedImages
 from naturalinversion.generators import ConditionalGenerator
 from naturalinversion.inversion import Keep
 from naturalinversion.inversion_method import InversionMethod
+from naturalinversion.numerics import numerics
 from naturalinversion.progress import Progress
 from naturalinversion.pyramid import FeatureTransferPyramid, Head
 from naturalinversion.seeds import derive, generator, seeded
@@ -104,8 +105,9 @@ class NaturalInversion(InversionMethod):
                 "shared_batch to the batch size"
             )
         source.load_state_dict(self._shared)
-        with torch.no_grad():
-            return Batch(source.render(None), labels, dict(self._losses))
+        with torch.no_grad(), numerics(self._teacher.device, self._teacher.precision):
+            images = source.render(None)
+        return Batch(images.to(self._teacher.dtype), labels, dict(self._losses))
 
     def state_dict(self) -> dict[str, Tensor]:
         """The shared generator, pyramid and scale; empty with one generator per batch."""

@@ -21,15 +21,17 @@ def numerics(device: torch.device, precision: Precision) -> Iterator[None]:
     """Passes and their gradients in ``precision``.
 
     "fp32" keeps a GPU from rounding to TF32, "bf16" autocasts: only convolutions and matrix
-    products round; weights, losses and the statistics of batch norms stay in float32. PyTorch's
-    switches for TF32 are global; they are put back afterwards.
+    products round; weights, losses and the statistics of batch norms stay in float32. No rounded
+    weight is kept: an optimiser may step within. PyTorch's switches for TF32 are global; they are
+    put back afterwards.
     """
     effective = effective_precision(device, precision)
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     before = matmul.allow_tf32, cudnn.allow_tf32
     matmul.allow_tf32 = cudnn.allow_tf32 = effective != "fp32"
     try:
-        with torch.autocast(device.type, torch.bfloat16, enabled=effective == "bf16"):
+        in_bf16 = effective == "bf16"
+        with torch.autocast(device.type, torch.bfloat16, enabled=in_bf16, cache_enabled=False):
             yield
     finally:
         matmul.allow_tf32, cudnn.allow_tf32 = before

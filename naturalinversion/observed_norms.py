@@ -62,11 +62,15 @@ def _affine(norms: Sequence[nn.BatchNorm2d]) -> Iterator[tuple[Tensor, Tensor]]:
     variances: list[Tensor] = [norm.running_var for norm in norms]  # type: ignore[misc]
     scales = list(torch._foreach_add(variances, [norm.eps for norm in norms]))
     torch._foreach_rsqrt_(scales)
-    for norm, mean, scale in zip(norms, means, scales, strict=True):
-        if norm.affine:
-            scale = scale * norm.weight
-        bias = -mean * scale
-        yield scale, bias + norm.bias if norm.affine else bias
+    affine = [(norm, scale) for norm, scale in zip(norms, scales, strict=True) if norm.affine]
+    if affine:
+        torch._foreach_mul_([scale for _, scale in affine], [norm.weight for norm, _ in affine])
+    biases = list(torch._foreach_mul(means, scales))
+    torch._foreach_neg_(biases)
+    learned = [(norm, bias) for norm, bias in zip(norms, biases, strict=True) if norm.affine]
+    if learned:
+        torch._foreach_add_([bias for _, bias in learned], [norm.bias for norm, _ in learned])
+    yield from zip(scales, biases, strict=True)
 
 
 def _forward(seen: Seen, norm: nn.BatchNorm2d, scale: Tensor, bias: Tensor, maps: Tensor) -> Tensor:
@@ -96,13 +100,14 @@ class _ObservedNorm(torch.autograd.Function):
         count = maps.numel() // maps.shape[1]
         slope = of_variance * (2 / count)
         constant = of_mean / count - slope * mean
-        gradient = torch.addcmul(_channels(constant), of_out, _channels(scale))
-        return gradient.addcmul_(maps, _channels(slope)).to(maps.dtype), None, None
+        gradient = torch.empty_like(of_out)  # in the maps' own type, and written in it
+        torch.addcmul(_channels(constant), of_out, _channels(scale), out=gradient)
+        return gradient.addcmul_(maps, _channels(slope)), None, None
 
 
 def _moments(maps: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Mean and biased variance (C,) of maps (N, C, H, W), in ``dtype``."""
-    if maps.dtype == dtype:
+    if maps.dtype == dtype or maps.is_cuda:  # a GPU sums narrow maps in float32
         return torch.batch_norm_update_stats(maps, None, None, 0.0)
     unused = torch.zeros(maps.shape[1], dtype=dtype, device=maps.device)  # its type counts
     return torch.batch_norm_update_stats(maps, unused, unused.clone(), 0.0)

@@ -30,10 +30,10 @@ class LayerStatistics:
 
 def bn_statistics(layers: Sequence[LayerStatistics]) -> Tensor:
     """R_BN (Eq. 3): over the layers, the distance of means plus the distance of variances."""
-    norm = torch.linalg.vector_norm
-    terms: list[Tensor] = [norm(layer.mean - layer.running_mean) for layer in layers]
-    terms += [norm(layer.variance - layer.running_variance) for layer in layers]
-    return torch.stack(terms).sum()
+    seen = [layer.mean for layer in layers] + [layer.variance for layer in layers]
+    remembered = [layer.running_mean for layer in layers]
+    remembered += [layer.running_variance for layer in layers]
+    return torch.stack(torch._foreach_norm(torch._foreach_sub(seen, remembered))).sum()
 
 
 def total_variation(images: Tensor) -> Tensor:

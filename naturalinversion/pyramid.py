@@ -12,10 +12,10 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
 from naturalinversion.errors import SettingError
 from naturalinversion.stages import Stage
+from naturalinversion.upsampling import upsampled
 
 Head = Literal["conv_tanh", "tanh", "none"]
 
@@ -69,7 +69,7 @@ class FeatureTransferPyramid(nn.Module):
     def _block(self, index: int, features: Tensor) -> Tensor:
         reduced: Tensor = self.reduce[index](features)
         size = self.sizes[index]
-        return reduced if reduced.shape[-1] == size else interpolate(reduced, size=(size, size))
+        return reduced if reduced.shape[-1] == size else upsampled(reduced, size)
 
     def _used(self, features: Tensor, number: int) -> Tensor:
         return features if number in self.used else torch.zeros_like(features)

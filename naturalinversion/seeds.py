@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+from torch import Tensor
 
 
 def derive(seed: int, *path: int | str) -> int:
@@ -22,6 +23,13 @@ def derive(seed: int, *path: int | str) -> int:
 def generator(seed: int) -> torch.Generator:
     """A CPU generator: draws are made on the host, so that every device sees the same ones."""
     return torch.Generator().manual_seed(seed)
+
+
+def brought(drawn: Tensor, device: torch.device) -> Tensor:
+    """What the host drew, on ``device``, which goes on with its work meanwhile."""
+    if device.type == "cuda":
+        drawn = drawn.pin_memory()
+    return drawn.to(device, non_blocking=True)
 
 
 @contextmanager

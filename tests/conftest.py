@@ -1,6 +1,6 @@
 """Small teachers for the whole suite; one thread, so that timings and sums repeat."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -13,6 +13,18 @@ from naturalinversion.seeds import seeded
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _switches() -> Iterator[None]:
+    """What a run sets up in torch for its process is put back."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    before = cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(deterministic)
+    cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = before
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from benchmarks.models import Classifier, load_classifier, load_state, read_weig
 from benchmarks.options import How
 from benchmarks.output import result, result_json, say
 from benchmarks.recipes import Book, build_method
+from benchmarks.torch_setup import set_up_torch
 from benchmarks.weight_names import renaming_text
 from naturalinversion.classifiers import ARCHITECTURES
 from naturalinversion.images import PixelMapping
@@ -70,7 +71,7 @@ class Synthesize:
     def run(self) -> int:
         """Write the images; the same command again goes on where it was stopped."""
         machine = self.how.machine()
-        device = machine.torch_device()
+        device = set_up_torch(machine)
         model, description = self._model()
         size = description.image_size
         teacher = Teacher(

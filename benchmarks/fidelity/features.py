@@ -1,13 +1,14 @@
 """What an extractor says of images; of real ones it is kept by their content, not their name."""
 
 import hashlib
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
 import torch
 from filelock import FileLock, Timeout
 from safetensors.torch import load, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmarks.fidelity.extractors import Extractor
 from naturalinversion.files import write_atomically
@@ -26,22 +27,37 @@ def batch_size(device: torch.device) -> int:
     return GPU_BATCH if device.type == "cuda" else CPU_BATCH
 
 
+class Looks:
+    """An extractor on a device, built when the first images come."""
+
+    def __init__(self, extractor: Extractor, device: torch.device) -> None:
+        self.extractor, self.device = extractor, device
+
+    @cached_property
+    def _network(self) -> nn.Module:
+        return self.extractor.build(self.device)
+
+    def __call__(self, images: Tensor, progress: Progress = silent) -> Features:
+        """The features of uint8 images (N, 3, H, W), in float32 whatever the run's precision is."""
+        network, names = self._network, self.extractor.layers.all()
+        found: Features = {}
+        done = 0
+        with torch.no_grad(), numerics(self.device, "fp32"):
+            for batch in torch.split(images, batch_size(self.device)):
+                for name, values in zip(names, network(batch.to(self.device)), strict=True):
+                    if name not in found:  # at once: small pieces between large ones scatter memory
+                        found[name] = torch.empty(len(images), *values.shape[1:])
+                    found[name][done : done + len(batch)] = values
+                done += len(batch)
+                progress(len(batch))
+        return found
+
+
 def extract(
     images: Tensor, extractor: Extractor, device: torch.device, progress: Progress = silent
 ) -> Features:
-    """The features of uint8 images (N, 3, H, W), in float32 whatever the run's precision is."""
-    network, names = extractor.build(device), extractor.layers.all()
-    found: Features = {}
-    done = 0
-    with torch.no_grad(), numerics(device, "fp32"):
-        for batch in torch.split(images, batch_size(device)):
-            for name, values in zip(names, network(batch.to(device)), strict=True):
-                if name not in found:  # at once: small pieces between large ones scatter the heap
-                    found[name] = torch.empty(len(images), *values.shape[1:])
-                found[name][done : done + len(batch)] = values
-            done += len(batch)
-            progress(len(batch))
-    return found
+    """The features of uint8 images (N, 3, H, W)."""
+    return Looks(extractor, device)(images, progress)
 
 
 def real_features(
@@ -59,12 +75,13 @@ def real_features(
     folder.mkdir(parents=True, exist_ok=True)
     pieces = {begin: images[begin : begin + PIECE] for begin in range(0, len(images), PIECE)}
     paths = {begin: _path(piece, extractor, folder) for begin, piece in pieces.items()}
+    looks = Looks(extractor, device)
     found: Features = {}
     for patience in (0, -1):  # first what nobody is at, then what others have begun
         for begin, piece in list(pieces.items()):
             try:
                 with FileLock(paths[begin].with_suffix(".lock"), timeout=patience):
-                    values = _kept(piece, extractor, device, paths[begin], progress)
+                    values = _kept(piece, looks, paths[begin], progress)
             except Timeout:
                 continue
             for name in values:
@@ -80,14 +97,12 @@ def _path(images: Tensor, extractor: Extractor, folder: Path) -> Path:
     return folder / f"{extractor.display}-{content}.safetensors"
 
 
-def _kept(
-    images: Tensor, extractor: Extractor, device: torch.device, path: Path, progress: Progress
-) -> Features:
+def _kept(images: Tensor, looks: Looks, path: Path, progress: Progress) -> Features:
     found = _read(path)
-    if found is not None and set(found) == set(extractor.layers.all()):
+    if found is not None and set(found) == set(looks.extractor.layers.all()):
         progress(len(images))
         return found
-    made = extract(images, extractor, device, progress)
+    made = looks(images, progress)
     write_atomically(path, save(made, metadata={"sha256": _digest(made)}))
     return made
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from benchmarks.fidelity.extractors import family, find
 from benchmarks.fidelity.features import batch_size
 from benchmarks.work import Machine
+from naturalinversion.numerics import numerics
 
 STAND_IN_SIZE = 299
 
@@ -34,7 +35,7 @@ class FeatureStep:
         network = _network(self.extractor, device).eval()
         images = torch.full((batch_size(device), 3, 32, 32), 128, dtype=torch.uint8, device=device)
         best = math.inf
-        with torch.no_grad():
+        with torch.no_grad(), numerics(device, "fp32"):
             network(images)
             for _ in range(2):
                 started = time.perf_counter()

@@ -22,7 +22,7 @@ from benchmarks.workloads import per_step
 from naturalinversion.errors import DivergedError
 from naturalinversion.images import Meta, SyntheticDataset, write_meta, write_shard
 from naturalinversion.progress import bar
-from naturalinversion.seeds import derive
+from naturalinversion.seeds import brought, derive
 from naturalinversion.synthesis import Training
 
 METHOD = "wgan_gp"
@@ -43,7 +43,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def run(work: Work, recipe: Recipe) -> Metrics:
     """Train on the real training split and fill ``images/``; keep a grid and the losses.
 
-    The metric ``data_free`` is 0. The images have no classes: every label is zero.
+    The metric ``data_free`` is 0. The images have no classes: every label is zero. Where the run is
+    in bfloat16, this is in TF32.
     """
     settings = _settings(recipe.settings)
     device = work.machine.torch_device()
@@ -88,8 +89,8 @@ def _draws_from(pixels: Tensor) -> Draw:
     """
 
     def draw(count: int, draws: torch.Generator) -> Tensor:
-        index = torch.randint(len(pixels), (count,), generator=draws).to(pixels.device)
-        noise = torch.rand(count, *pixels.shape[1:], generator=draws).to(pixels.device)
+        index = brought(torch.randint(len(pixels), (count,), generator=draws), pixels.device)
+        noise = brought(torch.rand(count, *pixels.shape[1:], generator=draws), pixels.device)
         return (pixels[index] + noise) / 128 - 1
 
     return draw

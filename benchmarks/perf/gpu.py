@@ -19,6 +19,8 @@ import tyro
 
 from benchmarks.perf import steps, training
 from benchmarks.perf.stopwatch import Stopwatch
+from benchmarks.torch_setup import set_up_torch
+from benchmarks.work import Machine
 from naturalinversion.numerics import Precision
 
 RESULTS = Path(__file__).parent / "results"
@@ -139,7 +141,8 @@ def main(sizes: Annotated[Sizes, tyro.conf.arg(name="")] = Sizes(), out: Path = 
     if not torch.cuda.is_available():
         print("bench-gpu needs a CUDA device, and this machine has none", file=sys.stderr)
         return NO_GPU
-    found = measure(sizes, torch.device("cuda"), lambda text: print(text, file=sys.stderr))
+    device = set_up_torch(Machine("cuda", "bf16", torch.get_num_threads()))  # as a run does
+    found = measure(sizes, device, lambda text: print(text, file=sys.stderr))
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{re.sub(r'[^a-z0-9]+', '-', found['device'].lower())}.json"
     path.write_text(json.dumps(found, indent=2) + "\n")

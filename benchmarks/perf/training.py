@@ -32,8 +32,8 @@ class Bare:
     def __call__(self, inputs: Tensor, labels: Tensor) -> None:
         with numerics(inputs.device, self.precision):
             loss = F.cross_entropy(self.model(inputs), labels)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
 
 

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 import ray
-import torch
 from kill import differences
 from ray.cluster_utils import Cluster as RayCluster
 
 from benchmarks import engine
 from benchmarks.cells import Cell, closure
 from benchmarks.engine import Cluster
+from benchmarks.errors import UsageError
 from benchmarks.expansion import expand
+from benchmarks.ray_workers import RayWorkers
 from benchmarks.recipes import Book
 from benchmarks.specs import read_table
 from benchmarks.work import DataSource, Machine
@@ -51,14 +52,6 @@ def cluster() -> Iterator[RayCluster]:
     yield made
     ray.shutdown()
     made.shutdown()
-
-
-@pytest.fixture(autouse=True)
-def _switches() -> Iterator[None]:
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    yield
-    torch.set_num_threads(before[0])
-    torch.use_deterministic_algorithms(before[1])
 
 
 @pytest.mark.timeout(600)
@@ -102,3 +95,8 @@ def test_without_a_cluster_at_the_address_it_is_one_line(
             main([*arguments, *given])
         assert caught.value.code == 2
         assert message in capfd.readouterr().err
+
+
+def test_which_gpu_is_for_the_cluster_to_say() -> None:
+    with pytest.raises(UsageError, match="--device cuda:1: --device cuda, Ray chooses which"):
+        RayWorkers(lambda cell: "made", Machine("cuda:1"), "auto", 1.0)

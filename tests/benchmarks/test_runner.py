@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +14,7 @@ from types import ModuleType
 import msgspec
 import pytest
 import torch
+from torch import nn
 
 from benchmarks import engine, kinds
 from benchmarks.cells import Cell
@@ -52,19 +54,13 @@ class Toys:
 
 
 @pytest.fixture
-def toys(monkeypatch: pytest.MonkeyPatch) -> Iterator[Toys]:
-    """The kind ``toy``; what a run changes in torch is put back."""
+def toys(monkeypatch: pytest.MonkeyPatch) -> Toys:
+    """The kind ``toy``."""
     found, module = Toys(), ModuleType("toy_kind")
     module.Recipe, module.run = Recipe, found.run  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "toy_kind", module)
     monkeypatch.setitem(kinds.KINDS, "toy", "toy_kind")
-    threads, cudnn = torch.get_num_threads(), torch.backends.cudnn
-    before = cudnn.benchmark, cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    yield found
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(deterministic)
-    cudnn.benchmark, cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
+    return found
 
 
 def cell(label: str, number: int = 1, **inputs: Cell) -> Cell:
@@ -385,6 +381,32 @@ def test_a_device_that_is_not_there(toys: Toys, tmp_path: Path) -> None:
         run_cell(cell("root"), tmp_path, Machine("toaster"), DATA)
     assert "\n" not in str(caught.value)
     assert toys.ran == []
+
+
+def test_a_gpu_of_a_number_that_is_not_there(
+    toys: Toys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert Machine("cuda:1").torch_device() == torch.device("cuda", 1)
+    with pytest.raises(UsageError, match=r"^--device cuda:2: this machine's last is cuda:1$"):
+        run_cell(cell("root"), tmp_path, Machine("cuda:2"), DATA)
+    assert toys.ran == []
+
+
+def test_what_a_failed_cell_held_is_let_go(toys: Toys, tmp_path: Path) -> None:
+    """Its error is told at the end of the run; a device's memory is needed by the next cell."""
+    held: list[weakref.ref[nn.Module]] = []
+
+    def behaviour(work: Work) -> None:
+        model = nn.Linear(2, 2)
+        held.append(weakref.ref(model))
+        raise MemoryError("out of memory")
+
+    toys.behaviour["one"] = behaviour
+    summary = engine.run([cell("one")], tmp_path, MACHINE, DATA)
+    assert "MemoryError: out of memory" in str(summary.failed["one"])
+    assert held[0]() is None
 
 
 def test_longest_chain_first() -> None:

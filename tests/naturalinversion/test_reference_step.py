@@ -12,6 +12,7 @@ from benchmarks.perf.reference import reference_batch
 from naturalinversion import Teacher, Training
 from naturalinversion.classifiers import build
 from naturalinversion.inversion import Inversion
+from naturalinversion.observed_norms import observed
 from naturalinversion.seeds import generator, seeded
 from naturalinversion.synthesis import Batch, balanced_labels
 
@@ -127,6 +128,22 @@ def test_a_batch_norm_of_ones_own_is_left_as_it_is() -> None:
         torch.testing.assert_close(statistics.mean, maps.mean((0, 2, 3)))
         torch.testing.assert_close(statistics.variance, maps.var((0, 2, 3), correction=0))
     assert all("forward" not in module.__dict__ for module in model.modules())
+
+
+def test_in_bf16_the_gradient_is_that_of_float32_rounded() -> None:
+    teacher = Teacher(network("resnet18", 0), num_classes=10, image_shape=(3, 16, 16))
+    norm = next(m for m in teacher.model.modules() if isinstance(m, nn.BatchNorm2d))
+    wide = torch.randn(6, norm.num_features, 8, 8, generator=generator(0))
+    maps = [wide.requires_grad_(), wide.detach().bfloat16().requires_grad_()]
+    for each in maps:
+        with observed([norm]) as seen:
+            out = norm(each)
+        assert out.dtype == each.dtype
+        assert seen[norm].mean.dtype == torch.float32
+        (out.float().square().sum() + 100 * seen[norm].variance.sum()).backward()
+    assert maps[1].grad is not None
+    assert maps[1].grad.dtype == torch.bfloat16
+    torch.testing.assert_close(maps[1].grad.float(), maps[0].grad, rtol=0.05, atol=0.05)
 
 
 def test_the_gradient_of_output_and_statistics_is_right() -> None:

@@ -1,0 +1,18 @@
+"""Nearest upsampling in the maps' own type: it rounds nothing, but autocast would widen them."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+
+def upsampled(maps: Tensor, size: int) -> Tensor:
+    """Maps (N, C, H, W) to (N, C, size, size), each pixel repeated."""
+    with torch.autocast(maps.device.type, enabled=False):
+        return interpolate(maps, size=(size, size))
+
+
+class Doubled(nn.Module):
+    """Maps (N, C, H, H) to twice their side."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return upsampled(maps, 2 * maps.shape[-1])
