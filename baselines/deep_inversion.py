@@ -20,6 +20,7 @@ from naturalinversion.jitter import Move
 from naturalinversion.progress import Progress
 from naturalinversion.replay import replays
 from naturalinversion.seeds import derive, generator
+from naturalinversion.settings import at_least
 from naturalinversion.synthesis import Batch, StudentUse, Training
 from naturalinversion.teacher import Teacher
 
@@ -56,6 +57,10 @@ class DeepInversion(InversionMethod):
     total_variation: float = 1e-3
 
     student_use: ClassVar[StudentUse] = "none"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(0, self, "rate")
 
     def prepare(
         self, teacher: Teacher, student: nn.Module | None, seed: int, training: Training

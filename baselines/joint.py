@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from baselines.generator import UnconditionalGenerator
-from naturalinversion.errors import DivergedError, SettingError
+from naturalinversion.errors import DivergedError
 from naturalinversion.numerics import numerics
 from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator, seeded
+from naturalinversion.settings import above_zero, at_least
 from naturalinversion.synthesis import Batch, StudentUse, Training
 from naturalinversion.teacher import Teacher
 
@@ -50,8 +51,10 @@ class JointSynthesizer(ABC):
     _losses: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if min(self.epochs, self.steps) < 1 or self.batch_size < 2:
-            raise SettingError("epochs and steps must be one or more, batch_size two or more")
+        at_least(1, self, "epochs", "steps", "latent")
+        at_least(2, self, "batch_size")
+        at_least(0, self, "rate_generator", "rate_student", "momentum", "weight_decay")
+        above_zero(self, "generator_width")
 
     @property
     def prepare_steps(self) -> int:

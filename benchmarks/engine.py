@@ -69,7 +69,8 @@ def _workers(
     if cluster is not None:
         from benchmarks.ray_workers import RayWorkers
 
-        elsewhere = replace(data, root=data.root.resolve())
+        weights = data.inception_weights and data.inception_weights.resolve()
+        elsewhere = replace(data, root=data.root.resolve(), inception_weights=weights)
         make = partial(run_cell, runs=runs.resolve(), machine=machine, data=elsewhere)
         return RayWorkers(make, machine, cluster.address, cluster.gpu_share)
     make = partial(run_cell, runs=runs, machine=machine, data=data)

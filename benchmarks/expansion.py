@@ -47,7 +47,7 @@ def expand(
     competing = {r.name: _line(spec, book, seeds, r) for r in spec.row if r.role == "method"}
     counts = [line.evaluated for line in competing.values()]
     # References are measured on as many images as the methods, where there are so many.
-    like = msgspec.structs.replace(spec.all, images=counts[0] or spec.all.images)
+    like = msgspec.structs.replace(spec.all, images=next(iter(counts), 0) or spec.all.images)
     beside = msgspec.structs.replace(spec, all=like)
     lines = [competing.get(row.name) or _line(beside, book, seeds, row) for row in spec.row]
     views: list[View] = []

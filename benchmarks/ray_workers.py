@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cells import Cell
-from benchmarks.errors import BenchmarkError, UsageError
-from benchmarks.runner import CellFailedError
+from benchmarks.errors import UsageError
+from benchmarks.runner import KNOWN_ERRORS, CellFailedError
 from benchmarks.work import Machine
 from benchmarks.workers import Done, Make, Task, timed
 
@@ -73,7 +73,7 @@ class RayWorkers:
         try:
             done: Any = self.ray.get(task)
         except self.ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, BenchmarkError):
+            if isinstance(error.cause, KNOWN_ERRORS):
                 raise error.cause from error
             raise
         except self.ray.exceptions.RayError as error:

@@ -40,11 +40,13 @@ def chosen(spec: TableSpec, methods: Sequence[str], rows: Sequence[str]) -> Tabl
 
 
 def _columns(spec: TableSpec, methods: Sequence[str]) -> Iterator[ColumnSpec]:
+    competing = [column for column in spec.column if column.role == "method"]
+    if not competing:  # methods side by side that are not ranked
+        competing = [column for column in spec.column if column.method]
     for column in spec.column:
-        if column.role == "baseline":
+        if column not in competing:
             method = methods[0] if column.method else ""
             yield msgspec.structs.replace(column, method=method)
-    competing = [column for column in spec.column if column.role == "method"]
     for group in dict.fromkeys(column.group for column in competing):
         members = {column.method: column for column in competing if column.group == group}
         model = next(iter(members.values()))

@@ -13,6 +13,7 @@ from naturalinversion.jitter import Draws, Jitter
 from naturalinversion.objective import Objective, Weights
 from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator
+from naturalinversion.settings import at_least
 from naturalinversion.step import Schedule
 from naturalinversion.teacher import Teacher
 
@@ -44,8 +45,8 @@ class InversionMethod:
     _student: nn.Module | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.iterations < 1:
-            raise SettingError(f"iterations is {self.iterations}: one or more")
+        at_least(1, self, "iterations")
+        at_least(0, self, "jitter", "reference_batch", "compete_floor")
         if not 0 <= self.plateau <= 0.5:
             raise SettingError(f"plateau is {self.plateau:g}: a share up to 0.5, or 0 for never")
 
@@ -66,7 +67,9 @@ class InversionMethod:
         """Keep the teacher, and the student to compete with."""
         self._teacher = teacher
         if student is not None:
-            student.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+            student.eval().requires_grad_(False)
+            if teacher.device.type != "cpu":  # where it is no faster
+                student.to(memory_format=torch.channels_last)
         self._student = student
 
     def _invert(

@@ -26,6 +26,7 @@ from naturalinversion.numerics import numerics
 from naturalinversion.progress import Progress
 from naturalinversion.pyramid import FeatureTransferPyramid, Head
 from naturalinversion.seeds import derive, generator, seeded
+from naturalinversion.settings import above_zero, at_least
 from naturalinversion.synthesis import Batch, StudentUse, Training, balanced_labels
 from naturalinversion.teacher import Teacher
 
@@ -69,6 +70,13 @@ class NaturalInversion(InversionMethod):
 
     _shared: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
     _losses: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(1, self, "latent")
+        at_least(2, self, "shared_batch")
+        at_least(0, self, "rate_generator", "rate_pyramid", "rate_scaling")
+        above_zero(self, "generator_width")
 
     @property
     def prepare_steps(self) -> int:

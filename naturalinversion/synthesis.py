@@ -99,6 +99,7 @@ def synthesize(
     first: int = 0,
     seed: int = 0,
     student: nn.Module | None = None,
+    student_known: bool = False,
     method: str = "",
     settings: Mapping[str, Any] | None = None,
     training: Training | None = None,
@@ -112,9 +113,10 @@ def synthesize(
     Whole batches found there are kept, so the same call again goes on where it was interrupted and
     ends with the same bytes. A batch that diverges is tried again with its next seed, `ATTEMPTS`
     times in all, which its shard then says. ``on_batch`` is told of every batch made in this call,
-    before it is written: what it keeps is there when the batch is. Raises `StoreError` when the
-    folder holds images of another run, `SettingError` when the method needs a student and got none,
-    `DivergedError` naming the batch.
+    before it is written: what it keeps is there when the batch is. ``student_known`` says that a
+    joint method's student was kept: with all batches there it is not trained again. Raises
+    `StoreError` when the folder holds images of another run, `SettingError` when the method needs a
+    student and got none, `DivergedError` naming the batch.
     """
     if batches < 1 or batch_size < 2:
         raise SettingError(f"{batches} batches of {batch_size}: at least one batch of two images")
@@ -143,7 +145,7 @@ def synthesize(
     _claim(folder, meta)
     numbers = range(first, first + batches)
     missing = [index for index in numbers if not shard_is_whole(folder, index)]
-    if missing or synthesizer.student_use == "joint":
+    if missing or (synthesizer.student_use == "joint" and not student_known):
         synthesizer.prepare(teacher, student, derive(seed, "prepare"), training)
     for index in missing:
         labels = balanced_labels(batch_size, teacher.num_classes, derive(seed, "labels", index))

@@ -124,8 +124,9 @@ def allowance(number: Published, match: Match) -> tuple[float, str]:
         known.append((noise, f"within {noise:g}, how far two of the paper's own runs lie apart"))
     if match.n >= ENOUGH_SEEDS and match.sd is not None:
         quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, match.n - 1))
-        half = quantile * match.sd / match.n**0.5
-        known.append((half, f"within {half:.2g}, the 95 % interval of our mean of n = {match.n}"))
+        half = quantile * match.sd * (1 + 1 / match.n) ** 0.5
+        runs = f"where 95 % of single runs lie by our n = {match.n}"
+        known.append((half, f"within {half:.2g}, {runs}"))
     if known:
         return max(known)
     points = POINTS if number.unit == "%" else 0.0

@@ -9,6 +9,7 @@ from reports.published import Published
 from reports.records import Record
 
 WIDTH, IMAGE_SIZE, BUDGET = 1.0, 32, "paper"
+TRAIN_IMAGES = 50_000  # of CIFAR-10 and of CIFAR-100
 INCEPTION = "inception-v3-compat"
 THROUGH_EXTRACTOR = ("inception_score", "fid", "fid_early", "precision", "recall")
 
@@ -47,6 +48,9 @@ def _of_networks(made_of: list[Record]) -> Iterator[str]:
             yield f"networks of width {width:g}"
         if size != IMAGE_SIZE:
             yield f"images of {size}x{size} pixels"
+        train = record.metrics.get("train_images", TRAIN_IMAGES)
+        if train != TRAIN_IMAGES and str(record.recipe.get("dataset")).startswith("cifar"):
+            yield f"teachers of {train:,} real images, not {TRAIN_IMAGES:,}"
 
 
 def _of_images(

@@ -19,8 +19,17 @@ from reports.views import Column, Row, View, ViewCell
 
 __all__ = ["LIKENESS", "refuse_unlike", "tidy", "to_csv", "to_latex", "to_markdown"]
 
-#: What must be equal down a column: stated by the record (metrics, then recipe) or by its inputs.
-LIKENESS = ("scale", "synthetic_images", "evaluated", "protocol", "pixels", "extractor")
+#: What must be equal down a column: stated by the record (metrics, then recipe) or by its inputs,
+#: and in which numbers it was computed.
+LIKENESS = (
+    "scale",
+    "synthetic_images",
+    "evaluated",
+    "protocol",
+    "pixels",
+    "extractor",
+    "--precision",
+)
 
 
 def tidy(view: View, records: Mapping[str, Record]) -> pd.DataFrame:
@@ -104,6 +113,8 @@ def _cell(row: Row, column: Column) -> ViewCell:
 
 def _stated(name: str, record: Record, records: Mapping[str, Record]) -> object:
     """What the record says of ``name``, or else the nearest of its inputs (breadth first)."""
+    if name == "--precision":
+        return record.provenance.precision
     queue, seen = [record], {record.key}
     for current in queue:
         for source in (current.metrics, current.recipe):

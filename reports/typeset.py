@@ -59,7 +59,8 @@ def places(*values: float | None) -> int:
 
 
 def _printed(value: float) -> int:
-    return len(f"{value:.10g}".partition(".")[2])
+    """The paper's tables have two decimals or more: 67.00, not 67."""
+    return max(2, len(f"{value:.10g}".partition(".")[2]))
 
 
 def number(value: float | None, places: int) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from benchmarks.commands.common import OfTables, make_cells
+from benchmarks.commands.common import OfTables, make_cells, refuse_by_hand
 from benchmarks.errors import UsageError
 from benchmarks.options import How, What, Where
 from benchmarks.output import result, result_json, say
@@ -35,6 +35,7 @@ class Accept:
         """Make what is missing, then write one file per table; nothing if a cell failed."""
         if len(self.what.seed_list()) < LEAST:
             raise UsageError(f"--seeds {self.what.seeds}: {LEAST} or more to accept")
+        refuse_by_hand(self.what, self.where)
         expansions = OfTables(self.tables, self.what, self.where, rows=self.rows).expansions()
         if make_cells(expansions, self.where, self.how).failed:
             return 1

@@ -1,17 +1,18 @@
 """``check``: make a table's cells and hold their numbers against the accepted ones."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
 from tyro.conf import Positional
 
-from benchmarks.commands.common import OfTables, make_cells
+from benchmarks.commands.common import OfTables, make_cells, refuse_by_hand
 from benchmarks.errors import MissingError, UsageError
 from benchmarks.expansion import Expansion
 from benchmarks.options import How, What, Where
-from benchmarks.output import result, result_json
+from benchmarks.output import result, result_json, say
 from benchmarks.provenance import Meter
+from benchmarks.source import source_digest
 from reports.accept import RefusedError, device_class
 from reports.accepted_numbers import FOLDER, Accepted, path_of
 from reports.accepted_numbers import read as read_accepted
@@ -20,6 +21,8 @@ from reports.check_text import check_markdown
 from reports.records import load_all
 
 SEEDS = 4  # their ranks among eighteen accepted can be rare enough
+RUNS = Path("runs/check")
+FIRST_SEED = 100  # not one of those accepted
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,9 @@ class Check:
 
     tables: Positional[tuple[str, ...]] = ("accuracy",)
     """accuracy, or any other table with accepted numbers"""
-    what: What = field(default_factory=lambda: What(seeds=SEEDS))
-    where: Where = field(default_factory=Where)
+    what: What = field(default_factory=lambda: What(seeds=SEEDS, first_seed=FIRST_SEED))
+    where: Where = field(default_factory=lambda: Where(runs_dir=RUNS))
+    """cells of other code are not this code's numbers: a folder for each by default"""
     how: How = field(default_factory=How)
     rows: tuple[str, ...] = ()
     """some rows of the tables; default: all"""
@@ -40,6 +44,17 @@ class Check:
 
     def run(self) -> int:
         """Make what is missing, then compare; a failed cell is a failed check."""
+        return replace(self, where=self._of_this_code())._run()
+
+    def _of_this_code(self) -> Where:
+        if self.where.runs_dir != RUNS:
+            return self.where
+        own = RUNS / source_digest()
+        say(f"cells of this code: {own}")
+        return replace(self.where, runs_dir=own)
+
+    def _run(self) -> int:
+        refuse_by_hand(self.what, self.where)
         expansions = OfTables(self.tables, self.what, self.where, rows=self.rows).expansions()
         accepted = self._accepted(expansions)
         self._refuse_other_device(accepted)
@@ -68,6 +83,8 @@ class Check:
             numbers = read_accepted(path)
             asked = {row.id for row in view.rows}
             found[view.name] = [n for n in numbers if not self.rows or n.row in asked]
+            if not found[view.name]:
+                raise MissingError(f"{path}: no accepted numbers of {', '.join(sorted(asked))}")
         return found
 
     def _refuse_other_device(self, accepted: dict[str, list[Accepted]]) -> None:

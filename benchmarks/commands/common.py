@@ -105,6 +105,12 @@ def make_cells(expansions: Sequence[Expansion], where: Where, how: How) -> Summa
     return summary
 
 
+def refuse_by_hand(what: What, where: Where) -> None:
+    """Accepted numbers are of the recipes as they are. Raises `UsageError`."""
+    if what.set or where.weights:
+        raise UsageError("accepted numbers are of the recipes: not with --set or --weights")
+
+
 def write_views(views: Sequence[View], runs: Path) -> list[Path]:
     """Write each view where the report looks for it."""
     paths = [

@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.errors import MissingError
+from benchmarks.errors import MissingError, UsageError
 from benchmarks.options import Where
 from benchmarks.output import say
 from benchmarks.text_values import protocol_values
@@ -26,6 +26,8 @@ class Keep:
 
     def run(self) -> int:
         """Copy."""
+        if Path(self.name).name != self.name or self.name in ("", ".", ".."):
+            raise UsageError(f"--name {self.name!r}: the name of one folder")
         files = keep(self.where.runs_dir, KEPT / self.name) + report(KEPT / self.name)
         size = sum(path.stat().st_size for path in files)
         say(f"{KEPT / self.name}: {len(files)} files, {size / 1e6:.1f} MB")

@@ -1,5 +1,6 @@
 """``synthesize``: invert a classifier of your own, on nothing but its weights."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,10 +9,11 @@ import msgspec
 from torch import nn
 from tyro.conf import UseAppendAction, arg
 
+from benchmarks.checkpoint import Checkpoint
 from benchmarks.errors import UsageError
 from benchmarks.grids import save_grid
 from benchmarks.imports import load_object
-from benchmarks.models import Classifier, load_classifier, load_state, read_weights
+from benchmarks.models import Classifier, load_classifier, load_state, read_weights, save_classifier
 from benchmarks.options import How
 from benchmarks.output import result, result_json, say
 from benchmarks.recipes import Book, build_method
@@ -23,6 +25,7 @@ from naturalinversion.progress import bar
 from naturalinversion.synthesis import Training, iterations_of, synthesize
 from naturalinversion.teacher import CIFAR10_MEAN, CIFAR10_STD, Teacher
 
+STUDENT = "student.safetensors"
 Floats = tuple[float, float, float]
 
 
@@ -70,6 +73,7 @@ class Synthesize:
 
     def run(self) -> int:
         """Write the images; the same command again goes on where it was stopped."""
+        self._check()
         machine = self.how.machine()
         device = set_up_torch(machine)
         model, description = self._model()
@@ -86,9 +90,8 @@ class Synthesize:
         recipe = Book(self.scale, self.dataset, self.set).method(self.method, self.arch)
         synthesizer = build_method(recipe.method, recipe.settings)
         batch_size = self.batch_size or recipe.batch_size
-        if self.images < 1:
-            raise UsageError(f"--images {self.images}: one or more")
         batches = -(-self.images // batch_size)
+        checkpoint, kept = Checkpoint(self.out / "training.pt"), self.out / STUDENT
         with bar(iterations_of(synthesizer, batches), recipe.title) as progress:
             dataset = synthesize(
                 synthesizer,
@@ -98,11 +101,17 @@ class Synthesize:
                 batch_size=batch_size,
                 seed=self.seed,
                 student=None if student is None else student.to(device),
+                student_known=kept.is_file(),
                 method=recipe.method,
                 settings=recipe.settings,
-                training=Training(progress),
+                training=Training(progress, checkpoint.restore, checkpoint.save),
                 on_batch=lambda index, batch: say(f"batch {index + 1} of {batches} done"),
             )
+        if student is not None and synthesizer.student_use == "joint" and not kept.is_file():
+            grown = msgspec.structs.replace(description, arch=self.student)
+            save_classifier(kept, student.cpu(), grown)
+            say(f"the student that grew with the generator: {kept}")
+        checkpoint.delete()
         images, labels = next(iter(dataset.shards()))
         save_grid(self.out / "grid.png", images, labels, teacher)
         if self.export:
@@ -121,6 +130,19 @@ class Synthesize:
             )
         return 0
 
+    def _check(self) -> None:
+        for option, value, least in (
+            ("images", self.images, 1),
+            ("image-size", self.image_size, 1),
+            ("num-classes", self.num_classes, 1),
+            ("batch-size", self.batch_size, 0),
+            ("seed", self.seed, 0),
+        ):
+            if value < least:
+                raise UsageError(f"--{option} {value}: {least} or more")
+        if not 0 < self.width < math.inf:
+            raise UsageError(f"--width {self.width}: above zero")
+
     def _model(self) -> tuple[nn.Module, Classifier]:
         given = Classifier(
             self.arch, self.num_classes, self.width, self.image_size, self.mean, self.std
@@ -128,7 +150,14 @@ class Synthesize:
         if bool(self.model) == bool(self.arch or self.weights):
             raise UsageError("synthesize needs --arch with --weights, or --model")
         if self.model:
-            model = load_object(self.model, "--model")()
+            factory = load_object(self.model, "--model")
+            try:
+                model = factory()
+            except Exception as error:  # whatever somebody's code raises
+                reason = (str(error) or "no message").splitlines()[0]
+                raise UsageError(
+                    f"--model {self.model}: {type(error).__name__}: {reason}"
+                ) from error
             if not isinstance(model, nn.Module):
                 raise UsageError(
                     f"--model {self.model}: returned {type(model).__name__}, no module"

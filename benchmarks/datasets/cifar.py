@@ -11,11 +11,15 @@ import contextlib
 import logging
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 import torchvision
+from filelock import FileLock
 from torchvision.datasets.utils import check_integrity
+from tqdm import tqdm
 
 from benchmarks.datasets.cache import cached
 from benchmarks.datasets.resize import resize_set
@@ -73,7 +77,7 @@ def _from_torchvision(
     if not download:
         _check_files(which, root)
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # stdout is for results
+        with contextlib.redirect_stdout(sys.stderr), _alone(root, download):  # stdout: results
             parts = [
                 which.official(root, train=split == "train", download=download and split == "train")
                 for split in SPLITS
@@ -89,6 +93,14 @@ def _from_torchvision(
         for part in parts
     )
     return train, test, tuple(parts[0].classes)
+
+
+def _alone(root: Path, download: bool) -> contextlib.AbstractContextManager[Any]:
+    """One process fetches, the others wait and then find it."""
+    if not download:
+        return contextlib.nullcontext()
+    root.mkdir(parents=True, exist_ok=True)
+    return FileLock(root / ".download.lock")
 
 
 def _check_files(which: Cifar, root: Path) -> None:
@@ -119,9 +131,16 @@ def _from_tree(which: Cifar, folder: Path) -> tuple[ImageSet, ImageSet, tuple[st
     for split, complete in _COMPLETE.items():
         count = len(tree.files[split])
         if count != complete:
-            log.warning("%s/%s holds %d of %d images", tree.folder, split, count, complete)
+            _say_once(f"{tree.folder}/{split} holds {count:,} of {complete:,} images")
     train, test = cached(str(tree.folder), tree.stamp, lambda: decode(tree))
     if train.images.shape[-1] != _SIZE:
         size = train.images.shape[-1]
         raise UsageError(f"the images in {tree.folder} are {size}x{size} pixels, not 32x32")
     return train, test, tree.classes
+
+
+@cache
+def _say_once(line: str) -> None:
+    """To the cell's log and to whom it concerns: numbers of such data are not the paper's."""
+    log.warning(line)
+    tqdm.write(line, file=sys.stderr)

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 
 from benchmarks.cells import Cell
-from benchmarks.datasets import load
 from benchmarks.embedding import mixing, principal, stage_features, stage_names, t_sne
 from benchmarks.errors import BenchmarkError, UsageError
 from benchmarks.kinds import Metrics
 from benchmarks.models import WEIGHTS, load_teacher
+from benchmarks.real_images import real_images
 from benchmarks.synthetic import synthetic_source
 from benchmarks.training import ImageSource
 from benchmarks.work import Machine, Work
@@ -136,7 +136,7 @@ def _sources(work: Work, recipe: Recipe, teacher: Teacher) -> dict[str, ImageSou
 
 def _real(work: Work, recipe: Recipe, teacher: Teacher) -> ImageSource:
     """So many images of the training split, drawn at random without repeats."""
-    split = load(recipe.dataset, root=work.data.root, image_size=recipe.image_size).train
+    split = real_images(work, recipe.dataset, recipe.image_size).train
     if recipe.images > len(split):
         raise BenchmarkError(
             f"{work.title}: {recipe.images} images are asked for, {recipe.dataset} has {len(split)}"

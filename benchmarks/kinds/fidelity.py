@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from benchmarks.cells import Cell
-from benchmarks.datasets import ImageSet, load
+from benchmarks.datasets import ImageSet
 from benchmarks.errors import BenchmarkError
 from benchmarks.fidelity.extractors import find
 from benchmarks.fidelity.frame import frame
 from benchmarks.fidelity.step import FeatureStep, RealFeatures
 from benchmarks.kinds import Metrics
+from benchmarks.real_images import real_images
 from benchmarks.synthetic import synthetic_pixels
 from benchmarks.work import Work
 from benchmarks.workloads import Workload
@@ -58,12 +59,7 @@ def run(work: Work, recipe: Recipe) -> Metrics:
 
     device = work.machine.torch_device()
     extractor = find(recipe.extractor, work.data.inception_weights, work.data.download)
-    dataset = load(
-        recipe.dataset,
-        root=work.data.root,
-        image_size=recipe.image_size,
-        download=work.data.download,
-    )
+    dataset = real_images(work, recipe.dataset, recipe.image_size)
     reference = dataset.train.images
     images = _images(work, recipe, dataset.test)
     settings = Settings(

@@ -7,11 +7,11 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.cells import Cell
-from benchmarks.datasets import load
 from benchmarks.errors import BenchmarkError, UsageError
 from benchmarks.kinds import Metrics
 from benchmarks.kinds.outcome import splits
 from benchmarks.models import WEIGHTS, Classifier, load_state, read_weights, save_classifier
+from benchmarks.real_images import real_images
 from benchmarks.training import accuracy
 from benchmarks.weight_names import renaming_text
 from benchmarks.work import Work
@@ -38,12 +38,7 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     path = work.data.weights.get(recipe.arch)
     if path is None or digest(path) != recipe.sha256:
         raise UsageError(f"{work.title}: needs --weights {recipe.arch}=FILE, {recipe.sha256[:12]}…")
-    dataset = load(
-        recipe.dataset,
-        root=work.data.root,
-        image_size=recipe.image_size,
-        download=work.data.download,
-    )
+    dataset = real_images(work, recipe.dataset, recipe.image_size)
     classes, size = len(dataset.classes), recipe.image_size
     description = Classifier(recipe.arch, classes, recipe.width, size, dataset.mean, dataset.std)
     model = description.build(0)

@@ -3,10 +3,10 @@
 import msgspec
 
 from benchmarks.cells import Cell
-from benchmarks.datasets import load
 from benchmarks.kinds import Metrics
 from benchmarks.kinds.outcome import splits
 from benchmarks.models import WEIGHTS, load_classifier
+from benchmarks.real_images import real_images
 from benchmarks.training import accuracy
 from benchmarks.work import Work
 from benchmarks.workloads import Network, TestStep, Workload
@@ -22,7 +22,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def run(work: Work, recipe: Recipe) -> Metrics:
     """The student's accuracy as it is after the last epoch of its generator."""
     model, _ = load_classifier(work.inputs["images"] / WEIGHTS)
-    dataset = load(recipe.dataset, root=work.data.root, image_size=recipe.image_size)
+    dataset = real_images(work, recipe.dataset, recipe.image_size)
     _, test = splits(dataset, work)
     return {"test_accuracy": accuracy(model.to(work.machine.torch_device()), test)}
 

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from benchmarks.datasets import Dataset
+from benchmarks.errors import BenchmarkError
 from benchmarks.kinds import Metrics
 from benchmarks.models import WEIGHTS, Classifier, save_classifier
 from benchmarks.training import ImageSource, Loss, TrainingRecipe, accuracy, train
@@ -32,13 +33,14 @@ def finish(
     recipe: TrainingRecipe,
     loss: Loss,
     seed: int,
+    floor: float = 0.0,
 ) -> Metrics:
     """`fit` for one of the library's classifiers, whose weights it writes."""
 
     def store() -> None:
         save_classifier(work.folder / WEIGHTS, model, description)
 
-    return fit(work, model, source, test, recipe, loss, seed, store)
+    return fit(work, model, source, test, recipe, loss, seed, store, floor)
 
 
 def fit(
@@ -50,10 +52,13 @@ def fit(
     loss: Loss,
     seed: int,
     store: Callable[[], None],
+    floor: float = 0.0,
 ) -> Metrics:
     """Train ``model`` on ``source``, have it stored, and return accuracies and losses.
 
     ``test_accuracy`` is that of the last epoch; ``best_test_accuracy`` is selected on the test set.
+    Raises `BenchmarkError` when the first is below ``floor``; the training is kept, so that the
+    same again fails at once.
     """
     checkpoint = work.folder / "training.pt"
     history = train(
@@ -68,10 +73,15 @@ def fit(
         progress=work.title,
         precision=work.machine.precision,
     )
-    store()
-    checkpoint.unlink(missing_ok=True)
     assert history.last_accuracy is not None
     assert history.best_accuracy is not None
+    if history.last_accuracy < floor:
+        raise BenchmarkError(
+            f"{work.title}: test accuracy {history.last_accuracy:.1%} is below the recipe's floor "
+            f"{floor:.1%}"
+        )
+    store()
+    checkpoint.unlink(missing_ok=True)
     return {
         "test_accuracy": history.last_accuracy,
         "best_test_accuracy": history.best_accuracy,

@@ -10,13 +10,13 @@ from typing import Literal
 import msgspec
 
 from benchmarks.cells import Cell
-from benchmarks.datasets import load
 from benchmarks.errors import UsageError
 from benchmarks.kinds import Metrics
 from benchmarks.kinds.outcome import evaluations, fit, splits
 from benchmarks.models import WEIGHTS, as_teacher, load_classifier
 from benchmarks.pruned_models import PrunedClassifier, example_of, save_pruned
 from benchmarks.pruning import Layers, prune
+from benchmarks.real_images import real_images
 from benchmarks.synthetic import synthetic_source
 from benchmarks.training import (
     TrainingRecipe,
@@ -66,7 +66,7 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     if not recipe.batches:
         raise UsageError(f"{work.title}: fine-tuning needs synthetic images, the recipe names none")
     source = synthetic_source(work, recipe.batches, recipe.images).to(device)
-    _, test = splits(load(recipe.dataset, root=work.data.root, image_size=recipe.image_size), work)
+    _, test = splits(real_images(work, recipe.dataset, recipe.image_size), work)
     pruned = prune(model, example_of(classifier), recipe.ratio, recipe.layers)
     work.log.info("filters left: %s", pruned.filters)
     before = {

@@ -11,10 +11,10 @@ from dataclasses import replace
 import msgspec
 
 from benchmarks.cells import Cell
-from benchmarks.datasets import load
 from benchmarks.kinds import Metrics
 from benchmarks.kinds.outcome import evaluations, finish, splits
 from benchmarks.models import Classifier
+from benchmarks.real_images import real_images
 from benchmarks.synthetic import synthetic_meta, synthetic_source
 from benchmarks.training import TrainingRecipe, accuracy, cross_entropy_loss
 from benchmarks.training.recipe import updates_per_epoch
@@ -42,7 +42,7 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     """Train on the synthetic images, test on both real splits. ``train_accuracy`` is the number."""
     meta = synthetic_meta(work)
     source = synthetic_source(work, recipe.batches, recipe.images).to(work.machine.torch_device())
-    dataset = load(recipe.dataset, root=work.data.root, image_size=recipe.image_size)
+    dataset = real_images(work, recipe.dataset, recipe.image_size)
     train, test = (replace(s, mean=source.mean, std=source.std) for s in splits(dataset, work))
     description = Classifier(
         recipe.arch,

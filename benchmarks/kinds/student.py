@@ -8,11 +8,11 @@ appendix that is not public.
 import msgspec
 
 from benchmarks.cells import Cell
-from benchmarks.datasets import load
 from benchmarks.kinds import Metrics
 from benchmarks.kinds.outcome import evaluations, finish, splits
 from benchmarks.models import WEIGHTS, as_teacher, load_classifier
 from benchmarks.protocol import StudentPixels
+from benchmarks.real_images import real_images
 from benchmarks.synthetic import synthetic_source
 from benchmarks.training import TrainingRecipe, distillation_loss
 from benchmarks.training.recipe import updates_per_epoch
@@ -49,7 +49,7 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     teacher = as_teacher(teacher_model, teacher_description, device)
     source = synthetic_source(work, recipe.batches, recipe.images, pixels=recipe.student_pixels)
     source = source.to(device)
-    _, test = splits(load(recipe.dataset, root=work.data.root, image_size=recipe.image_size), work)
+    _, test = splits(real_images(work, recipe.dataset, recipe.image_size), work)
     description = msgspec.structs.replace(teacher_description, arch=recipe.arch, width=recipe.width)
     if "initial" in work.inputs:
         model, _ = load_classifier(work.inputs["initial"] / WEIGHTS)

@@ -10,11 +10,12 @@ from torch import Tensor
 from baselines.wgan_gp import Draw, WassersteinGAN, WassersteinSettings
 from benchmarks.cells import Cell
 from benchmarks.checkpoint import Checkpoint
-from benchmarks.datasets import Dataset, load
+from benchmarks.datasets import Dataset
 from benchmarks.kinds import Metrics
 from benchmarks.kinds.synthesis import GRID, folder_of_images
 from benchmarks.losses import FILE as LOSSES
 from benchmarks.losses import final_losses, save_losses
+from benchmarks.real_images import real_images
 from benchmarks.recipes import checked_settings
 from benchmarks.sheets import PLACES, save_sheet
 from benchmarks.work import Machine, Work
@@ -48,12 +49,7 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     """
     settings = _settings(recipe.settings)
     device = work.machine.torch_device()
-    dataset = load(
-        recipe.dataset,
-        root=work.data.root,
-        image_size=recipe.image_size,
-        download=work.data.download,
-    )
+    dataset = real_images(work, recipe.dataset, recipe.image_size)
     gan = WassersteinGAN(settings, recipe.image_size, device)
     checkpoint = Checkpoint(work.folder / "training.pt")
     with bar(settings.iterations, work.title) as progress:

@@ -53,7 +53,7 @@ def train(
     the last one. ``checkpoint`` is a file that belongs to this run alone: a run that finds it goes
     on from there. It is written after an epoch when ``checkpoint_seconds`` have passed since the
     last time, and after the last epoch; the caller removes it once the weights are stored.
-    ``progress`` heads the bar on stderr. "tf32" and "bf16" are for GPUs; a CPU computes in fp32.
+    ``progress`` heads the bar on stderr. "tf32" and "bf16" are for GPUs.
 
     Raises `BenchmarkError` when a loss or a weight becomes NaN or infinite, naming epoch and
     update, and `UsageError` when the images don't suit the recipe.

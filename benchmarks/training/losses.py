@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from naturalinversion.priors import distillation
+
 Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 
@@ -40,9 +42,8 @@ def distillation_loss(
 
     def loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         with torch.no_grad():
-            target = functional.log_softmax(teacher(images).float() / temperature, dim=1)
-        log_student = functional.log_softmax(model(images).float() / temperature, dim=1)
-        divergence = functional.kl_div(log_student, target, reduction="batchmean", log_target=True)
+            target = teacher(images).float()
+        divergence = distillation(model(images).float(), target, temperature)
         return divergence if factor == 1.0 else divergence * factor
 
     return loss

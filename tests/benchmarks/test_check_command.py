@@ -12,8 +12,10 @@ import torch
 
 from benchmarks.cells import Cell, closure
 from benchmarks.cli import main
+from benchmarks.commands.check import RUNS, Check
 from benchmarks.expansion import expand
 from benchmarks.recipes import Book
+from benchmarks.source import source_digest
 from benchmarks.specs import read_table
 from reports import records as store
 from reports.records import Cost, Provenance, Record
@@ -211,7 +213,7 @@ def test_some_rows_are_accepted_and_checked_alone(accepted: Place, ask: Ask) -> 
     (path,) = accepted.accepted.glob("*.csv")
     before = path.read_text().splitlines()
     write_records(accepted.runs, range(SEEDS), shift=0.05)
-    three = ("--seeds", str(SEEDS), "--json")
+    three = ("--first-seed", "0", "--seeds", str(SEEDS), "--json")
     code, said, _ = ask(accepted, "check", *three, "--rows", "ni")
     assert code == 1
     assert {one["row"] for one in json.loads(said)["differences"]} == {"ni"}
@@ -225,3 +227,35 @@ def test_some_rows_are_accepted_and_checked_alone(accepted: Place, ask: Ask) -> 
     assert code == 1
     failed = [one for one in json.loads(said)["differences"] if one["fails"]]
     assert {(one["row"], one["column"]) for one in failed} == {("di", "student")}
+
+
+def test_numbers_of_recipes_set_by_hand_are_neither_accepted_nor_checked(
+    ask: Ask, accepted: Place
+) -> None:
+    for command in (("accept", "--seeds", str(SEEDS)), ("check",)):
+        code, _, err = ask(accepted, *command, "--set", "ni.settings.iterations=1")
+        assert (code, len(err)) == (2, 1)
+        assert "not with --set or --weights" in err[0]
+
+
+def test_a_check_that_would_compare_nothing_is_no_pass(ask: Ask, accepted: Place) -> None:
+    (path,) = accepted.accepted.glob("*.csv")
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if not line.startswith("ni,")))
+    write_records(accepted.runs, range(SEEDS))
+    code, out, err = ask(accepted, "check", "--rows", "ni", "--seeds", str(SEEDS))
+    assert (code, out) == (3, "")
+    assert "no accepted numbers of ni" in err[-1]
+
+
+def test_cells_of_other_code_are_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default a check has a folder for every state of the code, and seeds of its own."""
+    digests = []
+    for source in (b"one", b"other", b"one"):
+        monkeypatch.setattr(Path, "read_bytes", lambda path, source=source: source)
+        digests.append(source_digest())
+    assert digests[0] == digests[2] != digests[1]
+    asked = Check()
+    assert asked.where.runs_dir == RUNS
+    assert asked._of_this_code().runs_dir == RUNS / digests[2]
+    assert min(asked.what.seed_list()) > 18

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from benchmarks.cli import main
-from benchmarks.models import Classifier, save_classifier
+from benchmarks.models import Classifier, load_classifier, save_classifier
 from naturalinversion.images import SyntheticDataset
 from reports.records import load_all
 
@@ -299,7 +299,11 @@ def test_weights_of_another_architecture_are_one_line(weights: Path, tmp_path: P
         ({"method": "adi", "set": "adi.settings.iterations=2"}, 2, "needs a student"),
         ({"images": "0"}, 2, "--images 0"),
         ({"batch_size": "1"}, 2, "two images"),
-        ({"seed": "-1"}, 2, "seed"),
+        ({"seed": "-1"}, 2, "--seed -1: 0 or more"),
+        ({"image_size": "-1"}, 2, "--image-size -1: 1 or more"),
+        ({"width": "nan"}, 2, "--width nan: above zero"),
+        ({"set": "di.settings.rate=-1"}, 2, "rate is -1: 0 or more"),
+        ({"set": "di.settings.jitter=-1"}, 2, "jitter is -1: 0 or more"),
         ({"model": "contract_methods:small"}, 2, "--arch with --weights, or --model"),
     ],
 )
@@ -325,14 +329,42 @@ def test_a_model_without_batch_norm_is_one_line(
         "    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 4))\n"
         "def text():\n"
         "    return 'no module'\n"
+        "def broken():\n"
+        "    raise KeyError('conv1')\n"
     )
     monkeypatch.chdir(tmp_path)
-    for factory, says in (("plain", "no BatchNorm2d"), ("text", "returned str, no module")):
+    for factory, says in (
+        ("plain", "no BatchNorm2d"),
+        ("text", "returned str, no module"),
+        ("broken", "KeyError: 'conv1'"),
+    ):
         name = f"my_model_without_norm:{factory}"
         command = invert(tmp_path, tmp_path / "out", model=name, arch="", weights="")
         code, _, err = here(capfd, *command)
         assert code == 2
         assert says in one_line(err)
+
+
+def test_the_student_of_a_joint_method_is_kept_and_not_trained_twice(
+    weights: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    small = ["epochs=1", "steps=2", "batch_size=8", "latent=8", "generator_width=0.125"]
+    command = invert(weights, tmp_path / "out", method="dafl", set="", student="resnet18")
+    for setting in small:
+        command += ["--set", f"dafl.settings.{setting}"]
+    code, _, err = here(capfd, *command)
+    assert code == 0
+    path = tmp_path / "out" / "student.safetensors"
+    assert f"the student that grew with the generator: {path}" in err
+    student, description = load_classifier(path)
+    assert (description.arch, description.num_classes) == ("resnet18", 4)
+    assert int(student.get_buffer("bn1.num_batches_tracked")) == 2
+    assert not list((tmp_path / "out").glob("*.pt"))
+    monkeypatch.setattr("baselines.dafl.DAFL.step", lambda *given: pytest.fail("trained again"))
+    assert here(capfd, *command)[0] == 0
 
 
 # One tiny table, end to end.

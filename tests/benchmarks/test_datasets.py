@@ -112,6 +112,17 @@ def test_cifar_tree(make_tree: Tree) -> None:
     assert load("cifar10", root=root, image_size=16).train.images.shape[-1] == 16
 
 
+def test_half_a_data_set_is_said_once(make_tree: Tree, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = make_tree("cifar10", classes=10)
+    for _ in range(2):
+        load("cifar10", root=folder.parent)
+    said = capfd.readouterr().err.splitlines()
+    assert said == [
+        f"{folder}/train holds 40 of 50,000 images",
+        f"{folder}/test holds 20 of 10,000 images",
+    ]
+
+
 def test_numbered_class_folders_keep_their_numbers(make_tree: Tree) -> None:
     root = make_tree("cifar100", classes=100, names="{}").parent
     dataset = load("cifar100", root=root)

@@ -142,3 +142,14 @@ def test_a_choice_that_makes_no_sense_is_one_line() -> None:
 def test_a_baseline_that_is_named_among_methods_stands_there_once() -> None:
     found = expand(read_table("table1"), Book("demo", "cifar10"), [0], methods=["di", "real"])
     assert [row.id for view in found.views for row in view.rows] == ["di", "wgan_gp", "real"]
+
+
+@pytest.mark.parametrize(("table", "row"), [("table1", "real"), ("table4", "real")])
+def test_a_reference_can_stand_alone(table: str, row: str) -> None:
+    found = expanded(table, rows=[row])
+    assert [r.id for view in found.views for r in view.rows] == [row]
+
+
+def test_methods_that_are_not_ranked_can_be_chosen_too() -> None:
+    columns = expanded("figure4", methods=["dafl", "ni"]).views[0].columns
+    assert [column.id for column in columns] == ["dafl", "ni"]

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.errors import BenchmarkError, UsageError
+from benchmarks.kinds import classifier
 from benchmarks.training import (
     History,
     ImageSource,
@@ -24,6 +25,7 @@ from benchmarks.training import (
     train,
 )
 from benchmarks.training.recipe import images_per_epoch, updates_per_epoch
+from benchmarks.work import DataSource, Machine, Work
 from naturalinversion.numerics import effective_precision, numerics
 from naturalinversion.seeds import seeded
 
@@ -416,3 +418,21 @@ def test_the_usual_memory_layout_is_left_behind() -> None:
     model = make_model()
     run(model)
     assert all(value.is_contiguous() for value in model.state_dict().values())
+
+
+def test_a_teacher_below_the_floor_is_not_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same command fails at once with the same words; a lower floor takes what is there."""
+    work = Work(tmp_path, {}, Machine(), DataSource(tmp_path), "teacher", logging.getLogger("test"))
+    short = TrainingRecipe(epochs=1, updates_per_epoch=2, batch_size=16)
+    recipe = classifier.Recipe("resnet18", "digits", 0.0625, 8, 0, short, floor=0.99)
+    with pytest.raises(BenchmarkError, match="below the recipe's floor 99") as first:
+        classifier.run(work, recipe)
+    monkeypatch.setattr("benchmarks.training.loop._Run.epoch", lambda *given: pytest.fail("again"))
+    with pytest.raises(BenchmarkError) as second:
+        classifier.run(work, recipe)
+    assert str(first.value) == str(second.value)
+    metrics = classifier.run(work, msgspec.structs.replace(recipe, floor=0.0))
+    assert metrics["train_images"] == 1297
+    assert not (tmp_path / "training.pt").exists()

@@ -112,8 +112,8 @@ def test_settings_of_the_text_are_held_against_the_recipe() -> None:
         ([0.9420], "agrees within noise", "n = 1"),
         ([0.9430], "higher", "n = 1"),
         ([0.93, 0.93], "lower", "n = 2"),
-        ([0.92, 0.93, 0.94], "agrees within noise", "95 % interval of our mean of n = 3"),
-        ([0.9301, 0.9300, 0.9302], "lower", "95 % interval"),
+        ([0.92, 0.93, 0.94], "agrees within noise", "95 % of single runs lie by our n = 3"),
+        ([0.9301, 0.9300, 0.9302], "lower", "95 % of single runs"),
     ],
 )
 def test_alike_numbers_are_judged_by_noise(

@@ -1,15 +1,16 @@
 """Statistics of a few seeds claim no more than the seeds carry."""
 
 import math
+import statistics
 
 import pytest
 from scipy import stats
 
 from reports.statistics import (
     Contest,
-    bootstrap_interval,
     compare_by_seed,
     correct_for_many,
+    interval_of_mean,
     judge,
     summarise,
 )
@@ -35,12 +36,14 @@ def test_no_sd_from_one_and_no_interval_from_two() -> None:
         summarise([])
 
 
-def test_the_interval_repeats_and_holds_the_mean() -> None:
+def test_the_interval_is_students() -> None:
+    """Three degrees of freedom: 3.182 standard errors to both sides."""
     values = [0.90, 0.91, 0.95, 0.93]
-    low, high = bootstrap_interval(values) or (0.0, 0.0)
-    assert (low, high) == bootstrap_interval(values)
-    assert min(values) <= low < sum(values) / 4 < high <= max(values)
-    assert bootstrap_interval([0.5, 0.5, 0.5]) == (0.5, 0.5)
+    low, high = interval_of_mean(values) or (0.0, 0.0)
+    error = statistics.stdev(values) / 2
+    assert low == pytest.approx(0.9225 - 3.182446 * error)
+    assert high == pytest.approx(0.9225 + 3.182446 * error)
+    assert interval_of_mean([0.5, 0.5, 0.5]) == (0.5, 0.5)
 
 
 def test_comparison_uses_the_seeds_both_have() -> None:
