@@ -1,5 +1,6 @@
 """Small teachers for the whole suite; one thread, so that timings and sums repeat."""
 
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -17,11 +18,13 @@ def _one_thread() -> None:
 
 @pytest.fixture(autouse=True)
 def _switches() -> Iterator[None]:
-    """What a run sets up in torch for its process is put back."""
+    """What a run sets up in torch for its process is put back, and a command's signal."""
+    handler = signal.getsignal(signal.SIGTERM)
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     before = cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32
     yield
+    signal.signal(signal.SIGTERM, handler)
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(deterministic)
     cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = before

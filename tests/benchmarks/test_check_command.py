@@ -2,13 +2,11 @@
 
 import json
 import shutil
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import pytest
-import torch
 
 from benchmarks.cells import Cell, closure
 from benchmarks.cli import main
@@ -21,15 +19,6 @@ from reports import records as store
 from reports.records import Cost, Provenance, Record
 
 SEEDS = 3
-
-
-@pytest.fixture(autouse=True)
-def _as_it_was() -> Iterator[None]:
-    """Commands called in this process set signals and torch's switches."""
-    handler, threads = signal.getsignal(signal.SIGTERM), torch.get_num_threads()
-    yield
-    signal.signal(signal.SIGTERM, handler)
-    torch.set_num_threads(threads)
 
 
 def write_records(runs: Path, seeds: range, shift: float = 0.0, device: str = "cpu") -> None:

@@ -1,0 +1,59 @@
+"""The command line in tests: as a process of its own, or in this one."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cli import main
+
+ROOT = Path(__file__).parents[2]
+ONE = ["--threads", "1", "--device", "cpu", "--workers", "1"]
+TINY = [
+    "--rows=resnet34-resnet18",
+    "--set=protocol.network.width=0.125",
+    "--set=protocol.classifier_floor=0",
+    *(f"--set=protocol.{who}.epochs=1" for who in ("classifier", "student")),
+    *(f"--set=protocol.{who}.updates_per_epoch=2" for who in ("classifier", "student")),
+    *(f"--set={name}.batch_size=20" for name in ("di", "adi", "dafl")),
+    *(f"--set={name}.settings.iterations=3" for name in ("di", "adi")),
+    "--set=di.batches=2",
+    "--set=adi.batches=3",
+    "--set=adi.rounds.start_batches=1",
+    "--set=adi.rounds.rounds=2",
+    "--set=adi.rounds.student.epochs=1",
+    "--set=adi.rounds.student.updates_per_epoch=2",
+    "--set=dafl.batches=2",
+    "--set=dafl.settings.epochs=2",
+    "--set=dafl.settings.steps=2",
+    "--set=dafl.settings.batch_size=16",
+    "--set=dafl.settings.latent=8",
+]
+
+
+def shell(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """``python -m benchmarks …`` from another folder, as a process of its own."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
+    environment.pop("NATURALINVERSION_DATA", None)
+    command = [sys.executable, "-m", "benchmarks", *arguments]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+
+
+def here(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """The same in this process: exit code, stdout, stderr."""
+    capfd.readouterr()
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    captured = capfd.readouterr()
+    assert isinstance(caught.value.code, int)
+    return caught.value.code, captured.out, captured.err
+
+
+def one_line(text: str) -> str:
+    """The only line of ``text``, an error."""
+    lines = text.splitlines()
+    assert len(lines) == 1, text
+    assert lines[0].startswith("error: ")
+    return lines[0]

@@ -1,0 +1,157 @@
+"""One tiny table from the command line, end to end."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reports.records import load_all
+from tests.benchmarks.command_line import ONE, TINY, here, shell
+
+METHODS = ["--methods", "di", "dafl", "adi"]
+CELLS = 2 + 2 + 2 + 5  # baselines; di; dafl; adi after di's images: 2 students, 2 rounds, the last
+CELLS = 2 + 2 + 2 + 5  # baselines; di; dafl; adi after di's images: 2 students, 2 rounds, the last
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder of the first run, serial, and what it printed."""
+    folder = tmp_path_factory.mktemp("table")
+    done = shell("run", "table5", *METHODS, *ONE, *TINY, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+def artefacts(runs: Path) -> dict[str, dict[str, str]]:
+    return {key: record.artefacts for key, record in load_all(runs).items()}
+
+
+def test_the_table_is_printed_and_written(first: tuple[Path, str]) -> None:
+    folder, printed = first
+    assert "| Digits" in printed
+    for title in ("DI", "DAFL", "ADI", "ResNet-34", "91.43"):
+        assert title in printed, "measured beside published"
+    names = {path.name for path in (folder / "reports" / "out").iterdir()}
+    assert names == {*(f"table5-demo-digits.{e}" for e in ("md", "csv", "tex")), "report.html"}
+    assert (folder / "reports" / "out" / "table5-demo-digits.md").read_text().strip() in printed
+
+
+def test_every_cell_has_its_record_and_the_images_asked_for(first: tuple[Path, str]) -> None:
+    records = load_all(first[0] / "runs")
+    assert len(records) == CELLS
+    images = {
+        r.label.removeprefix("digits-resnet34-"): r.metrics["images"]
+        for r in records.values()
+        if r.kind == "synthesis"
+    }
+    assert images == {
+        "di-s0": 40,
+        "dafl-resnet18-s0": 40,
+        "adi-resnet18-round1-s0": 20,
+        "adi-resnet18-round2-s0": 20,
+    }
+    for record in records.values():
+        assert record.cost.seconds > 0
+        assert record.provenance.threads == 1
+        assert set(record.inputs.values()) <= set(records)
+
+
+def test_the_rounds_of_adi_train_one_student_on_and_on(first: tuple[Path, str]) -> None:
+    by_label = {r.label: r for r in load_all(first[0] / "runs").values()}
+    prefix = "digits-resnet34-adi-resnet18"
+    one, two = (by_label[f"{prefix}-round{n}-s0"] for n in (1, 2))
+    students = [
+        r for r in load_all(first[0] / "runs").values() if r.kind == "student" and prefix in r.label
+    ]
+    seen = sorted(int(str(r.metrics["synthetic_images"])) for r in students)
+    assert seen == [20, 40, 60]
+    assert {one.kind, two.kind} <= {"synthesis", "student"}
+    assert sum("initial" in r.inputs for r in students) == 1
+
+
+def test_the_same_command_again_makes_nothing(
+    first: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder, printed = first
+    monkeypatch.chdir(folder)
+    files = [p for p in (folder / "runs").glob("*/*/**/*") if p.is_file() and p.name != ".lock"]
+    before = {path: path.stat().st_mtime_ns for path in files}
+    assert len(before) > 4 * CELLS
+    code, out, err = here(capfd, "run", "table5", *METHODS, *ONE, *TINY)
+    assert (code, out) == (0, printed)
+    assert f"{CELLS} of {CELLS} cells are done already" in err
+    assert {path: path.stat().st_mtime_ns for path in files} == before
+
+
+def test_report_writes_the_same_bytes_without_running(
+    first: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder, printed = first
+    monkeypatch.chdir(folder)
+    out_dir = folder / "reports" / "out"
+    before = {path.name: path.read_bytes() for path in out_dir.iterdir()}
+    code, out, _ = here(capfd, "report", "--out-dir", "again")
+    assert (code, out) == (0, printed)
+    assert {path.name: path.read_bytes() for path in (folder / "again").iterdir()} == before
+
+
+def test_status_and_plan_know_what_is_done(
+    first: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(first[0])
+    assert here(capfd, "status", "table5", *METHODS, *TINY)[:2] == (0, f"{CELLS} done\n")
+    code, out, _ = here(capfd, "status", "table5", *METHODS, *TINY, "--json")
+    assert {cell["state"] for cell in json.loads(out)} == {"done"}
+    code, out, _ = here(capfd, "plan", "table5", *METHODS, *TINY, *ONE)
+    assert code == 0
+    assert f"{CELLS} cells, {CELLS} done, 0 to do" in out
+    _, out, _ = here(capfd, "status", "table5", *METHODS, *TINY, "--seeds", "2")
+    assert out.endswith(f"{CELLS} done, {CELLS} to do\n")
+
+
+@pytest.fixture(scope="module")
+def parallel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same table by two workers, elsewhere."""
+    folder = tmp_path_factory.mktemp("parallel")
+    arguments = [a if a != "1" or ONE[i - 1] != "--workers" else "2" for i, a in enumerate(ONE)]
+    done = shell("run", "table5", *METHODS, *arguments, *TINY, "--json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert (summary["made"], summary["found"], summary["failed"]) == (CELLS, 0, {})
+    return folder
+
+
+def test_two_workers_make_the_same_bytes_as_one(first: tuple[Path, str], parallel: Path) -> None:
+    serial, both = artefacts(first[0] / "runs"), artefacts(parallel / "runs")
+    names = {name for found in serial.values() for name in found}
+    assert {"weights.safetensors", "grid.png", "images/batch-00000.safetensors"} <= names
+    assert both == serial
+    tables = [f / "reports" / "out" / "table5-demo-digits.csv" for f in (first[0], parallel)]
+    accuracies = [[r.metrics for r in load_all(f / "runs").values()] for f in (first[0], parallel)]
+    assert accuracies[0] == accuracies[1]
+    assert all(table.is_file() for table in tables)
+
+
+@pytest.mark.parametrize(
+    ("method", "label"),
+    [("di", "di-s0"), ("dafl", "dafl-resnet18-s0"), ("adi", "adi-resnet18-round2-s0")],
+)
+def test_a_synthesis_cut_short_goes_on_to_the_same_bytes(
+    method: str,
+    label: str,
+    first: tuple[Path, str],
+    parallel: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """As a kill leaves it: no record, the last shard missing; for every kind of method."""
+    monkeypatch.chdir(parallel)
+    (folder,) = Path("runs/synthesis").glob(f"digits-resnet34-{label}-*")
+    (folder / "record.json").unlink()
+    sorted((folder / "images").glob("*.safetensors"))[-1].unlink()
+    code, _, err = here(capfd, "run", "table5", "--methods", method, *ONE, *TINY)
+    assert code == 0, err
+    assert err.count("] synthesis ") == 1
+    again, whole = (load_all(where / "runs") for where in (parallel, first[0]))
+    (key,) = [key for key, record in whole.items() if folder.name.endswith(record.key)]
+    assert again[key].artefacts == whole[key].artefacts
