@@ -6,6 +6,7 @@ page is made of. A number that is not finite is refused at the door, so no table
 
 from __future__ import annotations
 
+import glob
 import math
 import os
 import secrets
@@ -138,15 +139,24 @@ def read_struct(path: Path, struct: type[StructT], schema: int) -> StructT:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write ``path`` so that a reader sees the old file or the whole new one, never a part."""
+    """Write ``path`` so that a reader sees the old file or the whole new one, never a part.
+
+    What a killed writer of the same file left behind is removed.
+    """
     # Not tempfile: its files are private to the user, and runs folders are shared.
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
+        for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+            left.unlink(missing_ok=True)
         with draft.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(draft, path)
+        try:
+            os.replace(draft, path)
+        except FileNotFoundError:  # another writer of this file, at this moment, took it for left
+            if not path.exists():
+                raise
     except OSError as error:
         raise RecordError(f"{path}: cannot be written ({error.strerror})") from None
     finally:

@@ -179,3 +179,13 @@ def test_the_data_set_is_the_published_one_whatever_its_spelling(new_view: MakeV
     cells = {"DI": ViewCell(["k"], 1.0)}
     assert new_view(cells, dataset="cifar10").on_published_data
     assert not new_view(cells, dataset="cifar100").on_published_data
+
+
+def test_what_a_killed_writer_left_goes_with_the_next(tmp_path: Path) -> None:
+    for name in (".report.html.0f37cf0d.tmp", ".other.html.0f37cf0d.tmp"):
+        (tmp_path / name).write_bytes(b"half")
+    records.write_atomically(tmp_path / "report.html", b"whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".other.html.0f37cf0d.tmp",
+        "report.html",
+    ]
