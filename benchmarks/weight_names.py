@@ -13,6 +13,8 @@ OTHERS = (
     (r"\.shortcut\.", ".downsample."),
     (r"^(linear|classifier|head)\.", "fc."),
     (r"^(linear|fc|head|classifier\.1)\.", "classifier."),
+    (r"^classifier\.0\.", "classifier.1."),  # VGG with dropout after its hidden layers
+    (r"^classifier\.3\.", "classifier.4."),
 )
 SHOWN = 3  # names of each kind in a message
 

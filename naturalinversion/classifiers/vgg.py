@@ -1,7 +1,9 @@
 """VGG-11 and -16 with batch norm (Simonyan and Zisserman, 2014), for images of 16 or 32 pixels.
 
 Five poolings bring 32 pixels to 1; the last one rounds up, so that 16 pixels end at 1 as well.
-Module names are torchvision's.
+The head and the initialisation are those of the network that NaturalInversion publishes: dropout
+before each hidden linear layer, convolutions from N(0, 2 / (k^2 C_out)), biases at zero. Names of
+parameters are that network's; torchvision's load through `benchmarks.weight_names`.
 """
 
 from torch import Tensor, nn
@@ -34,18 +36,26 @@ class VGG(nn.Module):
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         dropout = 0.5 * min(1.0, width)  # half of 64 features is too few to learn from
         self.classifier = nn.Sequential(
-            nn.Linear(inputs, inputs),
-            nn.ReLU(inplace=True),
             nn.Dropout(dropout),
             nn.Linear(inputs, inputs),
             nn.ReLU(inplace=True),
             nn.Dropout(dropout),
+            nn.Linear(inputs, inputs),
+            nn.ReLU(inplace=True),
             nn.Linear(inputs, num_classes),
         )
+        self.apply(_initialise)
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.classifier(self.avgpool(self.features(x)).flatten(1))
         return logits
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        assert module.bias is not None
+        nn.init.zeros_(module.bias)
 
 
 def vgg11(num_classes: int, width: float = 1.0) -> VGG:

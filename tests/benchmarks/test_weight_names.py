@@ -39,6 +39,7 @@ def published(arch: str, renames: Renames, seed: int = 0) -> dict[str, torch.Ten
         ("mobilenetv2", {r"^classifier\.": "linear."}),
         ("mobilenetv2", {r"^classifier\.": "classifier.1."}),
         ("vgg11", {"^": "model."}),
+        ("vgg16", {r"^classifier\.1\.": "classifier.0.", r"^classifier\.4\.": "classifier.3."}),
     ],
 )
 def test_names_of_others_are_understood(arch: str, renames: Renames) -> None:

@@ -69,6 +69,35 @@ def test_classifiers_have_the_published_size(arch: str, millions: float) -> None
     assert round(parameters(build(arch, 10)) / 1e6, 1) == millions
 
 
+@pytest.mark.parametrize(
+    ("arch", "classes", "count"),
+    [
+        ("vgg11", 10, 9_756_426),
+        ("vgg11", 100, 9_802_596),
+        ("vgg16", 10, 15_253_578),
+        ("vgg16", 100, 15_299_748),
+        ("mobilenetv2", 10, 2_236_682),
+        ("mobilenetv2", 100, 2_351_972),
+    ],
+)
+def test_parameters_of_vgg_and_mobilenet(arch: str, classes: int, count: int) -> None:
+    assert parameters(build(arch, classes)) == count
+
+
+def test_vgg_starts_and_drops_out_as_published() -> None:
+    """Dropout before each hidden linear layer, convolutions from N(0, 2 / (k^2 C_out))."""
+    with seeded(0):
+        network = build("vgg11", 10)
+    kinds = [type(layer).__name__ for layer in network.classifier]
+    assert kinds == ["Dropout", "Linear", "ReLU", "Dropout", "Linear", "ReLU", "Linear"]
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d) and layer.weight.numel() > 100_000:
+            expected = (2 / (9 * layer.out_channels)) ** 0.5
+            assert layer.weight.std().item() == pytest.approx(expected, rel=0.01)
+            assert layer.bias is not None
+            assert not layer.bias.any()
+
+
 @pytest.mark.parametrize("size", [16, 32])
 @pytest.mark.parametrize("arch", ["resnet18", "vgg11", "vgg16", "mobilenetv2"])
 def test_classifiers_take_both_image_sizes(arch: str, size: int) -> None:
