@@ -106,7 +106,7 @@ imports: setup  ## which package may import which
 	$(BIN)/lint-imports
 
 BENCH := $(BIN)/python -m pytest -o addopts= -q -p no:timeout --import-mode=importlib benchmarks/perf \
-	--benchmark-only --benchmark-timer=benchmarks.perf.relative.clock \
+	--benchmark-only --benchmark-timer=benchmarks.perf.ratio_clock.clock \
 	--benchmark-columns=median,min,max,rounds --benchmark-sort=name
 RATIOS := benchmarks/perf/results/cpu.json
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from baselines.generator import UnconditionalGenerator
-from baselines.joint import Game, JointSynthesizer
+from baselines.joint_training import Game, JointSynthesizer
+from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion import priors
 
 

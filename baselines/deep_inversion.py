@@ -15,14 +15,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from naturalinversion.inversion_method import InversionMethod
-from naturalinversion.jitter import Move
+from naturalinversion.inversion.cuda_graph import replays
+from naturalinversion.inversion.jitter import Move
+from naturalinversion.inversion.method import InversionMethod
 from naturalinversion.progress import Progress
-from naturalinversion.replay import replays
 from naturalinversion.seeds import derive, generator
-from naturalinversion.settings import at_least
 from naturalinversion.synthesis import Batch, StudentUse, Training
-from naturalinversion.teacher import Teacher
+from naturalinversion.teacher.teacher import Teacher
+from naturalinversion.validation import at_least
 
 
 class Pixels:

@@ -10,7 +10,7 @@ dataset.export("folder", "denormalize")
 from naturalinversion.images import SyntheticDataset
 from naturalinversion.natural_inversion import AdaptiveNaturalInversion, NaturalInversion
 from naturalinversion.synthesis import Batch, Synthesizer, Training, synthesize
-from naturalinversion.teacher import Teacher
+from naturalinversion.teacher.teacher import Teacher
 
 __all__ = [
     "AdaptiveNaturalInversion",

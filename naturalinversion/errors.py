@@ -29,3 +29,21 @@ class DivergedError(NaturalInversionError):
 
 class StoreError(NaturalInversionError):
     """A folder of synthetic images is damaged or belongs to another run."""
+
+
+class BenchmarkError(Exception):
+    """A cell failed or a number regressed; the message is one line."""
+
+    exit_code = 1
+
+
+class UsageError(BenchmarkError):
+    """A flag, a recipe or a table asks for something that does not exist."""
+
+    exit_code = 2
+
+
+class MissingError(BenchmarkError):
+    """A file the command needs is not there; the message says where it was looked for."""
+
+    exit_code = 3

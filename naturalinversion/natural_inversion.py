@@ -18,17 +18,17 @@ import torch
 from torch import Tensor, nn
 
 from naturalinversion.errors import SettingError
-from naturalinversion.generated_images import GeneratedImages
-from naturalinversion.generators import ConditionalGenerator
-from naturalinversion.inversion import Keep
-from naturalinversion.inversion_method import InversionMethod
-from naturalinversion.numerics import numerics
+from naturalinversion.generator.conditional_generator import ConditionalGenerator
+from naturalinversion.generator.generated_images import GeneratedImages
+from naturalinversion.generator.pyramid import FeatureTransferPyramid, Head
+from naturalinversion.inversion.invert import Keep
+from naturalinversion.inversion.method import InversionMethod
+from naturalinversion.precision import numerics
 from naturalinversion.progress import Progress
-from naturalinversion.pyramid import FeatureTransferPyramid, Head
 from naturalinversion.seeds import derive, generator, seeded
-from naturalinversion.settings import above_zero, at_least
 from naturalinversion.synthesis import Batch, StudentUse, Training, balanced_labels
-from naturalinversion.teacher import Teacher
+from naturalinversion.teacher.teacher import Teacher
+from naturalinversion.validation import above_zero, at_least
 
 SharedLatents = Literal["every step", "once"]
 BareHead = Literal["auto", "conv_tanh", "tanh", "none"]

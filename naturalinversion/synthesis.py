@@ -25,7 +25,7 @@ from naturalinversion.images import (
 )
 from naturalinversion.progress import Progress, silent
 from naturalinversion.seeds import derive, generator
-from naturalinversion.teacher import Teacher
+from naturalinversion.teacher.teacher import Teacher
 
 ATTEMPTS = 3  # seeds for a batch whose loss or images are not finite
 

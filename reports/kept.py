@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from reports.records import FILE_NAME, Record, RecordError, folder_of, load_all
-from reports.views import View, read
+from reports.tables.layout import View, read
 
 RUNS, REPORT = "runs", "report"
 LARGEST = 2_000_000  # bytes of a file that may be kept

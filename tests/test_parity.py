@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from baselines.deep_inversion import Pixels
 from naturalinversion import Teacher, priors
 from naturalinversion.classifiers import build
-from naturalinversion.generated_images import GeneratedImages
-from naturalinversion.generators import ConditionalGenerator
-from naturalinversion.inversion import Inversion, invert
-from naturalinversion.jitter import Draws, Shift
-from naturalinversion.objective import Objective, Weights
-from naturalinversion.pyramid import FeatureTransferPyramid
+from naturalinversion.generator.conditional_generator import ConditionalGenerator
+from naturalinversion.generator.generated_images import GeneratedImages
+from naturalinversion.generator.pyramid import FeatureTransferPyramid
+from naturalinversion.inversion.invert import Inversion, invert
+from naturalinversion.inversion.jitter import Draws, Shift
+from naturalinversion.inversion.objective import Objective, Weights
 
 TRACE = json.loads((Path(__file__).parent / "golden" / "parity.json").read_text())
 LABELS = torch.arange(16) % 10

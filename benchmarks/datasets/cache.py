@@ -15,7 +15,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from benchmarks.datasets.types import ImageSet, fingerprint
+from benchmarks.datasets.dataset import ImageSet, fingerprint
 
 log = logging.getLogger(__name__)
 

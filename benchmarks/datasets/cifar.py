@@ -22,11 +22,11 @@ from torchvision.datasets.utils import check_integrity
 from tqdm import tqdm
 
 from benchmarks.datasets.cache import cached
+from benchmarks.datasets.dataset import Dataset, ImageSet, assemble
+from benchmarks.datasets.image_folder import SPLITS, decode, scan
 from benchmarks.datasets.resize import resize_set
-from benchmarks.datasets.tree import SPLITS, decode, scan
-from benchmarks.datasets.types import Dataset, ImageSet, assemble
-from benchmarks.errors import MissingError, UsageError
-from naturalinversion.teacher import CIFAR10_MEAN, CIFAR10_STD
+from naturalinversion.errors import MissingError, UsageError
+from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD
 
 log = logging.getLogger(__name__)
 

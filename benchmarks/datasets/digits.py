@@ -9,8 +9,8 @@ import sklearn.datasets
 import torch
 from sklearn.model_selection import train_test_split
 
+from benchmarks.datasets.dataset import Dataset, ImageSet, assemble
 from benchmarks.datasets.resize import resize
-from benchmarks.datasets.types import Dataset, ImageSet, assemble
 
 DEFAULT_SIZE = 32
 TEST_IMAGES = 500

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.datasets.cache import cached
-from benchmarks.datasets.tree import decode, scan
-from benchmarks.datasets.types import Channels, Dataset, assemble
-from benchmarks.errors import MissingError
+from benchmarks.datasets.dataset import Channels, Dataset, assemble
+from benchmarks.datasets.image_folder import decode, scan
+from naturalinversion.errors import MissingError
 
 
 def load_own(folder: Path, image_size: int | None) -> Dataset:

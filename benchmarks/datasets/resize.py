@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
-from benchmarks.datasets.types import ImageSet
+from benchmarks.datasets.dataset import ImageSet
 
 _CHUNK = 4096
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.perf.relative import Comparison
+from benchmarks.perf.ratio_clock import Comparison
 
 LINES: list[tuple[str, str]] = []
 

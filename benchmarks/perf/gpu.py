@@ -17,11 +17,11 @@ import pandas as pd
 import torch
 import tyro
 
-from benchmarks.perf import steps, training
+from benchmarks.engine.context import Machine
+from benchmarks.engine.torch_setup import set_up_torch
+from benchmarks.perf import synthesis_speed, training_speed
 from benchmarks.perf.stopwatch import Stopwatch
-from benchmarks.torch_setup import set_up_torch
-from benchmarks.work import Machine
-from naturalinversion.numerics import Precision
+from naturalinversion.precision import Precision
 
 RESULTS = Path(__file__).parent / "results"
 NO_GPU = 3
@@ -62,21 +62,25 @@ def measure(sizes: Sizes, device: torch.device, say: Callable[[str], None]) -> d
     found["versions"] = {"torch": torch.__version__, "cuda": torch.version.cuda or ""}
     say("matrix products")
     found["matrix_flops_per_second"] = matrix_rate(sizes.matrix, watch)
-    network = steps.Case(sizes.arch, sizes.width, sizes.image, sizes.batch, device)
-    found["flops_per_iteration"] = steps.flops(network)
+    network = synthesis_speed.Case(sizes.arch, sizes.width, sizes.image, sizes.batch, device)
+    found["flops_per_iteration"] = synthesis_speed.flops(network)
     found["iteration"] = {}
     for precision in PRECISIONS[:2]:
         say(f"published step, {precision}")
         name = f"published, {precision}"
-        found["iteration"][name] = steps.published(network, precision, sizes.iterations // 4, watch)
+        found["iteration"][name] = synthesis_speed.published(
+            network, precision, sizes.iterations // 4, watch
+        )
     for precision in PRECISIONS:
         say(f"step, {precision}")
-        found["iteration"][precision] = steps.fast(network, precision, sizes.iterations, watch)
+        found["iteration"][precision] = synthesis_speed.fast(
+            network, precision, sizes.iterations, watch
+        )
     say("agreement")
-    found["agreement"] = steps.agreement(network, sizes.whole)
+    found["agreement"] = synthesis_speed.agreement(network, sizes.whole)
     for precision in PRECISIONS:
         say(f"training, {precision}")
-        found.setdefault("training", {})[precision] = training.speed(
+        found.setdefault("training", {})[precision] = training_speed.speed(
             sizes.student,
             sizes.width,
             sizes.image,

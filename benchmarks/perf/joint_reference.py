@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from baselines.dafl import DAFL
-from baselines.generator import UnconditionalGenerator
-from baselines.joint import JointSynthesizer
+from baselines.joint_training import JointSynthesizer
+from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion import Teacher, priors
 from naturalinversion.seeds import derive, generator, seeded
 

@@ -13,8 +13,8 @@ from typing import Annotated
 import torch
 import tyro
 
-from benchmarks.fidelity import library
-from benchmarks.memory import forget_peak, peak_memory
+from benchmarks.engine.memory import forget_peak, peak_memory
+from benchmarks.evaluation.fidelity import torch_fidelity_api
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,13 @@ class Found:
 
 
 def measure(sizes: Sizes, device: torch.device) -> Found:
-    """Time and memory of `benchmarks.fidelity.library.precision_recall`."""
+    """Time and memory of `benchmarks.evaluation.fidelity.torch_fidelity_api.precision_recall`."""
     torch.manual_seed(0)
     one, other = torch.randn(2, sizes.images, sizes.features, device=device)
     forget_peak(device)
     before = peak_memory(device)
     started, cpu = time.perf_counter(), time.process_time()
-    library.precision_recall(one, other, sizes.neighbours, device)
+    torch_fidelity_api.precision_recall(one, other, sizes.neighbours, device)
     return Found(
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         torch=torch.__version__,

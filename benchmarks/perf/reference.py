@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from baselines.deep_inversion import DeepInversion, Pixels
 from naturalinversion import NaturalInversion, Teacher, priors
-from naturalinversion.generated_images import GeneratedImages
-from naturalinversion.inversion import Inversion
-from naturalinversion.jitter import Draws, Move
-from naturalinversion.objective import Weights
+from naturalinversion.generator.generated_images import GeneratedImages
+from naturalinversion.inversion.invert import Inversion
+from naturalinversion.inversion.jitter import Draws, Move
+from naturalinversion.inversion.objective import Weights
 
 NOTHING_YET = 1e6  # the published loss to fall below first
 

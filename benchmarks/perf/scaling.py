@@ -20,13 +20,13 @@ import pandas as pd
 import torch
 import tyro
 
-from benchmarks import engine
-from benchmarks.cells import Cell
-from benchmarks.engine import Cluster
+from benchmarks.engine import executor
+from benchmarks.engine.cell import Cell
+from benchmarks.engine.context import DataSource, Machine
+from benchmarks.engine.executor import Cluster
 from benchmarks.perf.networks import teacher
-from benchmarks.pipelines import Pipeline
-from benchmarks.recipes import Book
-from benchmarks.work import DataSource, Machine
+from benchmarks.recipes.resolve import Book
+from benchmarks.tables.pipeline import Pipeline
 
 SETTINGS = (
     "protocol.classifier_floor=0",
@@ -64,7 +64,7 @@ def synthesis(sizes: Sizes, count: int) -> list[Cell]:
 def images_per_second(sizes: Sizes, workers: int, cluster: Cluster | None, runs: Path) -> float:
     """What ``workers`` make in ``runs`` while all of them are at work."""
     cells = synthesis(sizes, workers)  # Ray has a node of its own: a core for each
-    summary = engine.run(cells, runs, Machine("cpu", "fp32", 1), DataSource(), workers, cluster)
+    summary = executor.run(cells, runs, Machine("cpu", "fp32", 1), DataSource(), workers, cluster)
     if summary.failed:
         raise next(iter(summary.failed.values()))
     return rate_while_all_work([written(cell.folder(runs)) for cell in cells]) * 50

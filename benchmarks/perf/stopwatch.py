@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 
-from benchmarks.memory import forget_peak, peak_memory
+from benchmarks.engine.memory import forget_peak, peak_memory
 
 
 class Stopwatch:

@@ -8,7 +8,7 @@ from torch import nn
 from baselines import METHODS
 from benchmarks.perf.joint_reference import reference_training
 from benchmarks.perf.networks import teacher
-from benchmarks.perf.relative import Comparison
+from benchmarks.perf.ratio_clock import Comparison
 from naturalinversion import Training
 from naturalinversion.classifiers import build
 

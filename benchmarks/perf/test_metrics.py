@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.fidelity import library
-from benchmarks.fidelity.extractors import find
-from benchmarks.fidelity.features import extract, real_features
-from benchmarks.perf.relative import Comparison
+from benchmarks.evaluation.fidelity import torch_fidelity_api
+from benchmarks.evaluation.fidelity.extractors import find
+from benchmarks.evaluation.fidelity.features import extract, real_features
+from benchmarks.perf.ratio_clock import Comparison
 
 CPU = torch.device("cpu")
 
@@ -22,7 +22,7 @@ def test_precision_and_recall(compare: Comparison) -> None:
     one, other = torch.randn(2, 4000, 64)
     compare(
         lambda: calculate_precision_recall_full(one, other, 3),
-        lambda: library.precision_recall(one, other, 3, CPU),
+        lambda: torch_fidelity_api.precision_recall(one, other, 3, CPU),
     )
 
 

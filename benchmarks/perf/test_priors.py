@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from benchmarks.perf.networks import teacher
+from benchmarks.perf.ratio_clock import Comparison
 from benchmarks.perf.reference import PublishedTeacher
-from benchmarks.perf.relative import Comparison
 from naturalinversion import priors
 
 

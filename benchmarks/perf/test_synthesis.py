@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from benchmarks.perf.networks import SETTINGS, method, teacher
+from benchmarks.perf.ratio_clock import Comparison, cpu_seconds
 from benchmarks.perf.reference import reference_batch
-from benchmarks.perf.relative import Comparison, cpu_seconds
 from naturalinversion.synthesis import balanced_labels
 
 MORE = 4  # iterations: of a single one the difference is noise

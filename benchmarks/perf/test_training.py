@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms import v2
 
-from benchmarks.augmentation import draw
-from benchmarks.perf.relative import Comparison, cpu_seconds
-from benchmarks.perf.training import MEAN, STD, Bare, Race, noise
-from benchmarks.training import cross_entropy_loss
+from benchmarks.perf.ratio_clock import Comparison, cpu_seconds
+from benchmarks.perf.training_speed import MEAN, STD, Bare, Race, noise
+from benchmarks.training.augmentation import draw
+from benchmarks.training.losses import cross_entropy_loss
 
 
 @pytest.mark.usefixtures("one_thread")

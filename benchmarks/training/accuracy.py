@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from benchmarks.training.source import ImageSource
-from naturalinversion.numerics import Precision, numerics
+from benchmarks.training.device_dataset import ImageSource
+from naturalinversion.precision import Precision, numerics
 
 
 def accuracy(

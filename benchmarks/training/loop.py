@@ -13,9 +13,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from benchmarks.augmentation import Draws, draw
-from benchmarks.errors import BenchmarkError, UsageError
-from benchmarks.training.checkpoint import TrainingCheckpoint, identity
+from benchmarks.training.augmentation import Draws, draw
+from benchmarks.training.device_dataset import ImageSource
 from benchmarks.training.history import History
 from benchmarks.training.losses import Loss
 from benchmarks.training.recipe import (
@@ -24,8 +23,9 @@ from benchmarks.training.recipe import (
     learning_rate,
     updates_per_epoch,
 )
-from benchmarks.training.source import ImageSource
-from naturalinversion.numerics import Precision, numerics
+from benchmarks.training.training_checkpoint import TrainingCheckpoint, identity
+from naturalinversion.errors import BenchmarkError, UsageError
+from naturalinversion.precision import Precision, numerics
 from naturalinversion.progress import Progress, bar
 from naturalinversion.seeds import derive, generator, seeded
 

@@ -3,7 +3,7 @@
 Five poolings bring 32 pixels to 1; the last one rounds up, so that 16 pixels end at 1 as well.
 The head and the initialisation are those of the network that NaturalInversion publishes: dropout
 before each hidden linear layer, convolutions from N(0, 2 / (k^2 C_out)), biases at zero. Names of
-parameters are that network's; torchvision's load through `benchmarks.weight_names`.
+parameters are that network's; torchvision's load through `key_mapping`.
 """
 
 from torch import Tensor, nn

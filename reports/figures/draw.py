@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from reports.figures.curves import draw_curves
+from reports.figures.axes import plain
 from reports.figures.drawn import Drawn, Missing
-from reports.figures.grids import draw_grids
-from reports.figures.layout import plain
-from reports.figures.lines import draw_lines
+from reports.figures.image_grid import draw_grids
+from reports.figures.line_plot import draw_lines
+from reports.figures.loss_curves import draw_curves
 from reports.figures.save import save
 from reports.figures.scatter import draw_scatter
 from reports.figures.spec import Curves, Figure, Grids, Lines, Scatter, Tradeoff, faults

@@ -10,9 +10,9 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from reports.figures.axes import legend_below, panels, plain
 from reports.figures.columns import read_columns
 from reports.figures.drawn import Missing
-from reports.figures.layout import legend_below, panels, plain
 from reports.figures.spec import Scatter
 from reports.figures.style import looks
 from reports.records import Record

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from reports.figures.axes import legend_below, panels, plain
 from reports.figures.drawn import Missing
-from reports.figures.layout import legend_below, panels, plain
 from reports.figures.seeds import values_of
 from reports.figures.spec import Course, Tradeoff, TradeoffPanel
 from reports.figures.style import MUTED, Look, looks

@@ -18,13 +18,13 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.page import text
-from reports.page.ledger import ledger_of
+from reports.page import number_format as text
+from reports.page.claims_section import ledger_of
+from reports.page.filters import uses_of
 from reports.page.pictures import once_each
-from reports.page.section import section_of
-from reports.page.uses import uses_of
+from reports.page.table_section import section_of
 from reports.records import Record
-from reports.sheet import Sheet
+from reports.table_report import Sheet
 
 GROUPS = {"table": "Tables", "figure": "Figures", "": "Comparisons"}  # by how a view's table begins
 
@@ -37,7 +37,7 @@ def render_page(
 ) -> str:
     """The page of some views; ``runs`` is where their pictures lie.
 
-    ``claims`` is the ledger of `reports.claims.ledger`; ValueError if it lacks a column.
+    ``claims`` is the ledger of `reports.claims.ledger.ledger`; ValueError if it lacks a column.
     """
     groups = list(GROUPS)
     sheets = sorted(sheets, key=lambda sheet: groups.index(_group(sheet)))
@@ -105,7 +105,7 @@ def _environments(records: Sequence[Record]) -> list[dict[str, Any]]:
 
 
 def _own(file: str) -> str:
-    return (resources.files("reports") / "templates" / file).read_text("utf-8")
+    return (resources.files("reports.page") / "templates" / file).read_text("utf-8")
 
 
 def _source(text: str) -> str:

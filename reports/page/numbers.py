@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports import typeset
-from reports.notes import letter
-from reports.page.text import p_value
-from reports.views import View
+from reports.page.number_format import p_value
+from reports.tables import export
+from reports.tables.layout import View
+from reports.tables.notes import letter
 
 MARK_WORDS = {"best": "best", "second": "second best", "tied": "level with the best", "": ""}
 
 
 def number_of(
-    anchor: str, view: View, head: str, line: typeset.Line, decimals: typeset.Decimals
+    anchor: str, view: View, head: str, line: export.Line, decimals: export.Decimals
 ) -> dict[str, Any]:
     """``line`` of the long form, its texts with ``decimals``; ``head`` says which it is."""
     places = decimals.measured
     interval = ""
-    if not typeset.missing(line["ci_low"]):
-        low, high = (typeset.number(line[name], places) for name in ("ci_low", "ci_high"))
+    if not export.missing(line["ci_low"]):
+        low, high = (export.number(line[name], places) for name in ("ci_low", "ci_high"))
         interval = f"{low} to {high}"
     runs = [
-        (seed, typeset.number(value, places), key)
+        (seed, export.number(value, places), key)
         for seed, value, key in zip(line["seeds"], line["values"], line["records"], strict=True)
     ]
-    published = typeset.number(line["published"], decimals.published)
-    if line["reimplemented"] and published != typeset.NOT_RUN:
+    published = export.number(line["published"], decimals.published)
+    if line["reimplemented"] and published != export.NOT_RUN:
         published += "*"
-    p = "" if typeset.missing(line["p_value"]) else p_value(line["p_value"])
+    p = "" if export.missing(line["p_value"]) else p_value(line["p_value"])
     tip = [head, *(f"seed {seed}: {text}" for seed, text, _ in runs)]
     if interval:
         tip.append(f"95 % interval: {interval}")
@@ -43,12 +43,12 @@ def number_of(
         "runs": runs,
         "interval": interval,
         "p_text": p,
-        "mean_text": typeset.number(line["mean"], places),
-        "sd_text": typeset.number(line["sd"], places) if line["n"] > 1 else "",
+        "mean_text": export.number(line["mean"], places),
+        "sd_text": export.number(line["sd"], places) if line["n"] > 1 else "",
         "published_text": published,
         "letter": letter(view, line["footnote"]) if line["footnote"] else "",
         "difference_text": ""
-        if typeset.missing(line["difference"])
+        if export.missing(line["difference"])
         else f"{line['difference']:+.{places}f}",
         "mark_words": MARK_WORDS[line["mark"]],
         "tip": "\n".join(tip),

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from reports.figures.drawn import Missing
+from reports.figures.plates import FORMATS, Plate
+from reports.page.filters import Uses
 from reports.page.sources import sources_of
-from reports.page.uses import Uses
-from reports.plates import FORMATS, Plate
 from reports.records import Record, folder_of
-from reports.views import Picture
+from reports.tables.layout import Picture
 
 PNG = b"\x89PNG\r\n\x1a\n"
 CSS_DPI = 120  # a quarter larger than printed: legible without zooming

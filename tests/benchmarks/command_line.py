@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cli import main
+from benchmarks.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 ONE = ["--threads", "1", "--device", "cpu", "--workers", "1"]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright import sync_api
 
-from reports.render import render
+from reports.report import render
 from tests.browser.report_files import write_runs
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from reports import records as store
-from reports import views
 from reports.figures.spec import Lines, LineSeries
-from reports.views import Column, Picture, Row, View, ViewCell
+from reports.tables import layout
+from reports.tables.layout import Column, Picture, Row, View, ViewCell
 from tests.reports.makers import make_column, make_png, make_record, make_view
 
 EVIL = "<script>window.hacked=1</script>"
@@ -22,7 +22,7 @@ def write_runs(runs: Path) -> None:
         ("table4-mini-cifar10", _pyramids(runs)),
         ("compare-demo-evil", _evil(runs)),
     ):
-        views.write(runs / "views" / f"{name}.json", view)
+        layout.write(runs / "views" / f"{name}.json", view)
 
 
 def _students(runs: Path) -> View:

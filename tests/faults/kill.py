@@ -51,7 +51,7 @@ class Killing:
 
 # Processes begun from one that has imported torch: most moments are then in the run itself.
 CONTEXT = multiprocessing.get_context("forkserver")
-PRELOAD = ["benchmarks.cli", "benchmarks.engine", "benchmarks.kinds.synthesis"]
+PRELOAD = ["benchmarks.cli", "benchmarks.engine", "benchmarks.synthesis.generate_images"]
 PRELOAD += ["benchmarks.datasets.digits", "torch._dynamo"]
 CONTEXT.set_forkserver_preload(PRELOAD)
 
@@ -85,7 +85,7 @@ def _run(folder: Path, workers: int) -> None:
     said = os.open(folder / "stderr.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(said, 1)
     os.dup2(said, 2)
-    from benchmarks.cli import main
+    from benchmarks.cli.main import main
 
     main(arguments(folder, workers))
 

@@ -49,7 +49,7 @@ class Fault:
 FAULTS = (
     Fault(  # the weight of R_BN is zero, whatever the recipe says
         "bn-prior-off",
-        "naturalinversion/objective.py",
+        "naturalinversion/inversion/objective.py",
         "getattr(self.weights, n) * t for n, t in",
         "getattr(self.weights, n) * t * (n != 'bn_statistics') for n, t in",
     ),
@@ -61,13 +61,13 @@ FAULTS = (
     ),
     Fault(  # the teacher is trained on plain pixels, the images are made for normalised ones
         "no-normalisation",
-        "benchmarks/augmentation.py",
+        "benchmarks/training/augmentation.py",
         "return images.float().sub_((mean * 255).view(shape)).div_((std * 255).view(shape))",
         "return images.float().div_(255)",
     ),
     Fault(  # networks are trained on normalised images and tested on plain pixels
         "test-images-plain",
-        "benchmarks/training/source.py",
+        "benchmarks/training/device_dataset.py",
         "        return normalise(self.images[index], self.mean, self.std)\n",
         "        images = self.images[index]\n"
         "        return images.float() / (255 if images.dtype == torch.uint8 else 1)\n",
@@ -81,7 +81,7 @@ FAULTS = (
     ),
     Fault(  # batch norms use and overwrite the statistics that are to be matched
         "teacher-in-train-mode",
-        "naturalinversion/teacher.py",
+        "naturalinversion/teacher/teacher.py",
         "self.model = model.eval().requires_grad_(False)",
         "self.model = model.train().requires_grad_(False)",
     ),
@@ -99,7 +99,7 @@ FAULTS = (
     ),
     Fault(  # NaturalInversion without Adaptive Channel Scaling, in every row
         "channel-scaling-off",
-        "naturalinversion/generated_images.py",
+        "naturalinversion/generator/generated_images.py",
         "return images * self.scale",
         "return images * (self.scale * 0 + 1)",
     ),

@@ -11,7 +11,7 @@ from pathlib import Path
 import kill
 import pytest
 
-from benchmarks.cli import main
+from benchmarks.cli.main import main
 
 REASON = re.compile("vgg11.*(No space left on device|File too large)")
 DROPPED = "-dac_override,-dac_read_search"  # root may write anywhere otherwise

@@ -9,10 +9,15 @@ import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from benchmarks import recipes, specs
-from benchmarks.errors import BenchmarkError
-from benchmarks.models import Classifier, load_classifier, read_weights, save_classifier
-from naturalinversion.errors import StoreError
+from benchmarks.recipes import resolve
+from benchmarks.tables import spec
+from naturalinversion.classifiers.weights import (
+    Classifier,
+    load_classifier,
+    read_weights,
+    save_classifier,
+)
+from naturalinversion.errors import BenchmarkError, StoreError
 from naturalinversion.images import Meta, read_meta, read_shard, shard_path, write_meta, write_shard
 from reports import records
 from reports.records import Cost, Provenance, Record, RecordError
@@ -121,13 +126,13 @@ def test_weights(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["ni", "protocol"])
 def test_recipes(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for file in recipes.FOLDER.glob("*.toml"):
+    for file in resolve.FOLDER.glob("*.toml"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    monkeypatch.setattr(recipes, "FOLDER", tmp_path)
+    monkeypatch.setattr(resolve, "FOLDER", tmp_path)
 
     def read() -> Any:
-        recipes._read.cache_clear()
-        return recipes.Book("demo", "digits").method("ni", "vgg11")
+        resolve._read.cache_clear()
+        return resolve.Book("demo", "digits").method("ni", "vgg11")
 
     every_mangling(
         read,
@@ -135,18 +140,18 @@ def test_recipes(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         (BenchmarkError,),
         lambda found: found.batches > 0 and found.settings["iterations"] > 0,
     )
-    recipes._read.cache_clear()
+    resolve._read.cache_clear()
 
 
 def test_table_specs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "table3.toml"
-    path.write_bytes((specs.FOLDER / "table3.toml").read_bytes())
-    monkeypatch.setattr(specs, "FOLDER", tmp_path)
+    path.write_bytes((spec.FOLDER / "table3.toml").read_bytes())
+    monkeypatch.setattr(spec, "FOLDER", tmp_path)
     every_mangling(
-        lambda: specs.read_table("table3"),
+        lambda: spec.read_table("table3"),
         path,
         (BenchmarkError,),
-        lambda found: isinstance(found, specs.TableSpec),
+        lambda found: isinstance(found, spec.TableSpec),
     )
 
 

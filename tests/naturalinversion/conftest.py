@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from naturalinversion import replay
-from tests.naturalinversion.played_graph import PlayedGraph
+from naturalinversion.inversion import cuda_graph
+from tests.naturalinversion.fake_cuda_graph import PlayedGraph
 
 
 class _Stream:
@@ -30,7 +30,7 @@ def graphs(monkeypatch: pytest.MonkeyPatch) -> list[PlayedGraph]:
     def capture(graph: PlayedGraph, stream: object) -> Any:
         return graph.captured()
 
-    monkeypatch.setattr(replay, "REPLAYING", ("cpu",))
+    monkeypatch.setattr(cuda_graph, "REPLAYING", ("cpu",))
     monkeypatch.setattr(torch.cuda, "Stream", _Stream)
     monkeypatch.setattr(torch.cuda, "current_stream", _Stream)
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())

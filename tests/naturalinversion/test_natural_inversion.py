@@ -14,15 +14,15 @@ from baselines.deep_inversion import Pixels
 from naturalinversion import Batch, SyntheticDataset, Teacher, Training, priors, synthesize
 from naturalinversion.classifiers import build
 from naturalinversion.errors import DivergedError, SettingError, StoreError
-from naturalinversion.generated_images import GeneratedImages
-from naturalinversion.generators import ConditionalGenerator
+from naturalinversion.generator.conditional_generator import ConditionalGenerator
+from naturalinversion.generator.generated_images import GeneratedImages
+from naturalinversion.generator.pyramid import FeatureTransferPyramid
 from naturalinversion.images import read_shard, retried, shard_path
-from naturalinversion.inversion import Keep, invert
-from naturalinversion.jitter import Jitter, Shift
+from naturalinversion.inversion.invert import Keep, invert
+from naturalinversion.inversion.jitter import Jitter, Shift
+from naturalinversion.inversion.objective import Objective, Weights
 from naturalinversion.natural_inversion import NaturalInversion
-from naturalinversion.objective import Objective, Weights
 from naturalinversion.progress import Progress
-from naturalinversion.pyramid import FeatureTransferPyramid
 from naturalinversion.seeds import generator, seeded
 from naturalinversion.synthesis import iterations_of
 

@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from baselines.generator import UnconditionalGenerator
+from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion import Teacher
 from naturalinversion.classifiers import build
 from naturalinversion.classifiers.mobilenet import DepthwiseConv
-from naturalinversion.generators import ConditionalGenerator
-from naturalinversion.pyramid import FeatureTransferPyramid
+from naturalinversion.generator.conditional_generator import ConditionalGenerator
+from naturalinversion.generator.pyramid import FeatureTransferPyramid
 from naturalinversion.seeds import seeded
 from naturalinversion.synthesis import balanced_labels
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from reports import records as store
-from reports import views
 from reports.records import Record
-from reports.views import Column, Picture, Row, View, ViewCell
+from reports.tables import layout
+from reports.tables.layout import Column, Picture, Row, View, ViewCell
 from tests.reports.makers import make_png, make_record, make_view
 
 
@@ -109,5 +109,5 @@ def runs(tmp_path: Path, png: bytes) -> Path:
     store.write(place, synthesis)
     (place / "grid.png").write_bytes(png)
     picture = Picture("DI", "a column per class", synthesis.key, "grid.png")
-    views.write(folder / "views" / "table5-demo-digits.json", make_view(cells, pictures=[picture]))
+    layout.write(folder / "views" / "table5-demo-digits.json", make_view(cells, pictures=[picture]))
     return folder

@@ -8,7 +8,7 @@ import msgspec
 from PIL import Image
 
 from reports.records import Cost, Provenance, Record
-from reports.views import Column, Row, View, ViewCell
+from reports.tables.layout import Column, Row, View, ViewCell
 
 
 def make_record(key: str, accuracy: float = 0.9, **changes: Any) -> Record:

@@ -7,9 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from reports import records, views
+from reports import records
 from reports.records import Record, RecordError
-from reports.views import View, ViewCell
+from reports.tables import layout
+from reports.tables.layout import View, ViewCell
 
 MakeRecord = Callable[..., Record]
 MakeView = Callable[..., View]
@@ -126,10 +127,10 @@ def test_a_label_cannot_leave_the_runs_folder(
 def test_a_view_comes_back_in_its_order(tmp_path: Path, new_view: MakeView) -> None:
     view = new_view({"NI": ViewCell(["k"], 93.72), "DI": ViewCell(["l"], 91.43, True)})
     path = tmp_path / "views" / "t.json"
-    views.write(path, view)
-    assert views.read(path) == view
-    assert [column.title for column in views.read(path).columns] == ["NI", "DI"]
-    assert list(views.read(path).rows[0].labels) == ["Teacher", "Student"]
+    layout.write(path, view)
+    assert layout.read(path) == view
+    assert [column.title for column in layout.read(path).columns] == ["NI", "DI"]
+    assert list(layout.read(path).rows[0].labels) == ["Teacher", "Student"]
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,7 @@ def test_a_view_comes_back_in_its_order(tmp_path: Path, new_view: MakeView) -> N
         ({"seeds": []}, "no seed"),
         ({"columns": []}, "no column"),
         ({"rows": []}, "no row"),
-        ({"pictures": [views.Picture("p", "", "k", "../../secret.png")]}, "plain file name"),
+        ({"pictures": [layout.Picture("p", "", "k", "../../secret.png")]}, "plain file name"),
     ],
 )
 def test_a_view_that_contradicts_itself_is_refused(
@@ -147,22 +148,22 @@ def test_a_view_that_contradicts_itself_is_refused(
 ) -> None:
     view = msgspec.structs.replace(new_view({"DI": ViewCell(["k"], None)}), **change)
     with pytest.raises(RecordError, match=reason):
-        views.write(tmp_path / "t.json", view)
+        layout.write(tmp_path / "t.json", view)
     (tmp_path / "t.json").write_bytes(msgspec.json.encode(view))
     with pytest.raises(RecordError, match=reason):
-        views.read(tmp_path / "t.json")
+        layout.read(tmp_path / "t.json")
 
 
 def test_a_view_of_the_first_schema_is_refused_in_one_line(
     tmp_path: Path, new_view: MakeView
 ) -> None:
     path = tmp_path / "t.json"
-    views.write(path, new_view({"DI": ViewCell(["k"], 91.43)}))
+    layout.write(path, new_view({"DI": ViewCell(["k"], 91.43)}))
     old = json.loads(path.read_text())
     old |= {"schema": 1, "metric": "test_accuracy", "unit": "%", "higher_is_better": True}
     path.write_text(json.dumps(old))
     with pytest.raises(RecordError, match="schema 1 is older than this program's 2") as caught:
-        views.read(path)
+        layout.read(path)
     message = str(caught.value)
     assert message.startswith(str(path))
     assert "make the view again" in message
@@ -172,7 +173,7 @@ def test_a_view_of_the_first_schema_is_refused_in_one_line(
 def test_a_footnote_must_exist(tmp_path: Path, new_view: MakeView) -> None:
     view = new_view({"DI": ViewCell(["k"], 1.0, footnote="copied")})
     with pytest.raises(RecordError, match="no footnote 'copied'"):
-        views.write(tmp_path / "t.json", view)
+        layout.write(tmp_path / "t.json", view)
 
 
 def test_the_data_set_is_the_published_one_whatever_its_spelling(new_view: MakeView) -> None:

@@ -1,0 +1,54 @@
+"""The generator of DAFL (Chen et al., 2019), whose topology DFAD (Fang et al., 2019) shares."""
+
+import torch
+from torch import Tensor, nn
+
+from naturalinversion.classifiers.scaling import scaled
+from naturalinversion.generator.conditional_generator import BASE_CHANNELS, quarter
+from naturalinversion.generator.upsampling import Doubled
+from naturalinversion.seeds import brought
+
+
+class UnconditionalGenerator(nn.Module):
+    """Latent (N, Z) to images (N, 3, H, W) of about zero mean and unit variance per channel.
+
+    Tanh and a batch norm without parameters end it. ``eps`` is that of the two inner batch norms:
+    the official DAFL code has 0.8 there, in the place where GAN code of its lineage has it.
+    """
+
+    def __init__(
+        self, latent: int, *, image_size: int = 32, width: float = 1.0, eps: float = 1e-5
+    ) -> None:
+        super().__init__()
+        self.latent = latent
+        self.base = quarter(image_size)
+        self.channels = scaled(BASE_CHANNELS, width)
+        half = scaled(BASE_CHANNELS // 2, width)
+        self.project = nn.Linear(latent, self.channels * self.base**2)
+        self.body = nn.Sequential(
+            nn.BatchNorm2d(self.channels),
+            Doubled(),
+            nn.Conv2d(self.channels, self.channels, 3, padding=1),
+            nn.BatchNorm2d(self.channels, eps=eps),
+            nn.LeakyReLU(0.2),
+            Doubled(),
+            nn.Conv2d(self.channels, half, 3, padding=1),
+            nn.BatchNorm2d(half, eps=eps),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(half, 3, 3, padding=1),
+            nn.Tanh(),
+            nn.BatchNorm2d(3, affine=False),
+        )
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """``latent`` (N, Z) to images (N, 3, H, W)."""
+        maps = self.project(latent).view(-1, self.channels, self.base, self.base)
+        images: Tensor = self.body(maps.contiguous(memory_format=torch.channels_last))
+        return images
+
+    def sample(self, size: int, draws: torch.Generator) -> Tensor:
+        """``size`` images of latents drawn from N(0, 1)."""
+        weight = self.project.weight
+        latent = brought(torch.randn(size, self.latent, generator=draws), weight.device)
+        images: Tensor = self(latent.to(weight.dtype))
+        return images

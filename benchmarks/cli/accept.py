@@ -1,0 +1,68 @@
+"""``accept``: make a table's numbers the ones that later checks are held against."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tyro.conf import Positional
+
+from benchmarks.cli.console import result, result_json, say
+from benchmarks.cli.options import How, What, Where
+from benchmarks.cli.table_options import OfTables, make_cells, refuse_by_hand
+from naturalinversion.errors import UsageError
+from reports.records import load_all
+from reports.regression.accept import LEAST, RefusedError, accepted_from, changes
+from reports.regression.accepted import FOLDER, Accepted, path_of, read, write
+from reports.tables.layout import View
+
+
+@dataclass(frozen=True)
+class Accept:
+    """Write a table's numbers over several seeds into the repository, from records alone."""
+
+    tables: Positional[tuple[str, ...]] = ("accuracy",)
+    """accuracy, or any other table"""
+    what: What = field(default_factory=What)
+    where: Where = field(default_factory=Where)
+    how: How = field(default_factory=How)
+    rows: tuple[str, ...] = ()
+    """some rows of the tables; what is accepted of the others stays"""
+    accepted_dir: Path = FOLDER
+    """where the accepted numbers are kept"""
+    json: bool = False
+    """print what changes as JSON"""
+
+    def run(self) -> int:
+        """Make what is missing, then write one file per table; nothing if a cell failed."""
+        if len(self.what.seed_list()) < LEAST:
+            raise UsageError(f"--seeds {self.what.seeds}: {LEAST} or more to accept")
+        refuse_by_hand(self.what, self.where)
+        expansions = OfTables(self.tables, self.what, self.where, rows=self.rows).expansions()
+        if make_cells(expansions, self.where, self.how).failed:
+            return 1
+        accepted = self._accepted([view for e in expansions for view in e.views])
+        answer = {}
+        for path, numbers in accepted.items():
+            before = read(path) if path.is_file() else []
+            if self.rows:
+                rows = {number.row for number in numbers}
+                numbers = [number for number in before if number.row not in rows] + numbers
+            answer[str(path)] = list(changes(before, numbers))
+            write(path, numbers)
+        if self.json:
+            result_json(answer)
+            return 0
+        for name, lines in answer.items():
+            result("\n".join([f"{name}:", *(lines or ["as it was"])]))
+        if any("+" in number.commit for numbers in accepted.values() for number in numbers):
+            say("some records are of a checkout with changes: commit first, then accept")
+        return 0
+
+    def _accepted(self, views: list[View]) -> dict[Path, list[Accepted]]:
+        """The numbers by file, all of them before the first file is written."""
+        records = load_all(self.where.runs_dir)
+        try:
+            return {
+                path_of(view, self.accepted_dir): accepted_from(view, records) for view in views
+            }
+        except RefusedError as error:
+            raise UsageError(str(error)) from error

@@ -1,0 +1,60 @@
+"""``keep`` and ``results``: records for the repository, and the pages that are made of them."""
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.cli.console import say
+from benchmarks.cli.options import Where
+from benchmarks.tables.paper_settings import protocol_values
+from naturalinversion.errors import MissingError, UsageError
+from reports.archive import KEPT, TEMPLATE, render_results
+from reports.kept import REPORT, RUNS, keep
+from reports.records import write_atomically
+from reports.report import render
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Copy views, records and grids, no weights or images, to reports/results/NAME; report them."""
+
+    name: str
+    """of the folder, e.g. 2026-11-23-two-cores"""
+    where: Where = field(default_factory=Where)
+
+    def run(self) -> int:
+        """Copy."""
+        if Path(self.name).name != self.name or self.name in ("", ".", ".."):
+            raise UsageError(f"--name {self.name!r}: the name of one folder")
+        files = keep(self.where.runs_dir, KEPT / self.name) + report(KEPT / self.name)
+        size = sum(path.stat().st_size for path in files)
+        say(f"{KEPT / self.name}: {len(files)} files, {size / 1e6:.1f} MB")
+        return 0
+
+
+@dataclass(frozen=True)
+class Results:
+    """Write docs/results.md and the kept reports again from their templates and records."""
+
+    docs: Path = DOCS
+    """the folder of the template and the page"""
+
+    def run(self) -> int:
+        """Render."""
+        template = self.docs / TEMPLATE
+        if not template.is_file():
+            raise MissingError(f"{template} is missing")
+        for folder in sorted(path.parent for path in KEPT.glob(f"*/{RUNS}")):
+            say(f"written: {report(folder)[-1]}")
+        page = template.with_suffix("")
+        write_atomically(page, render_results(template).encode())
+        say(f"written: {page}")
+        return 0
+
+
+def report(folder: Path) -> list[Path]:
+    """Tables and page of kept records; those that were there are gone."""
+    shutil.rmtree(folder / REPORT, ignore_errors=True)
+    return render(folder / RUNS, folder / REPORT, protocol=protocol_values()).paths

@@ -1,0 +1,49 @@
+"""``claims``: every number that the paper published, beside what was measured of it here."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import pandas as pd
+
+from benchmarks.cli.console import result, result_json, say
+from benchmarks.cli.options import Where
+from benchmarks.tables.paper_settings import protocol_values
+from reports.claims.ledger import ledger
+from reports.claims.markdown import claims_markdown
+from reports.records import load_all, write_atomically
+from reports.tables.layout import read
+
+
+@dataclass(frozen=True)
+class Claims:
+    """Say of every published number whether it was measured, and whether the two agree."""
+
+    where: Where = field(default_factory=Where)
+    json: bool = False
+    """print the ledger as JSON"""
+
+    def run(self) -> int:
+        """Write ``claims.csv`` and ``claims.md``, and print the latter; nothing is run."""
+        paths = sorted((self.where.runs_dir / "views").glob("*.json"))
+        views, records = [read(path) for path in paths], load_all(self.where.runs_dir)
+        frame = ledger(views, records, protocol_values())
+        markdown = claims_markdown(frame)
+        self._write("claims.csv", frame.to_csv(index=False, lineterminator="\n"))
+        self._write("claims.md", markdown)
+        if self.json:
+            result_json(_plain(frame))
+        else:
+            result(markdown)
+        say(f"ledger: {self.where.out_dir / 'claims.csv'}")
+        return 0
+
+    def _write(self, name: str, text: str) -> None:
+        path: Path = self.where.out_dir / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text.encode())
+
+
+def _plain(frame: pd.DataFrame) -> object:
+    """The rows as JSON has them, with null for what isn't there."""
+    return msgspec.json.decode(frame.to_json(orient="records"))

@@ -1,0 +1,154 @@
+"""Options that several commands share, and how they become machine, data and recipes."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+from tyro.conf import UseAppendAction, arg
+
+from benchmarks.engine.context import DataSource, Machine, default_root
+from benchmarks.engine.executor import Cluster
+from benchmarks.recipes.resolve import Book
+from naturalinversion.classifiers import ARCHITECTURES
+from naturalinversion.errors import UsageError
+from naturalinversion.precision import Precision
+
+MAX_HOURS = 10_000
+
+
+@dataclass(frozen=True)
+class What:
+    """Which recipes: scale, data sets, seeds, and overrides."""
+
+    scale: str = "demo"
+    """demo: minutes on two cores; mini: an hour a row on one GPU; paper: the paper's budget"""
+    dataset: tuple[str, ...] = ()
+    """digits, cifar10, cifar100 or imagefolder:PATH; by default digits at demo, else the paper's"""
+    seeds: int = 1
+    """how many seeds; teachers, images and students all change with the seed"""
+    first_seed: int = 0
+    """the first seed"""
+    set: Annotated[tuple[str, ...], arg(metavar="RECIPE.KEY=VALUE"), UseAppendAction] = ()
+    """override a recipe value, e.g. di.settings.iterations=50; may be given several times"""
+
+    def books(
+        self, published: Sequence[str], given: Mapping[str, Path] | None = None
+    ) -> list[Book]:
+        """One book of recipes per data set; ``published`` are the paper's for a table.
+
+        ``given`` are files of classifiers that are not to be trained.
+        """
+        names = self.dataset or (("digits",) if self.scale == "demo" else tuple(published))
+        if given and len(names) > 1:
+            raise UsageError(f"--weights: for which data set? --dataset {' or '.join(names)}")
+        return [Book(self.scale, name, self.set, given) for name in names]
+
+    def seed_list(self) -> list[int]:
+        """The first seed and those after it."""
+        if self.seeds < 1:
+            raise UsageError(f"--seeds {self.seeds}: one or more")
+        if self.first_seed < 0:
+            raise UsageError(f"--first-seed {self.first_seed}: 0 or more")
+        return list(range(self.first_seed, self.first_seed + self.seeds))
+
+
+@dataclass(frozen=True)
+class Where:
+    """Folders and data."""
+
+    runs_dir: Path = Path("runs")
+    """finished cells; the same command again goes on from what is here"""
+    out_dir: Path = Path("reports/out")
+    """where tables and the page are written"""
+    data_root: Path = field(default_factory=default_root)
+    """CIFAR as torchvision lays it out or as ImageFolder trees ($NATURALINVERSION_DATA or data)"""
+    download: bool = False
+    """let torchvision fetch CIFAR into the data root, and torch-fidelity its Inception weights"""
+    inception_weights: Path | None = None
+    """torch-fidelity's weights-inception-2015-12-05-6726825d.pth, for metrics at mini and paper"""
+
+    weights: Annotated[tuple[str, ...], arg(metavar="ARCH=FILE"), UseAppendAction] = ()
+    """a classifier that is not to be trained but read: safetensors or a state dict of torch.save"""
+
+    def data(self) -> DataSource:
+        """Where cells find real images, classifiers and the weights of extractors."""
+        given = self.given_weights()
+        return DataSource(self.data_root, self.download, self.inception_weights, given)
+
+    def given_weights(self) -> dict[str, Path]:
+        """Files of classifiers by architecture."""
+        found = {}
+        for text in self.weights:
+            arch, equals, path = text.partition("=")
+            if not equals or arch not in ARCHITECTURES:
+                known = ", ".join(ARCHITECTURES)
+                raise UsageError(f"--weights {text}: write ARCH=FILE, ARCH one of {known}")
+            found[arch] = Path(path).resolve()
+        return found
+
+
+@dataclass(frozen=True)
+class How:
+    """The machine."""
+
+    device: str = "auto"
+    """cpu, cuda, cuda:1 …; auto takes a GPU if there is one"""
+    precision: Precision = "fp32"
+    """of convolutions and matrix products: bf16 is the fast one on a GPU, tf32 is a GPU's alone"""
+    workers: int = 0
+    """cells at a time, each in a process of its own; 0: one per core on a CPU, one on a GPU"""
+    threads: int = 0
+    """CPU threads of each worker; 0: 1 with several workers, else all cores"""
+    engine: Literal["local", "ray"] = "local"
+    """who makes cells: processes of this machine, or the nodes of a Ray cluster"""
+    address: str = ""
+    """of the Ray cluster, e.g. auto or ray://host:10001; by default one is begun here"""
+    gpu_share: float = 1.0
+    """of a GPU that one cell takes on a Ray cluster; 0.5 lets two cells share one"""
+    max_hours: float = 0.0
+    """stop after so long, keeping every finished cell and shard (exit code 75); 0: no limit"""
+
+    def machine(self) -> Machine:
+        """Device, precision and threads."""
+        if min(self.workers, self.threads) < 0:
+            raise UsageError("--workers and --threads are 0 or more")
+        return Machine(self._device(), self.precision, self.threads or self._threads())
+
+    def hours(self) -> float:
+        """After how many hours to stop; 0 for never."""
+        if not 0 <= self.max_hours < MAX_HOURS:
+            raise UsageError(f"--max-hours {self.max_hours:g}: 0 or more, under {MAX_HOURS}")
+        return self.max_hours
+
+    def cluster(self) -> Cluster | None:
+        """The Ray cluster asked for, if any."""
+        if self.engine == "local":
+            if self.address:
+                raise UsageError("--address is a Ray cluster's: give --engine ray with it")
+            return None
+        if not 0 < self.gpu_share <= 1:
+            raise UsageError(f"--gpu-share {self.gpu_share:g}: above 0, 1 at most")
+        return Cluster(self.address, self.gpu_share)
+
+    def worker_count(self) -> int:
+        """How many cells at a time."""
+        if self.workers:
+            return self.workers
+        return 1 if self._device() != "cpu" else cores()
+
+    def _threads(self) -> int:
+        alone = self.engine == "local" and self.worker_count() == 1
+        return cores() if alone else 1
+
+    def _device(self) -> str:
+        if self.device != "auto":
+            return self.device
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def cores() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,160 @@
+"""ImageFolder trees, ``FOLDER/{train,test}/<class>/<image>``: listed, checked, decoded."""
+
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from benchmarks.datasets.dataset import ImageSet
+from naturalinversion.errors import MissingError, UsageError
+from naturalinversion.progress import Progress, bar
+
+SPLITS = ("train", "test")
+_CHUNK = 256  # files a task: large enough that handing out tasks costs nothing
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What lies in an ImageFolder tree."""
+
+    folder: Path
+    classes: tuple[str, ...]
+    files: dict[str, list[tuple[str, int]]]  # split -> (path, class index), in order
+    stamp: str  # sha256 over every file's path, size and time of change
+
+
+def scan(folder: Path, *, numbered: bool = False) -> Tree:
+    """List the tree in ``folder``; hidden files are passed over.
+
+    Classes are in alphabetical order, or, when ``numbered`` and every name is a number, in that of
+    the numbers. Raises `MissingError` when a split or a class folder is absent or empty, or one
+    split has a class that the other lacks, and `UsageError` for a folder within a class folder.
+    """
+    folder = folder.absolute()
+    try:
+        return _scan(folder, numbered)
+    except OSError as error:
+        raise UsageError(f"{error.filename} can't be read: {error.strerror}") from error
+
+
+def _scan(folder: Path, numbered: bool) -> Tree:
+    found = {split: _class_folders(folder / split) for split in SPLITS}
+    for split, other in (SPLITS, SPLITS[::-1]):
+        for name in sorted(set(found[other]) - set(found[split])):
+            raise MissingError(
+                f"class folder {folder / split / name} is missing, but {folder / other / name} "
+                "is there: the data set is half copied, copy it again"
+            )
+    by_number = numbered and all(name.isdecimal() for name in found["train"])
+    classes = sorted(found["train"], key=int if by_number else None)
+    digest = hashlib.sha256(os.fsencode(folder))
+    files: dict[str, list[tuple[str, int]]] = {}
+    for split in SPLITS:
+        files[split] = []
+        for index, name in enumerate(classes):
+            entries = _entries(folder / split / name)
+            if not entries:
+                raise MissingError(f"class folder {folder / split / name} holds no image")
+            for entry in entries:
+                if entry.is_dir():
+                    raise UsageError(f"{entry.path} is a folder where an image is expected")
+                status = entry.stat()
+                files[split].append((entry.path, index))
+                digest.update(os.fsencode(entry.path))
+                digest.update(f"\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+    return Tree(folder, tuple(classes), files, digest.hexdigest())
+
+
+def decode(tree: Tree, *, fit: int | None = None) -> tuple[ImageSet, ImageSet]:
+    """The training and test images of ``tree`` as RGB.
+
+    With ``fit``, each is resized (bilinear, antialiased) so that its shorter side has that many
+    pixels, and its centre is kept. Without, all must be squares of one size. Raises `UsageError`
+    with the name of the first file that is no image, is damaged, or has another size.
+    """
+    size = fit
+    if size is None:
+        path = tree.files["train"][0][0]
+        height, size = _read(path, None).shape[:2]
+        if height != size:
+            raise UsageError(
+                f"{path} is {size}x{height} pixels, not square: give an image size to resize to"
+            )
+    total = sum(len(files) for files in tree.files.values())
+    with (
+        bar(total, f"reading {tree.folder.name}", "img") as advance,
+        ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool,
+    ):
+        train, test = (_decode_split(tree.files[s], size, fit, pool, advance) for s in SPLITS)
+    return train, test
+
+
+def _decode_split(
+    files: list[tuple[str, int]],
+    size: int,
+    fit: int | None,
+    pool: ThreadPoolExecutor,
+    advance: Progress,
+) -> ImageSet:
+    images = np.empty((len(files), 3, size, size), dtype=np.uint8)
+
+    def work(chunk: range) -> int:
+        for index in chunk:
+            path = files[index][0]
+            pixels = _read(path, fit)
+            if pixels.shape != (size, size, 3):
+                raise UsageError(
+                    f"{path} is {pixels.shape[1]}x{pixels.shape[0]} pixels and the first image "
+                    f"{size}x{size}: give an image size to resize to"
+                )
+            images[index] = pixels.transpose(2, 0, 1)
+        return len(chunk)
+
+    chunks = (
+        range(start, min(start + _CHUNK, len(files))) for start in range(0, len(files), _CHUNK)
+    )
+    tasks = [pool.submit(work, chunk) for chunk in chunks]
+    try:
+        for task in tasks:
+            advance(task.result())
+    finally:
+        for task in tasks:
+            task.cancel()
+    labels = torch.tensor([label for _, label in files], dtype=torch.int64)
+    return ImageSet(torch.from_numpy(images), labels)
+
+
+def _read(path: str, fit: int | None) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8."""
+    try:
+        with Image.open(path) as file:
+            image = file.convert("RGB")
+    except Exception as error:  # on a damaged file, decoders raise whatever comes to hand
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UsageError(f"{path} can't be read as an image: {reason}") from error
+    if fit is not None and image.size != (fit, fit):
+        image = ImageOps.fit(image, (fit, fit), Image.Resampling.BILINEAR)
+    return np.asarray(image)
+
+
+def _class_folders(split: Path) -> list[str]:
+    if not split.is_dir():
+        raise MissingError(
+            f"there is no folder {split}: {split.parent} needs train/<class>/ and test/<class>/"
+        )
+    names = [entry.name for entry in _entries(split) if entry.is_dir()]
+    if not names:
+        raise MissingError(f"there is no class folder in {split}")
+    return names
+
+
+def _entries(folder: Path) -> list["os.DirEntry[str]"]:
+    with os.scandir(folder) as entries:
+        visible = [entry for entry in entries if not entry.name.startswith(".")]
+    return sorted(visible, key=lambda entry: entry.name)

@@ -1,0 +1,184 @@
+"""Run one cell: skip what is done, hold its lock, keep a log, write the record last."""
+
+import hashlib
+import logging
+import os
+import platform
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from filelock import FileLock
+
+from benchmarks.engine.cell import Cell
+from benchmarks.engine.context import DataSource, Machine, Work
+from benchmarks.engine.kinds import Metrics
+from benchmarks.engine.provenance import Meter
+from benchmarks.engine.torch_setup import set_up_torch
+from benchmarks.tables.registry import kind
+from naturalinversion.errors import BenchmarkError, NaturalInversionError
+from naturalinversion.files import DRAFTS, write_atomically
+from reports.records import FILE_NAME as RECORD
+from reports.records import Record, RecordError, SchemaError
+from reports.records import read as read_record
+from reports.records import write as write_record
+
+LOG = "log.txt"
+KNOWN_ERRORS = (BenchmarkError, NaturalInversionError, RecordError)
+
+Outcome = Literal["made", "found"]
+
+
+class CellFailedError(BenchmarkError):
+    """A cell could not be made; the message is one line and names its log."""
+
+
+def is_done(cell: Cell, runs: Path) -> bool:
+    """Whether the cell's record is there and its artefacts are the files that it names."""
+    return (cell.folder(runs) / RECORD).exists() and not damage(cell, runs)
+
+
+def damage(cell: Cell, runs: Path) -> str:
+    """What is wrong with a recorded cell, in a few words; empty for a whole or a missing one.
+
+    Raises `SchemaError` for the record of another version: it is neither used nor overwritten.
+    """
+    folder = cell.folder(runs)
+    if not (folder / RECORD).exists():
+        return ""
+    try:
+        record = read_record(folder / RECORD)
+    except SchemaError:
+        raise
+    except RecordError as error:
+        return str(error)
+    if record.key != cell.key:
+        return f"{folder / RECORD} is another cell's"
+    for name, sealed in record.artefacts.items():
+        if not (folder / name).is_file():
+            return f"{folder / name} is missing"
+        if _digest(folder / name) != sealed:
+            return f"{folder / name} is not the file its record names"
+    return ""
+
+
+def run_cell(cell: Cell, runs: Path, machine: Machine, data: DataSource) -> Outcome:
+    """Make ``cell``, whose inputs are done, unless it is done already.
+
+    Another process that makes the same cell is waited for. Raises `CellFailedError` in one line;
+    whatever the cell had finished stays in its folder and is used by the next attempt.
+    """
+    folder = cell.folder(runs)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock")
+        with lock:
+            if is_done(cell, runs):
+                return "found"
+            for draft in folder.rglob(DRAFTS):  # a killed run's
+                draft.unlink(missing_ok=True)
+            with _log(folder / LOG) as log:
+                _make(cell, folder, runs, machine, data, log)
+    except OSError as error:
+        raise CellFailedError(f"{cell.label}: {folder}: {error.strerror or error}") from error
+    return "made"
+
+
+def _make(
+    cell: Cell, folder: Path, runs: Path, machine: Machine, data: DataSource, log: logging.Logger
+) -> None:
+    try:
+        set_up_torch(machine)
+        module = kind(cell.kind)
+        recipe = msgspec.convert(cell.recipe, module.Recipe)
+        write_atomically(folder / "recipe.json", msgspec.json.format(_encoded(cell)))
+        inputs = {role: other.folder(runs) for role, other in cell.inputs.items()}
+        meter = Meter(machine)
+        log.info("started by %s, process %d: %s", platform.node(), os.getpid(), machine)
+        metrics = module.run(Work(folder, inputs, machine, data, cell.label, log), recipe)
+        write_record(folder, _record(cell, folder, metrics, meter, machine))
+        log.info("finished: %s", metrics)
+    except KNOWN_ERRORS as error:
+        log.error("%s", error)
+        if getattr(error, "exit_code", 1) != 1:
+            raise
+        raise CellFailedError(f"{cell.label}: {error}") from error
+    except Exception as error:
+        log.error("%s", traceback.format_exc())
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        if isinstance(error, OSError) and error.strerror:  # no space left, input/output error
+            reason = f"{error.filename or folder}: {error.strerror}"
+        raise CellFailedError(f"{cell.label}: {reason} (traceback in {folder / LOG})") from error
+
+
+def _record(cell: Cell, folder: Path, metrics: Metrics, meter: Meter, machine: Machine) -> Record:
+    images = metrics.get("images", 0)
+    assert isinstance(images, int)
+    return Record(
+        kind=cell.kind,
+        label=cell.label,
+        key=cell.key,
+        recipe=cell.recipe,
+        inputs={role: other.key for role, other in cell.inputs.items()},
+        metrics=metrics,
+        cost=meter.cost(images),
+        provenance=meter.provenance(machine),
+        artefacts=dict(_artefacts(folder)),
+    )
+
+
+def _artefacts(folder: Path) -> Iterator[tuple[str, str]]:
+    """Every file that stays, with its sha256; not the log, the lock, the record itself."""
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name not in (LOG, RECORD) and not path.name.startswith("."):
+            yield name, _digest(path)
+
+
+def _digest(path: Path) -> str:
+    """sha256 of a file; read once as long as its size and time don't change."""
+    status = path.stat()
+    return _digest_of(path, status.st_size, status.st_mtime_ns)
+
+
+@cache
+def _digest_of(path: Path, size: int, changed: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _encoded(cell: Cell) -> bytes:
+    content = {
+        "kind": cell.kind,
+        "key": cell.key,
+        "recipe": cell.recipe,
+        "inputs": {role: other.key for role, other in cell.inputs.items()},
+    }
+    return msgspec.json.encode(content, order="sorted")
+
+
+class _LogFile(logging.FileHandler):
+    """A log that can't be written, on a full disk, is not what the user has to read about."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        pass
+
+
+@contextmanager
+def _log(path: Path) -> Iterator[logging.Logger]:
+    """The harness's logger, writing to ``path`` while the cell is made; it prints nothing."""
+    log = logging.getLogger("benchmarks")
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    handler = _LogFile(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
+    try:
+        yield log
+    finally:
+        log.removeHandler(handler)
+        handler.close()

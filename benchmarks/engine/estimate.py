@@ -1,0 +1,91 @@
+"""How long cells will take here: their steps timed on this machine, their graph played through."""
+
+import heapq
+import multiprocessing
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+from tqdm import tqdm
+
+from benchmarks.datasets.load import sizes
+from benchmarks.engine.cell import Cell, closure
+from benchmarks.engine.context import Machine
+from benchmarks.engine.scheduler import Schedule
+from benchmarks.engine.torch_setup import set_up_torch
+from benchmarks.engine.workloads import Step, Workload
+from benchmarks.tables.registry import kind
+from naturalinversion.progress import quiet
+
+START_SECONDS = 3.0  # a worker's first import of torch
+CELL_SECONDS = 0.3  # reading inputs, writing artefacts and the record
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """``seconds`` of each cell by key, and ``wall`` seconds for all with the workers given."""
+
+    seconds: dict[str, float]
+    wall: float
+
+
+def estimate(
+    cells: Sequence[Cell], todo: Sequence[Cell], machine: Machine, workers: int
+) -> Estimate:
+    """Time every kind of step that ``todo`` takes, and add up.
+
+    Steps are timed ``workers`` at a time, so that what workers take from each other counts.
+    """
+    workloads = {cell.key: _workload(cell) for cell in todo}
+    steps = list({step: None for workload in workloads.values() for step in workload})
+    times = dict(zip(steps, _time(steps, machine, workers), strict=True))
+    seconds, paid = {}, set[Step]()
+    for key, workload in workloads.items():
+        own = {step: count for step, count in workload.items() if step not in paid}
+        seconds[key] = CELL_SECONDS + sum(times[step] * count for step, count in own.items())
+        paid |= {step for step in own if step.shared}
+    return Estimate(seconds, play(cells, todo, seconds, workers))
+
+
+def _workload(cell: Cell) -> Workload:
+    dataset = next(c.recipe["dataset"] for c in closure([cell]) if "dataset" in c.recipe)
+    return kind(cell.kind).workload(cell, *sizes(dataset))
+
+
+def _time(steps: Sequence[Step], machine: Machine, workers: int) -> list[float]:
+    with tqdm(total=len(steps), desc="timing steps", unit="step", disable=quiet()) as line:
+        if workers <= 1:
+            times = []
+            for step in steps:
+                times.append(_seconds(step, machine))
+                line.update(1)
+            return times
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+            futures = [pool.submit(_seconds, step, machine) for step in steps]
+            for future in futures:
+                future.add_done_callback(lambda _: line.update(1))
+            return [future.result() for future in futures]
+
+
+def _seconds(step: Step, machine: Machine) -> float:
+    set_up_torch(machine)
+    return step.seconds(machine)
+
+
+def play(
+    cells: Sequence[Cell], todo: Sequence[Cell], seconds: Mapping[str, float], workers: int
+) -> float:
+    """Wall time when workers take cells in the engine's order, each ``seconds`` by its key."""
+    schedule = Schedule(cells, todo)
+    running: list[tuple[float, int, Cell]] = []
+    now = START_SECONDS if todo and workers > 1 else 0.0
+    number = 0
+    while True:
+        while len(running) < max(workers, 1) and (cell := schedule.next()) is not None:
+            number += 1
+            heapq.heappush(running, (now + seconds[cell.key], number, cell))
+        if not running:
+            return now
+        now, _, cell = heapq.heappop(running)
+        schedule.finish(cell)

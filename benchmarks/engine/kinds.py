@@ -1,0 +1,23 @@
+"""What a kind of cell is: a module with a typed ``Recipe`` and ``run(work, recipe)``."""
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from benchmarks.engine.cell import Cell
+from benchmarks.engine.context import Work
+
+if TYPE_CHECKING:
+    from benchmarks.engine.workloads import Workload
+
+Metrics = dict[str, float | int | str | list[float]]
+
+
+class Kind(Protocol):
+    """What a kind's module offers."""
+
+    Recipe: type[Any]
+
+    def run(self, work: Work, recipe: Any) -> Metrics:
+        """Do the work in ``work.folder`` and return the metrics."""
+
+    def workload(self, cell: Cell, classes: int, train: int, test: int) -> "Workload":
+        """What ``run`` will do, for a data set of so many classes and images."""

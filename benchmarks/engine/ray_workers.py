@@ -1,0 +1,88 @@
+"""Cells on a Ray cluster: ``--engine ray``. Every node sees the same folders and the same code.
+
+A cell is one task, with its threads and its share of a GPU. Results go into the shared ``runs/``,
+nothing through Ray. When a node is lost its tasks are begun again on another one and go on from
+the shards that were finished.
+"""
+
+import logging
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.engine.cell import Cell
+from benchmarks.engine.cell_runner import KNOWN_ERRORS, CellFailedError
+from benchmarks.engine.context import Machine
+from benchmarks.engine.workers import Done, Make, Task, timed
+from naturalinversion.errors import UsageError
+
+RETRIES = 10  # of a cell whose node or process was lost
+LOOK = 1.0  # seconds between two looks, so that signals are answered
+
+
+class RayWorkers:
+    """The nodes of the cluster at ``address``, or of one begun here when that is empty.
+
+    Raises `UsageError` when Ray is not installed or does not answer.
+    """
+
+    def __init__(self, make: Make, machine: Machine, address: str, gpu_share: float) -> None:
+        try:
+            import ray
+        except ImportError as error:
+            raise UsageError("--engine ray: pip install 'naturalinversion[ray]' first") from error
+        if machine.device.startswith("cuda:"):
+            raise UsageError(
+                f"--engine ray --device {machine.device}: --device cuda, Ray chooses which"
+            )
+        self.ray, self.make = ray, make
+        root = str(Path(__file__).parents[2])
+        try:
+            ray.init(
+                address=address or "local",
+                runtime_env={"env_vars": {"PYTHONPATH": root}},
+                log_to_driver=False,
+                include_dashboard=False if not address else None,
+                logging_level=logging.ERROR,
+            )
+        except Exception as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise UsageError(f"--engine ray: {address or 'a local cluster'}: {reason}") from error
+        on_gpu = machine.device.startswith("cuda")
+        self.task = ray.remote(timed).options(
+            num_cpus=machine.threads,
+            num_gpus=gpu_share if on_gpu else 0,
+            max_retries=RETRIES,
+            retry_exceptions=False,
+        )
+
+    def has_room(self, running: int) -> bool:
+        """Ray queues what no node has room for."""
+        return True
+
+    def submit(self, cell: Cell) -> Task:
+        return self.task.remote(self.make, cell)
+
+    def wait(self, tasks: Collection[Task]) -> Iterator[Task]:
+        ended: list[Any] = []
+        while not ended:
+            ended, _ = self.ray.wait(list(tasks), num_returns=1, timeout=LOOK)
+        return iter(ended)
+
+    def result(self, task: Task, cell: Cell) -> Done:
+        try:
+            done: Any = self.ray.get(task)
+        except self.ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, KNOWN_ERRORS):
+                raise error.cause from error
+            raise
+        except self.ray.exceptions.RayError as error:
+            raise CellFailedError(
+                f"{cell.label}: lost with its node {RETRIES + 1} times; the same command goes on"
+            ) from error
+        return Done(*done)
+
+    def close(self, tasks: Collection[Task]) -> None:
+        for task in tasks:
+            self.ray.cancel(task, force=True)
+        self.ray.shutdown()

@@ -1,0 +1,78 @@
+"""Distil the teacher into a student on finished synthetic images (the offline protocol).
+
+Hinton et al. (2015) as DeepInversion's authors used it (Yin et al., 2020): KL of the softened
+predictions, no labels, SGD with two drops, crops and flips. NaturalInversion's own recipe is in an
+appendix that is not public.
+"""
+
+import msgspec
+
+from benchmarks.engine.cell import Cell
+from benchmarks.engine.context import Work
+from benchmarks.engine.kinds import Metrics
+from benchmarks.engine.workloads import TestStep, TrainingStep, Workload, network_of
+from benchmarks.recipes.schema import StudentPixels
+from benchmarks.synthesis.image_sets import synthetic_source
+from benchmarks.training.fit import evaluations, finish, splits
+from benchmarks.training.losses import distillation_loss
+from benchmarks.training.real_images import real_images
+from benchmarks.training.recipe import TrainingRecipe, updates_per_epoch
+from naturalinversion.classifiers.weights import WEIGHTS, as_teacher, load_classifier
+from naturalinversion.seeds import derive
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """``batches`` says how many batches to take of ``images0``, ``images1``, …, and ``images`` how
+    many images of them all, 0 for every one.
+
+    ``student_pixels`` is what it sees: the images as they are stored, in teacher space, or made
+    into pixels first, as a published data set of them would be. With an input ``initial`` training
+    goes on from that student.
+    """
+
+    arch: str
+    dataset: str
+    width: float
+    image_size: int
+    seed: int
+    training: TrainingRecipe
+    temperature: float
+    batches: list[int]
+    images: int = 0
+    student_pixels: StudentPixels = "stored"
+
+
+def run(work: Work, recipe: Recipe) -> Metrics:
+    """Train on the synthetic images, test on the real test split."""
+    device = work.machine.torch_device()
+    teacher_model, teacher_description = load_classifier(work.inputs["teacher"] / WEIGHTS)
+    teacher = as_teacher(teacher_model, teacher_description, device)
+    source = synthetic_source(work, recipe.batches, recipe.images, pixels=recipe.student_pixels)
+    source = source.to(device)
+    _, test = splits(real_images(work, recipe.dataset, recipe.image_size), work)
+    description = msgspec.structs.replace(teacher_description, arch=recipe.arch, width=recipe.width)
+    if "initial" in work.inputs:
+        model, _ = load_classifier(work.inputs["initial"] / WEIGHTS)
+    else:
+        model = description.build(derive(recipe.seed, "student"))
+    loss = distillation_loss(teacher, recipe.temperature)
+    seed = derive(recipe.seed, "distillation")
+    metrics = finish(work, model, description, source, test, recipe.training, loss, seed)
+    return metrics | {"synthetic_images": len(source)}
+
+
+def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
+    """Updates on the synthetic images and passes over the test split."""
+    recipe = msgspec.convert(cell.recipe, Recipe)
+    images = sum(
+        count * int(cell.inputs[f"images{index}"].recipe["batch_size"])
+        for index, count in enumerate(recipe.batches)
+    )
+    images = recipe.images or images
+    training = recipe.training
+    network, teacher = (network_of(c, classes) for c in (cell, cell.inputs["teacher"]))
+    updates = training.epochs * updates_per_epoch(training, images)
+    return {
+        TrainingStep(network, training.batch_size, teacher): updates,
+        TestStep(network): test * evaluations(training),
+    }

@@ -1,0 +1,34 @@
+"""Test the student that grew together with a generator (DAFL, DFAD: the joint protocol)."""
+
+import msgspec
+
+from benchmarks.engine.cell import Cell
+from benchmarks.engine.context import Work
+from benchmarks.engine.kinds import Metrics
+from benchmarks.engine.workloads import Network, TestStep, Workload
+from benchmarks.training.accuracy import accuracy
+from benchmarks.training.fit import splits
+from benchmarks.training.real_images import real_images
+from naturalinversion.classifiers.weights import WEIGHTS, load_classifier
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which test split."""
+
+    dataset: str
+    image_size: int
+
+
+def run(work: Work, recipe: Recipe) -> Metrics:
+    """The student's accuracy as it is after the last epoch of its generator."""
+    model, _ = load_classifier(work.inputs["images"] / WEIGHTS)
+    dataset = real_images(work, recipe.dataset, recipe.image_size)
+    _, test = splits(dataset, work)
+    return {"test_accuracy": accuracy(model.to(work.machine.torch_device()), test)}
+
+
+def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
+    """One pass over the test split."""
+    grown = cell.inputs["images"].recipe
+    network = Network(grown["student"], grown["width"], cell.recipe["image_size"], classes)
+    return {TestStep(network): test}

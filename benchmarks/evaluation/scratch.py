@@ -1,0 +1,78 @@
+"""Train a network from scratch on synthetic images and the labels they were made for (Table 2).
+
+Kim et al. (2022), "From Scratch": no teacher helps, cross-entropy with the labels, and the number
+is the accuracy on the real *training* split; the test split's is in an appendix that is not public.
+The labels are those in the store: a method's targets, or the teacher's answers where a method has
+no targets (DAFL). Real images are normalised as the synthetic ones were.
+"""
+
+from dataclasses import replace
+
+import msgspec
+
+from benchmarks.engine.cell import Cell
+from benchmarks.engine.context import Work
+from benchmarks.engine.kinds import Metrics
+from benchmarks.engine.workloads import TestStep, TrainingStep, Workload, network_of
+from benchmarks.synthesis.image_sets import synthetic_meta, synthetic_source
+from benchmarks.training.accuracy import accuracy
+from benchmarks.training.fit import evaluations, finish, splits
+from benchmarks.training.losses import cross_entropy_loss
+from benchmarks.training.real_images import real_images
+from benchmarks.training.recipe import TrainingRecipe, updates_per_epoch
+from naturalinversion.classifiers.weights import Classifier
+from naturalinversion.seeds import derive
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``batches`` says how many batches to take of ``images0``, ``images1``, …, and ``images`` how
+    many images of them all, 0 for every one.
+    """
+
+    arch: str
+    dataset: str
+    width: float
+    image_size: int
+    seed: int
+    training: TrainingRecipe
+    batches: list[int]
+    images: int = 0
+
+
+def run(work: Work, recipe: Recipe) -> Metrics:
+    """Train on the synthetic images, test on both real splits. ``train_accuracy`` is the number."""
+    meta = synthetic_meta(work)
+    source = synthetic_source(work, recipe.batches, recipe.images).to(work.machine.torch_device())
+    dataset = real_images(work, recipe.dataset, recipe.image_size)
+    train, test = (replace(s, mean=source.mean, std=source.std) for s in splits(dataset, work))
+    description = Classifier(
+        recipe.arch,
+        meta.num_classes,
+        recipe.width,
+        recipe.image_size,
+        (meta.mean[0], meta.mean[1], meta.mean[2]),
+        (meta.std[0], meta.std[1], meta.std[2]),
+    )
+    model = description.build(derive(recipe.seed, "scratch"))
+    loss, seed = cross_entropy_loss(), derive(recipe.seed, "scratch", "training")
+    metrics = finish(work, model, description, source, test, recipe.training, loss, seed)
+    return metrics | {
+        "train_accuracy": accuracy(model, train),
+        "synthetic_images": len(source),
+    }
+
+
+def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
+    """Updates on the synthetic images, passes over the test split and one over the other."""
+    recipe = msgspec.convert(cell.recipe, Recipe)
+    images = recipe.images or sum(
+        count * int(cell.inputs[f"images{index}"].recipe["batch_size"])
+        for index, count in enumerate(recipe.batches)
+    )
+    training = recipe.training
+    network = network_of(cell, classes)
+    updates = training.epochs * updates_per_epoch(training, images)
+    return {
+        TrainingStep(network, training.batch_size): updates,
+        TestStep(network): train + test * evaluations(training),
+    }

@@ -1,0 +1,173 @@
+"""Run a data-free method against a teacher. Nothing here, or imported here, can read real data."""
+
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+import torch
+from torch import Tensor, nn
+
+from benchmarks.engine.cell import Cell
+from benchmarks.engine.checkpoint import Checkpoint
+from benchmarks.engine.context import Work
+from benchmarks.engine.kinds import Metrics
+from benchmarks.engine.workloads import Network, SynthesisStep, Workload, network_of
+from benchmarks.recipes.resolve import build_method
+from naturalinversion.classifiers.weights import (
+    WEIGHTS,
+    Classifier,
+    load_classifier,
+    load_teacher,
+    save_classifier,
+)
+from naturalinversion.images import PixelMapping, SyntheticDataset, retried, to_pixels
+from naturalinversion.inversion.loss_csv import FILE as LOSSES
+from naturalinversion.inversion.loss_csv import final_losses, save_losses
+from naturalinversion.progress import bar
+from naturalinversion.sample_grid import grid_images, save_grid
+from naturalinversion.seeds import derive
+from naturalinversion.synthesis import Batch, Synthesizer, Training, iterations_of, synthesize
+from naturalinversion.teacher.teacher import Teacher
+
+IMAGES = "images"
+GRID = "grid.png"
+
+
+FLAT = 0.01  # contrast, in standard deviations of the training images' pixels
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``student`` and ``width`` describe the student that a joint method grows, else nothing.
+
+    Batches are numbered from ``first``: many batches of a method are shared out over cells.
+    ``source`` is the sha256 of the file of a method from outside: edited code is another cell.
+    """
+
+    method: str
+    settings: dict[str, Any]
+    batches: int
+    batch_size: int
+    seed: int
+    student: str = ""
+    width: float = 0.0
+    source: str = ""
+    first: int = 0
+
+
+def run(work: Work, recipe: Recipe) -> Metrics:
+    """Fill ``images/``; keep a grid and the losses of the first batch, and a joint student."""
+    device = work.machine.torch_device()
+    teacher = load_teacher(work.inputs["teacher"] / WEIGHTS, device, work.machine.precision)
+    synthesizer: Synthesizer = build_method(recipe.method, recipe.settings)
+    student, description = _student(work, recipe, teacher)
+
+    def on_batch(index: int, batch: Batch) -> None:
+        if index == recipe.first and batch.losses:
+            save_losses(work.folder / LOSSES, batch.losses)
+        if flat := flat_images(batch.images):
+            work.log.warning("batch %d: %d images are of one colour", index, flat)
+        ends = {name: round(float(course[-1]), 4) for name, course in batch.losses.items()}
+        work.log.info("batch %d done, last losses %s", index, ends)
+
+    checkpoint = Checkpoint(work.folder / "prepare.pt")
+    with bar(iterations_of(synthesizer, recipe.batches), work.title) as progress:
+        dataset = synthesize(
+            synthesizer,
+            teacher,
+            work.folder / IMAGES,
+            batches=recipe.batches,
+            batch_size=recipe.batch_size,
+            first=recipe.first,
+            seed=derive(recipe.seed, "synthesis"),
+            student=student,
+            method=recipe.method,
+            settings=recipe.settings,
+            training=Training(progress, checkpoint.restore, checkpoint.save),
+            on_batch=on_batch,
+        )
+    if description is not None and student is not None and recipe.student:
+        save_classifier(work.folder / WEIGHTS, student, description)
+    images, labels = grid_images(dataset.shards(), teacher.num_classes)
+    save_grid(work.folder / GRID, images, labels, teacher)
+    again = retried(dataset.folder, range(recipe.first, recipe.first + recipe.batches))
+    metrics: Metrics = {
+        "images": len(dataset),
+        "batches_retried": len(again),
+        "flat_images": sum(flat_images(images) for images, _ in dataset.shards()),
+        **final_losses(work.folder / LOSSES),
+    }
+    checkpoint.delete()
+    return metrics | agreement(teacher, dataset)
+
+
+def flat_images(images: Tensor) -> int:
+    """How many of (N, 3, H, W) have no contrast in any channel: what a saturated tanh leaves."""
+    contrast = images.float().amax((2, 3)) - images.float().amin((2, 3))
+    return int((contrast.amax(1) < FLAT).sum())
+
+
+def agreement(teacher: Teacher, dataset: SyntheticDataset) -> dict[str, float]:
+    """How often the teacher gives the asked label: for the stored images, and for their pixels.
+
+    Pixels are rounded to uint8, denormalised and clamped or, ``…_minmax``, stretched image by
+    image: the difference is what that costs.
+    """
+    hits = torch.zeros(3, dtype=torch.int64)
+    with torch.no_grad():
+        for images, labels in dataset.shards():
+            looks = [images.float()]
+            for mapping in get_args(PixelMapping):
+                pixels = to_pixels(images, mapping, teacher.mean, teacher.std)
+                looks.append(teacher.normalize(pixels.float() / 255))
+            for column, look in enumerate(looks):
+                answers = teacher(look.to(teacher.device, teacher.dtype)).argmax(dim=1).cpu()
+                hits[column] += (answers == labels).sum()
+    names = ("teacher_agreement", "teacher_agreement_pixels", "teacher_agreement_minmax")
+    return dict(zip(names, (hits / len(dataset)).tolist(), strict=True))
+
+
+def _student(
+    work: Work, recipe: Recipe, teacher: Teacher
+) -> tuple[nn.Module | None, Classifier | None]:
+    """A competing student from its cell, a joint one freshly made, or none."""
+    if "student" in work.inputs:
+        model, description = load_classifier(work.inputs["student"] / WEIGHTS)
+        return model.to(teacher.device), description
+    if not recipe.student:
+        return None, None
+    mean, std = teacher.mean, teacher.std
+    description = Classifier(
+        recipe.student,
+        teacher.num_classes,
+        recipe.width,
+        teacher.image_shape[-1],
+        (mean[0], mean[1], mean[2]),
+        (std[0], std[1], std[2]),
+    )
+    model = description.build(derive(recipe.seed, "student"))
+    return model.to(teacher.device), description
+
+
+def folder_of_images(cell: Path) -> Path:
+    """Where a synthesis cell keeps its images."""
+    return cell / IMAGES
+
+
+def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
+    """The iterations of all batches, or of what they share; batches of a method without any."""
+    recipe = msgspec.convert(cell.recipe, Recipe)
+    teacher = network_of(cell.inputs["teacher"], classes)
+    student = None
+    if "student" in cell.inputs:
+        student = network_of(cell.inputs["student"], classes)
+    elif recipe.student:
+        student = Network(recipe.student, recipe.width, teacher.image_size, classes)
+    step = SynthesisStep(
+        recipe.method,
+        msgspec.json.encode(recipe.settings, order="sorted"),
+        teacher,
+        recipe.batch_size,
+        student,
+    )
+    steps = iterations_of(build_method(recipe.method, recipe.settings), recipe.batches)
+    return {step: steps or recipe.batches}

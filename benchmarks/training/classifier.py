@@ -1,0 +1,65 @@
+"""Train a classifier on the real training split: teachers, and the students' baselines (S.)."""
+
+import msgspec
+
+from benchmarks.engine.cell import Cell
+from benchmarks.engine.context import Work
+from benchmarks.engine.kinds import Metrics
+from benchmarks.engine.workloads import TestStep, TrainingStep, Workload, network_of
+from benchmarks.training.fit import evaluations, finish, splits
+from benchmarks.training.losses import cross_entropy_loss
+from benchmarks.training.real_images import real_images
+from benchmarks.training.recipe import TrainingRecipe, updates_per_epoch
+from naturalinversion.classifiers.weights import Classifier
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``floor`` is the test accuracy below which the cell fails: a bad teacher spoils a table."""
+
+    arch: str
+    dataset: str
+    width: float
+    image_size: int
+    seed: int
+    training: TrainingRecipe
+    floor: float = 0.0
+
+
+def run(work: Work, recipe: Recipe) -> Metrics:
+    """Train, test, and keep the weights. Raises `BenchmarkError` below the floor."""
+    dataset = real_images(work, recipe.dataset, recipe.image_size)
+    description = Classifier(
+        recipe.arch,
+        len(dataset.classes),
+        recipe.width,
+        recipe.image_size,
+        dataset.mean,
+        dataset.std,
+    )
+    train, test = splits(dataset, work)
+    model = description.build(recipe.seed)
+    metrics = finish(
+        work,
+        model,
+        description,
+        train,
+        test,
+        recipe.training,
+        cross_entropy_loss(),
+        recipe.seed,
+        recipe.floor,
+    )
+    return metrics | {
+        "data_fingerprint": dataset.fingerprint,
+        "train_images": len(dataset.train),
+    }
+
+
+def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
+    """Updates on the training split and passes over the test split."""
+    recipe = msgspec.convert(cell.recipe, Recipe).training
+    network = network_of(cell, classes)
+    return {
+        TrainingStep(network, recipe.batch_size): recipe.epochs * updates_per_epoch(recipe, train),
+        TestStep(network): test * evaluations(recipe),
+    }

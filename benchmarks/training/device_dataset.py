@@ -1,0 +1,49 @@
+"""Images held on the device and normalised there: real pixels and synthetic images alike."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from benchmarks.training.augmentation import Draws, Padding, crop_and_flip, normalise
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSource:
+    """``images`` (N, 3, H, W) and ``labels`` (N,).
+
+    Images are uint8 pixels, or floats (float16 in the store) that are in teacher space already.
+    ``mean`` and ``std`` (3,) are those of pixels in [0, 1] that lead to teacher space.
+    """
+
+    images: Tensor
+    labels: Tensor
+    mean: Tensor
+    std: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device | str) -> "ImageSource":
+        """The same images on ``device``."""
+        return replace(
+            self,
+            images=self.images.to(device),
+            labels=self.labels.to(device),
+            mean=self.mean.to(device),
+            std=self.std.to(device),
+        )
+
+    def batch(self, index: Tensor | slice) -> Tensor:
+        """float32 images (B, 3, H, W) in teacher space, as they are stored."""
+        return normalise(self.images[index], self.mean, self.std)
+
+    def augmented(self, index: Tensor, draws: Draws, crop: int, padding: Padding) -> Tensor:
+        """The same, each cropped and mirrored as drawn. Zero padding is black."""
+        images = self.images[index]
+        if images.dtype == torch.uint8:
+            black = torch.zeros_like(self.mean)
+        else:
+            black = -self.mean / self.std
+        images = crop_and_flip(images, draws, padding=crop, mode=padding, fill=black)
+        return normalise(images, self.mean, self.std)

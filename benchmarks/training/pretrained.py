@@ -1,0 +1,80 @@
+"""A classifier that somebody else has trained, in the place of one trained here (``--weights``)."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.engine.cell import Cell
+from benchmarks.engine.context import Work
+from benchmarks.engine.kinds import Metrics
+from benchmarks.engine.workloads import TestStep, Workload, network_of
+from benchmarks.training.accuracy import accuracy
+from benchmarks.training.fit import splits
+from benchmarks.training.real_images import real_images
+from naturalinversion.classifiers.key_mapping import renaming_text
+from naturalinversion.classifiers.weights import (
+    WEIGHTS,
+    Classifier,
+    load_state,
+    read_weights,
+    save_classifier,
+)
+from naturalinversion.errors import BenchmarkError, UsageError
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``sha256`` is that of the weights' file; ``floor`` as for classifiers trained here."""
+
+    arch: str
+    dataset: str
+    width: float
+    image_size: int
+    sha256: str
+    floor: float
+
+
+def run(work: Work, recipe: Recipe) -> Metrics:
+    """Fit the weights into the architecture, test it, and keep them as a trained one's are.
+
+    Raises `UsageError` for another file than the recipe's or weights of another network, and
+    `BenchmarkError` below the floor: images must be normalised as in the classifier's training.
+    """
+    path = work.data.weights.get(recipe.arch)
+    if path is None or digest(path) != recipe.sha256:
+        raise UsageError(f"{work.title}: needs --weights {recipe.arch}=FILE, {recipe.sha256[:12]}…")
+    dataset = real_images(work, recipe.dataset, recipe.image_size)
+    classes, size = len(dataset.classes), recipe.image_size
+    description = Classifier(recipe.arch, classes, recipe.width, size, dataset.mean, dataset.std)
+    model = description.build(0)
+    if renamed := load_state(model, read_weights(path), path):
+        work.log.info("%s: %s", path, renaming_text(renamed))
+    _, test = splits(dataset, work)
+    found = accuracy(model.to(work.machine.torch_device()).eval(), test)
+    if found < recipe.floor:
+        raise BenchmarkError(
+            f"{work.title}: test accuracy {found:.1%} is below the recipe's floor "
+            f"{recipe.floor:.1%}: other classes, or another normalisation?"
+        )
+    save_classifier(work.folder / WEIGHTS, model, description)
+    return {"test_accuracy": found, "data_fingerprint": dataset.fingerprint}
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file. Raises `UsageError` when it can't be read."""
+    try:
+        status = path.stat()
+        return _digest(path, status.st_size, status.st_mtime_ns)
+    except OSError as error:
+        raise UsageError(f"--weights {path}: {error.strerror}") from error
+
+
+@cache
+def _digest(path: Path, size: int, changed: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
+    """Passes over the test split."""
+    return {TestStep(network_of(cell, classes)): test}

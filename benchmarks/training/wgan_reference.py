@@ -1,0 +1,173 @@
+"""WGAN-GP, the reference of Table 1: trained on the real training images, so not data-free."""
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import msgspec
+import torch
+from torch import Tensor
+
+from baselines.wgan_gp import Draw, WassersteinGAN, WassersteinSettings
+from benchmarks.datasets.dataset import Dataset
+from benchmarks.engine.cell import Cell
+from benchmarks.engine.checkpoint import Checkpoint
+from benchmarks.engine.context import Machine, Work
+from benchmarks.engine.kinds import Metrics
+from benchmarks.engine.workloads import per_step
+from benchmarks.recipes.resolve import checked_settings
+from benchmarks.synthesis.generate_images import GRID, folder_of_images
+from benchmarks.training.real_images import real_images
+from naturalinversion.errors import DivergedError
+from naturalinversion.images import Meta, SyntheticDataset, write_meta, write_shard
+from naturalinversion.inversion.loss_csv import FILE as LOSSES
+from naturalinversion.inversion.loss_csv import final_losses, save_losses
+from naturalinversion.progress import bar
+from naturalinversion.sample_sheet import PLACES, save_sheet
+from naturalinversion.seeds import brought, derive
+from naturalinversion.synthesis import Training
+
+METHOD = "wgan_gp"
+CPU_BATCH, TIMED_BATCH = 16, 4  # a batch above the first is timed on the second and scaled
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``settings`` are those of `WassersteinSettings`; ``batches`` times ``batch_size`` images."""
+
+    dataset: str
+    image_size: int
+    seed: int
+    settings: dict[str, Any]
+    batches: int
+    batch_size: int
+
+
+def run(work: Work, recipe: Recipe) -> Metrics:
+    """Train on the real training split and fill ``images/``; keep a grid and the losses.
+
+    The metric ``data_free`` is 0. The images have no classes: every label is zero. Where the run is
+    in bfloat16, this is in TF32.
+    """
+    settings = _settings(recipe.settings)
+    device = work.machine.torch_device()
+    dataset = real_images(work, recipe.dataset, recipe.image_size)
+    gan = WassersteinGAN(settings, recipe.image_size, device)
+    checkpoint = Checkpoint(work.folder / "training.pt")
+    with bar(settings.iterations, work.title) as progress:
+        gan.train(
+            _draws_from(dataset.train.images.to(device)),
+            seed=derive(recipe.seed, "training"),
+            training=Training(progress, checkpoint.restore, checkpoint.save),
+        )
+    save_losses(work.folder / LOSSES, gan.losses)
+    work.log.info("trained, last losses %s", final_losses(work.folder / LOSSES))
+    images = _write_images(work, recipe, gan, dataset)
+    save_sheet(work.folder / GRID, _first(images, PLACES))
+    metrics: Metrics = {
+        "images": len(images),
+        "data_free": 0,
+        "data_fingerprint": dataset.fingerprint,
+        **final_losses(work.folder / LOSSES),
+    }
+    checkpoint.delete()
+    return metrics
+
+
+def _settings(values: dict[str, Any]) -> WassersteinSettings:
+    checked = checked_settings(WassersteinSettings, values, METHOD)
+    return msgspec.convert(checked, WassersteinSettings)
+
+
+def _draws_from(pixels: Tensor) -> Draw:
+    """Batches of ``pixels`` (N, 3, H, W) uint8, each image drawn independently.
+
+    Uniform noise spreads a grey k over [k, k + 1), which becomes [k, k + 1) / 128 - 1: a critic
+    that sees 256 sharp greys would know real images by them. Official code.
+    """
+
+    def draw(count: int, draws: torch.Generator) -> Tensor:
+        index = brought(torch.randint(len(pixels), (count,), generator=draws), pixels.device)
+        noise = brought(torch.rand(count, *pixels.shape[1:], generator=draws), pixels.device)
+        return (pixels[index] + noise) / 128 - 1
+
+    return draw
+
+
+def _greys(samples: Tensor) -> Tensor:
+    """Samples (N, 3, H, W) in [-1, 1] back to greys in [0, 1], a grey's middle to the grey."""
+    return ((samples + 1) * 128 - 0.5) / 255
+
+
+def _write_images(
+    work: Work, recipe: Recipe, gan: WassersteinGAN, dataset: Dataset
+) -> SyntheticDataset:
+    """Samples normalised by the data set's mean and std, which is the space of its teachers."""
+    folder = folder_of_images(work.folder)
+    folder.mkdir(exist_ok=True)
+    meta = Meta(
+        method=METHOD,
+        teacher="",
+        num_classes=1,
+        image_shape=(3, recipe.image_size, recipe.image_size),
+        mean=dataset.mean,
+        std=dataset.std,
+        seed=recipe.seed,
+        batch_size=recipe.batch_size,
+        batches=recipe.batches,
+        settings=recipe.settings,
+    )
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (dataset.mean, dataset.std))
+    labels = torch.zeros(recipe.batch_size, dtype=torch.int64)
+    for index in range(recipe.batches):
+        samples = gan.sample(recipe.batch_size, derive(recipe.seed, "sample", index)).cpu()
+        if not samples.isfinite().all():
+            raise DivergedError(f"batch {index}: the images hold NaN or infinity")
+        write_shard(folder, index, (_greys(samples) - mean) / std, labels)
+    write_meta(folder, meta)
+    return SyntheticDataset(folder)
+
+
+def _first(dataset: SyntheticDataset, count: int) -> Tensor:
+    """The pixels of the first ``count`` images."""
+    batches = min(-(-count // dataset.meta.batch_size), dataset.batches)
+    return SyntheticDataset(dataset.folder, batches).pixels("denormalize")[:count]
+
+
+@dataclass(frozen=True)
+class WassersteinStep:
+    """One iteration of WGAN-GP: the critic's steps and the generator's."""
+
+    settings: bytes  # JSON
+    image_size: int
+
+    shared: ClassVar[bool] = False
+
+    def seconds(self, machine: Machine) -> float:
+        """Time per iteration."""
+        device = machine.torch_device()
+        settings, factor = _timed(_settings(msgspec.json.decode(self.settings)), device)
+        draw = _draws_from(torch.zeros(1, 3, self.image_size, self.image_size, device=device))
+
+        def run(iterations: int) -> None:
+            gan = WassersteinGAN(replace(settings, iterations=iterations), self.image_size, device)
+            gan.train(draw, seed=0)
+
+        return factor * per_step(run, device)
+
+
+def _timed(
+    settings: WassersteinSettings, device: torch.device
+) -> tuple[WassersteinSettings, float]:
+    """``settings`` with batches that a CPU can time, and the factor from their time to the true."""
+    if device.type == "cuda" or settings.batch_size <= CPU_BATCH:
+        return settings, 1.0
+    factor = settings.batch_size / TIMED_BATCH
+    of_generator = max(2, round(settings.generator_batch_size / factor))
+    small = replace(settings, batch_size=TIMED_BATCH, generator_batch_size=of_generator)
+    return small, factor
+
+
+def workload(cell: Cell, classes: int, train: int, test: int) -> dict[WassersteinStep, int]:
+    """The iterations of the training; the samples cost next to nothing beside them."""
+    recipe = msgspec.convert(cell.recipe, Recipe)
+    settings = msgspec.json.encode(recipe.settings, order="sorted")
+    return {WassersteinStep(settings, recipe.image_size): _settings(recipe.settings).iterations}

@@ -1,0 +1,133 @@
+"""Networks on disk: safetensors weights whose header says how to build and feed the network."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from naturalinversion.classifiers import build
+from naturalinversion.classifiers.key_mapping import fitted
+from naturalinversion.errors import MissingError, UsageError
+from naturalinversion.files import write_atomically
+from naturalinversion.precision import Precision
+from naturalinversion.seeds import derive, seeded
+from naturalinversion.teacher.teacher import Teacher
+
+WEIGHTS = "weights.safetensors"
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class Classifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One of the library's classifiers and the images it takes."""
+
+    arch: str
+    num_classes: int
+    width: float
+    image_size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def build(self, seed: int) -> nn.Module:
+        """The network, initialised from ``seed``."""
+        with seeded(derive(seed, "network", self.arch)):
+            return build(self.arch, self.num_classes, self.width)
+
+
+def save_classifier(path: Path, model: nn.Module, description: Classifier) -> None:
+    """Write the weights and their description atomically."""
+    save_described(path, model, "classifier", description)
+
+
+def load_classifier(path: Path) -> tuple[nn.Module, Classifier]:
+    """A network that `save_classifier` wrote, in training mode, and its description."""
+    description, state = load_described(path, "classifier", Classifier)
+    model = description.build(0)
+    load_state(model, state, path)
+    return model, description
+
+
+def save_described(path: Path, model: nn.Module, what: str, description: msgspec.Struct) -> None:
+    """Write weights atomically, with ``description`` in the header under ``what``."""
+    tensors = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()}
+    metadata = {what: msgspec.json.encode(description).decode()}
+    write_atomically(path, save(tensors, metadata=metadata))
+
+
+def load_described(path: Path, what: str, struct: type[S]) -> tuple[S, dict[str, Tensor]]:
+    """What `save_described` wrote: the description and the weights.
+
+    Raises `MissingError` without the file and `UsageError` when it holds something else.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+        return msgspec.json.decode(metadata[what], type=struct), load_file(path)
+    except FileNotFoundError as error:
+        raise MissingError(f"{path} is missing") from error
+    except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
+        raise UsageError(f"{path} holds no {what} of this suite: {error}") from error
+
+
+def load_teacher(path: Path, device: torch.device, precision: Precision = "fp32") -> Teacher:
+    """A network that `save_classifier` wrote, as a frozen teacher on ``device``."""
+    model, description = load_classifier(path)
+    return as_teacher(model, description, device, precision)
+
+
+def as_teacher(
+    model: nn.Module,
+    description: Classifier,
+    device: torch.device,
+    precision: Precision = "fp32",
+) -> Teacher:
+    """``model`` as a teacher for the images of its description."""
+    size = description.image_size
+    return Teacher(
+        model.to(device),
+        num_classes=description.num_classes,
+        image_shape=(3, size, size),
+        mean=description.mean,
+        std=description.std,
+        precision=precision,
+    )
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """A state dict from safetensors or from torch.save, never by unpickling code.
+
+    Takes a checkpoint that holds its state dict under ``state_dict``, ``model`` or ``net``.
+    """
+    if not path.is_file():
+        raise MissingError(f"--weights {path}: no such file")
+    try:
+        if path.suffix == ".safetensors":
+            found: Any = load_file(path)
+        else:
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        raise UsageError(f"--weights {path}: can't be read as weights: {reason}") from error
+    for name in ("state_dict", "model", "net"):
+        if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
+            found = found[name]
+    if not isinstance(found, Mapping) or not all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in found.items()
+    ):
+        raise UsageError(f"--weights {path}: holds no state dict of tensors")
+    return dict(found)
+
+
+def load_state(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> dict[str, str]:
+    """Fill ``model``; which names of ``state`` were others, from old to new.
+
+    Raises `UsageError` in one line that says what is missing, extra or of another shape.
+    """
+    found, renamed = fitted(state, model.state_dict(), str(path))
+    model.load_state_dict(found)
+    return renamed

@@ -1,0 +1,87 @@
+"""What DeepInversion, NaturalInversion and their adaptive versions have in common."""
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from naturalinversion.errors import SettingError
+from naturalinversion.inversion.image_source import ImageSource
+from naturalinversion.inversion.invert import Inversion, Keep, Plateau, invert
+from naturalinversion.inversion.jitter import Draws, Jitter
+from naturalinversion.inversion.objective import Objective, Weights
+from naturalinversion.inversion.step import Schedule
+from naturalinversion.progress import Progress
+from naturalinversion.seeds import derive, generator
+from naturalinversion.teacher.teacher import Teacher
+from naturalinversion.validation import at_least
+
+
+@dataclass(kw_only=True)
+class InversionMethod:
+    """The loss, the shifts and the budget of a batch; methods give them their published values.
+
+    ``reference_batch`` keeps the balance of the loss at other batch sizes (0: weights as they are).
+    ``schedule`` is that of all learning rates. With ``plateau`` a batch ends early, once the mean
+    loss of that share of the iterations is not 1 % below that of as many before (0: it never does).
+    """
+
+    iterations: int = 2000
+    cross_entropy: float = 1.0
+    bn_statistics: float = 10.0
+    total_variation: float = 0.0
+    l2: float = 0.0
+    compete: float = 0.0
+    compete_floor: float = 0.01
+    reference_batch: int = 0
+    jitter: int = 2
+    flip: bool = False
+    keep: Keep = "last"
+    schedule: Schedule = "constant"
+    plateau: float = 0.0
+
+    _teacher: Teacher = field(init=False, repr=False)
+    _student: nn.Module | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        at_least(1, self, "iterations")
+        at_least(0, self, "jitter", "reference_batch", "compete_floor")
+        if not 0 <= self.plateau <= 0.5:
+            raise SettingError(f"plateau is {self.plateau:g}: a share up to 0.5, or 0 for never")
+
+    def weights(self, batch_size: int) -> Weights:
+        """The loss for batches of this size."""
+        weights = Weights(
+            self.cross_entropy, self.bn_statistics, self.total_variation, self.l2, self.compete
+        )
+        return weights.for_batch(batch_size, self.reference_batch)
+
+    def draws(self, seed: int) -> list[Draws]:
+        """The shifts of all iterations of the batch with this seed."""
+        return Jitter(self.jitter, self.flip).draw(
+            self.iterations, generator(derive(seed, "jitter"))
+        )
+
+    def _keep(self, teacher: Teacher, student: nn.Module | None) -> None:
+        """Keep the teacher, and the student to compete with."""
+        self._teacher = teacher
+        if student is not None:
+            student.eval().requires_grad_(False)
+            if teacher.device.type != "cpu":  # where it is no faster
+                student.to(memory_format=torch.channels_last)
+        self._student = student
+
+    def _invert(
+        self, source: ImageSource, labels: Tensor, seed: int, progress: Progress, keep: Keep
+    ) -> Inversion:
+        weights = self.weights(len(labels))
+        return invert(
+            source,
+            Objective(self._teacher, labels, weights, self._student, self.compete_floor),
+            self.draws(seed),
+            keep=keep,
+            schedule=self.schedule,
+            plateau=Plateau(math.ceil(self.plateau * self.iterations)),
+            on_iteration=lambda: progress(1),
+        )

@@ -1,0 +1,68 @@
+"""What one look of the teacher at a batch of images costs (paper, Eq. 1 and 8)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from naturalinversion import priors
+from naturalinversion.teacher.teacher import Teacher
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One factor per loss term; a term with factor 0 is not computed."""
+
+    cross_entropy: float = 1.0
+    bn_statistics: float = 10.0
+    total_variation: float = 0.0
+    l2: float = 0.0
+    compete: float = 0.0
+
+    def for_batch(self, size: int, reference: int) -> "Weights":
+        """The same balance at another batch size.
+
+        Cross-entropy and R_BN pull on one image with 1 / B, the norms R_TV and R_l2 with
+        1 / sqrt(B): their factors hold for ``reference`` images. 0 leaves them as they are.
+        """
+        if not reference:
+            return self
+        ratio = (reference / size) ** 0.5
+        return replace(self, total_variation=self.total_variation * ratio, l2=self.l2 * ratio)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The loss of images for ``labels`` (N,), term by term.
+
+    ``student`` is needed when ``weights.compete`` is not 0; it is used as it is, in eval mode by
+    its owner. ``compete_floor`` is the floor of `priors.compete`.
+    """
+
+    teacher: Teacher
+    labels: Tensor
+    weights: Weights
+    student: Callable[[Tensor], Tensor] | None = None
+    compete_floor: float = 0.01
+
+    def terms(self, images: Tensor) -> dict[str, Tensor]:
+        """Every term that has a weight, of images (N, 3, H, W) in teacher space, unweighted."""
+        weights = self.weights
+        seen = self.teacher.observe(images, statistics=weights.bn_statistics != 0)
+        terms = {"cross_entropy": F.cross_entropy(seen.logits, self.labels)}
+        if weights.bn_statistics:
+            terms["bn_statistics"] = priors.bn_statistics(seen.statistics)
+        if weights.total_variation:
+            terms["total_variation"] = priors.total_variation(images)
+        if weights.l2:
+            terms["l2"] = priors.l2(images)
+        if weights.compete and self.student is not None:
+            logits = self.student(images.contiguous(memory_format=torch.channels_last))
+            terms["compete"] = priors.compete(logits, seen.logits, floor=self.compete_floor)
+        return terms
+
+    def total(self, terms: dict[str, Tensor]) -> Tensor:
+        """Their weighted sum."""
+        return torch.stack([getattr(self.weights, n) * t for n, t in terms.items()]).sum()

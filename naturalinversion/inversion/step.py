@@ -1,0 +1,98 @@
+"""One iteration of the optimisation loop, on tensors that stay where they are.
+
+Nothing in it asks the device for a number, and the iteration's own number lies on the device, so
+that a GPU can be shown one iteration and repeat it by itself (see `replay`).
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from naturalinversion.inversion.image_source import ImageSource
+from naturalinversion.inversion.jitter import Draws, Move, ShiftTable
+from naturalinversion.inversion.loss_history import Best, Course
+from naturalinversion.inversion.objective import Objective
+from naturalinversion.precision import numerics
+
+Schedule = Literal["constant", "cosine"]
+
+
+class Moves(Protocol):
+    """The shifts of each iteration in turn."""
+
+    def of(self, iteration: Tensor) -> tuple[Move, Move]:
+        """Inside the source and before the loss; ``iteration`` (1,) counts on the device."""
+
+
+class HostMoves:
+    """Shifts by numbers that the host knows, one iteration after another."""
+
+    def __init__(self, draws: Sequence[Draws]) -> None:
+        self._next: Iterator[Draws] = iter(draws)
+
+    def of(self, iteration: Tensor) -> tuple[Move, Move]:
+        return next(self._next)
+
+
+class DeviceMoves:
+    """Shifts that the device looks up."""
+
+    def __init__(self, draws: Sequence[Draws], size: tuple[int, int], device: torch.device) -> None:
+        self._inside = ShiftTable([draw.source for draw in draws], size, device)
+        self._before_loss = ShiftTable([draw.loss for draw in draws], size, device)
+
+    def of(self, iteration: Tensor) -> tuple[Move, Move]:
+        return self._inside.at(iteration), self._before_loss.at(iteration)
+
+
+class Step:
+    """Render, look, step; ``course`` and ``best`` fill up call by call, ``iterations`` at most."""
+
+    def __init__(
+        self,
+        source: ImageSource,
+        objective: Objective,
+        moves: Moves,
+        iterations: int,
+        *,
+        keep_best: bool,
+        schedule: Schedule = "constant",
+    ) -> None:
+        teacher = objective.teacher
+        self.source, self.objective, self.moves = source, objective, moves
+        self.device, self.precision = teacher.device, teacher.precision
+        self.optimizer = source.optimizer()
+        self.course = Course(iterations)
+        self.best = Best(source.leaves()) if keep_best else None
+        self.iteration = torch.zeros(1, dtype=torch.int64, device=self.device)
+        self._rates: list[tuple[Tensor, Tensor]] = []  # each group's rate, and its table (E,)
+        if schedule == "cosine":
+            self._schedule(iterations)
+
+    def __call__(self) -> None:
+        inside, before_loss = self.moves.of(self.iteration)
+        for rate, table in self._rates:
+            rate.copy_(table.index_select(0, self.iteration).squeeze(0))
+        self.optimizer.zero_grad(set_to_none=True)
+        with numerics(self.device, self.precision):
+            images = before_loss(self.source.render(inside))
+            terms = self.objective.terms(images)
+            total = self.objective.total(terms)
+            total.backward()  # type: ignore[no-untyped-call]
+        if self.best is not None:
+            self.best.consider(total.detach())
+        self.optimizer.step()
+        self.course.add(self.iteration, {**terms, "total": total})
+        self.iteration.add_(1)
+
+    def _schedule(self, iterations: int) -> None:
+        """Half a cosine from each group's learning rate to nothing."""
+        turn = (torch.arange(iterations, dtype=torch.float64) + 0.5) * (math.pi / iterations)
+        factors = (1 + turn.cos()) / 2
+        for group in self.optimizer.param_groups:
+            table = (factors * group["lr"]).float().to(self.device)
+            group["lr"] = table[0].clone()
+            self._rates.append((group["lr"], table))

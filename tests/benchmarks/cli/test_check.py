@@ -1,0 +1,250 @@
+"""``accept`` and ``check`` on records that are there already: nothing is trained."""
+
+import json
+import shutil
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cli.check import RUNS, Check
+from benchmarks.cli.main import main
+from benchmarks.engine.cell import Cell, closure
+from benchmarks.engine.digests import source_digest
+from benchmarks.recipes.resolve import Book
+from benchmarks.tables.expand import expand
+from benchmarks.tables.spec import read_table
+from reports import records as store
+from reports.records import Cost, Provenance, Record
+
+SEEDS = 3
+
+
+def write_records(runs: Path, seeds: range, shift: float = 0.0, device: str = "cpu") -> None:
+    """Records of all cells of the accuracy table; ``shift`` moves the students."""
+    for seed in seeds:
+        for cell in cells(seed):
+            store.write(cell.folder(runs), fake(cell, seed, shift, device))
+
+
+@cache
+def cells(seed: int) -> list[Cell]:
+    """What the table needs for one seed."""
+    return closure(expand(read_table("accuracy"), Book("demo", "digits"), [seed]).targets)
+
+
+def fake(cell: Cell, seed: int, shift: float, device: str) -> Record:
+    spread = (seed % 5) / 1000
+    metrics: dict[str, float | int | str | list[float]] = {
+        "test_accuracy": 0.9 + spread + (shift if cell.kind == "student" else 0.0),
+        "teacher_agreement": 0.95 + spread,
+        "teacher_agreement_pixels": 0.93 + spread,
+        "final_bn_statistics": 10 + spread,
+        "fid": 50 + spread,
+    }
+    return Record(
+        kind=cell.kind,
+        label=cell.label,
+        key=cell.key,
+        recipe=cell.recipe,
+        inputs={role: other.key for role, other in cell.inputs.items()},
+        metrics=metrics,
+        cost=Cost(1.0, 1.0, 0, 1.0),
+        provenance=Provenance("abc", {"torch": "2.11"}, device, "fp32", 1, "Linux", "now"),
+        artefacts={},
+    )
+
+
+class Place:
+    """Commands in a folder of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.runs, self.accepted = folder / "runs", folder / "accepted"
+
+    def run(self, command: str, *more: str) -> int:
+        """The exit code."""
+        where = ("--runs-dir", str(self.runs), "--accepted-dir", str(self.accepted))
+        with pytest.raises(SystemExit) as caught:
+            main([command, *where, "--device", "cpu", "--workers", "1", *more])
+        assert isinstance(caught.value.code, int)
+        return caught.value.code
+
+
+Answer = tuple[int, str, list[str]]  # exit code, stdout, the lines of stderr
+Ask = Callable[..., Answer]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """Nothing was run."""
+    return Place(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def numbers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with accepted numbers of a few seeds."""
+    found = Place(tmp_path_factory.mktemp("numbers"))
+    write_records(found.runs, range(SEEDS))
+    assert found.run("accept", "--seeds", str(SEEDS)) == 0
+    return found.runs.parent
+
+
+@pytest.fixture
+def accepted(place: Place, numbers: Path) -> Place:
+    """A place with accepted numbers."""
+    shutil.copytree(numbers, place.runs.parent, dirs_exist_ok=True)
+    return place
+
+
+@pytest.fixture
+def ask(capfd: pytest.CaptureFixture[str]) -> Ask:
+    """Run a command in a place."""
+
+    def answer(place: Place, command: str, *more: str) -> Answer:
+        capfd.readouterr()
+        code = place.run(command, *more)
+        captured = capfd.readouterr()
+        return code, captured.out, captured.err.splitlines()
+
+    return answer
+
+
+def test_accepting_says_what_is_new_and_then_that_nothing_is(ask: Ask, place: Place) -> None:
+    write_records(place.runs, range(SEEDS))
+    code, out, _ = ask(place, "accept", "--seeds", str(SEEDS))
+    assert code == 0
+    path = place.accepted / "accuracy-demo-digits.csv"
+    assert f"{path}:" in out
+    assert "ni student: new, 90.1 ± 0.1 (n = 3, cpu)" in out
+    before = path.read_bytes()
+    code, out, _ = ask(place, "accept", "--seeds", str(SEEDS))
+    assert (code, out) == (0, f"{path}:\nas it was\n")
+    assert path.read_bytes() == before
+
+
+def test_too_few_seeds_are_one_line_and_exit_code_2(ask: Ask, place: Place) -> None:
+    code, out, err = ask(place, "accept", "--seeds", "2")
+    assert (code, out, err) == (2, "", ["error: --seeds 2: 3 or more to accept"])
+
+
+def test_without_accepted_numbers_is_exit_code_3_before_anything_runs(
+    ask: Ask, place: Place
+) -> None:
+    code, out, err = ask(place, "check")
+    assert (code, out, len(err)) == (3, "", 1)
+    assert "accuracy-demo-digits.csv: no accepted numbers" in err[0]
+    assert not place.runs.exists()
+
+
+def test_other_seeds_pass(ask: Ask, accepted: Place) -> None:
+    write_records(accepted.runs, range(7, 9))
+    code, out, _ = ask(accepted, "check", "--first-seed", "7", "--seeds", "2")
+    assert code == 0
+    assert out.splitlines()[-1] == "12 numbers: 12 same"
+
+
+@pytest.mark.parametrize(("shift", "verdict"), [(-0.1, "worse"), (0.08, "better")])
+def test_a_moved_student_fails_either_way(
+    ask: Ask, accepted: Place, shift: float, verdict: str
+) -> None:
+    write_records(accepted.runs, range(7, 11), shift)
+    code, out, _ = ask(accepted, "check", "--first-seed", "7", "--json")
+    found = json.loads(out)
+    assert code == 1
+    assert found["failed"] == {}
+    caught = {(d["row"], d["column"], d["verdict"]) for d in found["differences"] if d["fails"]}
+    assert caught == {(row, "student", verdict) for row in ("di", "ni")}
+
+
+def test_records_of_another_device_are_refused(ask: Ask, accepted: Place) -> None:
+    write_records(accepted.runs, range(7, 11), device="cuda (NVIDIA H100)")
+    code, out, err = ask(accepted, "check", "--first-seed", "7")
+    assert (code, out) == (2, "")
+    assert err[-1].startswith("error: accuracy-demo-digits: the accepted numbers are of cpu")
+
+
+def test_numbers_of_another_machine_are_refused_before_anything_runs(
+    ask: Ask, place: Place
+) -> None:
+    write_records(place.runs, range(SEEDS), device="cuda (NVIDIA H100)")
+    assert place.run("accept", "--seeds", str(SEEDS)) == 0
+    code, _, err = ask(place, "check", "--first-seed", "7")
+    assert code == 2
+    assert err == [
+        "error: accuracy-demo-digits: the accepted numbers are of NVIDIA H100, this is cpu: "
+        "not compared"
+    ]
+
+
+def test_a_failed_cell_is_a_failed_check(
+    ask: Ask, accepted: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no")
+
+    monkeypatch.setattr("benchmarks.training.classifier.run", fail)
+    code, out, err = ask(accepted, "check", "--first-seed", "7", "--json")
+    assert code == 1
+    found = json.loads(out)
+    lines = [line.removeprefix("failed: ") for line in err if line.startswith("failed: ")]
+    assert lines
+    assert list(found["failed"].values()) == lines
+    assert found["differences"] == []
+
+
+def test_a_first_seed_below_zero_is_a_wrong_request(ask: Ask, place: Place) -> None:
+    code, _, err = ask(place, "check", "--first-seed", "-1")
+    assert (code, err) == (2, ["error: --first-seed -1: 0 or more"])
+
+
+def test_some_rows_are_accepted_and_checked_alone(accepted: Place, ask: Ask) -> None:
+    (path,) = accepted.accepted.glob("*.csv")
+    before = path.read_text().splitlines()
+    write_records(accepted.runs, range(SEEDS), shift=0.05)
+    three = ("--first-seed", "0", "--seeds", str(SEEDS), "--json")
+    code, said, _ = ask(accepted, "check", *three, "--rows", "ni")
+    assert code == 1
+    assert {one["row"] for one in json.loads(said)["differences"]} == {"ni"}
+    assert ask(accepted, "accept", *three, "--rows", "ni")[0] == 0
+    after = path.read_text().splitlines()
+    assert [line for line in after if line.startswith("di,")] == [
+        line for line in before if line.startswith("di,")
+    ]
+    assert ask(accepted, "check", *three, "--rows", "ni")[0] == 0
+    code, said, _ = ask(accepted, "check", *three)
+    assert code == 1
+    failed = [one for one in json.loads(said)["differences"] if one["fails"]]
+    assert {(one["row"], one["column"]) for one in failed} == {("di", "student")}
+
+
+def test_numbers_of_recipes_set_by_hand_are_neither_accepted_nor_checked(
+    ask: Ask, accepted: Place
+) -> None:
+    for command in (("accept", "--seeds", str(SEEDS)), ("check",)):
+        code, _, err = ask(accepted, *command, "--set", "ni.settings.iterations=1")
+        assert (code, len(err)) == (2, 1)
+        assert "not with --set or --weights" in err[0]
+
+
+def test_a_check_that_would_compare_nothing_is_no_pass(ask: Ask, accepted: Place) -> None:
+    (path,) = accepted.accepted.glob("*.csv")
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if not line.startswith("ni,")))
+    write_records(accepted.runs, range(SEEDS))
+    code, out, err = ask(accepted, "check", "--rows", "ni", "--seeds", str(SEEDS))
+    assert (code, out) == (3, "")
+    assert "no accepted numbers of ni" in err[-1]
+
+
+def test_cells_of_other_code_are_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default a check has a folder for every state of the code, and seeds of its own."""
+    digests = []
+    for source in (b"one", b"other", b"one"):
+        monkeypatch.setattr(Path, "read_bytes", lambda path, source=source: source)
+        digests.append(source_digest())
+    assert digests[0] == digests[2] != digests[1]
+    asked = Check()
+    assert asked.where.runs_dir == RUNS
+    assert asked._of_this_code().runs_dir == RUNS / digests[2]
+    assert min(asked.what.seed_list()) > 18

@@ -1,0 +1,171 @@
+"""Estimates: positive, in proportion to the work, and nothing is run for them."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.cli.plan import duration, images
+from benchmarks.engine import workloads
+from benchmarks.engine.cell import Cell, closure
+from benchmarks.engine.context import Machine
+from benchmarks.engine.estimate import CELL_SECONDS, estimate
+from benchmarks.engine.workloads import Network, Step, SynthesisStep, TrainingStep, Workload
+from benchmarks.recipes.resolve import Book
+from benchmarks.tables.pipeline import Pipeline
+from benchmarks.tables.registry import kind
+
+TINY = ("protocol.network.width=0.125",)
+Checking = workloads.TestStep  # under its own name pytest takes it for a test
+MACHINE = Machine("cpu", "fp32", 1)
+
+
+def pipeline(*overrides: str, seed: int = 0) -> Pipeline:
+    return Pipeline(Book("demo", "digits", [*TINY, *overrides]), "resnet18", seed)
+
+
+def workload(cell: Cell) -> Workload:
+    return kind(cell.kind).workload(cell, 10, 1297, 500)
+
+
+def count(found: Workload, step: type[Step]) -> int:
+    return sum(times for taken, times in found.items() if isinstance(taken, step))
+
+
+@pytest.fixture
+def a_step_takes_a_hundredth(monkeypatch: pytest.MonkeyPatch) -> None:
+    for step in (SynthesisStep, TrainingStep, Checking):
+        monkeypatch.setattr(step, "seconds", lambda self, machine: 0.01)
+
+
+def test_synthesis_takes_its_iterations_for_every_batch() -> None:
+    def steps(*overrides: str, method: str = "di") -> int:
+        (cell, _), *_ = pipeline(*overrides).images(method, "vgg11").parts
+        return count(workload(cell), SynthesisStep)
+
+    base = ("di.settings.iterations=10", "di.batches=3")
+    assert steps(*base) == 30
+    assert steps("di.settings.iterations=20", "di.batches=3") == 60
+    assert steps("di.settings.iterations=10", "di.batches=6") == 60
+    joint = ("dafl.settings.epochs=3", "dafl.settings.steps=5", "dafl.batches=9")
+    assert steps(*joint, method="dafl") == 15, "the generator is trained once for all batches"
+    shared = ("ni.settings.iterations=10", "ni.batches=3", "ni.settings.one_to_one=false")
+    assert steps(*shared, method="ni") == 10, "one generator for all batches"
+
+
+def test_training_takes_its_updates_and_its_tests() -> None:
+    cell = pipeline("protocol.classifier.epochs=4", "protocol.classifier.batch_size=100").teacher
+    assert count(workload(cell), TrainingStep) == 4 * 13
+    assert count(workload(cell), Checking) == 500
+    student = pipeline(
+        "protocol.student.epochs=4",
+        "protocol.student.updates_per_epoch=7",
+        "protocol.student.evaluate_every=2",
+    ).student("di", "vgg11")
+    assert count(workload(student), TrainingStep) == 28
+    assert count(workload(student), Checking) == 2 * 500
+
+
+@pytest.mark.usefixtures("a_step_takes_a_hundredth")
+def test_estimates_are_positive_and_grow_with_the_iterations() -> None:
+    def seconds(iterations: int) -> dict[str, float]:
+        target = pipeline(f"di.settings.iterations={iterations}", "di.batches=2").student(
+            "di", "vgg11"
+        )
+        cells = closure([target])
+        found = estimate(cells, cells, MACHINE, 1)
+        assert found.wall == pytest.approx(sum(found.seconds.values()))
+        return {cell.kind: found.seconds[cell.key] for cell in cells}
+
+    few, many = seconds(50), seconds(500)
+    assert all(value > 0 for value in few.values())
+    assert many["synthesis"] - CELL_SECONDS == pytest.approx(10 * (few["synthesis"] - CELL_SECONDS))
+    assert few["synthesis"] == pytest.approx(CELL_SECONDS + 2 * 50 * 0.01)
+    assert few["classifier"] == many["classifier"]
+
+
+@pytest.mark.usefixtures("a_step_takes_a_hundredth")
+def test_what_is_done_costs_nothing() -> None:
+    cells = closure([pipeline().student("di", "vgg11")])
+    todo = cells[1:]
+    found = estimate(cells, todo, MACHINE, 1)
+    assert set(found.seconds) == {cell.key for cell in todo}
+    assert estimate(cells, [], MACHINE, 1).wall == 0.0
+
+
+def test_two_workers_are_faster_but_a_chain_stays_a_chain(
+    a_step_takes_a_hundredth: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "benchmarks.engine.estimate._time", lambda steps, machine, workers: [0.01] * len(steps)
+    )
+    cells = closure([pipeline(seed=seed).teacher for seed in range(4)])
+    one, two = (estimate(cells, cells, MACHINE, workers) for workers in (1, 2))
+    assert two.wall < one.wall
+    chain = closure([pipeline().student("di", "vgg11")])
+    alone, together = (estimate(chain, chain, MACHINE, workers) for workers in (1, 2))
+    assert together.wall >= alone.wall
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        TrainingStep(Network("resnet18", 0.125, 8, 4), 8),
+        TrainingStep(Network("resnet18", 0.125, 8, 4), 8, Network("vgg11", 0.125, 16, 4)),
+        Checking(Network("resnet18", 0.125, 8, 4)),
+    ],
+    ids=["training", "distillation", "test"],
+)
+def test_a_step_is_timed_for_real(step: Step) -> None:
+    assert 0 < step.seconds(MACHINE) < 5
+
+
+@pytest.mark.parametrize(
+    ("method", "overrides"),
+    [
+        ("di", ()),
+        ("dafl", ("dafl.settings.latent=8", "dafl.settings.generator_width=0.1")),
+        ("contract_methods:FromOutside", ()),
+        (
+            "ni",
+            (
+                "ni.settings.one_to_one=false",
+                "ni.settings.shared_batch=100",
+                "ni.settings.latent=8",
+                "ni.settings.generator_width=0.1",
+            ),
+        ),
+    ],
+    ids=["di", "dafl", "outside", "shared generator"],
+)
+def test_every_way_to_make_images_can_be_timed(method: str, overrides: tuple[str, ...]) -> None:
+    """Also where batches are larger than what is timed on a CPU."""
+    base = [f"{method}.batch_size=100", "protocol.network.image_size=8"]
+    book = Book("demo", "digits", [*TINY, *base, *overrides])
+    (cell, _), *_ = Pipeline(book, "resnet18", 0).images(method, "resnet18").parts
+    (step,) = workload(cell)
+    assert isinstance(step, SynthesisStep)
+    assert 0 < step.seconds(MACHINE) < 20
+
+
+@pytest.mark.parametrize(("few", "more"), [(1, 4), (5, 60)])
+def test_what_is_done_once_is_not_in_the_time_of_a_step(
+    few: int, more: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Set-up takes 3 s; with a device that captures its fourth step, that takes 2 more."""
+    now = 0.0
+
+    def run(steps: int) -> None:
+        nonlocal now
+        now += 3 + 0.5 * steps + (2 if few > 1 and steps > 3 else 0)
+
+    monkeypatch.setattr(workloads.time, "perf_counter", lambda: now)
+    assert workloads.per_step(run, torch.device("cpu"), few, more) == pytest.approx(0.5)
+
+
+def test_images_and_durations_as_printed(tmp_path: Path) -> None:
+    (cell, _), *_ = pipeline("di.batches=4", "di.batch_size=50").images("di", "vgg11").parts
+    assert images(cell) == 200
+    assert images(pipeline().teacher) == 0
+    printed = [duration(s) for s in (0.4, 45, 720, 27000, 270000)]
+    assert printed == ["0 s", "45 s", "12 min", "7.5 h", "3.1 days"]

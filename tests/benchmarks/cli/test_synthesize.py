@@ -1,0 +1,161 @@
+"""``synthesize``: a classifier of one's own, and what can't be done with it."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from naturalinversion.classifiers.weights import Classifier, load_classifier, save_classifier
+from naturalinversion.images import SyntheticDataset
+from tests.benchmarks.command_line import here, one_line, shell
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """ResNet-18, an eighth of the width, 4 classes."""
+    path = tmp_path_factory.mktemp("weights") / "mine.pt"
+    model = Classifier("resnet18", 4, 0.125, 16, (0.5,) * 3, (0.5,) * 3).build(0)
+    torch.save({"state_dict": model.state_dict()}, path)
+    return path
+
+
+def invert(path: Path, out: Path, **changes: str) -> list[str]:
+    options = {
+        "out": str(out),
+        "method": "di",
+        "arch": "resnet18",
+        "weights": str(path),
+        "num-classes": "4",
+        "width": "0.125",
+        "image-size": "16",
+        "images": "6",
+        "batch-size": "4",
+        "set": "di.settings.iterations=2",
+        "device": "cpu",
+        "threads": "1",
+    }
+    merged = options | {name.replace("_", "-"): value for name, value in changes.items()}
+    return ["synthesize", *(p for n, v in merged.items() if v for p in (f"--{n}", v))]
+
+
+def test_synthesize_inverts_a_classifier_and_exports_it(
+    weights: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = invert(weights, tmp_path / "out", export="denormalize")
+    code, out, _ = here(capfd, *command, "--json")
+    assert code == 0
+    assert json.loads(out)["images"] == 8, "whole batches"
+    assert len(SyntheticDataset(tmp_path / "out")) == 8
+    assert (tmp_path / "out" / "grid.png").is_file()
+    assert len(list((tmp_path / "out" / "png").glob("*/*.png"))) == 8
+    shards = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").glob("*.safetensors")}
+    assert here(capfd, *command)[0] == 0
+    assert {p: p.stat().st_mtime_ns for p in shards} == shards, "nothing is made twice"
+
+
+def test_synthesize_reads_a_classifier_of_the_suite_by_its_own_header(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    description = Classifier("resnet18", 4, 0.125, 16, (0.5,) * 3, (0.25,) * 3)
+    path = tmp_path / "weights.safetensors"
+    save_classifier(path, description.build(0), description)
+    plain = {"arch": "", "num_classes": "", "width": "", "image_size": ""}
+    code, _, _ = here(capfd, *invert(path, tmp_path / "out", **plain))
+    assert code == 0
+    meta = SyntheticDataset(tmp_path / "out").meta
+    assert (meta.num_classes, meta.image_shape, meta.std) == (4, (3, 16, 16), (0.25,) * 3)
+
+
+def test_weights_of_another_architecture_are_one_line(weights: Path, tmp_path: Path) -> None:
+    done = shell(*invert(weights, tmp_path / "out", arch="vgg11"), cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    line = one_line(done.stderr)
+    assert str(weights) in line
+    assert "weights of another network" in line
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "says"),
+    [
+        ({"num_classes": "10"}, 2, "fc.weight has shape (4, "),
+        ({"width": "0.25"}, 2, "has shape"),
+        ({"arch": "alexnet"}, 2, "unknown architecture 'alexnet'"),
+        ({"arch": ""}, 2, "no classifier of this suite"),
+        ({"weights": "/no/such/file.pt"}, 3, "/no/such/file.pt: no such file"),
+        ({"weights": __file__}, 2, "can't be read as weights"),
+        ({"weights": ""}, 2, "--arch needs --weights"),
+        ({"image_size": "18", "method": "ni", "set": "ni.settings.iterations=2"}, 2, "not 18"),
+        ({"scale": "huge"}, 2, "unknown scale 'huge'"),
+        ({"dataset": "mnist"}, 2, "mnist"),
+        ({"method": "nope"}, 2, "unknown method 'nope'"),
+        ({"method": "adi", "set": "adi.settings.iterations=2"}, 2, "needs a student"),
+        ({"images": "0"}, 2, "--images 0"),
+        ({"batch_size": "1"}, 2, "two images"),
+        ({"seed": "-1"}, 2, "--seed -1: 0 or more"),
+        ({"image_size": "-1"}, 2, "--image-size -1: 1 or more"),
+        ({"width": "nan"}, 2, "--width nan: above zero"),
+        ({"set": "di.settings.rate=-1"}, 2, "rate is -1: 0 or more"),
+        ({"set": "di.settings.jitter=-1"}, 2, "jitter is -1: 0 or more"),
+        ({"model": "contract_methods:small"}, 2, "--arch with --weights, or --model"),
+    ],
+)
+def test_what_synthesize_cannot_do_is_one_line(
+    changes: dict[str, str],
+    code: int,
+    says: str,
+    weights: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    found, out, err = here(capfd, *invert(weights, tmp_path / "out", **changes))
+    assert (found, out) == (code, "")
+    assert says in one_line(err)
+
+
+def test_a_model_without_batch_norm_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "my_model_without_norm.py").write_text(
+        "from torch import nn\n"
+        "def plain():\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 4))\n"
+        "def text():\n"
+        "    return 'no module'\n"
+        "def broken():\n"
+        "    raise KeyError('conv1')\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    for factory, says in (
+        ("plain", "no BatchNorm2d"),
+        ("text", "returned str, no module"),
+        ("broken", "KeyError: 'conv1'"),
+    ):
+        name = f"my_model_without_norm:{factory}"
+        command = invert(tmp_path, tmp_path / "out", model=name, arch="", weights="")
+        code, _, err = here(capfd, *command)
+        assert code == 2
+        assert says in one_line(err)
+
+
+def test_the_student_of_a_joint_method_is_kept_and_not_trained_twice(
+    weights: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    small = ["epochs=1", "steps=2", "batch_size=8", "latent=8", "generator_width=0.125"]
+    command = invert(weights, tmp_path / "out", method="dafl", set="", student="resnet18")
+    for setting in small:
+        command += ["--set", f"dafl.settings.{setting}"]
+    code, _, err = here(capfd, *command)
+    assert code == 0
+    path = tmp_path / "out" / "student.safetensors"
+    assert f"the student that grew with the generator: {path}" in err
+    student, description = load_classifier(path)
+    assert (description.arch, description.num_classes) == ("resnet18", 4)
+    assert int(student.get_buffer("bn1.num_batches_tracked")) == 2
+    assert not list((tmp_path / "out").glob("*.pt"))
+    monkeypatch.setattr("baselines.dafl.DAFL.step", lambda *given: pytest.fail("trained again"))
+    assert here(capfd, *command)[0] == 0

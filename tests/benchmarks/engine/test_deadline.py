@@ -1,0 +1,99 @@
+"""Hours: runs that must end in time, and what records say tables take."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cli.main import main
+from benchmarks.engine.cell import closure
+from benchmarks.engine.deadline import TimeIsUpError, stop_after
+from benchmarks.recipes.resolve import Book
+from benchmarks.tables.expand import expand
+from benchmarks.tables.spec import read_table
+from reports import records as store
+from reports.records import Cost, Provenance, Record
+
+ROOT = Path(__file__).parents[3]
+SECOND = 1 / 3600
+
+
+def test_work_is_stopped_when_the_hours_are_over_and_only_then() -> None:
+    started = time.monotonic()
+    with pytest.raises(TimeIsUpError), stop_after(0.2 * SECOND):
+        time.sleep(30)
+    assert time.monotonic() - started < 10
+    with stop_after(0.3 * SECOND):
+        pass
+    with stop_after(0):
+        time.sleep(0.5)
+
+
+def test_a_failing_cell_is_not_blamed_for_the_time() -> None:
+    """No ``except Exception`` between a cell and the command line may catch it."""
+    assert not issubclass(TimeIsUpError, Exception)
+
+
+def test_a_run_out_of_time_keeps_what_is_finished(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks", "run", "table5", "--methods", "di"]
+    command += ["--max-hours", str(6 * SECOND), "--workers", "2", "--device", "cpu"]
+    command += ["--set", "di.settings.iterations=100000"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    started = time.monotonic()
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert time.monotonic() - started < 60
+    assert done.returncode == 75, done.stderr
+    assert done.stderr.splitlines()[-1] == (
+        "--max-hours are over: what was finished is kept, the same command goes on"
+    )
+    assert (tmp_path / "reports" / "out" / "report.html").is_file()
+    for record in (tmp_path / "runs").rglob("record.json"):
+        assert json.loads(record.read_text())["artefacts"]
+
+
+@pytest.mark.parametrize("hours", ["-1", "nan", "inf"])
+def test_hours_that_are_none_are_refused(
+    hours: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as caught:
+        main(["run", "table5", "--max-hours", hours])
+    assert caught.value.code == 2
+    assert capfd.readouterr().err.startswith("error: --max-hours ")
+
+
+def test_recorded_seconds_are_played_through_the_workers(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cells = closure(expand(read_table("accuracy"), Book("demo", "digits"), [0]).targets)
+    for cell in cells:
+        if cell.kind != "fidelity":
+            store.write(
+                cell.folder(tmp_path),
+                Record(
+                    kind=cell.kind,
+                    label=cell.label,
+                    key=cell.key,
+                    recipe=cell.recipe,
+                    inputs={role: other.key for role, other in cell.inputs.items()},
+                    metrics={},
+                    cost=Cost(60.0, 60.0, 0, 1.0),
+                    provenance=Provenance("abc", {}, "cpu", "fp32", 1, "Linux", "now"),
+                    artefacts={},
+                ),
+            )
+    main_arguments = ["plan", "accuracy", "--recorded", "--runs-dir", str(tmp_path), "--json"]
+    walls = {}
+    for workers in ("1", "2"):
+        with pytest.raises(SystemExit) as caught:
+            main([*main_arguments, "--workers", workers])
+        assert caught.value.code == 0
+        (row,) = json.loads(capfd.readouterr().out)
+        assert (row["table"], row["cells"], row["recorded"]) == ("accuracy-demo-digits", 7, 5)
+        walls[workers] = row["wall_seconds"]
+    assert walls["1"] == pytest.approx(5 * 60)
+    assert walls["2"] == pytest.approx(3 * 60, abs=5)  # the teacher, then two chains of two

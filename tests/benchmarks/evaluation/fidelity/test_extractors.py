@@ -1,0 +1,147 @@
+"""The networks that look at images, and where their weights come from."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from sklearn.datasets import load_sample_image
+from torch_fidelity import FeatureExtractorInceptionV3
+
+from benchmarks.engine.context import Machine
+from benchmarks.evaluation.fidelity import features
+from benchmarks.evaluation.fidelity.extractors import find
+from benchmarks.evaluation.fidelity.features import extract
+from benchmarks.evaluation.fidelity.step import FeatureStep
+from naturalinversion.errors import MissingError, UsageError
+from tests.benchmarks.evaluation.fidelity.tiny import CPU, INCEPTION, LITE, noise
+
+MACHINE = Machine("cpu", "fp32", 1)
+
+
+def test_efficientnet_is_the_published_network_and_sees_what_it_was_trained_on() -> None:
+    """Folding the batch norms changes nothing, and a palace is a palace."""
+    from efficientnet_lite_pytorch import EfficientNet
+
+    extractor = find(LITE)
+    assert extractor.display == "efficientnet-lite0@57934424"
+    picture = torch.from_numpy(load_sample_image("china.jpg").copy()).permute(2, 0, 1)
+    images = picture[None, :, :, 106:533]
+    found = extract(images, extractor, CPU)
+    assert {n: tuple(v.shape) for n, v in found.items()} == {
+        "stem": (1, 32),
+        "1280": (1, 1280),
+        "logits_unbiased": (1, 1000),
+    }
+    plain = EfficientNet.from_name(LITE)
+    plain.load_state_dict(torch.load(extractor.weights, weights_only=True))
+    x = torch.nn.functional.interpolate(images.float(), size=224, mode="bilinear")
+    with torch.no_grad():
+        logits = plain.eval()((x - 127) / 128)
+    palace = 698
+    assert logits.argmax().item() == palace
+    unbiased = logits - plain._fc.bias
+    assert torch.allclose(found["logits_unbiased"], unbiased, atol=2e-3)
+
+
+def test_features_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    images, extractor = noise(5, 16, 0), find(LITE)
+    together = extract(images, extractor, CPU)
+    monkeypatch.setattr(features, "CPU_BATCH", 2)
+    apart = extract(images, extractor, CPU)
+    for name in together:
+        assert torch.allclose(together[name], apart[name], atol=1e-4)
+
+
+def test_an_unknown_extractor_is_one_line() -> None:
+    with pytest.raises(UsageError, match=r"^unknown extractor 'vgg': choose inception-v3-compat, "):
+        find("vgg")
+
+
+def test_missing_inception_weights_name_both_ways_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    for given in (None, tmp_path / "absent.pth"):
+        with pytest.raises(MissingError) as caught:
+            find(INCEPTION, given)
+        assert caught.value.exit_code == 3
+        assert "\n" not in str(caught.value)
+        assert "--inception-weights" in str(caught.value)
+    with pytest.raises(MissingError, match="--download"):
+        find(INCEPTION)
+
+
+def test_only_a_wanted_download_happens_and_is_checked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    asked: list[tuple[str, str]] = []
+
+    def fetch(url: str, path: str, hash_prefix: str, progress: bool) -> None:
+        asked.append((url, hash_prefix))
+        raise RuntimeError("invalid hash value")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", fetch)
+    with pytest.raises(MissingError, match="can't be fetched: invalid hash value"):
+        find(INCEPTION, download=True)
+    ((url, prefix),) = asked
+    assert url.endswith("weights-inception-2015-12-05-6726825d.pth")
+    assert prefix == "6726825d"
+
+
+def test_a_file_that_is_not_what_its_name_says_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights-inception-2015-12-05-6726825d.pth"
+    path.write_bytes(b"something else")
+    with pytest.raises(
+        UsageError, match="is damaged or misnamed: its sha256 begins with"
+    ) as caught:
+        find(INCEPTION, path)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_network_and_code_are_refused(tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+
+    class Evil:
+        def __reduce__(self) -> Any:
+            return Path.touch, (ran,)
+
+    for name, content in (("evil.pth", Evil()), ("other.pth", {"fc.weight": torch.ones(2)})):
+        torch.save(content, tmp_path / name)
+        extractor = find(INCEPTION, tmp_path / name)
+        with pytest.raises(UsageError, match=f"{name} can't be used as weights of") as caught:
+            extract(noise(2, 8, 0), extractor, CPU)
+        assert "\n" not in str(caught.value)
+    assert not ran.exists()
+
+
+def test_inception_is_fed_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with monkeypatch.context() as patch:  # a network as it is born
+        patch.setattr(
+            "torch_fidelity.feature_extractor_inceptionv3.load_state_dict_from_url",
+            lambda *args, **kwargs: {},
+        )
+        patch.setattr(FeatureExtractorInceptionV3, "load_state_dict", lambda self, state: None)
+        born = FeatureExtractorInceptionV3(INCEPTION, ["2048"])
+    path = tmp_path / "born.pth"
+    torch.save(born.state_dict(), path)
+    named = tmp_path / f"born-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}.pth"
+    path.rename(named)
+    extractor = find(INCEPTION, named)
+    assert extractor.display == f"{INCEPTION}@{named.stem[-8:]}"
+    images = noise(2, 16, 0)
+    found = extract(images, extractor, CPU)
+    sizes = {name: values.shape[1] for name, values in found.items()}
+    assert sizes == {"64": 64, "2048": 2048, "logits_unbiased": 1008}
+    assert torch.allclose(found["2048"], born(images)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [LITE, INCEPTION])
+def test_an_image_is_timed_without_weights_at_hand(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(features, "CPU_BATCH", 2)
+    assert 0 < FeatureStep(name).seconds(MACHINE) < 10

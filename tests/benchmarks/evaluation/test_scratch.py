@@ -1,0 +1,128 @@
+"""Training from scratch on synthetic images: it learns from their labels and is tested on both
+real splits."""
+
+import logging
+from pathlib import Path
+
+import msgspec
+import pytest
+import torch
+
+from benchmarks.datasets.load import load
+from benchmarks.engine import workloads
+from benchmarks.engine.cell import Cell
+from benchmarks.engine.context import DataSource, Machine, Work
+from benchmarks.engine.kinds import Metrics
+from benchmarks.evaluation.scratch import Recipe, run, workload
+from benchmarks.synthesis.generate_images import folder_of_images
+from benchmarks.synthesis.image_sets import synthetic_source
+from benchmarks.training.recipe import TrainingRecipe
+from naturalinversion.classifiers.weights import WEIGHTS, load_teacher
+from naturalinversion.errors import BenchmarkError
+from naturalinversion.images import Meta, write_meta, write_shard
+
+MEAN, STD = (0.3, 0.3, 0.3), (0.25, 0.25, 0.25)  # not the data set's own
+BATCHES, SIZE = 4, 64
+TRAINING = TrainingRecipe(epochs=12, batch_size=32, lr=0.05, crop=1, flip=False)
+RECIPE = Recipe("resnet18", "digits", 0.0625, 8, 3, TRAINING, [BATCHES])
+
+
+def write_set(cell: Path, shift: int = 0, first: int = 0) -> None:
+    """ "Synthetic" images that are real digits, with the label ``shift`` classes further."""
+    split = load("digits", root=Path("nowhere"), image_size=8).train
+    folder = folder_of_images(cell)
+    folder.mkdir(parents=True)
+    write_meta(folder, Meta("copy", "", 10, (3, 8, 8), MEAN, STD, 0, SIZE, BATCHES))
+    for batch in range(BATCHES):
+        part = slice(first + batch * SIZE, first + (batch + 1) * SIZE)
+        images = (split.images[part] / 255 - MEAN[0]) / STD[0]
+        write_shard(folder, batch, images, (split.labels[part] + shift) % 10)
+
+
+def work_in(tmp_path: Path, *sets: Path) -> Work:
+    inputs = {f"images{index}": folder for index, folder in enumerate(sets)}
+    folder = tmp_path / "cell"
+    folder.mkdir()
+    log = logging.getLogger("test")
+    return Work(folder, inputs, Machine(), DataSource(tmp_path), "table2", log)
+
+
+def share(tmp_path: Path, shift: int) -> float:
+    """How often the trained network calls a real training image ``shift`` classes further."""
+    model = load_teacher(tmp_path / "cell" / WEIGHTS, torch.device("cpu"))
+    split = load("digits", root=tmp_path, image_size=8).train
+    with torch.no_grad():
+        answers = model(model.normalize(split.images / 255)).argmax(dim=1)
+    return float((answers == (split.labels + shift) % 10).float().mean())
+
+
+def test_it_learns_the_digits_and_reports_both_splits(tmp_path: Path) -> None:
+    write_set(tmp_path / "set")
+    metrics = run(work_in(tmp_path, tmp_path / "set"), RECIPE)
+    assert isinstance(metrics["train_accuracy"], float)
+    assert isinstance(metrics["test_accuracy"], float)
+    assert 0.4 < metrics["train_accuracy"] < 1
+    assert 0.4 < metrics["test_accuracy"] < 1
+    assert metrics["best_test_accuracy"] == metrics["test_accuracy"], "tested once, at the end"
+    assert metrics["train_accuracy"] == pytest.approx(share(tmp_path, 0), abs=0.002)
+    assert (metrics["synthetic_images"], metrics["images_seen"]) == (256, 12 * 256)
+    assert [file.name for file in (tmp_path / "cell").iterdir()] == [WEIGHTS]
+
+
+def test_the_labels_are_what_it_learns(tmp_path: Path) -> None:
+    write_set(tmp_path / "set", shift=3)
+    metrics = run(work_in(tmp_path, tmp_path / "set"), RECIPE)
+    assert isinstance(metrics["train_accuracy"], float)
+    assert metrics["train_accuracy"] < 0.2
+    assert share(tmp_path, 3) > 0.4
+
+
+def test_the_network_sees_real_images_as_it_saw_the_synthetic_ones(tmp_path: Path) -> None:
+    write_set(tmp_path / "set")
+    run(work_in(tmp_path, tmp_path / "set"), RECIPE)
+    model = load_teacher(tmp_path / "cell" / WEIGHTS, torch.device("cpu"))
+    assert (model.mean, model.std, model.num_classes) == (MEAN, STD, 10)
+
+
+def quick(tmp_path: Path, name: str, batches: list[int], images: int, *sets: Path) -> Metrics:
+    training = msgspec.structs.replace(TRAINING, epochs=1)
+    recipe = msgspec.structs.replace(RECIPE, training=training, batches=batches, images=images)
+    (tmp_path / name).mkdir()
+    return run(work_in(tmp_path / name, *sets), recipe)
+
+
+def test_how_many_images_is_the_recipes_to_say(tmp_path: Path) -> None:
+    write_set(tmp_path / "a")
+    write_set(tmp_path / "b", first=300)
+    both = tmp_path / "a", tmp_path / "b"
+    assert quick(tmp_path, "1", [1, 2], 0, *both)["synthetic_images"] == 3 * SIZE
+    assert quick(tmp_path, "2", [1, 2], 100, *both)["synthetic_images"] == 100
+    with pytest.raises(BenchmarkError, match=r"^table2: 200 images are asked for, there are 192$"):
+        quick(tmp_path, "3", [1, 2], 200, *both)
+
+
+@pytest.mark.parametrize(("images", "updates"), [(0, 12 * 12), (100, 12 * 4)])
+def test_its_workload_counts_updates_and_both_splits(images: int, updates: int) -> None:
+    made = Cell("synthesis", "a", {"batch_size": 64}), Cell("synthesis", "b", {"batch_size": 128})
+    recipe = msgspec.structs.replace(RECIPE, batches=[2, 2], images=images)
+    inputs = {f"images{index}": cell for index, cell in enumerate(made)}
+    cell = Cell("scratch", "s", msgspec.to_builtins(recipe), inputs)
+    network = workloads.Network("resnet18", 0.0625, 8, 10)
+    assert workload(cell, 10, 1297, 500) == {
+        workloads.TrainingStep(network, 32): updates,
+        workloads.TestStep(network): 1297 + 500,
+    }
+
+
+def test_a_source_of_pixels_is_what_files_of_the_images_would_hold(tmp_path: Path) -> None:
+    write_set(tmp_path / "set")
+    work = work_in(tmp_path, tmp_path / "set")
+    stored, pixels = (
+        synthetic_source(work, [BATCHES], pixels=how) for how in ("stored", "denormalize")
+    )
+    real = load("digits", root=tmp_path, image_size=8).train.images[: BATCHES * SIZE]
+    assert pixels.images.dtype == torch.uint8
+    assert (pixels.images.int() - real.int()).abs().max() <= 1
+    assert torch.equal(pixels.labels, stored.labels)
+    some = torch.arange(5)
+    torch.testing.assert_close(pixels.batch(some), stored.batch(some), rtol=0, atol=0.02)

@@ -1,0 +1,237 @@
+"""Real and synthetic images in the teacher's features: number, file, and what is refused."""
+
+import csv
+import logging
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks.datasets.load import load
+from benchmarks.engine import workloads
+from benchmarks.engine.cell import Cell
+from benchmarks.engine.context import DataSource, Machine, Work
+from benchmarks.engine.kinds import Metrics
+from benchmarks.evaluation.feature_space import (
+    mixing,
+    principal,
+    stage_features,
+    stage_names,
+    t_sne,
+)
+from benchmarks.evaluation.tsne import FILE, LayoutStep, Recipe, metric_of, run, workload
+from benchmarks.synthesis.generate_images import folder_of_images
+from benchmarks.training.device_dataset import ImageSource
+from naturalinversion.classifiers.weights import WEIGHTS, Classifier, as_teacher, save_classifier
+from naturalinversion.errors import BenchmarkError, UsageError
+from naturalinversion.images import Meta, write_meta, write_shard
+from naturalinversion.seeds import seeded
+from naturalinversion.teacher.teacher import Teacher
+
+SIZE, BATCHES = 40, 3
+MEAN, STD = (0.3055, 0.3055, 0.3055), (0.3234, 0.3234, 0.3234)
+DESCRIPTION = Classifier("resnet18", 10, 0.0625, 16, MEAN, STD)
+STAGES = ["block 1", "block 2", "block 3", "block 4", "embedding"]
+RECIPE = Recipe(
+    dataset="digits",
+    image_size=16,
+    seed=0,
+    images=100,
+    sets={"twin": [2, 1], "far": [3]},
+    components=20,
+    iterations=250,
+)
+
+
+def digits() -> Tensor:
+    """Real images in teacher space, in an order that knows no class."""
+    split = load("digits", root=Path("nowhere"), image_size=16).train
+    order = torch.randperm(len(split), generator=torch.Generator().manual_seed(8))
+    return (split.images[order] / 255 - MEAN[0]) / STD[0]
+
+
+def write_set(cell: Path, images: Tensor, batches: int) -> Path:
+    folder = folder_of_images(cell)
+    folder.mkdir(parents=True)
+    write_meta(folder, Meta("copy", "", 10, (3, 16, 16), MEAN, STD, 0, SIZE, batches))
+    for batch in range(batches):
+        part = images[batch * SIZE : (batch + 1) * SIZE]
+        write_shard(folder, batch, part, torch.zeros(SIZE, dtype=torch.int64))
+    return cell
+
+
+def teacher() -> Teacher:
+    """Random weights, and batch norms that have seen digits."""
+    model = DESCRIPTION.build(4)
+    with seeded(0), torch.no_grad():
+        for batch in digits()[:300].split(100):
+            model(batch)
+    return as_teacher(model, DESCRIPTION, torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A teacher, digits like any others in two cells, and images of another kind."""
+    root = tmp_path_factory.mktemp("inputs")
+    (root / "teacher").mkdir()
+    save_classifier(root / "teacher" / WEIGHTS, teacher().model, DESCRIPTION)
+    real = digits()
+    noise = torch.randn(3 * SIZE, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    return {
+        "teacher": root / "teacher",
+        "images-twin-0": write_set(root / "twin0", real[:80], 2),
+        "images-twin-1": write_set(root / "twin1", real[80:160], 2),
+        "images-far-0": write_set(root / "far", 3 + 2 * real[:120] + 3 * noise, 3),
+    }
+
+
+def make(folder: Path, inputs: dict[str, Path], **changes: Any) -> tuple[Metrics, Path]:
+    folder.mkdir()
+    recipe = msgspec.structs.replace(RECIPE, **changes)
+    log = logging.getLogger("test")
+    work = Work(folder, inputs, Machine(), DataSource(folder), "figure4", log)
+    return run(work, recipe), folder / FILE
+
+
+def rows_of(path: Path) -> list[list[str]]:
+    with open(path, newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_a_row_per_image_and_stage_and_a_number_per_set_and_stage(
+    inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    metrics, path = make(tmp_path / "a", inputs)
+    header, *rows = rows_of(path)
+    assert header == ["stage", "set", "x", "y"]
+    assert Counter((stage, name) for stage, name, _, _ in rows) == {
+        (stage, name): 100 for stage in STAGES for name in ("real", "far", "twin")
+    }
+    assert list(dict.fromkeys(stage for stage, *_ in rows)) == STAGES
+    for text in (value for *_, x, y in rows for value in (x, y)):
+        assert np.isfinite(float(text))
+        assert len(text.split("e")[0].strip("-0.").replace(".", "")) <= 6
+    slugs = [stage.replace(" ", "") for stage in STAGES]
+    assert metrics.pop("points") == 300
+    assert set(metrics) == {f"mixing_{name}_{slug}" for name in ("far", "twin") for slug in slugs}
+    for slug in slugs:
+        twin, far = metrics[f"mixing_twin_{slug}"], metrics[f"mixing_far_{slug}"]
+        assert isinstance(twin, float)
+        assert isinstance(far, float)
+        assert 0.4 < twin < 0.6, slug
+        assert far < 0.05, slug
+    again, same = make(tmp_path / "b", inputs)
+    assert same.read_bytes() == path.read_bytes()
+    assert again.items() >= metrics.items()
+
+
+def test_stages_and_sets_may_be_some_and_the_number_is_the_same(
+    inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    """The order in which they are named doesn't count, nor does who else is in the picture."""
+    some = ["embedding", "block 2"]
+    both, path = make(tmp_path / "a", inputs, stages=some)
+    assert list(dict.fromkeys(row[0] for row in rows_of(path)[1:])) == ["block 2", "embedding"]
+    turned = {name: RECIPE.sets[name] for name in reversed(RECIPE.sets)}
+    _, same = make(tmp_path / "b", inputs, stages=some[::-1], sets=turned)
+    assert same.read_bytes() == path.read_bytes()
+    alone, _ = make(tmp_path / "c", inputs, stages=["block 2"], sets={"far": [3]})
+    assert alone["mixing_far_block2"] == both["mixing_far_block2"]
+    _, other = make(tmp_path / "d", inputs, stages=some, seed=1)
+    assert other.read_bytes() != path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        (
+            {"images": 24, "components": 50},
+            UsageError,
+            "24 images of each of 3 sets .*: 31 or more",
+        ),
+        ({"images": 9}, UsageError, "too few for .* perplexity 30 and 10 neighbours"),
+        ({"images": 24, "perplexity": 5.0, "components": 50}, UsageError, "25 or more"),
+        ({"images": 121}, BenchmarkError, "121 images .* there are 120 in images-far"),
+        ({"images": 1298}, BenchmarkError, "1298 images .* digits has 1297"),
+        ({"stages": ["block 7"]}, UsageError, "no stage 'block 7': block 1, block 2, "),
+        ({"sets": {}}, UsageError, "one synthetic set or more"),
+        ({"sets": {"real": [1]}}, UsageError, "none named 'real'"),
+        ({"sets": {"NI": [1], "ni": [1]}}, UsageError, "too similar names: NI, ni"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    changes: dict[str, Any],
+    error: type[BenchmarkError],
+    message: str,
+    inputs: dict[str, Path],
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(error, match=f"^figure4: .*{message}") as caught:
+        make(tmp_path / "a", inputs, **changes)
+    assert "\n" not in str(caught.value)
+    assert not list((tmp_path / "a").iterdir())
+
+
+def normal(seed: int, shift: float = 0.0) -> np.ndarray[Any, np.dtype[np.float32]]:
+    draws = np.random.default_rng(seed).normal(size=(400, 60)) + shift
+    return draws.astype(np.float32)
+
+
+def test_a_set_may_go_by_its_title() -> None:
+    assert metric_of("NI+ADI", "block 1") == "mixing_ni_adi_block1"
+    assert metric_of("ni_adi", "block 1") == "mixing_ni_adi_block1"
+
+
+def test_mixing_is_a_half_for_the_same_distribution_and_nothing_for_another() -> None:
+    settings = {"neighbours": 10, "components": 20, "seed": 0}
+    assert mixing(normal(0), normal(1), **settings) == pytest.approx(0.5, abs=0.03)
+    assert mixing(normal(0), normal(1, shift=5), **settings) == 0
+    copies = np.repeat(normal(1)[:4], 100, axis=0)
+    assert mixing(normal(0), copies, **settings) == 0, "copies have each other"
+    assert mixing(normal(0), normal(1) / 10, **settings) < 0.2, "a lump amid the real images"
+    with pytest.raises(ValueError, match="not as many"):
+        mixing(normal(0), normal(1)[:9], **settings)
+
+
+def test_features_are_averaged_to_the_pool_and_no_finer() -> None:
+    frozen, mean, std = teacher(), torch.tensor(MEAN), torch.tensor(STD)
+    source = ImageSource(digits()[:30], torch.zeros(30, dtype=torch.int64), mean, std)
+    assert stage_names(frozen) == STAGES
+    found = stage_features(frozen, source, STAGES, 4, batch_size=7)
+    channels = [stage.channels for stage in frozen.stages]
+    sides = [min(4, stage.size) for stage in frozen.stages]
+    assert [of.shape for of in found.values()] == [
+        *((30, c * s * s) for c, s in zip(channels, sides, strict=True)),
+        (30, channels[-1]),
+    ]
+    maps = frozen.observe(source.batch(slice(3, 4)), maps=True).maps[0]  # (1, C, 16, 16)
+    corner = maps[0, :, :4, :4].mean(dim=(1, 2)).numpy()
+    assert found["block 1"][3].reshape(-1, 4, 4)[:, 0, 0] == pytest.approx(corner, abs=1e-5)
+    assert set(stage_features(frozen, source, ["block 3"], 2)) == {"block 3"}
+
+
+def test_neighbours_stay_neighbours_on_the_plane() -> None:
+    points = principal(np.concatenate([normal(0), normal(1, shift=4)]), 20, 0)
+    assert points.shape == (800, 20)
+    assert principal(points[:, :7], 20, 0).shape == (800, 7), "no more components than features"
+    plane = t_sne(points, 30.0, 300, 0)
+    near, far = plane[:400].mean(axis=0), plane[400:].mean(axis=0)
+    spread = max(plane[:400].std(), plane[400:].std())
+    assert np.linalg.norm(near - far) > 2 * spread
+
+
+def test_its_workload_counts_images_and_stages() -> None:
+    classifier = {"arch": "resnet18", "width": 0.0625, "image_size": 16, "dataset": "digits"}
+    inputs = {"teacher": Cell("classifier", "t", classifier)}
+    network = workloads.Network("resnet18", 0.0625, 16, 10)
+    for stages, count in (([], 5), (["block 1"], 1)):
+        recipe = msgspec.structs.replace(RECIPE, stages=stages)
+        cell = Cell("embedding", "e", msgspec.to_builtins(recipe), inputs)
+        layout = LayoutStep(300, 20, 30.0, 250)
+        assert workload(cell, 10, 1297, 500) == {workloads.TestStep(network): 300, layout: count}
+    assert 0 < LayoutStep(200, 5, 10.0, 250).seconds(Machine()) < 60

@@ -1,0 +1,107 @@
+"""A synthesis cell: what it leaves beside the images."""
+
+import csv
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from benchmarks.engine.context import DataSource, Machine, Work
+from benchmarks.engine.kinds import Metrics
+from benchmarks.synthesis.generate_images import GRID, LOSSES, Recipe, agreement, flat_images, run
+from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_classifier
+from naturalinversion.images import Meta, SyntheticDataset, write_meta, write_shard
+from naturalinversion.sample_grid import GAP, SCALE
+from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD, Teacher
+
+NI = {"iterations": 5, "latent": 8, "generator_width": 0.1, "shared_batch": 8}
+
+
+@pytest.fixture
+def make(
+    tmp_path: Path, make_teacher: Callable[..., Teacher]
+) -> Callable[..., tuple[Metrics, Path]]:
+    def make(**settings: object) -> tuple[Metrics, Path]:
+        """Two batches of eight images of four classes by NI."""
+        inputs = {"teacher": tmp_path / "teacher"}
+        for folder in (inputs["teacher"], tmp_path / "cell"):
+            folder.mkdir()
+        description = Classifier("resnet18", 4, 0.0625, 16, CIFAR10_MEAN, CIFAR10_STD)
+        save_classifier(inputs["teacher"] / WEIGHTS, make_teacher().model, description)
+        log = logging.getLogger("test")
+        work = Work(tmp_path / "cell", inputs, Machine(), DataSource(tmp_path), "ni", log)
+        return run(work, Recipe("ni", NI | settings, 2, 8, 0)), work.folder
+
+    return make
+
+
+@pytest.mark.parametrize("one_to_one", [True, False])
+def test_the_course_of_the_training_is_kept_and_its_end_recorded(
+    one_to_one: bool, make: Callable[..., tuple[Metrics, Path]]
+) -> None:
+    """That of the first batch's generator, or of the one that all batches share (Figure 5)."""
+    metrics, folder = make(one_to_one=one_to_one)
+    with open(folder / LOSSES, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["iteration"] for row in rows] == ["0", "1", "2", "3", "4"]
+    assert {"cross_entropy", "bn_statistics", "total"} < set(rows[0])
+    mean = sum(float(row["total"]) for row in rows) / len(rows)
+    assert metrics["final_total"] == pytest.approx(mean)
+
+
+def test_the_grid_takes_what_the_first_batch_lacks_from_the_next(
+    make: Callable[..., tuple[Metrics, Path]],
+) -> None:
+    """Two of every class in a batch of eight, so two batches fill four of six rows."""
+    _, folder = make()
+    sheet = np.asarray(Image.open(folder / GRID))[::SCALE, ::SCALE]
+    column = [(sheet[row * (16 + GAP) :][:16, :16] == 255).all() for row in range(6)]
+    assert column == [False] * 4 + [True] * 2
+
+
+def test_images_of_one_colour_are_counted_and_logged(
+    make: Callable[..., tuple[Metrics, Path]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A scale of nothing leaves every image without contrast."""
+    images = torch.randn(4, 3, 8, 8)
+    images[1] = torch.tensor([1.0, -2.0, 0.5])[:, None, None]
+    images[2, 0] = 0.0  # two channels are left
+    assert flat_images(images) == 1
+    metrics, _ = make(channel_scaling=False, fixed_scale=0.0)
+    assert metrics["flat_images"] == metrics["images"] == 16
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert said == [f"batch {index}: 8 images are of one colour" for index in (0, 1)]
+
+
+class _Bright(nn.Module):
+    """Class 1 for images whose mean is above 0.4."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3, eps=0.0)
+
+    def forward(self, images: Tensor) -> Tensor:
+        mean = self.norm(images).mean((1, 2, 3))
+        return torch.stack([0.4 - mean, mean - 0.4], dim=1)
+
+
+def test_agreement_says_what_pixels_cost(tmp_path: Path) -> None:
+    """A dark image that stretching makes bright, and a bright one that clamping makes dark."""
+    zeros, ones = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    teacher = Teacher(_Bright(), num_classes=2, image_shape=(3, 8, 8), mean=zeros, std=ones)
+    images = torch.zeros(4, 3, 8, 8)
+    images[:2] = 0.1
+    images[:2, :, :4] = 0.2
+    images[2:, :, :2] = 3.0
+    write_meta(tmp_path, Meta("made", "up", 2, (3, 8, 8), zeros, ones, 0, 4, 1))
+    write_shard(tmp_path, 0, images, torch.tensor([0, 0, 1, 1]))
+    assert agreement(teacher, SyntheticDataset(tmp_path)) == {
+        "teacher_agreement": 1.0,
+        "teacher_agreement_pixels": 0.5,
+        "teacher_agreement_minmax": 0.0,
+    }

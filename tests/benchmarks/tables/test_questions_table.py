@@ -1,0 +1,96 @@
+"""The study of open questions: one thing is changed at a time, everything else is shared."""
+
+from typing import Any
+
+import pytest
+
+from benchmarks.engine.cell import Cell
+from benchmarks.recipes.resolve import Book
+from benchmarks.tables.expand import expand
+from benchmarks.tables.spec import Request, merged, read_table
+from naturalinversion.errors import UsageError
+
+
+@pytest.fixture(scope="module")
+def records() -> dict[tuple[str, str], str]:
+    """The cell's key of every row and column."""
+    (view,) = expand(read_table("questions"), Book("demo", "cifar10"), [0]).views
+    found = [(row.id, column, cell) for row in view.rows for column, cell in row.cells.items()]
+    return {(row, column): cell.records[0] for row, column, cell in found}
+
+
+@pytest.fixture(scope="module")
+def cells() -> dict[str, Cell]:
+    """Cells by key."""
+    targets = expand(read_table("questions"), Book("demo", "cifar10"), [0]).targets
+    return {cell.key: cell for cell in targets}
+
+
+def test_a_row_changes_one_thing(
+    records: dict[tuple[str, str], str], cells: dict[str, Cell]
+) -> None:
+    rows = {row for row, _ in records}
+    assert len(rows) == 6
+    base = {column: cells[key] for (row, column), key in records.items() if row == "protocol"}
+    changed: dict[str, Any] = {
+        "temperature-1": {"temperature": 1.0},
+        "temperature-20": {"temperature": 20.0},
+        "clamped": {"student_pixels": "denormalize"},
+        "minmax": {"student_pixels": "minmax"},
+    }
+    for name, difference in changed.items():
+        for method in ("di", "ni"):
+            column = f"{method}_student"
+            cell = cells[records[name, column]]
+            assert cell.recipe == base[column].recipe | difference
+            assert cell.inputs == base[column].inputs
+
+
+def test_another_padding_is_another_teacher_trained_alike(
+    records: dict[tuple[str, str], str], cells: dict[str, Cell]
+) -> None:
+    plain, reflect = (
+        cells[records[name, "ni_student"]].inputs["teacher"] for name in ("protocol", "reflect")
+    )
+    assert plain.recipe["training"].pop("padding") == "zeros"
+    assert reflect.recipe["training"].pop("padding") == "reflect"
+    assert plain.recipe == reflect.recipe
+
+
+def test_pixels_of_a_column_are_its_own() -> None:
+    found = expand(read_table("padding"), Book("demo", "cifar10"), [0])
+    cells = {cell.key: cell for cell in found.targets}
+    (view,) = found.views
+    assert [row.id for row in view.rows] == ["black", "reflect"]
+    for row in view.rows:
+        asked = {column: cells[cell.records[0]] for column, cell in row.cells.items()}
+        pixels = {c: cell.recipe.get("pixels") for c, cell in asked.items()}
+        assert pixels["ni_fid"] == pixels["ni_frame"] == "denormalize"
+        assert pixels["ni_fid_minmax"] == "minmax"
+        images = [cell.inputs.get("images0", cell) for cell in asked.values()]
+        assert len({cell.inputs["teacher"].key for cell in images}) == 1
+
+
+def test_switches_of_table_row_and_column_are_put_together() -> None:
+    row = Request(protocol={"temperature": 1.0, "chunk": 5})
+    column = Request(protocol={"chunk": 6}, settings={"jitter": 0})
+    found = merged(Request(), row, column)
+    assert found.protocol == {"temperature": 1.0, "chunk": 6}
+    assert found.settings == {"jitter": 0}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("no_such_key", 1), ("temperature", "hot"), ("fidelity.pixels", "other")]
+)
+def test_a_wrong_switch_is_one_line(key: str, value: object) -> None:
+    with pytest.raises(UsageError, match="recipe protocol: "):
+        Book("demo", "cifar10").varied({key: value})
+    book = Book("demo", "cifar10")
+    assert book.varied({}) is book
+
+
+def test_pictures_have_titles_of_their_own() -> None:
+    (view,) = expand(read_table("questions"), Book("demo", "cifar10"), [0]).views
+    titles = [picture.title for picture in view.pictures]
+    assert len(set(titles)) == len(titles) == 4
+    assert "DI, teacher trained with reflecting padding: ResNet-34" in titles

@@ -1,0 +1,155 @@
+"""Every table and figure of the paper: its cells, its view, and the published numbers in it."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.engine.cell import closure
+from benchmarks.recipes.resolve import Book
+from benchmarks.tables.expand import Expansion, expand
+from benchmarks.tables.spec import read_table, tables
+from naturalinversion.errors import UsageError
+from reports.published import published
+from reports.tables import layout
+
+PAPER = [name for name in tables() if read_table(name).of_paper]
+
+
+def expanded(
+    table: str, dataset: str = "digits", scale: str = "demo", *overrides: str, **more: list[str]
+) -> Expansion:
+    return expand(read_table(table), Book(scale, dataset, overrides), [0], **more)
+
+
+def test_every_table_and_figure_is_there() -> None:
+    assert [*(f"figure{n}" for n in range(2, 7)), *(f"table{n}" for n in range(1, 6))] == PAPER
+
+
+@pytest.mark.parametrize("scale", ["demo", "mini", "paper"])
+@pytest.mark.parametrize("dataset", ["digits", "cifar10", "cifar100"])
+@pytest.mark.parametrize("table", tables())
+def test_it_expands_into_cells_and_a_view_that_can_be_kept(
+    table: str, dataset: str, scale: str, tmp_path: Path
+) -> None:
+    found = expanded(table, dataset, scale)
+    keys = {cell.key for cell in closure(found.targets)}
+    for view in found.views:
+        path = tmp_path / f"{view.table}.json"
+        layout.write(path, view)
+        assert layout.read(path) == view
+        for row in view.rows:
+            assert set(row.cells) == {column.id for column in view.columns}
+            assert {key for cell in row.cells.values() for key in cell.records} <= keys
+        assert {picture.record for picture in view.pictures} <= keys
+
+
+def test_every_measurable_published_number_has_its_cell() -> None:
+    """All but the text's remarks: each stands in exactly one place of its table."""
+    claims = [
+        cell.claim
+        for table in PAPER
+        for dataset in ("cifar10", "cifar100")
+        for view in expanded(table, dataset, "paper").views
+        if view.on_published_data
+        for row in view.rows
+        for cell in row.cells.values()
+        if cell.claim
+    ]
+    assert len(claims) == len(set(claims))
+    left = set(published()) - set(claims)
+    assert {identity.split("/")[0] for identity in left} == {"text", "figure6"}
+    assert [i for i in left if i.startswith("figure6")] == [
+        "figure6/-/resnet34/-/ni/pruning_gain_at_0.9"
+    ]
+    assert len(claims) == 177
+
+
+def test_a_number_stands_in_the_cell_that_it_belongs_to() -> None:
+    (view,) = expanded("table3", "cifar100", "paper").views
+    row = {row.id: row for row in view.rows}["ni[o2o+acs]"]
+    assert (row.cells["fid"].published, row.cells["student"].published) == (65.34, 59.42)
+    (table5,) = expanded("table5", "cifar100", "paper").views
+    found = {row.id: row for row in table5.rows}["vgg16-mobilenetv2"].cells["dafl"]
+    assert (found.published, found.reimplemented) == (9.0, True)
+
+
+def test_what_two_tables_need_is_one_cell() -> None:
+    def keys(table: str) -> set[str]:
+        return {cell.key for cell in closure(expanded(table).targets)}
+
+    five = keys("table5")
+    assert {cell.key for cell in expanded("table3").targets if cell.kind == "student"} & five
+    for table in ("table1", "table2", "table4", "figure2", "figure3", "figure4", "figure5"):
+        assert keys(table) & five, table
+    assert keys("figure3") <= five
+    assert keys("figure2") <= five
+
+
+def test_the_ablation_turns_one_switch_after_the_other() -> None:
+    settings = {
+        cell.recipe["settings"]["one_to_one"]: cell
+        for cell in closure(expanded("table3").targets)
+        if cell.kind == "synthesis" and cell.recipe["method"] == "ni"
+    }
+    assert set(settings) == {True, False}
+    alone = settings[False].recipe["settings"]
+    assert (alone["pyramid"], alone["channel_scaling"]) == (False, False)
+
+
+@pytest.mark.parametrize("scale", ["demo", "mini", "paper"])
+def test_a_shared_generator_scales_as_many_images_as_its_batches_have(scale: str) -> None:
+    """Else its batches are refused once it has been trained."""
+    made = [cell for table in PAPER for cell in closure(expanded(table, "cifar10", scale).targets)]
+    shared = [
+        cell.recipe
+        for cell in made
+        if cell.kind == "synthesis" and not cell.recipe["settings"].get("one_to_one", True)
+    ]
+    assert shared
+    for recipe in shared:
+        assert recipe["settings"]["shared_batch"] == recipe["batch_size"]
+
+
+def test_heads_say_extractor_and_number_of_images() -> None:
+    (view,) = expanded("table1").views
+    assert {column.detail for column in view.columns} == {"efficientnet-lite0, 300 images"}
+    paper, floor = expanded("table1", "cifar10", "paper").views
+    assert {c.detail for c in paper.columns} == {"inception-v3-compat, 50,000 images"}
+    assert {c.detail for c in floor.columns} == {"inception-v3-compat, 10,000 images"}
+    assert [row.id for row in floor.rows] == ["real"], "ten thousand test images are all there are"
+
+
+def test_unlike_numbers_of_images_get_a_view_of_their_own() -> None:
+    found = expanded("table1", "digits", "demo", "ni.batches=2")
+    assert [view.table for view in found.views] == ["table1", "table1-n200"]
+
+
+def test_a_method_from_outside_can_take_part_as_column_or_row() -> None:
+    outside = "contract_methods:FromOutside"
+    columns = expanded("table2", methods=["di", outside]).views[0].columns
+    assert [c.id for c in columns] == ["di", outside, "di-test", f"{outside}-test"]
+    rows = expanded("table1", methods=["ni", outside]).views
+    assert [row.id for view in rows for row in view.rows if row.role == "method"] == ["ni", outside]
+
+
+def test_a_choice_that_makes_no_sense_is_one_line() -> None:
+    with pytest.raises(UsageError, match="named twice"):
+        expanded("accuracy", methods=["di", "di"])
+    with pytest.raises(UsageError, match="unknown row"):
+        expanded("table4", rows=["f9"])
+
+
+def test_a_baseline_that_is_named_among_methods_stands_there_once() -> None:
+    found = expand(read_table("table1"), Book("demo", "cifar10"), [0], methods=["di", "real"])
+    assert [row.id for view in found.views for row in view.rows] == ["di", "wgan_gp", "real"]
+
+
+@pytest.mark.parametrize(("table", "row"), [("table1", "real"), ("table4", "real")])
+def test_a_reference_can_stand_alone(table: str, row: str) -> None:
+    found = expanded(table, rows=[row])
+    assert [r.id for view in found.views for r in view.rows] == [row]
+
+
+def test_methods_that_are_not_ranked_can_be_chosen_too() -> None:
+    columns = expanded("figure4", methods=["dafl", "ni"]).views[0].columns
+    assert [column.id for column in columns] == ["dafl", "ni"]

@@ -1,0 +1,104 @@
+"""Crops and flips of a batch agree with the same done image by image."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torchvision.transforms.v2 import functional
+
+from benchmarks.training.augmentation import Draws, Padding, crop_and_flip, draw, normalise
+
+
+def one_by_one(images: Tensor, draws: Draws, padding: int, mode: Padding, fill: Tensor) -> Tensor:
+    """torchvision's pad, crop and mirror, one image and channel after another."""
+    height, width = images.shape[-2:]
+    out = []
+    for image, (top, left), flip in zip(images, draws.offsets, draws.flips, strict=True):
+        channels = []
+        for channel, value in zip(image, fill, strict=True):
+            how = "reflect" if mode == "reflect" else "constant"
+            wide = channel[None].double()
+            padded = functional.pad(wide, [padding] * 4, fill=float(value), padding_mode=how)
+            crop = padded[:, int(top) : int(top) + height, int(left) : int(left) + width]
+            channels.append(crop.flip(-1) if flip else crop)
+        out.append(torch.cat(channels))
+    return torch.stack(out).to(images.dtype)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    count=st.integers(1, 5),
+    height=st.integers(4, 9),
+    width=st.integers(4, 9),
+    padding=st.integers(0, 3),
+    mode=st.sampled_from(["zeros", "reflect"]),
+    dtype=st.sampled_from([torch.uint8, torch.float16, torch.float32]),
+    seed=st.integers(0, 1000),
+)
+def test_a_batch_equals_its_images_one_by_one(
+    count: int,
+    height: int,
+    width: int,
+    padding: int,
+    mode: Padding,
+    dtype: torch.dtype,
+    seed: int,
+) -> None:
+    rng = torch.Generator().manual_seed(seed)
+    images = (torch.rand(count, 3, height, width, generator=rng) * 255).to(dtype)
+    fill = torch.tensor([1.0, 2.0, 3.0])
+    draws = draw(count, padding=padding, flip=True, generator=rng)
+    before = images.clone()
+    out = crop_and_flip(images, draws, padding=padding, mode=mode, fill=fill)
+    assert out.dtype == dtype
+    assert torch.equal(out, one_by_one(images, draws, padding, mode, fill))
+    assert torch.equal(images, before)
+
+
+def test_channels_last_images_give_the_same() -> None:
+    rng = torch.Generator().manual_seed(0)
+    images = torch.rand(4, 3, 8, 8, generator=rng)
+    draws = draw(4, padding=2, flip=True, generator=rng)
+    other = images.contiguous(memory_format=torch.channels_last)
+    modes: tuple[Padding, ...] = ("zeros", "reflect")
+    for mode in modes:
+        expected = crop_and_flip(images, draws, padding=2, mode=mode, fill=torch.zeros(3))
+        out = crop_and_flip(other, draws, padding=2, mode=mode, fill=torch.zeros(3))
+        assert torch.equal(out, expected)
+
+
+def test_draws_cover_every_offset_evenly_and_repeat() -> None:
+    draws = draw(20_000, padding=2, flip=True, generator=torch.Generator().manual_seed(3))
+    counts = torch.bincount(draws.offsets.flatten(), minlength=5)
+    assert counts.shape == (5,)
+    assert counts.min() > 0.95 * 8000
+    assert counts.max() < 1.05 * 8000
+    assert 0.48 < float(draws.flips.float().mean()) < 0.52
+    rows, columns = draws.offsets.T.double()
+    assert abs(float(torch.corrcoef(torch.stack([rows, columns]))[0, 1])) < 0.03
+    again = draw(20_000, padding=2, flip=True, generator=torch.Generator().manual_seed(3))
+    assert torch.equal(draws.offsets, again.offsets)
+    assert torch.equal(draws.flips, again.flips)
+
+
+def test_without_flip_nothing_is_mirrored() -> None:
+    draws = draw(1000, padding=0, flip=False, generator=torch.Generator().manual_seed(0))
+    assert not draws.flips.any()
+    assert not draws.offsets.any()
+
+
+def test_normalise_is_torchvisions() -> None:
+    pixels = torch.randint(0, 256, (4, 3, 5, 5), dtype=torch.uint8)
+    mean, std = [0.4914, 0.4822, 0.4465], [0.2023, 0.1994, 0.2010]
+    expected = functional.normalize(pixels.float() / 255, mean, std)
+    out = normalise(pixels, torch.tensor(mean), torch.tensor(std))
+    torch.testing.assert_close(out, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_images_in_teacher_space_are_left_alone(dtype: torch.dtype) -> None:
+    images = torch.randn(2, 3, 4, 4).to(dtype)
+    out = normalise(images, torch.full((3,), 9.0), torch.full((3,), 9.0))
+    assert out.dtype == torch.float32
+    assert torch.equal(out, images.float())

@@ -1,0 +1,145 @@
+"""The optimisation loop: what a device looks up itself, other numbers, schedules and early ends."""
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from baselines import METHODS
+from naturalinversion import Teacher, Training
+from naturalinversion.classifiers import build
+from naturalinversion.errors import SettingError
+from naturalinversion.inversion.jitter import Jitter, Shift, ShiftTable
+from naturalinversion.inversion.method import InversionMethod
+from naturalinversion.inversion.objective import Objective
+from naturalinversion.inversion.step import DeviceMoves, HostMoves, Step
+from naturalinversion.precision import Precision
+from naturalinversion.seeds import generator, seeded
+from naturalinversion.synthesis import Batch, balanced_labels
+
+LABELS = balanced_labels(12, 10, 0)
+SMALL = {"latent": 16, "generator_width": 0.125}
+
+
+@pytest.fixture(scope="module")
+def model() -> nn.Module:
+    """A small network whose batch norms have seen smooth images, as noise is not."""
+    with seeded(0):
+        network = build("resnet18", 10, 0.125).train()
+        with torch.no_grad():
+            for _ in range(20):
+                network(F.interpolate(2 * torch.randn(32, 3, 4, 4), scale_factor=4))
+    return network
+
+
+def made(model: nn.Module, name: str, precision: Precision = "fp32", **settings: Any) -> Batch:
+    """One batch of the method."""
+    return method(model, name, precision, **settings).batch(LABELS, 0, lambda done: None)
+
+
+def method(model: nn.Module, name: str, precision: Precision = "fp32", **settings: Any) -> Any:
+    """The method, prepared for the network."""
+    small = SMALL if name == "ni" else {}
+    found = METHODS[name](**{"iterations": 20, **small, **settings})
+    shape = (3, 16, 16)
+    teacher = Teacher(model, num_classes=10, image_shape=shape, precision=precision)
+    found.prepare(teacher, None, 0, Training())
+    return found
+
+
+def test_a_table_of_shifts_gives_the_same_images_and_gradients() -> None:
+    shifts = [Shift(0, 0), Shift(1, -2), Shift(-1, 2, True), Shift(0, 1, True), Shift(2, 0)]
+    images = torch.randn(2, 3, 8, 6, generator=generator(0), dtype=torch.float64)
+    table = ShiftTable(shifts, (8, 6), torch.device("cpu"))
+    for number, by in enumerate(shifts):
+        move = table.at(torch.tensor([number]))
+        assert torch.equal(move(images), by(images))
+        leaf = images.clone().requires_grad_()
+        assert torch.autograd.gradcheck(move, (leaf,))
+
+
+@pytest.mark.parametrize("name", ["di", "ni"])
+def test_the_step_that_a_device_repeats_is_the_step(name: str, model: nn.Module) -> None:
+    """Shifts that the host gives and those that the device looks up, but for memory layout."""
+
+    def ends(on_device: bool) -> tuple[Tensor, dict[str, Tensor]]:
+        found = method(copy.deepcopy(model).double(), name, iterations=8)
+        draws, source = found.draws(0), found.source(LABELS, 0)
+        assert source.repeats
+        moves = DeviceMoves(draws, (16, 16), torch.device("cpu")) if on_device else HostMoves(draws)
+        objective = Objective(found._teacher, LABELS, found.weights(len(LABELS)))
+        step = Step(source, objective, moves, 8, keep_best=True, schedule="cosine")
+        for _ in range(8):
+            step()
+        assert step.best is not None
+        step.best.restore()
+        with torch.no_grad():
+            return source.render(None).clone(), step.course.finish(8)
+
+    (host, courses), (device, expected) = ends(False), ends(True)
+    torch.testing.assert_close(host, device, rtol=1e-6, atol=1e-9)
+    for term, course in courses.items():
+        torch.testing.assert_close(course, expected[term], rtol=1e-6, atol=1e-9, msg=term)
+
+
+@pytest.mark.parametrize("name", ["di", "ni"])
+def test_in_bf16_a_batch_ends_where_float32_does_within_a_few_percent(
+    name: str, model: nn.Module
+) -> None:
+    full, half = (made(model, name, p, iterations=60) for p in ("fp32", "bf16"))
+    assert half.images.dtype == torch.float32
+    assert not torch.equal(full.images, half.images)
+    for term in ("bn_statistics", "total"):
+        ends = [float(batch.losses[term][-10:].mean()) for batch in (full, half)]
+        assert ends[1] == pytest.approx(ends[0], rel=0.05), term
+    assert float(half.losses["total"][-1]) < 0.8 * float(half.losses["total"][0])
+
+
+def test_statistics_in_bf16_are_those_of_float32(model: nn.Module) -> None:
+    """The maps round, the means and variances over them hardly."""
+    images = torch.randn(16, 3, 16, 16, generator=generator(0))
+    teacher = Teacher(model, num_classes=10, image_shape=(3, 16, 16))
+    full = teacher.observe(images, statistics=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = teacher.observe(images, statistics=True)
+    assert half.logits.dtype == torch.bfloat16
+    for one, other in zip(full.statistics, half.statistics, strict=True):
+        assert other.mean.dtype == other.variance.dtype == torch.float32
+        torch.testing.assert_close(other.variance, one.variance, rtol=0.1, atol=0.02)
+
+
+def test_a_cosine_lets_the_images_come_to_rest(model: nn.Module) -> None:
+    """The same steps at first, none at last: with large ones, the loss ends lower."""
+    ends = {
+        schedule: made(model, "di", iterations=60, rate=1.0, schedule=schedule).losses["total"]
+        for schedule in ("constant", "cosine")
+    }
+    assert float(ends["cosine"][0]) == float(ends["constant"][0])
+    assert float(ends["cosine"][-5:].mean()) < float(ends["constant"][-5:].mean())
+
+
+def test_a_plateau_ends_a_batch_early(model: nn.Module) -> None:
+    """Without weights that pull, the loss does not fall, so two windows are enough to see it."""
+    still = {"rate": 0.0, "iterations": 40}
+    assert len(made(model, "di", plateau=0.125, **still).losses["total"]) == 10
+    assert len(made(model, "di", **still).losses["total"]) == 40
+    falling = made(model, "di", plateau=0.25, iterations=20)
+    assert len(falling.losses["total"]) == 20
+    with pytest.raises(SettingError, match=r"plateau is 0\.6"):
+        METHODS["di"](plateau=0.6)
+
+
+def test_a_source_that_draws_anew_is_not_repeated(model: nn.Module) -> None:
+    shared = method(model, "ni", one_to_one=False, shared_batch=len(LABELS))
+    assert isinstance(shared, InversionMethod)
+    assert not shared.source(LABELS, 0, resample=True).repeats
+
+
+def test_draws_are_uniform_in_the_jitter() -> None:
+    draws = Jitter(2, flip=True).draw(2000, generator(0))
+    offsets = [value for draw in draws for value in (draw.loss.dy, draw.loss.dx)]
+    for value in range(-2, 3):
+        assert offsets.count(value) / len(offsets) == pytest.approx(0.2, abs=0.03)

@@ -1,0 +1,139 @@
+"""Convolutions by fewer multiplications are the same convolutions."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from baselines.deep_inversion import DeepInversion
+from benchmarks.perf.reference import reference_batch
+from naturalinversion import Teacher, Training
+from naturalinversion.classifiers import build
+from naturalinversion.seeds import seeded
+from naturalinversion.synthesis import balanced_labels
+from naturalinversion.teacher.winograd import CHANNELS, WinogradConvolutions, convolve, transformed
+
+
+def maps(count: int, channels: int, side: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    with seeded(0):
+        made = torch.randn(count, channels, side, side, dtype=dtype)
+    return made.contiguous(memory_format=torch.channels_last)
+
+
+def convolution(bias: bool = False, *, padding: int = 1, side: int = 3) -> nn.Conv2d:
+    with seeded(1):
+        made = nn.Conv2d(CHANNELS, CHANNELS, side, padding=padding, bias=bias)
+    return made.requires_grad_(False)
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """Shapes of the maps that go the fast way."""
+    seen: list[tuple[int, ...]] = []
+
+    def look(images: Tensor, kernels: Tensor, *, turned: bool = False) -> Tensor:
+        seen.append(tuple(images.shape))
+        return convolve(images, kernels, turned=turned)
+
+    monkeypatch.setattr("naturalinversion.teacher.winograd.convolve", look)
+    return seen
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 4), (1, 2, 2), (40, 300, 8)])
+def test_it_is_the_convolution(shape: tuple[int, int, int]) -> None:
+    count, channels, side = shape
+    images = maps(count, channels, side)
+    with seeded(2):
+        weight = torch.randn(7, channels, 3, 3) / (3 * channels**0.5)
+    expected = F.conv2d(images.double(), weight.double(), padding=1)
+    found = convolve(images, transformed(weight))
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    assert (found - expected).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_maps_and_gradients_are_those_of_the_layer(
+    bias: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = counted(monkeypatch)
+    layer, images = convolution(bias), maps(5, CHANNELS, 8)
+    with seeded(3):
+        upstream = torch.randn_like(images)
+    results = []
+    for fast in (False, True):
+        leaf = images.clone().requires_grad_()
+        if fast:
+            with WinogradConvolutions(layer).used():
+                out = layer(leaf)
+        else:
+            out = layer(leaf)
+        results.append((out, *torch.autograd.grad(out, leaf, upstream)))
+    assert seen == [tuple(images.shape)] * 2, "one pass and its gradient"
+    for direct, found in zip(*results, strict=True):
+        assert (direct - found).abs().max() < 2e-5
+
+
+LEFT_ALONE: dict[str, tuple[Callable[[], nn.Conv2d], Callable[[], Tensor]]] = {
+    "odd maps": (convolution, lambda: maps(9, CHANNELS, 7)),
+    "large maps": (convolution, lambda: maps(1, CHANNELS, 16)),
+    "few maps": (convolution, lambda: maps(1, CHANNELS, 4)),
+    "float64": (lambda: convolution().double(), lambda: maps(5, CHANNELS, 8, torch.float64)),
+    "weights in training": (
+        lambda: convolution().requires_grad_(),
+        lambda: maps(5, CHANNELS, 8),
+    ),
+    "no padding": (lambda: convolution(padding=0), lambda: maps(5, CHANNELS, 8)),
+    "1x1": (lambda: convolution(side=1, padding=0), lambda: maps(5, CHANNELS, 8)),
+}
+
+
+@pytest.mark.parametrize("case", LEFT_ALONE)
+def test_whatever_does_not_fit_goes_the_ordinary_way(
+    case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = counted(monkeypatch)
+    make, images = LEFT_ALONE[case]
+    layer = make()
+    with WinogradConvolutions(layer).used():
+        out = layer(images())
+    assert not seen
+    assert torch.equal(out, layer(images()))
+
+
+def test_bfloat16_goes_the_ordinary_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = counted(monkeypatch)
+    layer = convolution()
+    with WinogradConvolutions(layer).used(), torch.autocast("cpu", torch.bfloat16):
+        layer(maps(5, CHANNELS, 8))
+    assert not seen
+
+
+def test_kernels_that_change_are_seen() -> None:
+    layer, images = convolution(), maps(5, CHANNELS, 8)
+    fast = WinogradConvolutions(layer)
+    with fast.used():
+        before = layer(images)
+    layer.weight.mul_(2)
+    with fast.used():
+        after = layer(images)
+    assert torch.allclose(after, 2 * before, atol=1e-5)
+    assert "forward" not in layer.__dict__
+
+
+def test_a_wide_teacher_is_inverted_as_by_the_published_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with seeded(4):
+        model = build("resnet18", 10, 1.0).train()
+        with torch.no_grad():
+            model(torch.randn(32, 3, 16, 16))
+    teacher = Teacher(model, num_classes=10, image_shape=(3, 16, 16))
+    seen = counted(monkeypatch)
+    method, labels = DeepInversion(iterations=4), balanced_labels(16, 10, 0)
+    method.prepare(teacher, None, 0, Training())
+    found = method.batch(labels, 0, lambda steps: None)
+    assert len(seen) == 4 * 2 * 3, "three layers, forth and back in four iterations"
+    expected = reference_batch(method, teacher, labels, 0)
+    for term, course in found.losses.items():
+        assert torch.allclose(course, expected.losses[term], rtol=1e-4), term

@@ -1,0 +1,277 @@
+"""The ledger of published numbers: what matches, what can be compared, and what is said of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import pandas as pd
+import pytest
+
+from reports.claims.ledger import ledger
+from reports.claims.markdown import claims_markdown
+from reports.published import published
+from reports.records import Cost, Provenance, Record
+from reports.tables.layout import Column, Row, View, ViewCell
+
+NI = "table5/cifar10/resnet34/resnet18/ni/test_accuracy"  # 93.72 %, 256,000 images
+FID = "table1/cifar10/resnet34/-/ni/fid"  # 76.04, 50,000 images
+TEACHER = "table5/cifar10/resnet34/resnet18/teacher/test_accuracy"  # 95.57 %
+COLUMNS = (
+    "id table dataset teacher student method metric published unit measured sd n scale "
+    "measured_on difference verdict reason note records"
+)
+PAPER = {"width": 1.0, "image_size": 32}
+WHOLE = {"synthetic_images": 256_000}
+
+
+def record(
+    key: str,
+    metrics: Mapping[str, Any],
+    recipe: Mapping[str, Any] = PAPER,
+    inputs: Mapping[str, str] | None = None,
+) -> Record:
+    return Record(
+        kind="student",
+        label=key,
+        key=key,
+        recipe=dict(recipe),
+        inputs=dict(inputs or {}),
+        metrics=dict(metrics),
+        cost=Cost(1.0, 1.0, 0, 1.0),
+        provenance=Provenance("c", {"torch": "2"}, "cpu", "fp32", 1, "Linux", "2026-11-22"),
+        artefacts={},
+    )
+
+
+def view(
+    claim: str, records: Sequence[Record], scale: str = "paper", dataset: str = "cifar10"
+) -> View:
+    """One cell that measures ``claim``, a record per seed."""
+    metric, unit = published()[claim].metric, published()[claim].unit
+    table = claim.partition("/")[0]
+    return View(
+        table=table,
+        title=table,
+        caption="",
+        scale=scale,
+        dataset=dataset,
+        published_dataset="CIFAR-10",
+        seeds=list(range(len(records))),
+        columns=[Column("c", "C", "method", metric, unit=unit)],
+        rows=[Row("r", {"Row": "r"}, {"c": ViewCell([r.key for r in records], 1.0, claim=claim)})],
+        pictures=[],
+    )
+
+
+def students(*accuracies: float, name: str = "a", **changes: Any) -> list[Record]:
+    return [
+        record(f"{name}{seed}", {"test_accuracy": value} | WHOLE, **changes)
+        for seed, value in enumerate(accuracies)
+    ]
+
+
+def frame_of(*made: tuple[View, Sequence[Record]], others: Sequence[Record] = ()) -> pd.DataFrame:
+    records = {r.key: r for _, found in made for r in found} | {r.key: r for r in others}
+    return ledger([view for view, _ in made], records, {}).set_index("id")
+
+
+def line_of(claim: str, *accuracies: float, **changes: Any) -> pd.Series:
+    found = students(*accuracies)
+    return frame_of((view(claim, found, **changes), found)).loc[claim]
+
+
+def test_every_published_number_has_its_row_and_its_note() -> None:
+    frame = ledger([], {}, {})
+    assert list(frame.columns) == COLUMNS.split()
+    assert list(frame["id"]) == list(published())
+    assert set(frame["verdict"]) == {"not run"}
+    assert frame["measured"].isna().all()
+    notes = dict(zip(frame["id"], frame["note"], strict=True))
+    assert "collapsed" in notes["table2/cifar100/vgg16/resnet18/dafl/train_accuracy"]
+    assert notes[NI] == ""
+
+
+def test_settings_of_the_text_are_held_against_the_recipe() -> None:
+    given = {"scratch_batch": 128.0, "scratch_epochs": 150.0, "pruning_ratio_max": 0.95}
+    frame = ledger([], {}, {f"text/-/-/-/protocol/{k}": v for k, v in given.items()})
+    found = frame[frame["verdict"] != "not run"].set_index("metric")
+    assert dict(found["verdict"]) == {
+        "scratch_batch": "agrees within noise",
+        "scratch_epochs": "lower",
+        "pruning_ratio_max": "higher",
+    }
+    assert set(found["measured_on"]) == {"recipe"}
+    assert set(found["scale"]) == {"paper"}
+    assert set(found["reason"]) == {"the recipe of scale paper"}
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "verdict", "reason"),
+    [
+        ([0.9372], "agrees within noise", "within 0.5: the paper's noise is not known"),
+        ([0.9420], "agrees within noise", "n = 1"),
+        ([0.9430], "higher", "n = 1"),
+        ([0.93, 0.93], "lower", "n = 2"),
+        ([0.92, 0.93, 0.94], "agrees within noise", "95 % of single runs lie by our n = 3"),
+        ([0.9301, 0.9300, 0.9302], "lower", "95 % of single runs"),
+    ],
+)
+def test_alike_numbers_are_judged_by_noise(
+    accuracies: list[float], verdict: str, reason: str
+) -> None:
+    line = line_of(NI, *accuracies)
+    assert line["verdict"] == verdict
+    assert reason in line["reason"]
+    assert line["n"] == len(accuracies)
+    assert line["measured"] == pytest.approx(100 * sum(accuracies) / len(accuracies))
+    assert line["difference"] == pytest.approx(line["measured"] - 93.72)
+    assert line["records"].split() == [f"a{seed}" for seed in range(len(accuracies))]
+
+
+@pytest.mark.parametrize(("fid", "verdict"), [(76.7, "agrees within noise"), (75.3, "lower")])
+def test_the_papers_own_noise_counts(fid: float, verdict: str) -> None:
+    found = [
+        record("f", {"fid": fid, "evaluated": 50_000, "extractor": "inception-v3-compat@6726825d"})
+    ]
+    line = frame_of((view(FID, found), found)).loc[FID]
+    assert line["verdict"] == verdict
+    assert "0.7" in line["reason"]
+
+
+def test_every_difference_is_listed() -> None:
+    teacher = record("t", {"test_accuracy": 0.9}, {"width": 0.125, "image_size": 16})
+    images = record("i", {"images": 300}, {"width": 0.0}, {"teacher": "t"})
+    metrics = {"fid": 9.0, "evaluated": 300, "extractor": "efficientnet-lite0@01234567"}
+    found = [record("f", metrics, {"image_size": 16}, {"images0": "i"})]
+    made = view(FID, found, "demo", "digits"), found
+    line = frame_of(made, others=[teacher, images]).loc[FID]
+    assert line["verdict"] == "not comparable"
+    for part in (
+        "digits, not cifar10",
+        "scale demo",
+        "networks of width 0.125",
+        "images of 16x16 pixels",
+        "300 synthetic images, not 50,000",
+        "efficientnet-lite0, not Inception",
+    ):
+        assert part in line["reason"]
+    assert pd.isna(line["difference"]), "other data: a difference would say nothing"
+    assert line["measured"] == 9.0
+
+
+def test_a_shorter_run_on_the_same_data_shows_its_difference_and_no_verdict() -> None:
+    line = line_of(NI, 0.9, scale="mini")
+    assert (line["verdict"], line["measured_on"]) == ("not comparable", "cifar10")
+    assert line["reason"] == "the shorter trainings of scale mini"
+    assert line["difference"] == pytest.approx(-3.72)
+
+
+def test_settings_of_ones_own_are_no_match() -> None:
+    text = "ni.settings.iterations=50"
+    found = students(0.93)
+    changed = msgspec.structs.replace(view(NI, found), overrides=[text])
+    line = frame_of((changed, found)).loc[NI]
+    assert (line["verdict"], line["reason"]) == ("not comparable", f"{text} set by hand")
+
+
+def test_fewer_images_than_published_are_no_match() -> None:
+    found = [record("a", {"test_accuracy": 0.93, "synthetic_images": 50_000})]
+    line = frame_of((view(NI, found), found)).loc[NI]
+    assert line["reason"] == "50,000 synthetic images, not 256,000"
+    unknown = [record("a", {"test_accuracy": 0.93})]
+    line = frame_of((view(NI, unknown), unknown)).loc[NI]
+    assert (line["verdict"], "not in the records" in line["reason"]) == ("not comparable", True)
+
+
+def test_images_of_a_joint_student_are_counted_where_they_lie() -> None:
+    images = record("i", {"images": 256_000})
+    found = [record("a", {"test_accuracy": 0.94}, {"image_size": 32}, {"images": "i"})]
+    assert frame_of((view(NI, found), found), others=[images]).loc[NI]["verdict"] != (
+        "not comparable"
+    )
+
+
+def test_a_teacher_needs_no_images() -> None:
+    found = [record("t", {"test_accuracy": 0.955})]
+    line = frame_of((view(TEACHER, found), found)).loc[TEACHER]
+    assert line["verdict"] == "agrees within noise"
+
+
+def test_the_same_data_come_before_the_larger_scale_and_that_before_the_smaller() -> None:
+    made = {
+        (scale, data): students(0.9 + number / 100, name=f"{scale}{data}")
+        for number, (scale, data) in enumerate(
+            [("paper", "digits"), ("mini", "cifar10"), ("paper", "cifar10"), ("demo", "cifar10")]
+        )
+    }
+    views = {of: (view(NI, found, *of), found) for of, found in made.items()}
+
+    def chosen(*of: tuple[str, str]) -> tuple[str, str]:
+        line = frame_of(*(views[one] for one in of)).loc[NI]
+        return line["scale"], line["measured_on"]
+
+    assert chosen(*views) == ("paper", "cifar10")
+    assert chosen(("paper", "digits"), ("demo", "cifar10")) == ("demo", "cifar10")
+    assert chosen(("demo", "cifar10"), ("mini", "cifar10")) == ("mini", "cifar10")
+
+
+def test_a_view_without_records_leaves_the_number_not_run() -> None:
+    assert frame_of((view(NI, students(0.9)), [])).loc[NI]["verdict"] == "not run"
+
+
+def test_the_text_repeats_table_3() -> None:
+    of = "cifar100/resnet34/resnet18/ni[o2o+ftp+acs]/test_accuracy"
+    found = [record("a", {"test_accuracy": 0.6057, "synthetic_images": 50_000})]
+    frame = frame_of((view(f"table3/{of}", found, "paper", "cifar100"), found))
+    for claim in (f"table3/{of}", f"text/{of}"):
+        assert frame.loc[claim]["verdict"] == "agrees within noise"
+        assert frame.loc[claim]["records"] == "a"
+
+
+def test_the_gain_of_pruning_is_over_the_best_other_method_and_judges_nothing() -> None:
+    accuracies = {"unpruned": [0.95, 0.95], "dafl": [0.5, 0.6], "di": [0.7, 0.6], "ni": [0.8, 0.9]}
+    found = {
+        (column, seed): record(f"{column}{seed}", {"test_accuracy": value})
+        for column, values in accuracies.items()
+        for seed, value in enumerate(values)
+    }
+    cells = {name: ViewCell([f"{name}{seed}" for seed in (0, 1)], None) for name in accuracies}
+    pruned = View(
+        table="figure6",
+        title="",
+        caption="",
+        scale="demo",
+        dataset="digits",
+        published_dataset="CIFAR-10",
+        seeds=[0, 1],
+        columns=[
+            Column(
+                name,
+                name.upper(),
+                "baseline" if name == "unpruned" else "method",
+                "test_accuracy",
+                unit="%",
+            )
+            for name in accuracies
+        ],
+        rows=[Row("0.8", {"Ratio": "80%"}, {}), Row("0.9", {"Ratio": "90%"}, cells)],
+        pictures=[],
+    )
+    frame = ledger([pruned], {r.key: r for r in found.values()}, {}).set_index("id")
+    line = frame.loc["figure6/-/resnet34/-/ni/pruning_gain_at_0.9"]
+    assert line["measured"] == pytest.approx(20.0)  # 10 and 30 points over DI
+    assert line["n"] == 2
+    assert line["verdict"] == "not comparable"
+    assert "names neither" in line["reason"]
+    assert "over DI" in line["reason"]
+    assert line["records"].split() == ["ni0", "ni1", "di0", "di1"]
+
+
+def test_the_page_counts_first_and_explains_its_notes_once() -> None:
+    found = students(0.92, 0.93, 0.94)
+    text = claims_markdown(ledger([view(NI, found)], {r.key: r for r in found}, {}))
+    assert "| table5 | 1 | 0 | 0 | 0 | 95 |" in text
+    assert "| all | 1 | 0 | 0 | 0 | 189 |" in text
+    assert "| cifar10, resnet34 → resnet18, ni, test accuracy | 93.72 | 93.00 ± 1.00 (3) |" in text
+    assert text.index("| all |") < text.index("## table1")
+    assert text.count("Copied from the DFAD paper") == 1

@@ -1,0 +1,298 @@
+"""Accepted numbers and what a check says of new ones, in both directions."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from scipy import stats
+
+from reports.records import Cost, Provenance, Record, RecordError
+from reports.regression.accept import RefusedError, accepted_from, changes, device_class
+from reports.regression.accepted import Accepted, path_of, read, write
+from reports.regression.check import Difference, allowance, compare, judge, seeds_for_ranks
+from reports.regression.check_text import check_markdown
+from reports.tables.layout import Column, Row, View, ViewCell
+
+H100 = "cuda (NVIDIA H100 80GB HBM3)"
+ACCURACIES = [0.90, 0.91, 0.92, 0.93, 0.94]
+DISTANCES = [40.0, 41.0, 42.0, 43.0, 44.0]
+Case = tuple[View, dict[str, Record]]
+
+
+def case(
+    accuracies: Sequence[float] = ACCURACIES,
+    distances: Sequence[float] = DISTANCES,
+    first: int = 0,
+    device: str = "cpu",
+    commit: str = "abc",
+) -> Case:
+    """One method's accuracy and FID, a record per seed."""
+    metrics = {"test_accuracy": accuracies, "fid": distances}
+    records = {
+        f"{name}{first + index}": Record(
+            kind="student",
+            label="x",
+            key=f"{name}{first + index}",
+            recipe={},
+            inputs={},
+            metrics={name: value},
+            cost=Cost(1.0, 1.0, 0, 1.0),
+            provenance=Provenance(commit, {"torch": "2.11"}, device, "fp32", 1, "Linux", "now"),
+            artefacts={},
+        )
+        for name, values in metrics.items()
+        for index, value in enumerate(values)
+    }
+    seeds = range(first, first + max(len(accuracies), len(distances)))
+    view = View(
+        table="accuracy",
+        title="Accuracy",
+        caption="",
+        scale="demo",
+        dataset="digits",
+        published_dataset="CIFAR-10",
+        seeds=list(seeds),
+        columns=[
+            Column("student", "Student", "method", "test_accuracy", unit="%"),
+            Column("fid", "FID", "method", "fid", higher_is_better=False),
+        ],
+        rows=[
+            Row(
+                "ni",
+                {"Method": "NI"},
+                {
+                    "student": ViewCell([f"test_accuracy{seed}" for seed in seeds], None),
+                    "fid": ViewCell([f"fid{seed}" for seed in seeds], None),
+                },
+            )
+        ],
+        pictures=[],
+    )
+    return view, records
+
+
+def verdicts(found: Sequence[Difference]) -> dict[str, str]:
+    return {one.column: one.verdict for one in found}
+
+
+def checked(*measured: Case, numbers: int = 0) -> dict[str, str]:
+    return verdicts(compare(*measured[0], accepted_from(*case()), numbers))
+
+
+def test_accepted_numbers_come_back_as_they_were_written(tmp_path: Path) -> None:
+    view, records = case()
+    path = path_of(view, tmp_path)
+    assert path.name == "accuracy-demo-digits.csv"
+    write(path, accepted_from(view, records))
+    fid, student = read(path)
+    assert path.read_text().splitlines()[0] == (
+        "row,column,metric,unit,mean,sd,n,values,seeds,device,versions,commit,records"
+    )
+    assert (student.column, student.unit, student.n) == ("student", "%", 5)
+    assert (student.mean, student.sd) == pytest.approx((92.0, 2.5**0.5))
+    assert student.values == pytest.approx((90, 91, 92, 93, 94))
+    assert student.seeds == (0, 1, 2, 3, 4)
+    assert student.records == tuple(f"test_accuracy{seed}" for seed in range(5))
+    assert (student.device, student.versions, student.commit) == ("cpu", "torch=2.11", "abc")
+    assert fid.mean == 42.0
+    again = tmp_path / "again.csv"
+    write(again, [student, fid])
+    assert again.read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("92,1.58", "93,1.58", "the mean is 93, its values give 92"),
+        ("92,1.58", "92,0.58", "the sd is"),
+        (",5,90 ", ",4,90 ", "not a value, a seed and a record"),
+        (",5,90 ", ",many,90 ", "no accepted numbers"),
+        ("values", "numbers", "no accepted numbers"),
+    ],
+)
+def test_a_retouched_file_is_refused_in_one_line(
+    old: str, new: str, says: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    write(path, accepted_from(*case()))
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(RecordError) as caught:
+        read(path)
+    assert says in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_fewer_than_three_seeds_are_not_accepted() -> None:
+    with pytest.raises(RefusedError, match="ni student has 2 of the 3 seeds"):
+        accepted_from(*case([0.9, 0.91]))
+    view, records = case()
+    del records["fid0"], records["fid1"], records["fid2"]
+    with pytest.raises(RefusedError, match="ni fid has 2"):
+        accepted_from(view, records)
+
+
+def test_records_of_two_devices_are_not_accepted() -> None:
+    view, records = case()
+    where = msgspec.structs.replace(records["fid1"].provenance, device=H100)
+    records["fid1"] = msgspec.structs.replace(records["fid1"], provenance=where)
+    with pytest.raises(RefusedError, match="several devices: NVIDIA H100 80GB HBM3, cpu"):
+        accepted_from(view, records)
+
+
+@pytest.mark.parametrize(
+    ("device", "expected"),
+    [
+        ("cpu", "cpu"),
+        (H100, "NVIDIA H100 80GB HBM3"),
+        ("cuda:1 (A (B))", "A (B)"),
+        ("cpu:0", "cpu"),
+    ],
+)
+def test_a_device_class_is_the_cpu_or_the_gpus_name(device: str, expected: str) -> None:
+    assert device_class(device) == expected
+
+
+def test_what_a_new_file_changes_is_said() -> None:
+    before = accepted_from(*case())
+    assert list(changes(before, before)) == []
+    other = accepted_from(*case([0.8, 0.81, 0.82]))
+    assert list(changes(before, other)) == [
+        "ni student: 92 ± 1.6 (n = 5, cpu) -> 81 ± 1 (n = 3, cpu)"
+    ]
+    assert list(changes(before[:1], before[1:])) == [
+        "ni fid: new, 42 ± 1.6 (n = 5, cpu)",
+        "ni student: gone, was 92 ± 1.6 (n = 5, cpu)",
+    ]
+
+
+def many(values: Sequence[float], first: int) -> Case:
+    """One number of many seeds."""
+    return case([value / 100 for value in values], [42.0] * len(values), first)
+
+
+HEAVY = [97.0 + step / 10 for step in range(16)] + [66.0, 88.0]  # two teachers inverted badly
+
+
+@pytest.mark.parametrize(
+    ("measured", "expected"),
+    [
+        ([97.4, 98.0, 98.2, 98.3], "same"),
+        ([97.4, 66.0, 98.2, 98.3], "same"),  # a bad teacher among the new ones as well
+        ([62.0, 64.0, 65.0, 60.0], "worse"),
+        ([99.0, 99.1, 99.2, 99.4], "better"),
+    ],
+)
+def test_ranks_judge_numbers_with_heavy_tails(measured: list[float], expected: str) -> None:
+    accepted = accepted_from(*many(HEAVY, 0))
+    found = compare(*many(measured, 20), accepted, numbers=12)
+    assert verdicts(found) == {"student": expected, "fid": "same"}
+    student = next(one for one in found if one.column == "student")
+    assert student.p_limit == pytest.approx(0.01 / 12)
+    assert student.allowed is None
+
+
+def test_ranks_do_not_fail_means_within_a_point() -> None:
+    accepted = accepted_from(*many([97 + step / 1000 for step in range(18)], 0))
+    found = compare(*many([97.1, 97.2, 97.3, 97.4], 20), accepted, numbers=12)
+    assert verdicts(found)["student"] == "same"
+    assert found[0].p is not None
+    assert found[0].p < 0.01 / 12
+
+
+@pytest.mark.parametrize(
+    ("accepted", "numbers", "expected"), [(18, 12, 4), (18, 1, 3), (3, 12, 23)]
+)
+def test_how_many_seeds_ranks_need(accepted: int, numbers: int, expected: int) -> None:
+    assert seeds_for_ranks(accepted, numbers) == expected
+    assert 2 / math.comb(accepted + expected, expected) < 0.01 / numbers
+    assert 2 / math.comb(accepted + expected - 1, expected - 1) >= 0.01 / numbers
+
+
+def test_the_allowance_is_students_interval_over_all_numbers() -> None:
+    _, accepted = sorted(accepted_from(*case()), key=lambda one: one.place)
+    quantile = stats.t.ppf(1 - 0.01 / 2 / 12, 4)
+    expected = quantile * accepted.sd * (1 / 2 + 1 / 5) ** 0.5
+    assert allowance(accepted, 2, 12) == pytest.approx(expected)
+    assert allowance(accepted, 1, 12) > allowance(accepted, 2, 12) > allowance(accepted, 2, 6)
+
+
+@pytest.mark.parametrize(("unit", "expected"), [("%", 1.0), ("", 0.42)])
+def test_a_number_without_spread_has_a_little_room(unit: str, expected: float) -> None:
+    accepted = msgspec.structs.replace(accepted_from(*case())[1], sd=0.0, unit=unit)
+    assert allowance(accepted, 1, 1) == pytest.approx(expected)
+
+
+def test_the_same_numbers_and_other_seeds_of_them_are_the_same() -> None:
+    for measured in (case(), case(first=7), case([0.905], [43.5], first=9)):
+        assert checked(measured) == {"student": "same", "fid": "same"}
+
+
+def test_worse_and_better_both_fail_and_each_column_has_its_direction() -> None:
+    low, high = [0.7, 0.71, 0.72], [0.99, 1.0, 1.0]
+    near, far = [1.0, 1.1, 1.2], [90.0, 91.0, 92.0]
+    assert checked(case(low, far)) == {"student": "worse", "fid": "worse"}
+    assert checked(case(high, near)) == {"student": "better", "fid": "better"}
+    found = compare(*case(high, far), accepted_from(*case()))
+    assert all(one.fails for one in found)
+
+
+def test_numbers_that_only_one_side_has_are_told_apart() -> None:
+    accepted = accepted_from(*case())
+    view, records = case()
+    only = [record for key, record in records.items() if key.startswith("fid")]
+    missing = compare(view, {record.key: record for record in only}, accepted)
+    assert [(one.column, one.verdict, one.fails) for one in missing] == [
+        ("fid", "same", False),
+        ("student", "not measured", True),
+    ]
+    extra = compare(view, records, accepted[:1])
+    assert [(one.column, one.verdict, one.fails) for one in extra] == [
+        ("student", "same", False),
+        ("fid", "not accepted", False),
+    ]
+
+
+def test_another_class_of_device_is_refused() -> None:
+    with pytest.raises(RefusedError, match="are of cpu, these of NVIDIA H100 80GB HBM3"):
+        compare(*case(device=H100), accepted_from(*case()))
+
+
+def test_chance_ranks_fail_at_most_one_check_in_a_hundred() -> None:
+    """Under any noise: here one value in nine lies far out."""
+    rng = np.random.default_rng(0)
+    template, failed = accepted_from(*case())[1], 0
+    for _ in range(2000):
+        values = (rng.normal(90, 3, 22) - 30 * (rng.random(22) < 1 / 9)).tolist()
+        accepted = msgspec.structs.replace(
+            template, mean=np.mean(values[:18]), n=18, values=tuple(values[:18])
+        )
+        failed += judge(accepted, values[18:], 1)["differs"]
+    assert 0 < failed <= 30
+
+
+def test_chance_fails_one_check_in_a_hundred() -> None:
+    """The rate holds over all numbers of a check, whatever each of them is."""
+    rng = np.random.default_rng(0)
+    numbers, seeds = 10, 10
+    wide = msgspec.structs.replace(accepted_from(*case())[1], sd=1e6, n=seeds)
+    per_sd = allowance(wide, 2, numbers) / wide.sd
+    old, new = (rng.normal(50, 3, (20_000, numbers, count)) for count in (seeds, 2))
+    far = np.abs(new.mean(2) - old.mean(2)) > per_sd * old.std(2, ddof=1)
+    assert far.any(axis=1).mean() == pytest.approx(0.01, abs=0.003)
+
+
+def test_the_table_says_what_was_expected_and_what_came() -> None:
+    accepted: list[Accepted] = accepted_from(*case())
+    text = check_markdown(compare(*case([0.7, 0.71, 0.72]), accepted))
+    (line,) = (line for line in text.splitlines() if "student" in line)
+    for part in ("accuracy-demo-digits", "92 ± 1.6 % (5)", "71 % (3)", "± ", "WORSE"):
+        assert part in line
+    ranked = check_markdown(compare(*many([60.0] * 4, 20), accepted_from(*many(HEAVY, 0))))
+    assert "p 0.00027 (limit 0.005) | WORSE" in ranked
+    assert text.splitlines()[-1] == "2 numbers: 1 worse, 1 same"

@@ -1,0 +1,143 @@
+"""Statistics of a few seeds claim no more than the seeds carry."""
+
+import math
+import statistics
+
+import pytest
+from scipy import stats
+
+from reports.seed_statistics import (
+    Contest,
+    compare_by_seed,
+    correct_for_many,
+    interval_of_mean,
+    judge,
+    summarise,
+)
+
+
+def by_seed(*values: float) -> dict[int, float]:
+    return dict(enumerate(values))
+
+
+def test_mean_and_sample_sd() -> None:
+    summary = summarise([1.0, 2.0, 4.0])
+    assert summary.n == 3
+    assert summary.mean == pytest.approx(7 / 3)
+    assert summary.sd == pytest.approx(math.sqrt(7 / 3))
+
+
+def test_no_sd_from_one_and_no_interval_from_two() -> None:
+    assert summarise([1.0]).sd is None
+    assert summarise([1.0, 2.0]).sd is not None
+    assert summarise([1.0, 2.0]).low is None
+    assert summarise([1.0, 2.0, 3.0]).low is not None
+    with pytest.raises(ValueError, match="no values"):
+        summarise([])
+
+
+def test_the_interval_is_students() -> None:
+    """Three degrees of freedom: 3.182 standard errors to both sides."""
+    values = [0.90, 0.91, 0.95, 0.93]
+    low, high = interval_of_mean(values) or (0.0, 0.0)
+    error = statistics.stdev(values) / 2
+    assert low == pytest.approx(0.9225 - 3.182446 * error)
+    assert high == pytest.approx(0.9225 + 3.182446 * error)
+    assert interval_of_mean([0.5, 0.5, 0.5]) == (0.5, 0.5)
+
+
+def test_comparison_uses_the_seeds_both_have() -> None:
+    first, second = {0: 1.0, 1: 2.0, 2: 3.5, 9: 100.0}, {0: 0.5, 1: 1.2, 2: 2.0, 7: -100.0}
+    compared = compare_by_seed(first, second)
+    assert compared.n == 3
+    assert compared.difference == pytest.approx((0.5 + 0.8 + 1.5) / 3)
+    assert compared.p_value == pytest.approx(
+        stats.ttest_rel([1.0, 2.0, 3.5], [0.5, 1.2, 2.0]).pvalue
+    )
+
+
+def test_no_p_value_under_three_shared_seeds() -> None:
+    assert compare_by_seed(by_seed(1.0, 2.0), by_seed(0.0, 0.0)).p_value is None
+    assert compare_by_seed({0: 1.0}, {1: 1.0}).difference is None
+
+
+@pytest.mark.filterwarnings("error")
+def test_equal_differences_need_no_division_by_zero() -> None:
+    assert compare_by_seed(by_seed(1, 2, 3), by_seed(1, 2, 3)).p_value == 1.0
+    assert compare_by_seed(by_seed(0.3, 0.4, 0.5), by_seed(0.1, 0.2, 0.3)).p_value == 0.0
+
+
+def test_correction_makes_many_tests_stricter_and_keeps_gaps() -> None:
+    corrected = correct_for_many([0.01, None, 0.04])
+    assert corrected == [pytest.approx(0.02), None, pytest.approx(0.04)]
+    assert correct_for_many([None, None]) == [None, None]
+
+
+def marks_of(values: dict[str, dict[int, float]], higher: bool = True) -> dict[str, str]:
+    return dict(judge([Contest(values, higher)])[0].marks)
+
+
+def test_best_and_second_when_told_apart() -> None:
+    row = {
+        "a": by_seed(0.50, 0.51, 0.49),
+        "b": by_seed(0.90, 0.91, 0.92),
+        "c": by_seed(0.80, 0.82, 0.81),
+    }
+    assert marks_of(row) == {"b": "best", "c": "second"}
+    assert marks_of(row, higher=False) == {"a": "best", "c": "second"}
+
+
+def test_the_p_value_is_that_of_the_first_against_the_next() -> None:
+    values = {"a": by_seed(1.0, 2.0, 3.5), "b": by_seed(0.5, 1.2, 2.0), "c": by_seed(0, 0, 0)}
+    verdict = judge([Contest(values, True)])[0]
+    assert verdict.p_value == compare_by_seed(values["a"], values["b"]).p_value
+
+
+def test_no_best_inside_the_noise() -> None:
+    row = {"a": by_seed(0.90, 0.80, 0.85), "b": by_seed(0.86, 0.85, 0.83)}
+    assert marks_of(row) == {"a": "tied", "b": "tied"}
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_one_or_two_seeds_cannot_tell(seeds: int) -> None:
+    values = {"a": by_seed(*[0.9] * seeds), "b": by_seed(*[0.1] * seeds), "c": by_seed(0.0)}
+    verdict = judge([Contest(values, True)])[0]
+    assert verdict.marks == {"a": "tied", "b": "tied"}
+    assert verdict.p_value is None
+
+
+def test_what_was_not_run_does_not_compete() -> None:
+    assert marks_of({"a": by_seed(0.9), "b": {}, "c": by_seed(0.7)}) == {"a": "tied", "c": "tied"}
+    assert marks_of({"a": by_seed(0.9), "b": {}}) == {}
+    assert marks_of({}) == {}
+
+
+def test_many_contests_raise_the_bar() -> None:
+    near = {"a": by_seed(1.00, 1.14, 1.20), "b": by_seed(0.90, 1.00, 1.12)}
+    noise = {"a": by_seed(0.90, 0.80, 0.85), "b": by_seed(0.86, 0.85, 0.83)}
+    alone = judge([Contest(near, True)])[0]
+    among = judge([Contest(near, True), *[Contest(noise, True)] * 9])[0]
+    assert (alone.marks["a"], among.marks["a"]) == ("best", "tied")
+    assert alone.p_value is not None
+    assert among.p_value is not None
+    assert alone.p_value < 0.05 < among.p_value
+
+
+def test_contests_may_go_either_way_side_by_side() -> None:
+    values = {"a": by_seed(0.90, 0.91, 0.92), "b": by_seed(0.10, 0.12, 0.11)}
+    up, down = judge([Contest(values, True), Contest(values, False)])
+    assert (up.marks["a"], down.marks["a"]) == ("best", "second")
+
+
+def test_three_that_share_the_first_place_are_not_marked() -> None:
+    level = {name: dict.fromkeys(range(3), 0.0) for name in "abc"}
+    assert judge([Contest(level, True)])[0].marks == {}
+    two = {name: level[name] for name in "ab"}
+    assert judge([Contest(two, True)])[0].marks == {"a": "tied", "b": "tied"}
+
+
+def test_a_shared_second_place_is_not_marked() -> None:
+    values = {"a": {0: 3.0}, "b": {0: 1.0}, "c": {0: 1.0}}
+    assert judge([Contest(values, True)])[0].marks == {"a": "tied"}
+    shared_first = {"a": {0: 3.0}, "b": {0: 3.0}, "c": {0: 1.0}}
+    assert judge([Contest(shared_first, True)])[0].marks == {"a": "tied", "b": "tied"}
