@@ -16,6 +16,7 @@ from benchmarks.datasets.load import load
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_runner import is_done, run_cell
 from benchmarks.engine.context import DataSource, Machine, Work
+from benchmarks.engine.kinds import Metrics
 from benchmarks.recipes.resolve import FOLDER, RecipeFile
 from benchmarks.tables import registry
 from benchmarks.training import wgan_reference
@@ -49,19 +50,19 @@ def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.KINDS, "wgan_gp", "benchmarks.training.wgan_reference")
 
 
-def make(folder: Path, **changes: Any) -> registry.Metrics:
+def make(folder: Path, **changes: Any) -> Metrics:
     folder.mkdir(parents=True, exist_ok=True)
     work = Work(folder, {}, MACHINE, DATA, "WGAN-GP", logging.getLogger("test"))
     return wgan_reference.run(work, msgspec.convert(RECIPE | changes, wgan_reference.Recipe))
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, registry.Metrics]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Metrics]:
     folder = tmp_path_factory.mktemp("wgan") / "cell"
     return folder, make(folder)
 
 
-def test_the_store_holds_what_was_asked_for(made: tuple[Path, registry.Metrics]) -> None:
+def test_the_store_holds_what_was_asked_for(made: tuple[Path, Metrics]) -> None:
     dataset = SyntheticDataset(made[0] / "images")
     images, labels = dataset.tensors()
     assert images.shape == (70, 3, 8, 8)
@@ -73,7 +74,7 @@ def test_the_store_holds_what_was_asked_for(made: tuple[Path, registry.Metrics])
 
 
 def test_its_images_are_pixels_in_the_space_of_the_data_sets_teachers(
-    made: tuple[Path, registry.Metrics],
+    made: tuple[Path, Metrics],
 ) -> None:
     dataset = SyntheticDataset(made[0] / "images")
     real = load("digits", root=Path("nowhere"), image_size=8)
@@ -114,7 +115,7 @@ def test_the_draws_are_training_images(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert torch.equal(seen[0], train)
 
 
-def test_the_metrics_say_that_it_saw_real_images(made: tuple[Path, registry.Metrics]) -> None:
+def test_the_metrics_say_that_it_saw_real_images(made: tuple[Path, Metrics]) -> None:
     folder, metrics = made
     assert (metrics["images"], metrics["data_free"]) == (70, 0)
     with open(folder / "losses.csv", newline="") as file:
@@ -127,7 +128,7 @@ def test_the_metrics_say_that_it_saw_real_images(made: tuple[Path, registry.Metr
 
 
 def test_the_sheet_shows_the_first_sixty(
-    made: tuple[Path, registry.Metrics], tmp_path: Path
+    made: tuple[Path, Metrics], tmp_path: Path
 ) -> None:
     pixels = SyntheticDataset(made[0] / "images").pixels("denormalize")
     with Image.open(made[0] / "grid.png") as picture:
@@ -143,7 +144,7 @@ def test_the_sheet_shows_the_first_sixty(
 
 
 def test_the_same_recipe_gives_the_same_bytes(
-    made: tuple[Path, registry.Metrics], tmp_path: Path
+    made: tuple[Path, Metrics], tmp_path: Path
 ) -> None:
     assert make(tmp_path) == made[1]
     files = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
@@ -159,7 +160,7 @@ def test_the_same_recipe_gives_the_same_bytes(
 
 
 def test_an_interrupted_cell_goes_on_from_its_checkpoint(
-    made: tuple[Path, registry.Metrics], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: tuple[Path, Metrics], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("baselines.wgan_gp.STRETCH", 2)
 
