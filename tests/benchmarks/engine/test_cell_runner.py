@@ -236,7 +236,7 @@ def test_an_unexpected_error_is_one_line_and_a_traceback_in_the_log(
     assert str(caught.value) == f"root: ZeroDivisionError: first line (traceback in {log})"
     text = log.read_text()
     assert "Traceback (most recent call last)" in text
-    assert "test_runner.py" in text
+    assert "test_cell_runner.py" in text
     assert "second line" in text
 
 
