@@ -12,8 +12,8 @@ def say(line: str) -> None:
 
 
 def result(text: str) -> None:
-    """What the command was asked for."""
-    print(text)
+    """What the command was asked for, seen at once also where stdout is a pipe."""
+    print(text, flush=True)
 
 
 def result_json(value: Any) -> None:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from benchmarks.cli.console import result, result_json
+from benchmarks.cli.console import result, result_json, say
 from benchmarks.cli.options import How
 from benchmarks.cli.table_options import ALL, OfTables
 from benchmarks.engine.cell import Cell, closure
@@ -18,39 +18,67 @@ class Plan(OfTables):
     """Say what tables would run: cells, images, and time measured on this machine."""
 
     how: How = field(default_factory=How)
+    timing: bool = True
+    """time a few steps of every kind on this machine, which takes a minute or more"""
     recorded: bool = False
     """print what each table takes by the seconds in the records of its cells, and time nothing"""
 
     def run(self) -> int:
-        """Time a few steps of every kind, then print the plan."""
+        """Print cells and images at once, then what they take, timed here."""
         if self.recorded:
             return self._print_recorded()
         cells = self.cells()
+        if not self.json:
+            self._print_cells(cells)
         todo = [cell for cell in cells if not is_done(cell, self.where.runs_dir)]
-        workers = self.how.worker_count()
-        found = estimate(cells, todo, self.how.machine(), workers)
+        if not self.json:
+            result(f"{len(cells) - len(todo)} done, {len(todo)} to do")
+            if todo and self.timing:
+                say("timing their steps on this machine; --no-timing leaves it out")
+        found = None
+        if self.timing:
+            found = estimate(cells, todo, self.how.machine(), self.how.worker_count())
         if self.json:
-            result_json(
-                {
-                    "cells": [
-                        {
-                            "kind": cell.kind,
-                            "label": cell.label,
-                            "key": cell.key,
-                            "done": cell.key not in found.seconds,
-                            "images": images(cell),
-                            "seconds": found.seconds.get(cell.key, 0.0),
-                        }
-                        for cell in cells
-                    ],
-                    "workers": workers,
-                    "wall_seconds": found.wall,
-                }
-            )
-            return 0
-        for line in self._lines(cells, todo, found, workers):
-            result(line)
+            self._print_json(cells, todo, found)
+        elif found is not None and todo:
+            self._print_times(todo, found)
         return 0
+
+    def _print_cells(self, cells: list[Cell]) -> None:
+        """Every cell of the tables, done or not."""
+        made = sum(map(images, cells))
+        about = f"{' '.join(self.tables)} at scale {self.what.scale}"
+        result(f"{about}: {len(cells)} cells, {made:,} images")
+        for name, members in _by_kind(cells).items():
+            made = sum(map(images, members))
+            result(f"  {name:14} {len(members):4} cells" + (f", {made:,} images" if made else ""))
+
+    def _print_times(self, todo: list[Cell], found: Estimate) -> None:
+        for name, members in _by_kind(todo).items():
+            seconds = sum(found.seconds[cell.key] for cell in members)
+            result(f"  {name:14} {len(members):4} cells {duration(seconds):>10} of work")
+        result(f"  about {duration(found.wall)} with {self.how.worker_count()} at a time")
+
+    def _print_json(self, cells: list[Cell], todo: list[Cell], found: Estimate | None) -> None:
+        """Seconds are null where nothing was timed, 0 of what is done."""
+        left = {cell.key for cell in todo}
+        result_json(
+            {
+                "cells": [
+                    {
+                        "kind": cell.kind,
+                        "label": cell.label,
+                        "key": cell.key,
+                        "done": cell.key not in left,
+                        "images": images(cell),
+                        "seconds": found and found.seconds.get(cell.key, 0.0),
+                    }
+                    for cell in cells
+                ],
+                "workers": self.how.worker_count(),
+                "wall_seconds": found and found.wall,
+            }
+        )
 
     def _print_recorded(self) -> int:
         """Each table alone and from nothing, and all together: workers play the records' cells."""
@@ -74,23 +102,12 @@ class Plan(OfTables):
             result(f"| {name} | {count} | {known_count} | {wall / 60:.1f} |")
         return 0
 
-    def _lines(
-        self, cells: list[Cell], todo: list[Cell], found: Estimate, workers: int
-    ) -> list[str]:
-        by_kind: dict[str, list[Cell]] = defaultdict(list)
-        for cell in todo:
-            by_kind[cell.kind].append(cell)
-        lines = [
-            f"{' '.join(self.tables)} at scale {self.what.scale}: {len(cells)} cells, "
-            f"{len(cells) - len(todo)} done, {len(todo)} to do"
-        ]
-        for name, members in by_kind.items():
-            seconds = sum(found.seconds[cell.key] for cell in members)
-            made = sum(images(cell) for cell in members)
-            text = f"  {name:14} {len(members):4} cells {duration(seconds):>10} of work"
-            lines.append(text + (f", {made:,} images" if made else ""))
-        lines.append(f"  about {duration(found.wall)} with {workers} at a time")
-        return lines
+
+def _by_kind(cells: list[Cell]) -> dict[str, list[Cell]]:
+    found: dict[str, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        found[cell.kind].append(cell)
+    return found
 
 
 def images(cell: Cell) -> int:

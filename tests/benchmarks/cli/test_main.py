@@ -1,10 +1,15 @@
 """What is asked wrongly on the command line: one line, an exit code, and nothing written."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from benchmarks.cli import plan
+from benchmarks.engine.cell import Cell
+from benchmarks.engine.estimate import Estimate
 from tests.benchmarks.command_line import ONE, TINY, here, one_line, shell
 
 
@@ -94,10 +99,15 @@ def test_what_the_parser_refuses_has_exit_code_2_and_no_traceback(
     assert "Traceback" not in err
 
 
+def _an_hour_a_cell(cells: Sequence[Cell], todo: Sequence[Cell], *_: Any) -> Estimate:
+    return Estimate({cell.key: 3600.0 for cell in todo}, 3600.0)
+
+
 def test_scale_paper_is_not_started_by_accident(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(plan, "estimate", _an_hour_a_cell)
     narrow = ["--set", "protocol.network.width=0.125", "--set", "protocol.network.image_size=16"]
     one = ["--rows", "resnet34-resnet18", "--methods", "di", "--workers", "1"]
     code, out, err = here(capfd, "run", "table5", "--scale", "paper", *one, *narrow)
@@ -105,6 +115,7 @@ def test_scale_paper_is_not_started_by_accident(
     assert "--yes" in err
     assert "cells" in out, "the plan is what the user decides on"
     assert "512,000 images" in out, "256,000 on each of the two CIFARs"
+    assert "40.0 h of work" in out
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,19 +1,24 @@
 """Estimates: positive, in proportion to the work, and nothing is run for them."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from benchmarks.cli import plan
 from benchmarks.cli.plan import duration, images
 from benchmarks.engine import workloads
 from benchmarks.engine.cell import Cell, closure
 from benchmarks.engine.context import Machine
-from benchmarks.engine.estimate import CELL_SECONDS, estimate
+from benchmarks.engine.estimate import CELL_SECONDS, Estimate, estimate
 from benchmarks.engine.workloads import Network, Step, SynthesisStep, TrainingStep, Workload
 from benchmarks.recipes.resolve import Book
 from benchmarks.tables.pipeline import Pipeline
 from benchmarks.tables.registry import kind
+from tests.benchmarks.command_line import ONE, here
 
 TINY = ("protocol.network.width=0.125",)
 Checking = workloads.TestStep  # under its own name pytest takes it for a test
@@ -169,3 +174,70 @@ def test_images_and_durations_as_printed(tmp_path: Path) -> None:
     assert images(pipeline().teacher) == 0
     printed = [duration(s) for s in (0.4, 45, 720, 27000, 270000)]
     assert printed == ["0 s", "45 s", "12 min", "7.5 h", "3.1 days"]
+
+
+ASKED = ("plan", "table5", "--rows", "resnet34-resnet18", "--methods", "di", *ONE)
+
+
+def test_cells_and_images_are_printed_before_anything_is_timed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before: list[str] = []
+
+    def timed(cells: Sequence[Cell], todo: Sequence[Cell], *_: Any) -> Estimate:
+        before.append(capfd.readouterr().out)
+        return Estimate({cell.key: 60.0 for cell in todo}, 240.0)
+
+    monkeypatch.setattr(plan, "estimate", timed)
+    code, after, _ = here(capfd, *ASKED)
+    assert code == 0
+    (printed,) = before
+    lines = [" ".join(line.split()) for line in printed.splitlines()]
+    assert lines == [
+        "table5 at scale demo: 4 cells, 300 images",
+        "classifier 2 cells",
+        "synthesis 1 cells, 300 images",
+        "student 1 cells",
+        "0 done, 4 to do",
+    ]
+    assert "synthesis         1 cells       60 s of work" in after
+    assert after.endswith("  about 4 min with 1 at a time\n")
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_without_timing_nothing_is_timed_and_cells_and_images_are_said(
+    form: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def timed(*_: Any) -> Estimate:
+        raise AssertionError("nothing is to be timed")
+
+    monkeypatch.setattr(plan, "estimate", timed)
+    json_too = ["--json"] if form == "json" else []
+    code, out, _ = here(capfd, *ASKED, "--no-timing", *json_too)
+    assert code == 0
+    if form == "json":
+        found = json.loads(out)
+        assert [cell["seconds"] for cell in found["cells"]] == [None] * 4
+        assert sum(cell["images"] for cell in found["cells"]) == 300
+        assert found["wall_seconds"] is None
+    else:
+        assert out.endswith("0 done, 4 to do\n")
+        assert "of work" not in out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_shown_as_done_has_nothing_left_to_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(plan, "is_done", lambda cell, runs: True)
+    code, out, err = here(capfd, *ASKED)
+    assert code == 0
+    assert out.endswith("4 done, 0 to do\n")
+    assert "timing" not in err

@@ -104,7 +104,8 @@ def test_status_and_plan_know_what_is_done(
     assert {cell["state"] for cell in json.loads(out)} == {"done"}
     code, out, _ = here(capfd, "plan", "table5", *METHODS, *TINY, *ONE)
     assert code == 0
-    assert f"{CELLS} cells, {CELLS} done, 0 to do" in out
+    assert f"table5 at scale demo: {CELLS} cells, 120 images\n" in out
+    assert out.endswith(f"{CELLS} done, 0 to do\n"), "nothing is left to be timed"
     _, out, _ = here(capfd, "status", "table5", *METHODS, *TINY, "--seeds", "2")
     assert out.endswith(f"{CELLS} done, {CELLS} to do\n")
 
