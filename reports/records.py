@@ -31,7 +31,8 @@ class SchemaError(RecordError):
 
 
 class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a cell took: wall and CPU seconds, images made or read, peak memory in 1e6 bytes."""
+    """What a cell took when it was made, all attempts together: wall and CPU seconds, images made,
+    peak memory in 1e6 bytes (the device's, or on a CPU the process's)."""
 
     seconds: float
     cpu_seconds: float
@@ -40,7 +41,10 @@ class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a cell ran: commit, library versions, device, precision, threads, ISO start time."""
+    """Where a cell ran: commit, library versions, device, precision, threads, ISO start time.
+
+    ``cpu`` is the CPU's model by name; records of before it was kept have none.
+    """
 
     commit: str
     versions: dict[str, str]
@@ -49,6 +53,7 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: int
     platform: str
     started: str
+    cpu: str = ""
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -13,8 +13,9 @@ from benchmarks.engine.digests import source_digest
 from benchmarks.engine.provenance import Meter
 from benchmarks.tables.expand import Expansion
 from naturalinversion.errors import MissingError, UsageError
+from reports.machine import device_class
 from reports.records import load_all
-from reports.regression.accept import RefusedError, device_class
+from reports.regression.accept import RefusedError
 from reports.regression.accepted import FOLDER, Accepted, path_of
 from reports.regression.accepted import read as read_accepted
 from reports.regression.check import Difference, compare
@@ -88,8 +89,7 @@ class Check:
         return found
 
     def _refuse_other_device(self, accepted: dict[str, list[Accepted]]) -> None:
-        machine = self.how.machine()
-        here = device_class(Meter(machine).provenance(machine).device)
+        here = device_class(Meter(self.how.machine()).provenance.device)
         for name, numbers in accepted.items():
             for number in numbers:
                 if number.device != here:

@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 from filelock import FileLock
 
+from benchmarks.attempts import Spending, spent_on
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import DataSource, Machine, Work
 from benchmarks.engine.kinds import Metrics
@@ -97,10 +98,12 @@ def _make(
         recipe = msgspec.convert(cell.recipe, module.Recipe)
         write_atomically(folder / "recipe.json", msgspec.json.format(_encoded(cell)))
         inputs = {role: other.folder(runs) for role, other in cell.inputs.items()}
-        meter = Meter(machine)
+        meter = Meter(machine, spent_on(folder, cell.key))
         log.info("started by %s, process %d: %s", platform.node(), os.getpid(), machine)
-        metrics = module.run(Work(folder, inputs, machine, data, cell.label, log), recipe)
-        write_record(folder, _record(cell, folder, metrics, meter, machine))
+        with Spending(folder, meter.spent) as spending:
+            metrics = module.run(Work(folder, inputs, machine, data, cell.label, log), recipe)
+            write_record(folder, _record(cell, folder, metrics, meter))
+            spending.delete()
         log.info("finished: %s", metrics)
     except KNOWN_ERRORS as error:
         log.error("%s", error)
@@ -115,7 +118,7 @@ def _make(
         raise CellFailedError(f"{cell.label}: {reason} (traceback in {folder / LOG})") from error
 
 
-def _record(cell: Cell, folder: Path, metrics: Metrics, meter: Meter, machine: Machine) -> Record:
+def _record(cell: Cell, folder: Path, metrics: Metrics, meter: Meter) -> Record:
     images = metrics.get("images", 0)
     assert isinstance(images, int)
     return Record(
@@ -126,8 +129,9 @@ def _record(cell: Cell, folder: Path, metrics: Metrics, meter: Meter, machine: M
         inputs={role: other.key for role, other in cell.inputs.items()},
         metrics=metrics,
         cost=meter.cost(images),
-        provenance=meter.provenance(machine),
+        provenance=meter.provenance,
         artefacts=dict(_artefacts(folder)),
+        notes=meter.notes(),
     )
 
 

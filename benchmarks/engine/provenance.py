@@ -10,20 +10,24 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.attempts import NOTHING, Spent
 from benchmarks.engine.context import Machine
 from benchmarks.engine.memory import forget_peak, peak_memory
+from benchmarks.processor import processor_name
 from naturalinversion.precision import effective_precision
+from reports.machine import machine_name
 from reports.records import Cost, Provenance
 
 PACKAGES = ("naturalinversion", "torch", "torchvision", "numpy", "scikit-learn", "torch-fidelity")
 
 
 class Meter:
-    """Measures one cell, from its creation to `cost`."""
+    """Measures one cell, from its creation to `cost`, on top of what ``earlier`` attempts took."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, earlier: Spent = NOTHING) -> None:
         self.device = machine.torch_device()
-        self.started = datetime.now(UTC).isoformat(timespec="seconds")
+        self.earlier = earlier
+        self.provenance = _provenance(machine, self.device)
         self._wall, self._cpu = time.monotonic(), time.process_time()
         forget_peak(self.device)
 
@@ -32,27 +36,43 @@ class Meter:
 
         Memory is the device's, or on a CPU the process's.
         """
+        before = self.earlier.cost
         return Cost(
-            seconds=round(time.monotonic() - self._wall, 3),
-            cpu_seconds=round(time.process_time() - self._cpu, 3),
+            seconds=round(before.seconds + time.monotonic() - self._wall, 3),
+            cpu_seconds=round(before.cpu_seconds + time.process_time() - self._cpu, 3),
             images=images,
-            peak_memory_mb=round(peak_memory(self.device), 1),
+            peak_memory_mb=round(max(before.peak_memory_mb, peak_memory(self.device)), 1),
         )
 
-    def provenance(self, machine: Machine) -> Provenance:
-        """Commit, versions and machine."""
-        name = machine.device
-        if self.device.type == "cuda":
-            name = f"{name} ({torch.cuda.get_device_name(self.device)})"
-        return Provenance(
-            commit=_commit(),
-            versions=_versions(),
-            device=name,
-            precision=effective_precision(self.device, machine.precision),
-            threads=machine.threads,
-            platform=_platform(),
-            started=self.started,
-        )
+    def spent(self) -> Spent:
+        """The cost until now of this attempt and of those before it."""
+        machines = dict.fromkeys([*self.earlier.machines, machine_name(self.provenance)])
+        return Spent(self.cost(0), self.earlier.attempts + 1, list(machines))
+
+    def notes(self) -> list[str]:
+        """What a reader of the cost must know: whether it is of several attempts, and where."""
+        if not self.earlier.attempts:
+            return []
+        spent = self.spent()
+        where = f", on {' and on '.join(spent.machines)}" if len(spent.machines) > 1 else ""
+        return [f"made in {spent.attempts} attempts; the cost is that of all{where}"]
+
+
+def _provenance(machine: Machine, device: torch.device) -> Provenance:
+    """Commit, versions and machine, now."""
+    name = machine.device
+    if device.type == "cuda":
+        name = f"{name} ({torch.cuda.get_device_name(device)})"
+    return Provenance(
+        commit=_commit(),
+        versions=_versions(),
+        device=name,
+        precision=effective_precision(device, machine.precision),
+        threads=machine.threads,
+        platform=_platform(),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        cpu=processor_name(),
+    )
 
 
 def _platform() -> str:

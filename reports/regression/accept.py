@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any, cast
 
+from reports.machine import device_class
 from reports.records import Record, RecordError
 from reports.regression.accepted import Accepted, as_written
 from reports.tables.layout import View
@@ -47,12 +48,6 @@ def accepted_from(view: View, records: Mapping[str, Record]) -> list[Accepted]:
             )
         )
     return numbers
-
-
-def device_class(device: str) -> str:
-    """``cpu``, or the name of the GPU: numbers of one class may be compared."""
-    kind, _, name = device.partition(" (")
-    return name.removesuffix(")") or kind.partition(":")[0]
 
 
 def device_of(view: View, records: Sequence[Record]) -> str:

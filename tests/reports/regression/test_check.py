@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from reports.machine import device_class
 from reports.records import Cost, Provenance, Record, RecordError
-from reports.regression.accept import RefusedError, accepted_from, changes, device_class
+from reports.regression.accept import RefusedError, accepted_from, changes
 from reports.regression.accepted import Accepted, path_of, read, write
 from reports.regression.check import Difference, allowance, compare, judge, seeds_for_ranks
 from reports.regression.check_text import check_markdown

@@ -1,0 +1,89 @@
+"""What was spent on a cell before this attempt: its cost is that of all the work in it.
+
+A running cell writes its cost so far every few seconds: a killed one loses no more than that.
+"""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+from naturalinversion.files import write_atomically
+from reports.machine import machine_name
+from reports.records import FILE_NAME as RECORD
+from reports.records import Cost, RecordError
+from reports.records import read as read_record
+
+FILE = ".spent.json"
+EVERY = 10.0  # seconds between two writes
+
+
+class Spent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Cost of ``attempts`` at a cell, the machines that they ran on by name."""
+
+    cost: Cost
+    attempts: int
+    machines: list[str]
+
+
+NOTHING = Spent(Cost(0.0, 0.0, 0, 0.0), 0, [])
+
+
+def spent_on(folder: Path, key: str) -> Spent:
+    """What unfinished attempts left in the cell's ``folder``, or its record if that holds more.
+
+    A recorded cell is made again when its files are damaged, and then goes on from what is whole.
+    """
+    try:
+        found = msgspec.json.decode((folder / FILE).read_bytes(), type=Spent)
+    except (OSError, msgspec.DecodeError):
+        found = NOTHING
+    try:
+        record = read_record(folder / RECORD)
+    except RecordError:
+        return found
+    if record.key != key or record.cost.seconds < found.cost.seconds:
+        return found
+    return Spent(record.cost, 1, [machine_name(record.provenance)])
+
+
+class Spending:
+    """Keeps a cell's cost in its folder while the block runs; the caller deletes it at the end."""
+
+    def __init__(self, folder: Path, spent: Callable[[], Spent], every: float = EVERY) -> None:
+        self._path, self._spent, self._every = folder / FILE, spent, every
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> "Spending":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+        if error is not None:
+            self._write()
+
+    def delete(self) -> None:
+        """The record holds it now."""
+        self._done.set()
+        self._thread.join()
+        self._path.unlink(missing_ok=True)
+
+    def _watch(self) -> None:
+        while not self._done.wait(self._every):
+            self._write()
+
+    def _write(self) -> None:
+        try:
+            write_atomically(self._path, msgspec.json.encode(self._spent()))
+        except OSError:  # a full disk is what the cell itself will have to say
+            return

@@ -1,0 +1,31 @@
+"""The machines that records name: what numbers, and what costs, may be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from reports.records import Provenance, Record
+
+
+def device_class(device: str) -> str:
+    """``cpu``, or the name of the GPU: numbers of one class may be compared."""
+    kind, _, name = device.partition(" (")
+    return name.removesuffix(")") or kind.partition(":")[0]
+
+
+def machine_name(where: Provenance) -> str:
+    """Device and CPU by name, with what else a cost depends on: precision, threads of a CPU.
+
+    ``NVIDIA H100 80GB HBM3, bf16, CPU: Intel Xeon Platinum 8480C``; ``AMD EPYC, 1 thread``. A
+    record without the name of its CPU has the platform's: ``CPU (Linux x86_64)``.
+    """
+    cpu = where.cpu or f"CPU ({where.platform.partition(',')[0]})"
+    if device_class(where.device) == "cpu":
+        return f"{cpu}, {where.threads} thread{'' if where.threads == 1 else 's'}"
+    precision = [] if where.precision == "fp32" else [where.precision]
+    return ", ".join([device_class(where.device), *precision, f"CPU: {cpu}" if where.cpu else cpu])
+
+
+def machines_of(records: Iterable[Record]) -> str:
+    """The machine of some records, or the names of all of theirs."""
+    return " and ".join(sorted({machine_name(record.provenance) for record in records}))

@@ -1,0 +1,161 @@
+"""A cell's cost is that of all the work in it, also of what was stopped on the way."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import msgspec
+import pytest
+
+from benchmarks import attempts
+from benchmarks.attempts import FILE, NOTHING, Spending, Spent, spent_on
+from benchmarks.engine.cell import Cell
+from benchmarks.engine.cell_runner import run_cell
+from benchmarks.engine.context import DataSource, Machine, Work
+from benchmarks.tables import registry
+from reports.records import Cost, Record, read, write
+
+MACHINE, DATA = Machine("cpu", "fp32", 1), DataSource()
+CELL = Cell("toy", "a cell", {})
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing to choose."""
+
+
+@pytest.fixture
+def toy(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Work], None]], None]:
+    """What the kind ``toy`` does next."""
+    module = ModuleType("toy_kind")
+    module.Recipe = Recipe  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "toy_kind", module)
+    monkeypatch.setitem(registry.KINDS, "toy", "toy_kind")
+
+    def set_behaviour(behaviour: Callable[[Work], None]) -> None:
+        def run(work: Work, recipe: Recipe) -> dict[str, int]:
+            behaviour(work)
+            return {"images": 3}
+
+        module.run = run  # type: ignore[attr-defined]
+
+    return set_behaviour
+
+
+def stopped(seconds: float) -> Callable[[Work], None]:
+    def behaviour(work: Work) -> None:
+        time.sleep(seconds)
+        raise KeyboardInterrupt
+
+    return behaviour
+
+
+def make(runs: Path) -> Record:
+    run_cell(CELL, runs, MACHINE, DATA)
+    return read(CELL.folder(runs) / "record.json")
+
+
+def test_what_was_stopped_counts(
+    toy: Callable[[Callable[[Work], None]], None], tmp_path: Path
+) -> None:
+    toy(stopped(0.3))
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            make(tmp_path)
+    toy(lambda work: None)
+    record = make(tmp_path)
+    assert record.cost.seconds >= 0.6
+    assert record.cost.images == 3
+    assert record.notes == ["made in 3 attempts; the cost is that of all"]
+    assert not (CELL.folder(tmp_path) / FILE).exists()
+    assert FILE not in record.artefacts
+
+
+def test_one_attempt_needs_no_note_and_a_found_cell_keeps_its_cost(
+    toy: Callable[[Callable[[Work], None]], None], tmp_path: Path
+) -> None:
+    toy(lambda work: time.sleep(0.2))
+    record = make(tmp_path)
+    assert record.notes == []
+    assert record.cost.seconds >= 0.2
+    assert make(tmp_path).cost == record.cost
+
+
+def test_what_a_killed_attempt_took_is_known(tmp_path: Path) -> None:
+    """Nothing runs at the end of a killed process: it has said what it took until then."""
+    cost = Cost(12.0, 10.0, 0, 300.0)
+    with Spending(tmp_path, lambda: Spent(cost, 1, ["cpu"]), every=0.01):
+        deadline = time.monotonic() + 20
+        while not (tmp_path / FILE).exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert spent_on(tmp_path, "key") == Spent(cost, 1, ["cpu"])
+
+
+def test_another_machine_is_named(
+    toy: Callable[[Callable[[Work], None]], None], tmp_path: Path
+) -> None:
+    folder = CELL.folder(tmp_path)
+    folder.mkdir(parents=True)
+    spent = Spent(Cost(3600.0, 3600.0, 0, 9_000_000.0), 1, ["NVIDIA H100, CPU: Xeon"])
+    (folder / FILE).write_bytes(msgspec.json.encode(spent))
+    toy(lambda work: None)
+    record = make(tmp_path)
+    assert record.cost.seconds >= 3600
+    assert record.cost.peak_memory_mb == 9_000_000.0
+    (note,) = record.notes
+    assert note.startswith("made in 2 attempts; the cost is that of all, on NVIDIA H100, CPU: Xeon")
+    assert f" and on {record.provenance.cpu}" in note
+
+
+def test_a_damaged_cell_that_is_mended_costs_what_it_cost(
+    toy: Callable[[Callable[[Work], None]], None], tmp_path: Path
+) -> None:
+    """Its images are still there: made again, it would seem to have cost nothing."""
+
+    def draw(work: Work) -> None:
+        (work.folder / "grid.png").write_bytes(b"x")
+
+    toy(draw)
+    record = make(tmp_path)
+    folder = CELL.folder(tmp_path)
+    write(folder, msgspec.structs.replace(record, cost=Cost(500.0, 500.0, 3, 1.0)))
+    (folder / "grid.png").unlink()
+    assert make(tmp_path).cost.seconds >= 500
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"cost": 3}', b"\xff\xfe"])
+def test_a_damaged_file_counts_as_none(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(content)
+    assert spent_on(tmp_path, "key") == NOTHING
+    assert spent_on(tmp_path / "nowhere", "key") == NOTHING
+
+
+def test_the_record_of_another_cell_does_not_count(
+    toy: Callable[[Callable[[Work], None]], None], tmp_path: Path
+) -> None:
+    toy(lambda work: None)
+    make(tmp_path)
+    assert spent_on(CELL.folder(tmp_path), CELL.key).attempts == 1
+    assert spent_on(CELL.folder(tmp_path), "another") == NOTHING
+
+
+def test_a_full_disk_is_not_what_a_cell_fails_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(attempts, "write_atomically", full)
+    before = threading.active_count()
+
+    def work() -> None:
+        with Spending(tmp_path, lambda: NOTHING, every=0.01):
+            time.sleep(0.05)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        work()
+    assert threading.active_count() == before
+    assert list(tmp_path.iterdir()) == []
