@@ -11,6 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from reports.cost_text import cost_table
 from reports.kept import RUNS
 from reports.records import Record, RecordError, load_all
 from reports.seed_statistics import compare_by_seed
@@ -40,6 +41,12 @@ class Kept:
     def table(self, view: str) -> str:
         """The table without its notes."""
         return self.sheet(view).markdown.split("\n\n- ")[0].partition("\n\n")[2].strip()
+
+    def cost(self, view: str) -> str:
+        """The table of what its methods cost, without its notes. RecordError if none was run."""
+        if not (costs := self.sheet(view).costs):
+            raise RecordError(f"{self.runs}: {view} has no images whose cost is known")
+        return cost_table(costs)
 
     def line(self, view: str, row: str, column: str) -> dict[str, Any]:
         """One number with its seeds."""
@@ -93,9 +100,9 @@ class Kept:
 
     @property
     def made_with(self) -> str:
-        """Machine, threads and versions, which all records share."""
+        """Machine, threads and versions of all records."""
         found = {
-            f"{r.provenance.device}, threads a cell: {r.provenance.threads}, "
+            f"{r.provenance.cpu or r.provenance.device}, threads a cell: {r.provenance.threads}, "
             f"PyTorch {r.provenance.versions['torch']}"
             for r in self.records.values()
         }

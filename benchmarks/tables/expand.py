@@ -162,8 +162,8 @@ def _row(spec: TableSpec, book: Book, line: Line, published_for: str) -> Row:
         )
         for column in spec.column
     }
-    competes = row.method and row.role == "method"
-    method = title_of(book, row.method) if competes else ""
+    of_method = row.method or spec.all.method  # of a table about one method
+    method = title_of(book, of_method) if row.role == "method" else ""
     return Row(row.name, dict(known[label] for label in spec.labels), cells, row.role, method)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from reports.figures.drawn import Drawn, Missing
 from reports.figures.spec import Figure
+from reports.markup import escape_markdown
 from reports.records import Record, RecordError
-from reports.tables.export import escape_markdown
 from reports.tables.layout import View
 
 FORMATS = ("png", "svg", "pdf")

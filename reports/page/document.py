@@ -18,6 +18,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from reports.machine import machine_name
 from reports.page import number_format as text
 from reports.page.claims_section import ledger_of
 from reports.page.filters import uses_of
@@ -88,7 +89,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(duration=text.duration, metric=text.metric, json=text.pretty)
+    environment.filters.update(
+        duration=text.duration, metric=text.metric, json=text.pretty, machine=machine_name
+    )
     return environment
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.page.claims_section import Ledger
+from reports.page.cost import cost_section
 from reports.page.filters import Uses, methods_of
 from reports.page.numbers import number_of
 from reports.page.pictures import picture_of, plate_of
@@ -45,6 +46,7 @@ def section_of(
         "rows": _rows(name, sheet, uses, ledger),
         "measured": int((frame["n"] > 0).sum()),
         "planned": int((frame["planned"] > 0).sum()),
+        "cost": cost_section(sheet.costs, uses),
         "plates": [plate_of(plate, records) for plate in sheet.plates],
         "pictures": [picture_of(picture, records, runs, uses) for picture in view.pictures],
     }

@@ -7,26 +7,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from reports.markup import escape_latex, escape_markdown, latex_table, markdown_table
 from reports.tables.layout import Column, View
 from reports.tables.notes import about_columns, footnotes, has_published, letter, notes
 
 NOT_RUN = "—"
-
-_LATEX = str.maketrans(
-    {
-        **{letter: f"\\{letter}" for letter in "&%$#_{}"},
-        **{"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"},
-        **{"<": r"\textless{}", ">": r"\textgreater{}", "→": r"$\rightarrow$"},
-        **{"±": r"$\pm$", "–": "--", "—": "---", "|": r"\textbar{}", "\n": " "},  # noqa: RUF001
-        **{"[": "{[}", "*": "{*}"},  # at the start of a row they would be an argument of \\
-    }
-)
-_MARKDOWN = str.maketrans({letter: f"\\{letter}" for letter in "\\|*_`<"} | {"\n": " "})
 
 Line = Mapping[str, Any]
 Escape = Callable[[str], str]
@@ -96,17 +86,10 @@ def to_markdown(view: View, frame: pd.DataFrame) -> str:
     titles, details = (wide.columns.get_level_values(level) for level in (0, 1))
     head = [f"{t} ({d})" if d else str(t) for t, d in zip(titles, details, strict=True)]
     body = [[str(cell) for cell in line] for line in wide.itertuples(index=False)]
-    widths = [max(3, *map(len, column)) for column in zip(head, *body, strict=True)]
     texts = len(view.rows[0].labels) + 1
-
-    def line_of(cells: Sequence[str]) -> str:
-        pairs = enumerate(zip(cells, widths, strict=True))
-        padded = (cell.ljust(w) if i < texts else cell.rjust(w) for i, (cell, w) in pairs)
-        return f"| {' | '.join(padded)} |"
-
-    rule = ["-" * w if i < texts else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
+    aligned = "l" * texts + "r" * (len(head) - texts)
     title = escape_markdown(view.title)
-    lines = [f"### {title}", "", *map(line_of, [head, rule, *body]), ""]
+    lines = [f"### {title}", "", *markdown_table(head, body, aligned), ""]
     lines += [f"- {escape_markdown(text)}" for text in _below(view, frame, "in italics")]
     return "\n".join(lines) + "\n"
 
@@ -122,26 +105,21 @@ def to_csv(frame: pd.DataFrame) -> str:
 def to_latex(view: View, frame: pd.DataFrame) -> str:
     r"""A booktabs ``table*``, shrunk to the page if wider; needs booktabs and graphicx."""
     marks = {"best": r"\textbf{{{}}}", "": "{}"}
-    wide = _wide(view, frame, _latex, marks, other=r"\underline{{{}}}", plain=_latex)
+    wide = _wide(view, frame, escape_latex, marks, other=r"\underline{{{}}}", plain=escape_latex)
     if not any(wide.columns.get_level_values(1)):
         wide.columns = wide.columns.get_level_values(0)
     texts = len(view.rows[0].labels) + 1
-    latex = wide.style.hide(axis="index").to_latex(
-        hrules=True,
-        column_format="l" * texts + "r" * (wide.shape[1] - texts),
-        environment="table*",
-        position="t",
-        position_float="centering",
-        caption=_latex(" ".join([f"{view.title}.", *_below(view, frame, "underlined")])),
-        label="tab:" + re.sub(r"[^a-z0-9]+", "-", view.name.lower()),
-        sparse_columns=False,
+    return latex_table(
+        wide,
+        aligned="l" * texts + "r" * (wide.shape[1] - texts),
+        caption=escape_latex(" ".join([f"{view.title}.", *_below(view, frame, "underlined")])),
+        label=latex_label(view),
     )
-    shrink = r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%" + "\n"
-    return (
-        latex.replace("\\centering\n", "\\centering\\small\\setlength{\\tabcolsep}{3pt}\n", 1)
-        .replace("\\begin{tabular}", shrink + "\\begin{tabular}", 1)
-        .replace("\\end{tabular}", "\\end{tabular}}", 1)
-    )
+
+
+def latex_label(view: View) -> str:
+    """What the table is referred to as."""
+    return "tab:" + re.sub(r"[^a-z0-9]+", "-", view.name.lower())
 
 
 def _below(view: View, frame: pd.DataFrame, second: str) -> list[str]:
@@ -189,15 +167,6 @@ def _wide(
 def lines_of(frame: pd.DataFrame) -> list[Line]:
     """The lines of the long form, in order."""
     return [{str(name): value for name, value in line.items()} for line in frame.to_dict("records")]
-
-
-def _latex(text: str) -> str:
-    return text.translate(_LATEX)
-
-
-def escape_markdown(text: str) -> str:
-    """``text`` on one line, none of it markup."""
-    return text.translate(_MARKDOWN)
 
 
 def missing(value: float | None) -> bool:

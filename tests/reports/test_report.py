@@ -18,7 +18,7 @@ FORMATS = (".png", ".svg", ".pdf")
 
 def test_all_files_are_written_and_nothing_else(runs: Path, tmp_path: Path) -> None:
     result = render(runs, tmp_path / "out")
-    names = {f"{NAME}.md", f"{NAME}.csv", f"{NAME}.tex"}
+    names = {f"{NAME}.md", f"{NAME}.csv", f"{NAME}.tex", f"{NAME}-cost.csv"}
     assert {path.name for path in result.paths} == names | {"report.html"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == names | {"report.html"}
     assert result.markdown == (tmp_path / "out" / f"{NAME}.md").read_text()
@@ -36,7 +36,7 @@ def test_only_the_views_asked_for(runs: Path, tmp_path: Path) -> None:
     layout.write(other, msgspec.structs.replace(view, table="compare"))
     result = render(runs, tmp_path / "out", [other])
     assert result.paths[0].name == "compare-demo-digits.md"
-    assert len(result.paths) == 4
+    assert len(result.paths) == 5
 
 
 def test_without_a_view_one_clear_line(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """One tiny table from the command line, end to end."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -9,7 +10,6 @@ from reports.records import load_all
 from tests.benchmarks.command_line import ONE, TINY, here, shell
 
 METHODS = ["--methods", "di", "dafl", "adi"]
-CELLS = 2 + 2 + 2 + 5  # baselines; di; dafl; adi after di's images: 2 students, 2 rounds, the last
 CELLS = 2 + 2 + 2 + 5  # baselines; di; dafl; adi after di's images: 2 students, 2 rounds, the last
 
 
@@ -32,8 +32,31 @@ def test_the_table_is_printed_and_written(first: tuple[Path, str]) -> None:
     for title in ("DI", "DAFL", "ADI", "ResNet-34", "91.43"):
         assert title in printed, "measured beside published"
     names = {path.name for path in (folder / "reports" / "out").iterdir()}
-    assert names == {*(f"table5-demo-digits.{e}" for e in ("md", "csv", "tex")), "report.html"}
+    stem = "table5-demo-digits"
+    tables = {f"{stem}.{kind}" for kind in ("md", "csv", "tex")}
+    assert names == {*tables, f"{stem}-cost.csv", "report.html"}
     assert (folder / "reports" / "out" / "table5-demo-digits.md").read_text().strip() in printed
+
+
+def test_what_it_cost_is_printed_from_the_records(first: tuple[Path, str]) -> None:
+    folder, printed = first
+    records = load_all(folder / "runs").values()
+    (di,) = [record for record in records if record.label == "digits-resnet34-di-s0"]
+    with open(folder / "reports" / "out" / "table5-demo-digits-cost.csv") as file:
+        lines = {line["method"]: line for line in csv.DictReader(file)}
+    assert set(lines) == {"DI", "DAFL", "ADI"}
+    assert float(lines["DI"]["images_seconds"]) == di.cost.seconds
+    assert lines["DI"]["device"] == f"{di.provenance.cpu}, 1 thread"
+    assert di.provenance.cpu, "the CPU by name"
+    rounds = sum(
+        record.cost.seconds
+        for record in records
+        if record.label.startswith("digits-resnet34-adi-resnet18-round")
+    )
+    assert float(lines["ADI"]["images_seconds"]) == pytest.approx(di.cost.seconds + rounds)
+    assert lines["DAFL"]["student_with_images"] == "True"
+    assert "#### What it cost" in printed
+    assert f"{di.provenance.cpu}, 1 thread".replace("_", "\\_") in printed
 
 
 def test_every_cell_has_its_record_and_the_images_asked_for(first: tuple[Path, str]) -> None:

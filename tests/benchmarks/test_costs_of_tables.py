@@ -1,0 +1,82 @@
+"""Every table and figure says what each of its methods cost."""
+
+import pytest
+
+from benchmarks.engine.cell import Cell, closure
+from benchmarks.recipes.resolve import Book
+from benchmarks.tables.expand import expand, title_of
+from benchmarks.tables.outcomes import REAL, WGAN
+from benchmarks.tables.spec import TableSpec, read_table, tables
+from reports.cost import costs_of
+from reports.records import Cost, Metric, Provenance, Record
+
+IMAGES = ("synthesis", "wgan_gp")
+WHERE = Provenance("abc", {}, "cpu", "fp32", 1, "Linux", "now", "AMD EPYC")
+
+
+def record_of(cell: Cell) -> Record:
+    """A second for every cell, a hundred images for those that make some."""
+    metrics: dict[str, Metric] = {"images": 100} if cell.kind in IMAGES else {}
+    if cell.kind not in (*IMAGES, "fidelity", "embedding"):
+        metrics = {"test_accuracy": 0.5}
+    return Record(
+        kind=cell.kind,
+        label=cell.label,
+        key=cell.key,
+        recipe=cell.recipe,
+        inputs={role: other.key for role, other in cell.inputs.items()},
+        metrics=metrics,
+        cost=Cost(1.0, 1.0, 100 if cell.kind in IMAGES else 0, 1.0),
+        provenance=WHERE,
+        artefacts={},
+    )
+
+
+def methods(spec: TableSpec) -> set[str]:
+    named = {part.method for part in (spec.all, *spec.row, *spec.column)}
+    return (named | set(spec.all.sets)) - {"", REAL, WGAN}
+
+
+@pytest.mark.parametrize("name", tables())
+def test_every_method_of_a_table_has_its_cost(name: str) -> None:
+    spec, book = read_table(name), Book("demo", "digits")
+    expansion = expand(spec, book, [0, 1])
+    records = {cell.key: record_of(cell) for cell in closure(expansion.targets)}
+    (view,) = expansion.views
+    lines = costs_of(view, records)
+    references = {""} if any(row.method == WGAN for row in spec.row) else set()
+    assert {line.method for line in lines} == {
+        title_of(book, m) for m in methods(spec)
+    } | references
+    for line in lines:
+        assert line.seconds is not None
+        assert line.seconds.mean >= 1
+        assert len(line.seeds) == 2
+    students = {
+        cell.key
+        for cell in closure(expansion.targets)
+        if "test_accuracy" in records[cell.key].metrics
+    }
+    trained_on_images = {
+        key for key in students if any(r.startswith("images") for r in records[key].inputs)
+    }
+    counted = {record.key for line in lines for record in line.records}
+    assert trained_on_images <= counted
+    made = {cell.key for cell in closure(expansion.targets) if cell.kind in IMAGES}
+    assert made <= counted, "no cell of images is left out"
+
+
+@pytest.mark.parametrize("method", ["adi", "ni_adi"])
+def test_competition_costs_every_round(method: str) -> None:
+    """At paper scale: 50 batches to start from, then 19 rounds of a student and 50 batches."""
+    spec = read_table("table5")
+    expansion = expand(
+        spec, Book("paper", "cifar10"), [0], methods=[method], rows=["resnet34-resnet18"]
+    )
+    records = {cell.key: record_of(cell) for cell in closure(expansion.targets)}
+    (line,) = costs_of(expansion.views[0], records)
+    assert line.seconds is not None
+    assert line.images is not None
+    assert line.seconds.mean == 1 + 19 + 19
+    assert line.images.mean == 20 * 100
+    assert line.competes

@@ -1,0 +1,162 @@
+"""The printed costs: units by size, what was not known, and every format with the same numbers."""
+
+import csv
+import io
+from typing import Any
+
+import msgspec
+
+from reports.cost import costs_of
+from reports.cost_text import cost_columns, cost_csv, cost_latex, cost_markdown, cost_notes
+from reports.method_cost import MethodCost
+from reports.records import Cost, Provenance, Record
+from reports.table_report import Sheet, make_sheet
+from reports.tables.layout import View, ViewCell
+from tests.reports.makers import make_record, make_view
+
+CPU = Provenance("c", {}, "cpu", "fp32", 1, "Linux x86_64", "now", "AMD EPYC_7763")
+GPU = msgspec.structs.replace(CPU, device="cuda:0 (NVIDIA H100 80GB HBM3)", precision="bf16")
+
+
+def case(seconds: float, peak: float = 300.0, where: Provenance = CPU) -> tuple[View, Any]:
+    """Two seeds of NI, one a tenth slower, a student of a twentieth; T. is the teacher."""
+    found: dict[str, Record] = {"t": make_record("t")}
+    keys = []
+    for seed, took in enumerate((seconds, seconds * 1.1)):
+        source, key = f"images{seed}", f"student{seed}"
+        found[source] = make_record(
+            source,
+            kind="synthesis",
+            metrics={"images": 1200},
+            cost=Cost(took, took, 1200, peak),
+            provenance=where,
+        )
+        found[key] = make_record(
+            key,
+            inputs={"teacher": "t", "images0": source},
+            cost=Cost(took / 20, took / 20, 0, peak * 2),
+            provenance=where,
+        )
+        keys.append(key)
+    return make_view({"T.": ViewCell(["t", "t"], None), "NI": ViewCell(keys, None)}), found
+
+
+def lines(*arguments: Any) -> list[MethodCost]:
+    return costs_of(*case(*arguments))
+
+
+def printed(found: list[MethodCost]) -> dict[str, str]:
+    return {column.head: column.cells[0].text for column in cost_columns(found)}
+
+
+def test_seconds_and_megabytes_of_a_small_run() -> None:
+    assert printed(lines(100.0)) == {
+        "Teacher": "ResNet-34",
+        "Student": "VGG-11",
+        "Method": "NI",
+        "Seeds": "2",
+        "Images": "1,200",
+        "Images: seconds": "105 ± 7",
+        "Images: per second": "11.5 ± 0.8",
+        "Images: peak MB": "300",
+        "Student: seconds": "5.25 ± 0.35",
+        "Student: peak MB": "600",
+        "Device": "AMD EPYC_7763, 1 thread",
+    }
+
+
+def test_gpu_hours_and_gigabytes_of_a_large_one() -> None:
+    found = printed(lines(36_000.0, 41_500.0, GPU))
+    assert found["Images: GPU-hours"] == "10.5 ± 0.7"
+    assert found["Student: GPU-hours"] == "0.525 ± 0.035"
+    assert found["Images: peak GB"] == "41.5"
+    assert found["Student: peak GB"] == "83.0"
+    assert found["Images: per second"] == "0.0318 ± 0.0021"
+    assert found["Device"] == "NVIDIA H100 80GB HBM3, bf16, CPU: AMD EPYC_7763"
+    assert "Images: hours" in printed(lines(36_000.0)), "a CPU's are no GPU-hours"
+
+
+def test_numbers_of_a_column_have_one_unit_and_sort_by_it() -> None:
+    found = [*lines(10.0), *lines(36_000.0)]
+    (hours,) = [c for c in cost_columns(found) if c.head == "Images: hours"]
+    assert [cell.text for cell in hours.cells] == ["0.00292 ± 0.00020", "10.5 ± 0.7"]
+    assert [cell.value and round(cell.value, 5) for cell in hours.cells] == [0.00292, 10.5]
+
+
+def test_without_a_student_there_is_no_column_for_one() -> None:
+    view, records = case(100.0)
+    fidelity = {
+        key: msgspec.structs.replace(record, metrics={"test_accuracy": 0.5, "fid": 1.0})
+        if key == "t"
+        else msgspec.structs.replace(record, metrics={"fid": 1.0})
+        if key.startswith("student")
+        else record
+        for key, record in records.items()
+    }
+    found = costs_of(view, fidelity)
+    assert not [title for title in printed(found) if title.startswith("Student:")]
+    assert not [note for note in cost_notes(found) if note.startswith("Student")]
+
+
+def test_a_joint_student_is_not_said_to_cost_nothing() -> None:
+    view, records = case(100.0)
+    for key in ("student0", "student1"):
+        records[key] = msgspec.structs.replace(records[key], recipe={})
+    found = costs_of(view, records)
+    assert printed(found)["Student: seconds"] == "joint"
+    said = "Joint: the student grew with the generator, at the cost of the images."
+    assert said in cost_notes(found)
+    (line,) = csv.DictReader(io.StringIO(cost_csv(found)))
+    assert (line["student_with_images"], line["student_seconds"]) == ("True", "")
+
+
+def test_what_is_not_known_is_an_em_dash_and_said() -> None:
+    view, records = case(100.0)
+    del records["images0"], records["images1"]
+    found = costs_of(view, records)
+    assert printed(found)["Images: seconds"] == "—"
+    assert "—: a record of a cell that made the images is missing." in cost_notes(found)
+
+
+def test_markdown_stands_below_the_table_and_has_a_cell_for_every_head(tmp_path: Any) -> None:
+    view, records = case(100.0)
+    sheet = make_sheet(view, records, tmp_path)
+    table, _, costs = sheet.markdown.partition("\n#### What it cost\n\n")
+    assert table.startswith("### Table 5\n")
+    rows = [text for text in costs.splitlines() if text.startswith("|")]
+    assert len(rows) == 3
+    assert len({text.count(" | ") for text in rows}) == 1
+    assert "AMD EPYC\\_7763" in costs
+    assert "- Means ± sd over seeds: wall time on the device" in costs
+
+
+def test_csv_is_in_seconds_and_names_the_records(tmp_path: Any) -> None:
+    sheet = make_sheet(*case(36_000.0, 41_500.0, GPU), tmp_path)
+    text = sheet.files("x")["x-cost.csv"].decode()
+    (line,) = csv.DictReader(io.StringIO(text))
+    assert (line["row"], line["Student"], line["method"], line["n"]) == ("r", "VGG-11", "NI", "2")
+    assert (line["images"], float(line["images_seconds"])) == ("1200", 37_800.0)
+    assert float(line["student_peak_memory_mb"]) == 83_000.0
+    assert line["records"].split() == ["images0", "student0", "images1", "student1"]
+
+
+def test_latex_is_a_table_of_its_own_with_its_label() -> None:
+    view, records = case(100.0)
+    latex = cost_latex(view, costs_of(view, records))
+    assert latex.count("\\begin{table*}") == latex.count("\\end{table*}") == 1
+    assert "\\label{tab:table5-demo-digits-cost}" in latex
+    assert "AMD EPYC\\_7763, 1 thread" in latex
+    assert "105 $\\pm$ 7" in latex
+    (head,) = [text for text in latex.splitlines() if text.startswith("Teacher &")]
+    (row,) = [text for text in latex.splitlines() if text.startswith("ResNet-34 &")]
+    assert head.count(" & ") == row.count(" & ") == 10
+
+
+def test_a_view_of_no_images_has_no_table_and_no_file() -> None:
+    view = make_view({"T.": ViewCell(["t"], None)})
+    sheet = make_sheet(view, {"t": make_record("t")}, None)  # type: ignore[arg-type]
+    assert isinstance(sheet, Sheet)
+    assert sheet.costs == []
+    assert set(sheet.files("x")) == {"x.md", "x.csv", "x.tex"}
+    assert cost_markdown([]) == cost_latex(view, []) == ""
+    assert "cost" not in sheet.files("x")["x.tex"].decode()
