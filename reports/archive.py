@@ -11,11 +11,11 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from reports.cost_text import cost_table
 from reports.kept import RUNS
 from reports.records import Record, RecordError, load_all
 from reports.seed_statistics import compare_by_seed
 from reports.table_report import Sheet, make_sheet
+from reports.tables.cost_text import cost_table
 from reports.tables.export import number, places
 from reports.tables.layout import read
 

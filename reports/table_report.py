@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports.cost import costs_of
-from reports.cost_text import cost_csv, cost_latex, cost_markdown
 from reports.figures.plates import Plate, plate_markdown, plates_of
-from reports.method_cost import MethodCost
 from reports.records import Record
+from reports.tables.cost import costs_of
+from reports.tables.cost_text import cost_csv, cost_latex, cost_markdown
 from reports.tables.layout import View
 from reports.tables.measured import tidy, to_csv, to_latex, to_markdown
+from reports.tables.method_cost import MethodCost
 
 
 @dataclass(frozen=True)

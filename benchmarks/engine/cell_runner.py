@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 from filelock import FileLock
 
-from benchmarks.attempts import Spending, spent_on
+from benchmarks.engine.attempts import Spending, spent_on
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import DataSource, Machine, Work
 from benchmarks.engine.kinds import Metrics

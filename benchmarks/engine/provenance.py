@@ -10,10 +10,10 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.attempts import NOTHING, Spent
+from benchmarks.engine.attempts import NOTHING, Spent
 from benchmarks.engine.context import Machine
 from benchmarks.engine.memory import forget_peak, peak_memory
-from benchmarks.processor import processor_name
+from benchmarks.engine.processor import processor_name
 from naturalinversion.precision import effective_precision
 from reports.machine import machine_name
 from reports.records import Cost, Provenance

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from reports.figures.drawn import Drawn, Missing
 from reports.figures.spec import Figure
-from reports.markup import escape_markdown
 from reports.records import Record, RecordError
 from reports.tables.layout import View
+from reports.tables.markup import escape_markdown
 
 FORMATS = ("png", "svg", "pdf")
 

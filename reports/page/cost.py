@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from reports.cost_text import TITLE, cost_columns, cost_notes
-from reports.method_cost import MethodCost
 from reports.page.filters import Uses
+from reports.tables.cost_text import TITLE, cost_columns, cost_notes
+from reports.tables.method_cost import MethodCost
 
 
 def cost_section(lines: Sequence[MethodCost], uses: Uses) -> dict[str, Any] | None:

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from reports.markup import escape_latex, escape_markdown, latex_table, markdown_table
 from reports.tables.layout import Column, View
+from reports.tables.markup import escape_latex, escape_markdown, latex_table, markdown_table
 from reports.tables.notes import about_columns, footnotes, has_published, letter, notes
 
 NOT_RUN = "—"

@@ -127,9 +127,7 @@ def test_the_metrics_say_that_it_saw_real_images(made: tuple[Path, Metrics]) -> 
         assert metrics[f"final_{name}"] == pytest.approx(mean)
 
 
-def test_the_sheet_shows_the_first_sixty(
-    made: tuple[Path, Metrics], tmp_path: Path
-) -> None:
+def test_the_sheet_shows_the_first_sixty(made: tuple[Path, Metrics], tmp_path: Path) -> None:
     pixels = SyntheticDataset(made[0] / "images").pixels("denormalize")
     with Image.open(made[0] / "grid.png") as picture:
         sheet = np.asarray(picture)[::2, ::2]
@@ -143,9 +141,7 @@ def test_the_sheet_shows_the_first_sixty(
         assert (np.asarray(picture)[20:] == 255).all(), "places without an image are white"
 
 
-def test_the_same_recipe_gives_the_same_bytes(
-    made: tuple[Path, Metrics], tmp_path: Path
-) -> None:
+def test_the_same_recipe_gives_the_same_bytes(made: tuple[Path, Metrics], tmp_path: Path) -> None:
     assert make(tmp_path) == made[1]
     files = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
     assert [str(file) for file in files] == [

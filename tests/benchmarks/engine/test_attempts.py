@@ -10,8 +10,8 @@ from types import ModuleType
 import msgspec
 import pytest
 
-from benchmarks import attempts
-from benchmarks.attempts import FILE, NOTHING, Spending, Spent, spent_on
+from benchmarks.engine import attempts
+from benchmarks.engine.attempts import FILE, NOTHING, Spending, Spent, spent_on
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_runner import run_cell
 from benchmarks.engine.context import DataSource, Machine, Work

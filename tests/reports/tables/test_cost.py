@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from reports.cost import costs_of
-from reports.method_cost import MethodCost
 from reports.records import Cost, Provenance, Record
+from reports.tables.cost import costs_of
 from reports.tables.layout import Row, View, ViewCell
+from reports.tables.method_cost import MethodCost
 from tests.reports.makers import make_column, make_record, make_view
 
 EPYC, XEON = "AMD EPYC 7763", "Intel Xeon 8480C"

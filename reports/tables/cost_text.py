@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from reports.markup import escape_latex, escape_markdown, latex_table, markdown_table
-from reports.method_cost import MethodCost
 from reports.seed_statistics import Summary
 from reports.tables.export import NOT_RUN, latex_label
 from reports.tables.layout import View
+from reports.tables.markup import escape_latex, escape_markdown, latex_table, markdown_table
+from reports.tables.method_cost import MethodCost
 
 TITLE = "What it cost"
 JOINT = "joint"

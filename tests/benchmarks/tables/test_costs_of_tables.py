@@ -7,8 +7,8 @@ from benchmarks.recipes.resolve import Book
 from benchmarks.tables.expand import expand, title_of
 from benchmarks.tables.outcomes import REAL, WGAN
 from benchmarks.tables.spec import TableSpec, read_table, tables
-from reports.cost import costs_of
 from reports.records import Cost, Metric, Provenance, Record
+from reports.tables.cost import costs_of
 
 IMAGES = ("synthesis", "wgan_gp")
 WHERE = Provenance("abc", {}, "cpu", "fp32", 1, "Linux", "now", "AMD EPYC")

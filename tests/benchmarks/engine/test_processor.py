@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks import processor
-from benchmarks.processor import processor_name
+from benchmarks.engine import processor
+from benchmarks.engine.processor import processor_name
 
 INTEL = "processor\t: 0\nvendor_id\t: GenuineIntel\nmodel name\t: Intel(R)  Xeon(R) 8480C\n"
 ARM = "processor\t: 0\nBogoMIPS\t: 2000.00\nCPU implementer\t: 0x41\nCPU part\t: 0xd4f\n"

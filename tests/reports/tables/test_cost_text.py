@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
-from reports.cost import costs_of
-from reports.cost_text import cost_columns, cost_csv, cost_latex, cost_markdown, cost_notes
-from reports.method_cost import MethodCost
 from reports.records import Cost, Provenance, Record
 from reports.table_report import Sheet, make_sheet
+from reports.tables.cost import costs_of
+from reports.tables.cost_text import cost_columns, cost_csv, cost_latex, cost_markdown, cost_notes
 from reports.tables.layout import View, ViewCell
+from reports.tables.method_cost import MethodCost
 from tests.reports.makers import make_record, make_view
 
 CPU = Provenance("c", {}, "cpu", "fp32", 1, "Linux x86_64", "now", "AMD EPYC_7763")

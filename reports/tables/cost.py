@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from reports.method_cost import MethodCost, SeedCost
 from reports.records import Record
 from reports.tables.layout import Column, Row, View
+from reports.tables.method_cost import MethodCost, SeedCost
 
 TEACHER = "teacher"  # an input's role
 NAMED_SET = re.compile(
