@@ -10,17 +10,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+from torch import Tensor
 
-from benchmarks.datasets.dataset import ImageSet
+from benchmarks.datasets.cache import cached
+from benchmarks.datasets.dataset import Channels, Dataset, Split
 from naturalinversion.errors import MissingError, UsageError
 from naturalinversion.progress import Progress, bar
 
 SPLITS = ("train", "test")
-_CHUNK = 256  # files a task: large enough that handing out tasks costs nothing
+_FILES_PER_TASK = 256  # enough that handing out tasks costs nothing
 
 
 @dataclass(frozen=True)
-class Tree:
+class ImageFolder:
     """What lies in an ImageFolder tree."""
 
     folder: Path
@@ -29,7 +31,45 @@ class Tree:
     stamp: str  # sha256 over every file's path, size and time of change
 
 
-def scan(folder: Path, *, numbered: bool = False) -> Tree:
+def load_image_folder(folder: Path, image_size: int | None) -> Dataset:
+    """The tree in ``folder``, named ``imagefolder-<its last part>``.
+
+    Mean and standard deviation are measured on the training split, at the size delivered.
+    """
+    if not folder.is_dir():
+        raise MissingError(
+            f"there is no folder {folder.absolute()}: imagefolder:PATH needs "
+            "PATH/train/<class>/ and PATH/test/<class>/"
+        )
+    found = scan(folder.resolve())
+    owner = f"{found.folder} at {image_size}"
+    train, test = cached(owner, found.stamp, lambda: decode(found, fit=image_size))
+    mean, std = mean_and_std(train.images)
+    return Dataset(f"imagefolder-{found.folder.name}", train, test, found.classes, mean, std)
+
+
+def mean_and_std(images: Tensor) -> tuple[Channels, Channels]:
+    """Mean and standard deviation per channel of pixels in [0, 1], from (N, 3, H, W) uint8.
+
+    From histograms, so exact whatever the number of images. A channel without any variation gets
+    one grey level as its deviation: it is divided by.
+    """
+    levels = torch.arange(256, dtype=torch.float64) / 255
+    means, deviations = [], []
+    for channel in range(3):
+        counts = torch.zeros(256, dtype=torch.float64)
+        for start in range(0, len(images), 4096):
+            pixels = images[start : start + 4096, channel].reshape(-1)
+            counts += torch.bincount(pixels, minlength=256)
+        share = counts / counts.sum()
+        mean = float(share @ levels)
+        variance = float(share @ (levels - mean).square())
+        means.append(round(mean, 6))
+        deviations.append(round(max(variance**0.5, 1 / 255), 6))
+    return (means[0], means[1], means[2]), (deviations[0], deviations[1], deviations[2])
+
+
+def scan(folder: Path, *, numbered: bool = False) -> ImageFolder:
     """List the tree in ``folder``; hidden files are passed over.
 
     Classes are in alphabetical order, or, when ``numbered`` and every name is a number, in that of
@@ -43,7 +83,7 @@ def scan(folder: Path, *, numbered: bool = False) -> Tree:
         raise UsageError(f"{error.filename} can't be read: {error.strerror}") from error
 
 
-def _scan(folder: Path, numbered: bool) -> Tree:
+def _scan(folder: Path, numbered: bool) -> ImageFolder:
     found = {split: _class_folders(folder / split) for split in SPLITS}
     for split, other in (SPLITS, SPLITS[::-1]):
         for name in sorted(set(found[other]) - set(found[split])):
@@ -54,9 +94,8 @@ def _scan(folder: Path, numbered: bool) -> Tree:
     by_number = numbered and all(name.isdecimal() for name in found["train"])
     classes = sorted(found["train"], key=int if by_number else None)
     digest = hashlib.sha256(os.fsencode(folder))
-    files: dict[str, list[tuple[str, int]]] = {}
+    files: dict[str, list[tuple[str, int]]] = {split: [] for split in SPLITS}
     for split in SPLITS:
-        files[split] = []
         for index, name in enumerate(classes):
             entries = _entries(folder / split / name)
             if not entries:
@@ -68,79 +107,7 @@ def _scan(folder: Path, numbered: bool) -> Tree:
                 files[split].append((entry.path, index))
                 digest.update(os.fsencode(entry.path))
                 digest.update(f"\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
-    return Tree(folder, tuple(classes), files, digest.hexdigest())
-
-
-def decode(tree: Tree, *, fit: int | None = None) -> tuple[ImageSet, ImageSet]:
-    """The training and test images of ``tree`` as RGB.
-
-    With ``fit``, each is resized (bilinear, antialiased) so that its shorter side has that many
-    pixels, and its centre is kept. Without, all must be squares of one size. Raises `UsageError`
-    with the name of the first file that is no image, is damaged, or has another size.
-    """
-    size = fit
-    if size is None:
-        path = tree.files["train"][0][0]
-        height, size = _read(path, None).shape[:2]
-        if height != size:
-            raise UsageError(
-                f"{path} is {size}x{height} pixels, not square: give an image size to resize to"
-            )
-    total = sum(len(files) for files in tree.files.values())
-    with (
-        bar(total, f"reading {tree.folder.name}", "img") as advance,
-        ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool,
-    ):
-        train, test = (_decode_split(tree.files[s], size, fit, pool, advance) for s in SPLITS)
-    return train, test
-
-
-def _decode_split(
-    files: list[tuple[str, int]],
-    size: int,
-    fit: int | None,
-    pool: ThreadPoolExecutor,
-    advance: Progress,
-) -> ImageSet:
-    images = np.empty((len(files), 3, size, size), dtype=np.uint8)
-
-    def work(chunk: range) -> int:
-        for index in chunk:
-            path = files[index][0]
-            pixels = _read(path, fit)
-            if pixels.shape != (size, size, 3):
-                raise UsageError(
-                    f"{path} is {pixels.shape[1]}x{pixels.shape[0]} pixels and the first image "
-                    f"{size}x{size}: give an image size to resize to"
-                )
-            images[index] = pixels.transpose(2, 0, 1)
-        return len(chunk)
-
-    chunks = (
-        range(start, min(start + _CHUNK, len(files))) for start in range(0, len(files), _CHUNK)
-    )
-    tasks = [pool.submit(work, chunk) for chunk in chunks]
-    try:
-        for task in tasks:
-            advance(task.result())
-    finally:
-        for task in tasks:
-            task.cancel()
-    labels = torch.tensor([label for _, label in files], dtype=torch.int64)
-    return ImageSet(torch.from_numpy(images), labels)
-
-
-def _read(path: str, fit: int | None) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8."""
-    try:
-        with Image.open(path) as file:
-            image = file.convert("RGB")
-    except Exception as error:  # on a damaged file, decoders raise whatever comes to hand
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UsageError(f"{path} can't be read as an image: {reason}") from error
-    if fit is not None and image.size != (fit, fit):
-        image = ImageOps.fit(image, (fit, fit), Image.Resampling.BILINEAR)
-    return np.asarray(image)
+    return ImageFolder(folder, tuple(classes), files, digest.hexdigest())
 
 
 def _class_folders(split: Path) -> list[str]:
@@ -158,3 +125,67 @@ def _entries(folder: Path) -> list["os.DirEntry[str]"]:
     with os.scandir(folder) as entries:
         visible = [entry for entry in entries if not entry.name.startswith(".")]
     return sorted(visible, key=lambda entry: entry.name)
+
+
+def decode(found: ImageFolder, *, fit: int | None = None) -> tuple[Split, Split]:
+    """The training and test images of ``found`` as RGB.
+
+    With ``fit``, each is resized (bilinear, antialiased) so that its shorter side has that many
+    pixels, and its centre is kept. Without, all must be squares of one size. Raises `UsageError`
+    with the name of the first file that is no image, is damaged, or has another size.
+    """
+    size = fit
+    if size is None:
+        path = found.files["train"][0][0]
+        height, size = _read(path, None).shape[:2]
+        if height != size:
+            raise UsageError(
+                f"{path} is {size}x{height} pixels, not square: give an image size to resize to"
+            )
+    total = sum(len(files) for files in found.files.values())
+    with (
+        bar(total, f"reading {found.folder.name}", "img") as advance,
+        ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool,
+    ):
+        train, test = (_decode_split(found.files[s], size, fit, pool, advance) for s in SPLITS)
+    return train, test
+
+
+def _decode_split(
+    files: list[tuple[str, int]],
+    size: int,
+    fit: int | None,
+    pool: ThreadPoolExecutor,
+    advance: Progress,
+) -> Split:
+    images = np.empty((len(files), 3, size, size), dtype=np.uint8)
+
+    def read_from(start: int) -> int:
+        for index, (path, _) in enumerate(files[start : start + _FILES_PER_TASK], start):
+            pixels = _read(path, fit)
+            if pixels.shape != (size, size, 3):
+                raise UsageError(
+                    f"{path} is {pixels.shape[1]}x{pixels.shape[0]} pixels and the first image "
+                    f"{size}x{size}: give an image size to resize to"
+                )
+            images[index] = pixels.transpose(2, 0, 1)
+        return min(_FILES_PER_TASK, len(files) - start)
+
+    # After a file that can't be read, map cancels the tasks that have not begun.
+    for count in pool.map(read_from, range(0, len(files), _FILES_PER_TASK)):
+        advance(count)
+    labels = torch.tensor([label for _, label in files], dtype=torch.int64)
+    return Split(torch.from_numpy(images), labels)
+
+
+def _read(path: str, fit: int | None) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8."""
+    try:
+        with Image.open(path) as file:
+            image = file.convert("RGB")
+    except Exception as error:  # on a damaged file, decoders raise whatever comes to hand
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UsageError(f"{path} can't be read as an image: {reason}") from error
+    if fit is not None and image.size != (fit, fit):
+        image = ImageOps.fit(image, (fit, fit), Image.Resampling.BILINEAR)
+    return np.asarray(image)
