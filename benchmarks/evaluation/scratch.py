@@ -16,9 +16,9 @@ from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.workloads import TestStep, TrainingStep, Workload, network_of
 from benchmarks.synthesis.image_sets import synthetic_meta, synthetic_source
 from benchmarks.training.accuracy import accuracy
-from benchmarks.training.fit import evaluations, finish, splits
+from benchmarks.training.fit import evaluations, finish
 from benchmarks.training.losses import cross_entropy_loss
-from benchmarks.training.real_images import real_images
+from benchmarks.training.real_images import load_real, splits
 from benchmarks.training.recipe import TrainingRecipe, updates_per_epoch
 from naturalinversion.classifiers.weights import Classifier
 from naturalinversion.seeds import derive
@@ -43,7 +43,7 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     """Train on the synthetic images, test on both real splits. ``train_accuracy`` is the number."""
     meta = synthetic_meta(work)
     source = synthetic_source(work, recipe.batches, recipe.images).to(work.machine.torch_device())
-    dataset = real_images(work, recipe.dataset, recipe.image_size)
+    dataset = load_real(work, recipe.dataset, recipe.image_size)
     train, test = (replace(s, mean=source.mean, std=source.std) for s in splits(dataset, work))
     description = Classifier(
         recipe.arch,

@@ -3,12 +3,12 @@
 import torch
 from torch import nn
 
-from benchmarks.training.device_dataset import ImageSource
+from benchmarks.training.device_dataset import DeviceDataset
 from naturalinversion.precision import Precision, numerics
 
 
 def accuracy(
-    model: nn.Module, source: ImageSource, batch_size: int = 512, precision: Precision = "fp32"
+    model: nn.Module, source: DeviceDataset, batch_size: int = 512, precision: Precision = "fp32"
 ) -> float:
     """The share of ``source``'s images (0 to 1) that ``model`` gives their label.
 

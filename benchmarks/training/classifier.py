@@ -6,9 +6,9 @@ from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import Work
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.workloads import TestStep, TrainingStep, Workload, network_of
-from benchmarks.training.fit import evaluations, finish, splits
+from benchmarks.training.fit import evaluations, finish
 from benchmarks.training.losses import cross_entropy_loss
-from benchmarks.training.real_images import real_images
+from benchmarks.training.real_images import load_real, splits
 from benchmarks.training.recipe import TrainingRecipe, updates_per_epoch
 from naturalinversion.classifiers.weights import Classifier
 
@@ -27,7 +27,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(work: Work, recipe: Recipe) -> Metrics:
     """Train, test, and keep the weights. Raises `BenchmarkError` below the floor."""
-    dataset = real_images(work, recipe.dataset, recipe.image_size)
+    dataset = load_real(work, recipe.dataset, recipe.image_size)
     description = Classifier(
         recipe.arch,
         len(dataset.classes),

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable
 
-import torch
 from torch import nn
 
-from benchmarks.datasets.dataset import Dataset
 from benchmarks.engine.context import Work
 from benchmarks.engine.kinds import Metrics
 from benchmarks.training.accuracy import accuracy
-from benchmarks.training.device_dataset import ImageSource
+from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.loop import train
 from benchmarks.training.losses import Loss
 from benchmarks.training.recipe import TrainingRecipe
@@ -17,23 +15,12 @@ from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_class
 from naturalinversion.errors import BenchmarkError
 
 
-def splits(dataset: Dataset, work: Work) -> tuple[ImageSource, ImageSource]:
-    """The training and the test images on the cell's device."""
-    device = work.machine.torch_device()
-    mean, std = torch.tensor(dataset.mean), torch.tensor(dataset.std)
-    train_images, test_images = (
-        ImageSource(split.images, split.labels, mean, std).to(device)
-        for split in (dataset.train, dataset.test)
-    )
-    return train_images, test_images
-
-
 def finish(
     work: Work,
     model: nn.Module,
     description: Classifier,
-    source: ImageSource,
-    test: ImageSource,
+    source: DeviceDataset,
+    test: DeviceDataset,
     recipe: TrainingRecipe,
     loss: Loss,
     seed: int,
@@ -50,8 +37,8 @@ def finish(
 def fit(
     work: Work,
     model: nn.Module,
-    source: ImageSource,
-    test: ImageSource,
+    source: DeviceDataset,
+    test: DeviceDataset,
     recipe: TrainingRecipe,
     loss: Loss,
     seed: int,

@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from benchmarks.training.augmentation import Draws, draw
-from benchmarks.training.device_dataset import ImageSource
+from benchmarks.training.augmentation import CropFlips, sample_crop_flips
+from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.history import History
 from benchmarks.training.losses import Loss
 from benchmarks.training.recipe import (
@@ -35,7 +35,7 @@ _LOOK_EVERY = 50  # updates between two looks at the losses: each one waits for 
 
 def train(
     model: nn.Module,
-    source: ImageSource,
+    source: DeviceDataset,
     recipe: TrainingRecipe,
     *,
     loss: Loss,
@@ -98,7 +98,7 @@ class _Run:
     """What all epochs of a run share."""
 
     model: nn.Module
-    source: ImageSource  # on the device
+    source: DeviceDataset  # on the device
     recipe: TrainingRecipe
     loss: Loss
     optimizer: torch.optim.Optimizer
@@ -111,12 +111,14 @@ class _Run:
         """Train for the epoch of this number; its mean loss."""
         recipe, size, count = self.recipe, self.recipe.batch_size, len(self.source)
         updates = updates_per_epoch(recipe, count)
-        # All the epoch's draws at once and on the host: no step waits for them, and every device
-        # sees the same ones.
+        # The whole epoch's are sampled at once and on the host: no step waits for them, and every
+        # device sees the same ones.
         rng = generator(derive(self.seed, "epoch", epoch))
         order = _order(images_per_epoch(recipe, count), count, rng)
-        draws = draw(len(order), padding=recipe.crop, flip=recipe.flip, generator=rng)
-        order, draws = order.to(self.device), draws.to(self.device)
+        crop_flips = sample_crop_flips(
+            len(order), padding=recipe.crop, flip=recipe.flip, generator=rng
+        )
+        order, crop_flips = order.to(self.device), crop_flips.to(self.device)
         ahead = max(1, AHEAD // size)
         losses = torch.zeros(updates, device=self.device)
         self.model.train()
@@ -125,7 +127,7 @@ class _Run:
                 place = update % ahead
                 if not place:
                     part = slice(update * size, min(update + ahead, updates) * size)
-                    images, labels = self._batches(order[part], draws[part])
+                    images, labels = self._batches(order[part], crop_flips[part])
                 # The middle of the update, so that milestones never hang on a rounding error and
                 # a warm-up does not begin with an update at zero.
                 done = (epoch * updates + update + 0.5) / (recipe.epochs * updates)
@@ -137,11 +139,11 @@ class _Run:
                     _check_losses(losses[: update + 1], epoch)
         return float(losses.double().mean())
 
-    def _batches(self, index: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+    def _batches(self, index: Tensor, crop_flips: CropFlips) -> tuple[Tensor, Tensor]:
         """Images of several updates, cropped, mirrored and normalised at once, and labels."""
         recipe = self.recipe
         if recipe.crop > 0 or recipe.flip:
-            images = self.source.augmented(index, draws, recipe.crop, recipe.padding)
+            images = self.source.augmented(index, crop_flips, recipe.crop, recipe.padding)
         else:
             images = self.source.batch(index)
         return images.contiguous(memory_format=torch.channels_last), self.source.labels[index]
@@ -161,7 +163,7 @@ def _order(needed: int, count: int, rng: torch.Generator) -> Tensor:
     return torch.cat([torch.randperm(count, generator=rng) for _ in range(passes)])[:needed]
 
 
-def _check(source: ImageSource, recipe: TrainingRecipe) -> None:
+def _check(source: DeviceDataset, recipe: TrainingRecipe) -> None:
     if len(source) < 2:
         raise UsageError(f"training needs two images or more, not {len(source)}")
     smallest = min(source.images.shape[-2:])

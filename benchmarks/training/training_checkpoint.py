@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from benchmarks.engine.checkpoint import read_state, write_state
-from benchmarks.training.device_dataset import ImageSource
+from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.recipe import TrainingRecipe
 from naturalinversion.precision import Precision
 
@@ -62,7 +62,7 @@ class TrainingCheckpoint:
 
 def identity(
     model: nn.Module,
-    source: ImageSource,
+    source: DeviceDataset,
     recipe: TrainingRecipe,
     seed: int,
     precision: Precision,

@@ -19,7 +19,7 @@ from benchmarks.evaluation.fidelity.border import frame
 from benchmarks.evaluation.fidelity.extractors import find
 from benchmarks.evaluation.fidelity.step import FeatureStep, RealFeatures
 from benchmarks.synthesis.image_sets import synthetic_pixels
-from benchmarks.training.real_images import real_images
+from benchmarks.training.real_images import load_real
 from naturalinversion.errors import BenchmarkError
 from naturalinversion.images import PixelMapping
 from naturalinversion.progress import bar
@@ -62,7 +62,7 @@ def run(work: Work, recipe: Recipe) -> Metrics:
 
     device = work.machine.torch_device()
     extractor = find(recipe.extractor, work.data.inception_weights, work.data.download)
-    dataset = real_images(work, recipe.dataset, recipe.image_size)
+    dataset = load_real(work, recipe.dataset, recipe.image_size)
     reference = dataset.train.images
     images = _images(work, recipe, dataset.test)
     settings = Settings(

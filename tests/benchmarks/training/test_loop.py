@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from benchmarks.engine.context import DataSource, Machine, Work
 from benchmarks.training import classifier
 from benchmarks.training.accuracy import accuracy
-from benchmarks.training.device_dataset import ImageSource
+from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.history import History
 from benchmarks.training.loop import train
 from benchmarks.training.losses import Loss, cross_entropy_loss, distillation_loss
@@ -45,22 +45,22 @@ def make_model(dropout: float = 0.3) -> nn.Sequential:
         )
 
 
-def make_source(count: int = 50, dtype: torch.dtype = torch.uint8) -> ImageSource:
+def make_source(count: int = 50, dtype: torch.dtype = torch.uint8) -> DeviceDataset:
     """Class k is brighter in channel k."""
     rng = torch.Generator().manual_seed(0)
     labels = torch.arange(count) % 3
     images = torch.randint(0, 128, (count, 3, 8, 8), generator=rng)
     images[torch.arange(count), labels] += 100
     if dtype == torch.uint8:
-        return ImageSource(images.to(dtype), labels, MEAN, STD)
+        return DeviceDataset(images.to(dtype), labels, MEAN, STD)
     space = (images / 255 - MEAN[0]) / STD[0]
-    return ImageSource(space.to(dtype), labels, MEAN, STD)
+    return DeviceDataset(space.to(dtype), labels, MEAN, STD)
 
 
 def run(
     model: nn.Module,
     recipe: TrainingRecipe = RECIPE,
-    source: ImageSource | None = None,
+    source: DeviceDataset | None = None,
     loss: Loss | None = None,
     **options: object,
 ) -> History:
@@ -221,7 +221,7 @@ def test_every_image_once_an_epoch_and_no_batch_of_one() -> None:
         sizes.clear()
         seen.clear()
         labels = torch.arange(count)
-        run(make_model(), recipe, ImageSource(base.images[:count], labels, MEAN, STD), loss)
+        run(make_model(), recipe, DeviceDataset(base.images[:count], labels, MEAN, STD), loss)
         assert sizes == expected
         assert len(set(seen)) == len(seen) == images_per_epoch(recipe, count)
         assert len(sizes) == updates_per_epoch(recipe, count)
@@ -236,7 +236,7 @@ def test_every_epoch_has_an_order_and_crops_of_its_own() -> None:
         sums.append(float(images.double().sum()))
         return F.cross_entropy(model(images), labels % 3)
 
-    source = ImageSource(make_source(16).images, torch.arange(16), MEAN, STD)
+    source = DeviceDataset(make_source(16).images, torch.arange(16), MEAN, STD)
     run(make_model(), source=source, loss=loss)
     assert len({tuple(order) for order in orders}) == RECIPE.epochs
     assert len(set(sums)) == RECIPE.epochs  # the crops: sums do not depend on the order
@@ -249,7 +249,7 @@ def test_updates_per_epoch_go_round_the_images() -> None:
         seen.extend(labels.tolist())
         return F.cross_entropy(model(images), labels % 3)
 
-    source = ImageSource(make_source(20).images, torch.arange(20), MEAN, STD)
+    source = DeviceDataset(make_source(20).images, torch.arange(20), MEAN, STD)
     recipe = msgspec.structs.replace(RECIPE, epochs=1, updates_per_epoch=5)
     history = run(make_model(), recipe, source, loss)
     assert history.images == len(seen) == 80
@@ -266,7 +266,7 @@ def test_crops_are_padded_with_black(dtype: torch.dtype) -> None:
 
     white = torch.full((32, 3, 8, 8), 255, dtype=torch.uint8)
     images = white if dtype == torch.uint8 else ((white / 255 - 0.5) / 0.25).to(dtype)
-    source = ImageSource(images, torch.zeros(32, dtype=torch.int64), MEAN, STD)
+    source = DeviceDataset(images, torch.zeros(32, dtype=torch.int64), MEAN, STD)
     run(make_model(), source=source, loss=loss)
     assert lowest == pytest.approx([-2.0] * len(lowest))
     lowest.clear()
@@ -357,7 +357,7 @@ def test_distillation_follows_the_teacher_and_leaves_it_alone() -> None:
     with seeded(2):
         student = make_model(dropout=0.0)
         nn.init.normal_(list(student.parameters())[-2])
-    wrong = ImageSource(
+    wrong = DeviceDataset(
         make_source(96).images, torch.zeros(96, dtype=torch.int64), MEAN, STD
     )  # the labels are not used
     recipe = msgspec.structs.replace(RECIPE, epochs=20)
@@ -379,7 +379,7 @@ def test_distillation_objective_value() -> None:
 
     images, labels = torch.zeros(6, 3, 1, 1), torch.zeros(6, dtype=torch.int64)
     plain = distillation_loss(lambda _: target)
-    scaled = distillation_loss(lambda _: target, scale_by_temperature_squared=True)
+    scaled = distillation_loss(lambda _: target, temperature_squared=True)
     assert float(plain(Fixed(), images, labels)) == pytest.approx(expected, rel=1e-5)
     assert float(scaled(Fixed(), images, labels)) == pytest.approx(9 * expected, rel=1e-5)
 
