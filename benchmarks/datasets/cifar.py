@@ -8,9 +8,7 @@ DeepInversion and NaturalInversion do.
 """
 
 import contextlib
-import logging
 import sys
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +16,12 @@ import torch
 import torchvision
 from filelock import FileLock
 from torchvision.datasets.utils import check_integrity
-from tqdm import tqdm
 
 from benchmarks.datasets.cache import cached
 from benchmarks.datasets.dataset import Dataset, Split
-from benchmarks.datasets.image_folder import SPLITS, decode, scan
+from benchmarks.datasets.image_folder import SPLITS, decode, scan, warn_once
 from naturalinversion.errors import MissingError, UsageError
 from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD
-
-log = logging.getLogger(__name__)
 
 _SIZE = 32
 _IMAGES = {"train": 50_000, "test": 10_000}
@@ -108,7 +103,7 @@ def _check_files(name: str, root: Path) -> None:
 
 
 def _from_tree(name: str, folder: Path) -> tuple[Split, Split, tuple[str, ...]]:
-    tree = scan(folder, numbered=True)
+    tree = scan(folder)
     if len(tree.classes) != _CLASSES[name]:
         raise MissingError(
             f"{tree.folder} has {len(tree.classes)} class folders and {name} has "
@@ -116,15 +111,8 @@ def _from_tree(name: str, folder: Path) -> tuple[Split, Split, tuple[str, ...]]:
         )
     for split, complete in _IMAGES.items():
         if (count := len(tree.files[split])) != complete:
-            _warn_once(f"{tree.folder}/{split} holds {count:,} of {complete:,} images")
+            warn_once(f"{tree.folder}/{split} holds {count:,} of {complete:,} images")
     train, test = cached(str(tree.folder), tree.stamp, lambda: decode(tree))
     if (size := train.images.shape[-1]) != _SIZE:
         raise UsageError(f"the images in {tree.folder} are {size}x{size} pixels, not 32x32")
     return train, test, tree.classes
-
-
-@cache
-def _warn_once(line: str) -> None:
-    """In the cell's log and on stderr: numbers of such data are not the paper's."""
-    log.warning(line)
-    tqdm.write(line, file=sys.stderr)

@@ -73,3 +73,24 @@ def resize(images: Tensor, size: int | None) -> Tensor:
         part = slice(start, start + _RESIZED_AT_ONCE)
         out[part] = functional.resize(images[part], [size, size], antialias=True)
     return out
+
+
+def mean_and_std(images: Tensor) -> tuple[Channels, Channels]:
+    """Mean and standard deviation per channel of pixels in [0, 1], from (N, 3, H, W) uint8.
+
+    From histograms, so exact whatever the number of images. A channel without any variation gets
+    one grey level as its deviation: it is divided by.
+    """
+    levels = torch.arange(256, dtype=torch.float64) / 255
+    means, deviations = [], []
+    for channel in range(3):
+        counts = torch.zeros(256, dtype=torch.float64)
+        for start in range(0, len(images), 4096):
+            pixels = images[start : start + 4096, channel].reshape(-1)
+            counts += torch.bincount(pixels, minlength=256)
+        share = counts / counts.sum()
+        mean = float(share @ levels)
+        variance = float(share @ (levels - mean).square())
+        means.append(round(mean, 6))
+        deviations.append(round(max(variance**0.5, 1 / 255), 6))
+    return (means[0], means[1], means[2]), (deviations[0], deviations[1], deviations[2])

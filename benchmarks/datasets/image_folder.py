@@ -1,24 +1,33 @@
 """ImageFolder trees, ``FOLDER/{train,test}/<class>/<image>``: listed, checked, decoded."""
 
 import hashlib
+import logging
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from torch import Tensor
+from tqdm import tqdm
 
 from benchmarks.datasets.cache import cached
-from benchmarks.datasets.dataset import Channels, Dataset, Split
+from benchmarks.datasets.dataset import Dataset, Split, mean_and_std
 from naturalinversion.errors import MissingError, UsageError
 from naturalinversion.progress import Progress, bar
 
+log = logging.getLogger(__name__)
+
 SPLITS = ("train", "test")
 _FILES_PER_TASK = 256  # enough that handing out tasks costs nothing
+
+# What Windows, macOS and network drives leave in folders beside hidden files, in lower case.
+_NO_IMAGES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir"}
+_UNFINISHED = (".part", ".partial", ".filepart", ".crdownload", ".tmp")  # copies and downloads
 
 
 @dataclass(frozen=True)
@@ -48,42 +57,22 @@ def load_image_folder(folder: Path, image_size: int | None) -> Dataset:
     return Dataset(f"imagefolder-{found.folder.name}", train, test, found.classes, mean, std)
 
 
-def mean_and_std(images: Tensor) -> tuple[Channels, Channels]:
-    """Mean and standard deviation per channel of pixels in [0, 1], from (N, 3, H, W) uint8.
+def scan(folder: Path) -> ImageFolder:
+    """List the tree in ``folder``.
 
-    From histograms, so exact whatever the number of images. A channel without any variation gets
-    one grey level as its deviation: it is divided by.
-    """
-    levels = torch.arange(256, dtype=torch.float64) / 255
-    means, deviations = [], []
-    for channel in range(3):
-        counts = torch.zeros(256, dtype=torch.float64)
-        for start in range(0, len(images), 4096):
-            pixels = images[start : start + 4096, channel].reshape(-1)
-            counts += torch.bincount(pixels, minlength=256)
-        share = counts / counts.sum()
-        mean = float(share @ levels)
-        variance = float(share @ (levels - mean).square())
-        means.append(round(mean, 6))
-        deviations.append(round(max(variance**0.5, 1 / 255), 6))
-    return (means[0], means[1], means[2]), (deviations[0], deviations[1], deviations[2])
-
-
-def scan(folder: Path, *, numbered: bool = False) -> ImageFolder:
-    """List the tree in ``folder``; hidden files are passed over.
-
-    Classes are in alphabetical order, or, when ``numbered`` and every name is a number, in that of
+    Hidden files and what file managers leave behind are passed over; half-copied files as well,
+    with a warning. Classes are in alphabetical order, or, when every name is a number, in that of
     the numbers. Raises `MissingError` when a split or a class folder is absent or empty, or one
     split has a class that the other lacks, and `UsageError` for a folder within a class folder.
     """
     folder = folder.absolute()
     try:
-        return _scan(folder, numbered)
+        return _scan(folder)
     except OSError as error:
         raise UsageError(f"{error.filename} can't be read: {error.strerror}") from error
 
 
-def _scan(folder: Path, numbered: bool) -> ImageFolder:
+def _scan(folder: Path) -> ImageFolder:
     found = {split: _class_folders(folder / split) for split in SPLITS}
     for split, other in (SPLITS, SPLITS[::-1]):
         for name in sorted(set(found[other]) - set(found[split])):
@@ -91,8 +80,9 @@ def _scan(folder: Path, numbered: bool) -> ImageFolder:
                 f"class folder {folder / split / name} is missing, but {folder / other / name} "
                 "is there: the data set is half copied, copy it again"
             )
-    by_number = numbered and all(name.isdecimal() for name in found["train"])
-    classes = sorted(found["train"], key=int if by_number else None)
+    classes = sorted(found["train"])
+    if all(name.isdecimal() for name in classes):
+        classes.sort(key=int)
     digest = hashlib.sha256(os.fsencode(folder))
     files: dict[str, list[tuple[str, int]]] = {split: [] for split in SPLITS}
     for split in SPLITS:
@@ -122,9 +112,28 @@ def _class_folders(split: Path) -> list[str]:
 
 
 def _entries(folder: Path) -> list["os.DirEntry[str]"]:
-    with os.scandir(folder) as entries:
-        visible = [entry for entry in entries if not entry.name.startswith(".")]
-    return sorted(visible, key=lambda entry: entry.name)
+    """What may be a class folder or an image, in order."""
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    kept, half_copied = [], []
+    for entry in entries:
+        name = entry.name.lower()
+        if name.startswith(".") or name in _NO_IMAGES:
+            continue
+        if name.endswith(_UNFINISHED) and entry.is_file():
+            half_copied.append(entry.path)
+        else:
+            kept.append(entry)
+    if half_copied:
+        warn_once(f"left out as half copied: {half_copied[0]}, {len(half_copied):,} in its folder")
+    return kept
+
+
+@cache
+def warn_once(line: str) -> None:
+    """In the cell's log and on stderr: numbers of such data are not those of the whole."""
+    log.warning(line)
+    tqdm.write(line, file=sys.stderr)
 
 
 def decode(found: ImageFolder, *, fit: int | None = None) -> tuple[Split, Split]:

@@ -4,7 +4,8 @@
 
 * ``digits``: inside scikit-learn, nothing to fetch;
 * ``cifar10``, ``cifar100``: torchvision's folders or an ImageFolder tree under the data root;
-* ``imagefolder:PATH``: anybody's own images, ``PATH/{train,test}/<class>/<image>``.
+* ``imagefolder:PATH``: anybody's own images, ``PATH/{train,test}/<class>/<image>``, the classes in
+  the order of their names, numbers by value.
 
 Nothing is written into a data folder unless a download was asked for, and no data set ever stands
 in for another.

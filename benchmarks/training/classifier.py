@@ -47,6 +47,7 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     )
     return metrics | {
         "data_fingerprint": dataset.fingerprint,
+        "classes": ", ".join(dataset.classes),
         "train_images": len(dataset.train),
     }
 

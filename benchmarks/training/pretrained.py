@@ -57,7 +57,11 @@ def run(work: Work, recipe: Recipe) -> Metrics:
             f"{recipe.floor:.1%}: other classes, or another normalisation?"
         )
     save_classifier(work.folder / WEIGHTS, model, description)
-    return {"test_accuracy": found, "data_fingerprint": dataset.fingerprint}
+    return {
+        "test_accuracy": found,
+        "data_fingerprint": dataset.fingerprint,
+        "classes": ", ".join(dataset.classes),
+    }
 
 
 def digest(path: Path) -> str:

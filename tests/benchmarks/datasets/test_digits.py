@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.datasets.dataset import Split
-from benchmarks.datasets.image_folder import mean_and_std
+from benchmarks.datasets.dataset import Split, mean_and_std
 from benchmarks.datasets.load import load
 
 DIGITS_8 = "05e606d1afb14e8f8860589fe368c2501635f62f4e06d4efac8ca3be6569c62a"

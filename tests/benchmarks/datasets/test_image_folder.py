@@ -4,7 +4,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks.datasets.image_folder import mean_and_std
+from benchmarks.datasets.dataset import mean_and_std
 from benchmarks.datasets.load import load
 from naturalinversion.errors import MissingError, UsageError
 from tests.benchmarks.datasets.trees import MakeTree, error_line
@@ -53,3 +53,57 @@ def test_a_channel_without_variation_can_still_be_divided_by() -> None:
     mean, std = mean_and_std(torch.full((2, 3, 4, 4), 51, dtype=torch.uint8))
     assert mean == (0.2, 0.2, 0.2)
     assert min(std) > 0
+
+
+LEFT_BEHIND = ("Thumbs.db", "desktop.ini", "DESKTOP.INI", ".DS_Store", "._0.png", "Icon\r")
+
+
+def test_what_file_managers_leave_behind_is_passed_over(
+    make_tree: MakeTree, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_tree()
+    clean = load(f"imagefolder:{folder}", root=folder)
+    for place in (folder / "train", folder / "train" / "class1", folder / "test" / "class2"):
+        for name in LEFT_BEHIND:
+            (place / name).write_bytes(b"no image")
+        (place / "@eaDir").mkdir()
+    (folder / "train" / "__MACOSX").mkdir()
+    again = load(f"imagefolder:{folder}", root=folder)
+    assert again.fingerprint == clean.fingerprint
+    assert again.classes == clean.classes
+    assert capfd.readouterr().err == ""
+
+
+def test_half_copied_files_are_left_out_and_said_once(
+    make_tree: MakeTree, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_tree()
+    clean = load(f"imagefolder:{folder}", root=folder)
+    for name in ("8.png.part", "9.PNG.crdownload"):
+        (folder / "train" / "class1" / name).write_bytes(b"half an image")
+    for _ in range(2):
+        assert load(f"imagefolder:{folder}", root=folder).fingerprint == clean.fingerprint
+    (line,) = capfd.readouterr().err.splitlines()
+    assert str(folder / "train" / "class1" / "8.png.part") in line
+    assert "2 in its folder" in line
+    for file in (folder / "test" / "class0").iterdir():
+        file.rename(file.with_suffix(".part"))
+    assert "holds no image" in error_line(f"imagefolder:{folder}", folder, MissingError)
+
+
+def test_a_class_may_be_called_like_an_unfinished_file(make_tree: MakeTree) -> None:
+    folder = make_tree(names="class{}.part")
+    dataset = load(f"imagefolder:{folder}", root=folder)
+    assert dataset.classes == ("class0.part", "class1.part", "class2.part")
+
+
+def test_numbers_are_ordered_by_value_and_other_names_as_text(make_tree: MakeTree) -> None:
+    folder = make_tree(classes=12, names="{}")
+    by_value = load(f"imagefolder:{folder}", root=folder)
+    assert by_value.classes == tuple(str(label) for label in range(12))
+    assert torch.equal(by_value.test.images[:, 0, 0, 0].long(), by_value.test.labels)
+    folder = make_tree("mixed", classes=12, names="{}")
+    for split in ("train", "test"):
+        (folder / split / "11").rename(folder / split / "eleven")
+    as_text = load(f"imagefolder:{folder}", root=folder)
+    assert as_text.classes[:3] == ("0", "1", "10")
