@@ -1,7 +1,7 @@
-"""The digits inside scikit-learn: 1,797 greys of 8x8 in ten classes, real and always at hand.
+"""The digits inside scikit-learn: 1,797 grey images of 8x8 in ten classes, always at hand.
 
-The greys 0..16 become uint8 0..255 in three equal channels, resized (bilinear). 500 images are the
-test split, stratified by class and drawn with a fixed seed.
+Grey levels 0..16 become uint8 0..255 in three equal channels, resized (bilinear). 500 images are
+the test split, stratified by class and sampled with a fixed seed.
 """
 
 import numpy as np

@@ -4,7 +4,6 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks.datasets.dataset import mean_and_std
 from benchmarks.datasets.load import load
 from naturalinversion.errors import MissingError, UsageError
 from tests.benchmarks.datasets.trees import MakeTree, error_line
@@ -47,12 +46,6 @@ def test_own_images_whose_splits_disagree(make_tree: MakeTree) -> None:
     assert str(folder / "train" / "other") in message
     assert "train" in error_line(f"imagefolder:{folder}/train", folder, MissingError)
     assert "nowhere" in error_line(f"imagefolder:{folder}/nowhere", folder, MissingError)
-
-
-def test_a_channel_without_variation_can_still_be_divided_by() -> None:
-    mean, std = mean_and_std(torch.full((2, 3, 4, 4), 51, dtype=torch.uint8))
-    assert mean == (0.2, 0.2, 0.2)
-    assert min(std) > 0
 
 
 LEFT_BEHIND = ("Thumbs.db", "desktop.ini", "DESKTOP.INI", ".DS_Store", "._0.png", "Icon\r")

@@ -9,13 +9,6 @@ from naturalinversion.errors import UsageError
 from tests.benchmarks.datasets.trees import MakeTree
 
 
-def test_image_size_resizes_and_changes_the_fingerprint(tmp_path: Path) -> None:
-    small = load("digits", root=tmp_path, image_size=16)
-    assert small.test.images.shape == (500, 3, 16, 16)
-    assert small.image_size == 16
-    assert small.fingerprint != load("digits", root=tmp_path).fingerprint
-
-
 @pytest.mark.parametrize(("name", "size"), [("cifar11", None), ("digits", 0)])
 def test_what_cannot_be_asked_for(name: str, size: int | None, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"cifar10, cifar100|image size 0"):
