@@ -15,11 +15,11 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from benchmarks.datasets.dataset import ImageSet, fingerprint
+from benchmarks.datasets.dataset import Split, fingerprint
 
 log = logging.getLogger(__name__)
 
-Splits = tuple[ImageSet, ImageSet]
+Splits = tuple[Split, Split]
 
 
 def cached(owner: str, stamp: str, build: Callable[[], Splits]) -> Splits:
@@ -44,7 +44,7 @@ def _read(path: Path, stamp: str) -> Splits | None:
             if about.get("stamp") != stamp:
                 return None
             train, test = (
-                ImageSet(file.get_tensor(f"{split}.images"), file.get_tensor(f"{split}.labels"))
+                Split(file.get_tensor(f"{split}.images"), file.get_tensor(f"{split}.labels"))
                 for split in ("train", "test")
             )
     except (OSError, SafetensorError) as error:

@@ -8,10 +8,7 @@ DeepInversion and NaturalInversion do.
 """
 
 import contextlib
-import logging
 import sys
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,74 +16,58 @@ import torch
 import torchvision
 from filelock import FileLock
 from torchvision.datasets.utils import check_integrity
-from tqdm import tqdm
 
 from benchmarks.datasets.cache import cached
-from benchmarks.datasets.dataset import Dataset, ImageSet, assemble
-from benchmarks.datasets.image_folder import SPLITS, decode, scan
-from benchmarks.datasets.resize import resize_set
+from benchmarks.datasets.dataset import Dataset, Split
+from benchmarks.datasets.image_folder import SPLITS, decode, scan, warn_once
 from naturalinversion.errors import MissingError, UsageError
 from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD
 
-log = logging.getLogger(__name__)
-
 _SIZE = 32
-_COMPLETE = {"train": 50_000, "test": 10_000}
+_IMAGES = {"train": 50_000, "test": 10_000}
+_CLASSES = {"cifar10": 10, "cifar100": 100}
+_OFFICIAL = {
+    "cifar10": torchvision.datasets.CIFAR10,
+    "cifar100": torchvision.datasets.CIFAR100,
+}
 
 
-@dataclass(frozen=True)
-class Cifar:
-    """Which of the two."""
-
-    name: str
-    classes: int
-    official: type[torchvision.datasets.CIFAR10]
-
-
-CIFAR10 = Cifar("cifar10", 10, torchvision.datasets.CIFAR10)
-CIFAR100 = Cifar("cifar100", 100, torchvision.datasets.CIFAR100)
-
-
-def load_cifar(which: Cifar, root: Path, image_size: int | None, download: bool) -> Dataset:
-    """``which`` from ``root``, fetched there by torchvision first when absent and ``download``."""
-    official = root / which.official.base_folder
-    tree = root / which.name
+def load_cifar(name: str, root: Path, image_size: int | None, download: bool) -> Dataset:
+    """``name`` from ``root``, fetched there by torchvision first when absent and ``download``."""
+    official, tree = root / _OFFICIAL[name].base_folder, root / name
     if official.is_dir() or (download and not tree.is_dir()):
-        train, test, classes = _from_torchvision(which, root, download)
+        train, test, classes = _from_torchvision(name, root, download)
     elif tree.is_dir():
-        train, test, classes = _from_tree(which, tree)
+        train, test, classes = _from_tree(name, tree)
     else:
         raise MissingError(
-            f"{which.name} is missing: there is neither {official} (torchvision) nor "
+            f"{name} is missing: there is neither {official} (torchvision) nor "
             f"{tree}/{{train,test}}/<class>/ (ImageFolder); name its folder with --data-root or "
             "ask for it with --download"
         )
-    return assemble(
-        which.name,
-        resize_set(train, image_size),
-        resize_set(test, image_size),
-        classes,
-        CIFAR10_MEAN,
-        CIFAR10_STD,
-    )
+    train, test = train.resized(image_size), test.resized(image_size)
+    return Dataset(name, train, test, classes, CIFAR10_MEAN, CIFAR10_STD)
 
 
 def _from_torchvision(
-    which: Cifar, root: Path, download: bool
-) -> tuple[ImageSet, ImageSet, tuple[str, ...]]:
+    name: str, root: Path, download: bool
+) -> tuple[Split, Split, tuple[str, ...]]:
     if not download:
-        _check_files(which, root)
+        _check_files(name, root)
     try:
-        with contextlib.redirect_stdout(sys.stderr), _alone(root, download):  # stdout: results
+        # Whatever torchvision prints goes to stderr: results go to stdout.
+        with contextlib.redirect_stdout(sys.stderr), _download_lock(root, download):
             parts = [
-                which.official(root, train=split == "train", download=download and split == "train")
+                _OFFICIAL[name](
+                    root, train=split == "train", download=download and split == "train"
+                )
                 for split in SPLITS
             ]
     except (OSError, RuntimeError) as error:
         reason = " ".join(str(error).split())
-        raise MissingError(f"{which.name} could not be fetched into {root}: {reason}") from error
+        raise MissingError(f"{name} could not be fetched into {root}: {reason}") from error
     train, test = (
-        ImageSet(
+        Split(
             torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous(),
             torch.tensor(part.targets, dtype=torch.int64),
         )
@@ -95,7 +76,7 @@ def _from_torchvision(
     return train, test, tuple(parts[0].classes)
 
 
-def _alone(root: Path, download: bool) -> contextlib.AbstractContextManager[Any]:
+def _download_lock(root: Path, download: bool) -> contextlib.AbstractContextManager[Any]:
     """One process fetches, the others wait and then find it."""
     if not download:
         return contextlib.nullcontext()
@@ -103,15 +84,15 @@ def _alone(root: Path, download: bool) -> contextlib.AbstractContextManager[Any]
     return FileLock(root / ".download.lock")
 
 
-def _check_files(which: Cifar, root: Path) -> None:
+def _check_files(name: str, root: Path) -> None:
     """torchvision says only that something is wrong; a user needs to know with which file."""
-    official = which.official
+    official = _OFFICIAL[name]
     listed = [*official.train_list, *official.test_list]
-    for name, md5 in [*listed, (official.meta["filename"], official.meta["md5"])]:
-        path = root / official.base_folder / name
+    for file, md5 in [*listed, (official.meta["filename"], official.meta["md5"])]:
+        path = root / official.base_folder / file
         if not path.is_file():
             raise MissingError(
-                f"{path} is missing: {which.name} is half copied, copy it again or ask for it "
+                f"{path} is missing: {name} is half copied, copy it again or ask for it "
                 "with --download"
             )
         if not check_integrity(path, md5):
@@ -121,26 +102,17 @@ def _check_files(which: Cifar, root: Path) -> None:
             )
 
 
-def _from_tree(which: Cifar, folder: Path) -> tuple[ImageSet, ImageSet, tuple[str, ...]]:
-    tree = scan(folder, numbered=True)
-    if len(tree.classes) != which.classes:
+def _from_tree(name: str, folder: Path) -> tuple[Split, Split, tuple[str, ...]]:
+    tree = scan(folder)
+    if len(tree.classes) != _CLASSES[name]:
         raise MissingError(
-            f"{tree.folder} has {len(tree.classes)} class folders and {which.name} has "
-            f"{which.classes} classes: the data set is half copied or another one"
+            f"{tree.folder} has {len(tree.classes)} class folders and {name} has "
+            f"{_CLASSES[name]} classes: the data set is half copied or another one"
         )
-    for split, complete in _COMPLETE.items():
-        count = len(tree.files[split])
-        if count != complete:
-            _say_once(f"{tree.folder}/{split} holds {count:,} of {complete:,} images")
+    for split, complete in _IMAGES.items():
+        if (count := len(tree.files[split])) != complete:
+            warn_once(f"{tree.folder}/{split} holds {count:,} of {complete:,} images")
     train, test = cached(str(tree.folder), tree.stamp, lambda: decode(tree))
-    if train.images.shape[-1] != _SIZE:
-        size = train.images.shape[-1]
+    if (size := train.images.shape[-1]) != _SIZE:
         raise UsageError(f"the images in {tree.folder} are {size}x{size} pixels, not 32x32")
     return train, test, tree.classes
-
-
-@cache
-def _say_once(line: str) -> None:
-    """To the cell's log and to whom it concerns: numbers of such data are not the paper's."""
-    log.warning(line)
-    tqdm.write(line, file=sys.stderr)

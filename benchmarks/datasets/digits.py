@@ -1,7 +1,7 @@
-"""The digits inside scikit-learn: 1,797 greys of 8x8 in ten classes, real and always at hand.
+"""The digits inside scikit-learn: 1,797 grey images of 8x8 in ten classes, always at hand.
 
-The greys 0..16 become uint8 0..255 in three equal channels, resized (bilinear). 500 images are the
-test split, stratified by class and drawn with a fixed seed.
+Grey levels 0..16 become uint8 0..255 in three equal channels, resized (bilinear). 500 images are
+the test split, stratified by class and sampled with a fixed seed.
 """
 
 import numpy as np
@@ -9,8 +9,7 @@ import sklearn.datasets
 import torch
 from sklearn.model_selection import train_test_split
 
-from benchmarks.datasets.dataset import Dataset, ImageSet, assemble
-from benchmarks.datasets.resize import resize
+from benchmarks.datasets.dataset import Dataset, Split, resize
 
 DEFAULT_SIZE = 32
 TEST_IMAGES = 500
@@ -35,10 +34,10 @@ def load_digits(image_size: int | None = None) -> Dataset:
         random_state=SPLIT_SEED,
         stratify=bunch.target,
     )
-    return assemble(
+    return Dataset(
         "digits",
-        ImageSet(images[np.sort(train)].contiguous(), labels[np.sort(train)]),
-        ImageSet(images[np.sort(test)].contiguous(), labels[np.sort(test)]),
+        Split(images[np.sort(train)].contiguous(), labels[np.sort(train)]),
+        Split(images[np.sort(test)].contiguous(), labels[np.sort(test)]),
         tuple(str(name) for name in bunch.target_names),
         (MEAN, MEAN, MEAN),
         (STD, STD, STD),

@@ -1,26 +1,37 @@
 """ImageFolder trees, ``FOLDER/{train,test}/<class>/<image>``: listed, checked, decoded."""
 
 import hashlib
+import logging
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+from tqdm import tqdm
 
-from benchmarks.datasets.dataset import ImageSet
+from benchmarks.datasets.cache import cached
+from benchmarks.datasets.dataset import Dataset, Split, mean_and_std
 from naturalinversion.errors import MissingError, UsageError
 from naturalinversion.progress import Progress, bar
 
+log = logging.getLogger(__name__)
+
 SPLITS = ("train", "test")
-_CHUNK = 256  # files a task: large enough that handing out tasks costs nothing
+_FILES_PER_TASK = 256  # enough that handing out tasks costs nothing
+
+# What Windows, macOS and network drives leave in folders beside hidden files, in lower case.
+_NO_IMAGES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir"}
+_UNFINISHED = (".part", ".partial", ".filepart", ".crdownload", ".tmp")  # copies and downloads
 
 
 @dataclass(frozen=True)
-class Tree:
+class ImageFolder:
     """What lies in an ImageFolder tree."""
 
     folder: Path
@@ -29,21 +40,39 @@ class Tree:
     stamp: str  # sha256 over every file's path, size and time of change
 
 
-def scan(folder: Path, *, numbered: bool = False) -> Tree:
-    """List the tree in ``folder``; hidden files are passed over.
+def load_image_folder(folder: Path, image_size: int | None) -> Dataset:
+    """The tree in ``folder``, named ``imagefolder-<its last part>``.
 
-    Classes are in alphabetical order, or, when ``numbered`` and every name is a number, in that of
+    Mean and standard deviation are measured on the training split, at the size delivered.
+    """
+    if not folder.is_dir():
+        raise MissingError(
+            f"there is no folder {folder.absolute()}: imagefolder:PATH needs "
+            "PATH/train/<class>/ and PATH/test/<class>/"
+        )
+    found = scan(folder.resolve())
+    owner = f"{found.folder} at {image_size}"
+    train, test = cached(owner, found.stamp, lambda: decode(found, fit=image_size))
+    mean, std = mean_and_std(train.images)
+    return Dataset(f"imagefolder-{found.folder.name}", train, test, found.classes, mean, std)
+
+
+def scan(folder: Path) -> ImageFolder:
+    """List the tree in ``folder``.
+
+    Hidden files and what file managers leave behind are passed over; half-copied files as well,
+    with a warning. Classes are in alphabetical order, or, when every name is a number, in that of
     the numbers. Raises `MissingError` when a split or a class folder is absent or empty, or one
     split has a class that the other lacks, and `UsageError` for a folder within a class folder.
     """
     folder = folder.absolute()
     try:
-        return _scan(folder, numbered)
+        return _scan(folder)
     except OSError as error:
         raise UsageError(f"{error.filename} can't be read: {error.strerror}") from error
 
 
-def _scan(folder: Path, numbered: bool) -> Tree:
+def _scan(folder: Path) -> ImageFolder:
     found = {split: _class_folders(folder / split) for split in SPLITS}
     for split, other in (SPLITS, SPLITS[::-1]):
         for name in sorted(set(found[other]) - set(found[split])):
@@ -51,12 +80,12 @@ def _scan(folder: Path, numbered: bool) -> Tree:
                 f"class folder {folder / split / name} is missing, but {folder / other / name} "
                 "is there: the data set is half copied, copy it again"
             )
-    by_number = numbered and all(name.isdecimal() for name in found["train"])
-    classes = sorted(found["train"], key=int if by_number else None)
+    classes = sorted(found["train"])
+    if all(name.isdecimal() for name in classes):
+        classes.sort(key=int)
     digest = hashlib.sha256(os.fsencode(folder))
-    files: dict[str, list[tuple[str, int]]] = {}
+    files: dict[str, list[tuple[str, int]]] = {split: [] for split in SPLITS}
     for split in SPLITS:
-        files[split] = []
         for index, name in enumerate(classes):
             entries = _entries(folder / split / name)
             if not entries:
@@ -68,79 +97,7 @@ def _scan(folder: Path, numbered: bool) -> Tree:
                 files[split].append((entry.path, index))
                 digest.update(os.fsencode(entry.path))
                 digest.update(f"\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
-    return Tree(folder, tuple(classes), files, digest.hexdigest())
-
-
-def decode(tree: Tree, *, fit: int | None = None) -> tuple[ImageSet, ImageSet]:
-    """The training and test images of ``tree`` as RGB.
-
-    With ``fit``, each is resized (bilinear, antialiased) so that its shorter side has that many
-    pixels, and its centre is kept. Without, all must be squares of one size. Raises `UsageError`
-    with the name of the first file that is no image, is damaged, or has another size.
-    """
-    size = fit
-    if size is None:
-        path = tree.files["train"][0][0]
-        height, size = _read(path, None).shape[:2]
-        if height != size:
-            raise UsageError(
-                f"{path} is {size}x{height} pixels, not square: give an image size to resize to"
-            )
-    total = sum(len(files) for files in tree.files.values())
-    with (
-        bar(total, f"reading {tree.folder.name}", "img") as advance,
-        ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool,
-    ):
-        train, test = (_decode_split(tree.files[s], size, fit, pool, advance) for s in SPLITS)
-    return train, test
-
-
-def _decode_split(
-    files: list[tuple[str, int]],
-    size: int,
-    fit: int | None,
-    pool: ThreadPoolExecutor,
-    advance: Progress,
-) -> ImageSet:
-    images = np.empty((len(files), 3, size, size), dtype=np.uint8)
-
-    def work(chunk: range) -> int:
-        for index in chunk:
-            path = files[index][0]
-            pixels = _read(path, fit)
-            if pixels.shape != (size, size, 3):
-                raise UsageError(
-                    f"{path} is {pixels.shape[1]}x{pixels.shape[0]} pixels and the first image "
-                    f"{size}x{size}: give an image size to resize to"
-                )
-            images[index] = pixels.transpose(2, 0, 1)
-        return len(chunk)
-
-    chunks = (
-        range(start, min(start + _CHUNK, len(files))) for start in range(0, len(files), _CHUNK)
-    )
-    tasks = [pool.submit(work, chunk) for chunk in chunks]
-    try:
-        for task in tasks:
-            advance(task.result())
-    finally:
-        for task in tasks:
-            task.cancel()
-    labels = torch.tensor([label for _, label in files], dtype=torch.int64)
-    return ImageSet(torch.from_numpy(images), labels)
-
-
-def _read(path: str, fit: int | None) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8."""
-    try:
-        with Image.open(path) as file:
-            image = file.convert("RGB")
-    except Exception as error:  # on a damaged file, decoders raise whatever comes to hand
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UsageError(f"{path} can't be read as an image: {reason}") from error
-    if fit is not None and image.size != (fit, fit):
-        image = ImageOps.fit(image, (fit, fit), Image.Resampling.BILINEAR)
-    return np.asarray(image)
+    return ImageFolder(folder, tuple(classes), files, digest.hexdigest())
 
 
 def _class_folders(split: Path) -> list[str]:
@@ -155,6 +112,89 @@ def _class_folders(split: Path) -> list[str]:
 
 
 def _entries(folder: Path) -> list["os.DirEntry[str]"]:
-    with os.scandir(folder) as entries:
-        visible = [entry for entry in entries if not entry.name.startswith(".")]
-    return sorted(visible, key=lambda entry: entry.name)
+    """What may be a class folder or an image, in order."""
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    kept, half_copied = [], []
+    for entry in entries:
+        name = entry.name.lower()
+        if name.startswith(".") or name in _NO_IMAGES:
+            continue
+        if name.endswith(_UNFINISHED) and entry.is_file():
+            half_copied.append(entry.path)
+        else:
+            kept.append(entry)
+    if half_copied:
+        warn_once(f"left out as half copied: {half_copied[0]}, {len(half_copied):,} in its folder")
+    return kept
+
+
+@cache
+def warn_once(line: str) -> None:
+    """In the cell's log and on stderr: numbers of such data are not those of the whole."""
+    log.warning(line)
+    tqdm.write(line, file=sys.stderr)
+
+
+def decode(found: ImageFolder, *, fit: int | None = None) -> tuple[Split, Split]:
+    """The training and test images of ``found`` as RGB.
+
+    With ``fit``, each is resized (bilinear, antialiased) so that its shorter side has that many
+    pixels, and its centre is kept. Without, all must be squares of one size. Raises `UsageError`
+    with the name of the first file that is no image, is damaged, or has another size.
+    """
+    size = fit
+    if size is None:
+        path = found.files["train"][0][0]
+        height, size = _read(path, None).shape[:2]
+        if height != size:
+            raise UsageError(
+                f"{path} is {size}x{height} pixels, not square: give an image size to resize to"
+            )
+    total = sum(len(files) for files in found.files.values())
+    with (
+        bar(total, f"reading {found.folder.name}", "img") as advance,
+        ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool,
+    ):
+        train, test = (_decode_split(found.files[s], size, fit, pool, advance) for s in SPLITS)
+    return train, test
+
+
+def _decode_split(
+    files: list[tuple[str, int]],
+    size: int,
+    fit: int | None,
+    pool: ThreadPoolExecutor,
+    advance: Progress,
+) -> Split:
+    images = np.empty((len(files), 3, size, size), dtype=np.uint8)
+
+    def read_from(start: int) -> int:
+        for index, (path, _) in enumerate(files[start : start + _FILES_PER_TASK], start):
+            pixels = _read(path, fit)
+            if pixels.shape != (size, size, 3):
+                raise UsageError(
+                    f"{path} is {pixels.shape[1]}x{pixels.shape[0]} pixels and the first image "
+                    f"{size}x{size}: give an image size to resize to"
+                )
+            images[index] = pixels.transpose(2, 0, 1)
+        return min(_FILES_PER_TASK, len(files) - start)
+
+    # After a file that can't be read, map cancels the tasks that have not begun.
+    for count in pool.map(read_from, range(0, len(files), _FILES_PER_TASK)):
+        advance(count)
+    labels = torch.tensor([label for _, label in files], dtype=torch.int64)
+    return Split(torch.from_numpy(images), labels)
+
+
+def _read(path: str, fit: int | None) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8."""
+    try:
+        with Image.open(path) as file:
+            image = file.convert("RGB")
+    except Exception as error:  # on a damaged file, decoders raise whatever comes to hand
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UsageError(f"{path} can't be read as an image: {reason}") from error
+    if fit is not None and image.size != (fit, fit):
+        image = ImageOps.fit(image, (fit, fit), Image.Resampling.BILINEAR)
+    return np.asarray(image)

@@ -4,44 +4,20 @@
 
 * ``digits``: inside scikit-learn, nothing to fetch;
 * ``cifar10``, ``cifar100``: torchvision's folders or an ImageFolder tree under the data root;
-* ``imagefolder:PATH``: anybody's own images, ``PATH/{train,test}/<class>/<image>``.
+* ``imagefolder:PATH``: anybody's own images, ``PATH/{train,test}/<class>/<image>``, the classes in
+  the order of their names, numbers by value.
 
 Nothing is written into a data folder unless a download was asked for, and no data set ever stands
 in for another.
 """
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
-from benchmarks.datasets.dataset import Dataset, ImageSet
-from benchmarks.datasets.own import count_own, load_own
+from benchmarks.datasets.dataset import Dataset
+from benchmarks.datasets.image_folder import load_image_folder, scan
 from naturalinversion.errors import UsageError
 
-__all__ = ["NAMES", "OWN", "Dataset", "ImageSet", "load", "sizes"]
-
-OWN = "imagefolder:"
-
-
-def _digits(root: Path, image_size: int | None, download: bool) -> Dataset:
-    from benchmarks.datasets.digits import load_digits  # scikit-learn takes seconds to import
-
-    return load_digits(image_size)
-
-
-def _cifar(name: str, root: Path, image_size: int | None, download: bool) -> Dataset:
-    from benchmarks.datasets import cifar  # so does torchvision
-
-    found = {"cifar10": cifar.CIFAR10, "cifar100": cifar.CIFAR100}[name]
-    return cifar.load_cifar(found, root, image_size, download)
-
-
-_LOADERS: dict[str, Callable[[Path, int | None, bool], Dataset]] = {
-    "digits": _digits,
-    "cifar10": partial(_cifar, "cifar10"),
-    "cifar100": partial(_cifar, "cifar100"),
-}
-NAMES = tuple(_LOADERS)
+_OWN = "imagefolder:"
 _SIZES = {"digits": (10, 1297, 500), "cifar10": (10, 50000, 10000), "cifar100": (100, 50000, 10000)}
 
 
@@ -56,18 +32,31 @@ def load(
     """
     if image_size is not None and image_size < 1:
         raise UsageError(f"image size {image_size} is not a number of pixels above zero")
-    if name.startswith(OWN):
-        return load_own(Path(name.removeprefix(OWN)).expanduser(), image_size)
-    loader = _LOADERS.get(name)
-    if loader is None:
-        raise UsageError(f"unknown data set {name!r}: choose {', '.join(NAMES)} or {OWN}PATH")
-    return loader(Path(root).expanduser(), image_size, download)
+    folder = _folder(name)
+    if folder is not None:
+        return load_image_folder(folder, image_size)
+    if name == "digits":
+        from benchmarks.datasets.digits import load_digits  # scikit-learn takes seconds to import
+
+        return load_digits(image_size)
+    from benchmarks.datasets.cifar import load_cifar  # so does torchvision
+
+    return load_cifar(name, Path(root).expanduser(), image_size, download)
 
 
 def sizes(name: str) -> tuple[int, int, int]:
     """Classes, training images and test images of a data set, without decoding an image."""
-    if name.startswith(OWN):
-        return count_own(Path(name.removeprefix(OWN)).expanduser())
+    folder = _folder(name)
+    if folder is None:
+        return _SIZES[name]
+    found = scan(folder)
+    return len(found.classes), len(found.files["train"]), len(found.files["test"])
+
+
+def _folder(name: str) -> Path | None:
+    """The folder of anybody's own images; None for the data sets known by name."""
+    if name.startswith(_OWN):
+        return Path(name.removeprefix(_OWN)).expanduser()
     if name not in _SIZES:
-        raise UsageError(f"unknown data set {name!r}: choose {', '.join(NAMES)} or {OWN}PATH")
-    return _SIZES[name]
+        raise UsageError(f"unknown data set {name!r}: choose {', '.join(_SIZES)} or {_OWN}PATH")
+    return None

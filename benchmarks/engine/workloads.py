@@ -17,7 +17,7 @@ from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import Machine
 from benchmarks.recipes.resolve import build_method
 from benchmarks.training.accuracy import accuracy
-from benchmarks.training.device_dataset import ImageSource
+from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.loop import train
 from benchmarks.training.losses import cross_entropy_loss, distillation_loss
 from benchmarks.training.recipe import TrainingRecipe
@@ -184,10 +184,10 @@ def _timed_batch(batch_size: int, device: torch.device) -> tuple[int, float]:
     return size, batch_size / size
 
 
-def _noise(network: Network, count: int, device: torch.device) -> ImageSource:
+def _noise(network: Network, count: int, device: torch.device) -> DeviceDataset:
     shape = (count, 3, network.image_size, network.image_size)
     half = torch.full((3,), 0.5)
-    return ImageSource(
+    return DeviceDataset(
         torch.full(shape, 128, dtype=torch.uint8), torch.arange(count) % network.classes, half, half
     ).to(device)
 

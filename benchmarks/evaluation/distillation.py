@@ -5,6 +5,8 @@ predictions, no labels, SGD with two drops, crops and flips. NaturalInversion's 
 appendix that is not public.
 """
 
+from functools import partial
+
 import msgspec
 
 from benchmarks.engine.cell import Cell
@@ -13,11 +15,16 @@ from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.workloads import TestStep, TrainingStep, Workload, network_of
 from benchmarks.recipes.schema import StudentPixels
 from benchmarks.synthesis.image_sets import synthetic_source
-from benchmarks.training.fit import evaluations, finish, splits
+from benchmarks.training.fit import evaluations, train_and_test
 from benchmarks.training.losses import distillation_loss
-from benchmarks.training.real_images import real_images
+from benchmarks.training.real_images import load_real, splits
 from benchmarks.training.recipe import TrainingRecipe, updates_per_epoch
-from naturalinversion.classifiers.weights import WEIGHTS, as_teacher, load_classifier
+from naturalinversion.classifiers.weights import (
+    WEIGHTS,
+    as_teacher,
+    load_classifier,
+    save_classifier,
+)
 from naturalinversion.seeds import derive
 
 
@@ -49,7 +56,7 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     teacher = as_teacher(teacher_model, teacher_description, device)
     source = synthetic_source(work, recipe.batches, recipe.images, pixels=recipe.student_pixels)
     source = source.to(device)
-    _, test = splits(real_images(work, recipe.dataset, recipe.image_size), work)
+    _, test = splits(load_real(work, recipe.dataset, recipe.image_size), work)
     description = msgspec.structs.replace(teacher_description, arch=recipe.arch, width=recipe.width)
     if "initial" in work.inputs:
         model, _ = load_classifier(work.inputs["initial"] / WEIGHTS)
@@ -57,7 +64,8 @@ def run(work: Work, recipe: Recipe) -> Metrics:
         model = description.build(derive(recipe.seed, "student"))
     loss = distillation_loss(teacher, recipe.temperature)
     seed = derive(recipe.seed, "distillation")
-    metrics = finish(work, model, description, source, test, recipe.training, loss, seed)
+    save = partial(save_classifier, work.folder / WEIGHTS, model, description)
+    metrics = train_and_test(work, model, source, test, recipe.training, loss, seed, save)
     return metrics | {"synthetic_images": len(source)}
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import Tensor
 
-from benchmarks.training.device_dataset import ImageSource
+from benchmarks.training.device_dataset import DeviceDataset
 from naturalinversion.precision import numerics
 from naturalinversion.teacher.teacher import Teacher
 
@@ -34,7 +34,7 @@ def stage_names(teacher: Teacher) -> list[str]:
 
 def stage_features(
     teacher: Teacher,
-    source: ImageSource,
+    source: DeviceDataset,
     stages: Collection[str],
     pool: int,
     batch_size: int = 256,

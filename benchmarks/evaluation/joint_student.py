@@ -7,8 +7,7 @@ from benchmarks.engine.context import Work
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.workloads import Network, TestStep, Workload
 from benchmarks.training.accuracy import accuracy
-from benchmarks.training.fit import splits
-from benchmarks.training.real_images import real_images
+from benchmarks.training.real_images import load_real, splits
 from naturalinversion.classifiers.weights import WEIGHTS, load_classifier
 
 
@@ -22,7 +21,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def run(work: Work, recipe: Recipe) -> Metrics:
     """The student's accuracy as it is after the last epoch of its generator."""
     model, _ = load_classifier(work.inputs["images"] / WEIGHTS)
-    dataset = real_images(work, recipe.dataset, recipe.image_size)
+    dataset = load_real(work, recipe.dataset, recipe.image_size)
     _, test = splits(dataset, work)
     return {"test_accuracy": accuracy(model.to(work.machine.torch_device()), test)}
 

@@ -5,6 +5,7 @@ not its loss: cross-entropy with the labels the images were made for, as with re
 the unpruned network's softened predictions, which needs no labels.
 """
 
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -17,9 +18,9 @@ from benchmarks.evaluation.l1_pruning import Layers, prune
 from benchmarks.evaluation.pruned_models import PrunedClassifier, example_of, save_pruned
 from benchmarks.synthesis.image_sets import synthetic_source
 from benchmarks.training.accuracy import accuracy
-from benchmarks.training.fit import evaluations, fit, splits
+from benchmarks.training.fit import evaluations, train_and_test
 from benchmarks.training.losses import cross_entropy_loss, distillation_loss
-from benchmarks.training.real_images import real_images
+from benchmarks.training.real_images import load_real, splits
 from benchmarks.training.recipe import TrainingRecipe, updates_per_epoch
 from naturalinversion.classifiers.weights import WEIGHTS, as_teacher, load_classifier
 from naturalinversion.errors import UsageError
@@ -62,7 +63,7 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     if not recipe.batches:
         raise UsageError(f"{work.title}: fine-tuning needs synthetic images, the recipe names none")
     source = synthetic_source(work, recipe.batches, recipe.images).to(device)
-    _, test = splits(real_images(work, recipe.dataset, recipe.image_size), work)
+    _, test = splits(load_real(work, recipe.dataset, recipe.image_size), work)
     pruned = prune(model, example_of(classifier), recipe.ratio, recipe.layers)
     work.log.info("filters left: %s", pruned.filters)
     before = {
@@ -74,15 +75,12 @@ def run(work: Work, recipe: Recipe) -> Metrics:
         "parameters_after": pruned.parameters_after,
     }
     description = PrunedClassifier(classifier, recipe.ratio, recipe.layers, pruned.kept)
-
-    def store() -> None:
-        save_pruned(work.folder / WEIGHTS, model, description)
-
+    save = partial(save_pruned, work.folder / WEIGHTS, model, description)
     loss = cross_entropy_loss()
     if recipe.loss == "distillation":
         loss = distillation_loss(teacher, recipe.temperature)
     seed = derive(recipe.seed, "pruning")
-    after = fit(work, model, source, test, recipe.training, loss, seed, store)
+    after = train_and_test(work, model, source, test, recipe.training, loss, seed, save)
     return before | after | {"synthetic_images": len(source)}
 
 

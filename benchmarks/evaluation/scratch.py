@@ -7,6 +7,7 @@ no targets (DAFL). Real images are normalised as the synthetic ones were.
 """
 
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 
@@ -16,11 +17,11 @@ from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.workloads import TestStep, TrainingStep, Workload, network_of
 from benchmarks.synthesis.image_sets import synthetic_meta, synthetic_source
 from benchmarks.training.accuracy import accuracy
-from benchmarks.training.fit import evaluations, finish, splits
+from benchmarks.training.fit import evaluations, train_and_test
 from benchmarks.training.losses import cross_entropy_loss
-from benchmarks.training.real_images import real_images
+from benchmarks.training.real_images import load_real, splits
 from benchmarks.training.recipe import TrainingRecipe, updates_per_epoch
-from naturalinversion.classifiers.weights import Classifier
+from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_classifier
 from naturalinversion.seeds import derive
 
 
@@ -43,7 +44,7 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     """Train on the synthetic images, test on both real splits. ``train_accuracy`` is the number."""
     meta = synthetic_meta(work)
     source = synthetic_source(work, recipe.batches, recipe.images).to(work.machine.torch_device())
-    dataset = real_images(work, recipe.dataset, recipe.image_size)
+    dataset = load_real(work, recipe.dataset, recipe.image_size)
     train, test = (replace(s, mean=source.mean, std=source.std) for s in splits(dataset, work))
     description = Classifier(
         recipe.arch,
@@ -55,7 +56,8 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     )
     model = description.build(derive(recipe.seed, "scratch"))
     loss, seed = cross_entropy_loss(), derive(recipe.seed, "scratch", "training")
-    metrics = finish(work, model, description, source, test, recipe.training, loss, seed)
+    save = partial(save_classifier, work.folder / WEIGHTS, model, description)
+    metrics = train_and_test(work, model, source, test, recipe.training, loss, seed, save)
     return metrics | {
         "train_accuracy": accuracy(model, train),
         "synthetic_images": len(source),

@@ -28,8 +28,8 @@ from benchmarks.evaluation.feature_space import (
     t_sne,
 )
 from benchmarks.synthesis.image_sets import synthetic_source
-from benchmarks.training.device_dataset import ImageSource
-from benchmarks.training.real_images import real_images
+from benchmarks.training.device_dataset import DeviceDataset
+from benchmarks.training.real_images import load_real
 from naturalinversion.classifiers.weights import WEIGHTS, load_teacher
 from naturalinversion.errors import BenchmarkError, UsageError
 from naturalinversion.files import write_atomically
@@ -132,7 +132,7 @@ def _stages(work: Work, recipe: Recipe, teacher: Teacher) -> Sequence[str]:
     return [name for name in known if not recipe.stages or name in recipe.stages]
 
 
-def _sources(work: Work, recipe: Recipe, teacher: Teacher) -> dict[str, ImageSource]:
+def _sources(work: Work, recipe: Recipe, teacher: Teacher) -> dict[str, DeviceDataset]:
     """The real images, then the synthetic sets by name: t-SNE depends on the order of points."""
     return {REAL: _real(work, recipe, teacher)} | {
         name: synthetic_source(work, recipe.sets[name], recipe.images, f"images-{name}-")
@@ -140,9 +140,9 @@ def _sources(work: Work, recipe: Recipe, teacher: Teacher) -> dict[str, ImageSou
     }
 
 
-def _real(work: Work, recipe: Recipe, teacher: Teacher) -> ImageSource:
+def _real(work: Work, recipe: Recipe, teacher: Teacher) -> DeviceDataset:
     """So many images of the training split, drawn at random without repeats."""
-    split = real_images(work, recipe.dataset, recipe.image_size).train
+    split = load_real(work, recipe.dataset, recipe.image_size).train
     if recipe.images > len(split):
         raise BenchmarkError(
             f"{work.title}: {recipe.images} images are asked for, {recipe.dataset} has {len(split)}"
@@ -150,7 +150,7 @@ def _real(work: Work, recipe: Recipe, teacher: Teacher) -> ImageSource:
     draws = generator(derive(recipe.seed, "embedding", REAL))
     chosen = torch.randperm(len(split), generator=draws)[: recipe.images].sort().values
     mean, std = torch.tensor(teacher.mean), torch.tensor(teacher.std)
-    return ImageSource(split.images[chosen], split.labels[chosen], mean, std)
+    return DeviceDataset(split.images[chosen], split.labels[chosen], mean, std)
 
 
 def _write(work: Work, rows: Sequence[tuple[str, str, float, float]]) -> None:

@@ -9,7 +9,7 @@ from torchvision.transforms import v2
 
 from benchmarks.perf.ratio_clock import Comparison, cpu_seconds
 from benchmarks.perf.training_speed import MEAN, STD, Bare, Race, noise
-from benchmarks.training.augmentation import draw
+from benchmarks.training.augmentation import sample_crop_flips
 from benchmarks.training.losses import cross_entropy_loss
 
 
@@ -61,7 +61,8 @@ def test_loader(compare: Comparison) -> None:
     everything = torch.arange(512)
 
     def at_once() -> None:
-        draws = draw(512, padding=4, flip=True, generator=torch.Generator().manual_seed(0))
-        source.augmented(everything, draws, 4, "zeros")
+        rng = torch.Generator().manual_seed(0)
+        crop_flips = sample_crop_flips(512, padding=4, flip=True, generator=rng)
+        source.augmented(everything, crop_flips, 4, "zeros")
 
     compare(lambda: torch.stack([each(image) for image in source.images]), at_once)

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.perf.stopwatch import Stopwatch
-from benchmarks.training.device_dataset import ImageSource
+from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.loop import train
 from benchmarks.training.losses import Loss, cross_entropy_loss
 from benchmarks.training.recipe import TrainingRecipe
@@ -15,11 +15,11 @@ from naturalinversion.precision import Precision, numerics
 MEAN, STD = torch.tensor([0.49, 0.48, 0.45]), torch.tensor([0.2, 0.2, 0.2])
 
 
-def noise(count: int, size: int) -> ImageSource:
+def noise(count: int, size: int) -> DeviceDataset:
     """Random pixels and labels."""
     torch.manual_seed(0)
     pixels = torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8)
-    return ImageSource(pixels, torch.randint(0, 10, (count,)), MEAN, STD)
+    return DeviceDataset(pixels, torch.randint(0, 10, (count,)), MEAN, STD)
 
 
 class Bare:

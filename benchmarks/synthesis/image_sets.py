@@ -11,7 +11,7 @@ from torch import Tensor
 from benchmarks.engine.context import Work
 from benchmarks.recipes.schema import StudentPixels
 from benchmarks.synthesis.generate_images import folder_of_images
-from benchmarks.training.device_dataset import ImageSource
+from benchmarks.training.device_dataset import DeviceDataset
 from naturalinversion.errors import BenchmarkError
 from naturalinversion.images import Meta, PixelMapping, SyntheticDataset, joined, read_meta
 
@@ -24,7 +24,7 @@ def synthetic_source(
     images: int = 0,
     role: str = ROLE,
     pixels: StudentPixels = "stored",
-) -> ImageSource:
+) -> DeviceDataset:
     """The first ``batches[i]`` batches of every input ``<role>i``, as the teacher saw them.
 
     With a mapping to ``pixels`` as they would be read from files. ``images`` keeps the first so
@@ -34,7 +34,7 @@ def synthetic_source(
     meta = sets[0].meta
     count = _count(work, sum(map(len, sets)), images, role)
     made, labels = joined(sets, None if pixels == "stored" else pixels, count)
-    return ImageSource(made, labels, torch.tensor(meta.mean), torch.tensor(meta.std))
+    return DeviceDataset(made, labels, torch.tensor(meta.mean), torch.tensor(meta.std))
 
 
 def synthetic_pixels(

@@ -3,30 +3,30 @@
 import torch
 from torch import nn
 
-from benchmarks.training.device_dataset import ImageSource
+from benchmarks.training.device_dataset import DeviceDataset
 from naturalinversion.precision import Precision, numerics
 
 
 def accuracy(
-    model: nn.Module, source: ImageSource, batch_size: int = 512, precision: Precision = "fp32"
+    model: nn.Module, dataset: DeviceDataset, batch_size: int = 512, precision: Precision = "fp32"
 ) -> float:
-    """The share of ``source``'s images (0 to 1) that ``model`` gives their label.
+    """The share of ``dataset``'s images (0 to 1) that ``model`` gives their label.
 
     Computed in eval mode on the device that holds the images; every module's mode is put back.
     """
-    if not len(source):
+    if not len(dataset):
         raise ValueError("there is no image to measure an accuracy on")
     modes = [(module, module.training) for module in model.modules()]
-    device = source.images.device
+    device = dataset.images.device
     correct = torch.zeros((), dtype=torch.int64, device=device)
     model.eval()
     try:
         with torch.inference_mode(), numerics(device, precision):
-            for start in range(0, len(source), batch_size):
+            for start in range(0, len(dataset), batch_size):
                 part = slice(start, start + batch_size)
-                predicted = model(source.batch(part)).argmax(1)
-                correct += (predicted == source.labels[part]).sum()
+                predicted = model(dataset.batch(part)).argmax(1)
+                correct += (predicted == dataset.labels[part]).sum()
     finally:
         for module, mode in modes:
             module.training = mode
-    return int(correct) / len(source)
+    return int(correct) / len(dataset)

@@ -1,7 +1,8 @@
 """Random crops and flips of a whole batch, on the device that holds it, and normalisation.
 
-The draws are made on the host from a generator, for as many images as wanted (an epoch, say), so
-that every device sees the same ones and no step waits for them. Applying them is one gather.
+Crops and flips are sampled on the host from a generator, for as many images as wanted (an epoch,
+say), so that every device sees the same ones and no step waits for them. Applying them is one
+gather.
 """
 
 from dataclasses import dataclass
@@ -14,43 +15,46 @@ Padding = Literal["zeros", "reflect"]
 
 
 @dataclass(frozen=True, eq=False)
-class Draws:
+class CropFlips:
     """Where each of N images is cropped and whether it is mirrored."""
 
     offsets: Tensor  # (N, 2) int64 in 0..2*padding: the crop's top row and left column
     flips: Tensor  # (N,) bool
 
-    def __getitem__(self, part: slice) -> "Draws":
-        return Draws(self.offsets[part], self.flips[part])
+    def __getitem__(self, part: slice) -> "CropFlips":
+        return CropFlips(self.offsets[part], self.flips[part])
 
-    def to(self, device: torch.device) -> "Draws":
-        """The same draws on ``device``."""
-        return Draws(self.offsets.to(device), self.flips.to(device))
+    def to(self, device: torch.device) -> "CropFlips":
+        """The same on ``device``."""
+        return CropFlips(self.offsets.to(device), self.flips.to(device))
 
 
-def draw(count: int, *, padding: int, flip: bool, generator: torch.Generator) -> Draws:
-    """Draws for ``count`` images: offsets uniform over the padded image, flips with chance 1/2."""
+def sample_crop_flips(
+    count: int, *, padding: int, flip: bool, generator: torch.Generator
+) -> CropFlips:
+    """For ``count`` images: offsets uniform over the padded image, flips with probability 1/2."""
     offsets = torch.randint(0, 2 * padding + 1, (count, 2), generator=generator)
     if flip:
         flips = torch.randint(0, 2, (count,), generator=generator).bool()
     else:
         flips = torch.zeros(count, dtype=torch.bool)
-    return Draws(offsets, flips)
+    return CropFlips(offsets, flips)
 
 
 def crop_and_flip(
-    images: Tensor, draws: Draws, *, padding: int, mode: Padding, fill: Tensor
+    images: Tensor, crop_flips: CropFlips, *, padding: int, mode: Padding, fill: Tensor
 ) -> Tensor:
-    """Pad (N, C, H, W) by ``padding`` on each side, crop to (H, W) where drawn, mirror where drawn.
+    """Pad (N, C, H, W) by ``padding`` on each side, crop to (H, W) and mirror as sampled.
 
     ``fill`` (C,) is what "zeros" pads with, in the unit of the images: 0 for uint8 pixels (black,
     as torchvision's RandomCrop before ToTensor), black after normalisation for images in teacher
     space. "reflect" mirrors at the edge without repeating it and needs ``padding < min(H, W)``.
     """
     count, channels, height, width = images.shape
-    rows = draws.offsets[:, :1] + torch.arange(height, device=images.device)  # (N, H), padded rows
+    offsets, flips = crop_flips.offsets, crop_flips.flips
+    rows = offsets[:, :1] + torch.arange(height, device=images.device)  # (N, H), padded rows
     across = torch.arange(width, device=images.device)
-    columns = draws.offsets[:, 1:] + torch.where(draws.flips[:, None], width - 1 - across, across)
+    columns = offsets[:, 1:] + torch.where(flips[:, None], width - 1 - across, across)
     stride = width
     if mode == "reflect":
         rows = _reflect(rows - padding, height)
@@ -61,8 +65,8 @@ def crop_and_flip(
         padded = padded.expand(count, channels, height + 2 * padding, stride).contiguous()
         padded[:, :, padding:-padding, padding:-padding] = images
         images = padded
-    places = (rows[:, :, None] * stride + columns[:, None, :]).view(count, 1, -1)
-    cropped = images.flatten(2).gather(2, places.expand(-1, channels, -1))
+    indices = (rows[:, :, None] * stride + columns[:, None, :]).view(count, 1, -1)
+    cropped = images.flatten(2).gather(2, indices.expand(-1, channels, -1))
     return cropped.view(count, channels, height, width)
 
 

@@ -1,16 +1,18 @@
 """Train a classifier on the real training split: teachers, and the students' baselines (S.)."""
 
+from functools import partial
+
 import msgspec
 
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import Work
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.workloads import TestStep, TrainingStep, Workload, network_of
-from benchmarks.training.fit import evaluations, finish, splits
+from benchmarks.training.fit import evaluations, train_and_test
 from benchmarks.training.losses import cross_entropy_loss
-from benchmarks.training.real_images import real_images
+from benchmarks.training.real_images import load_real, splits
 from benchmarks.training.recipe import TrainingRecipe, updates_per_epoch
-from naturalinversion.classifiers.weights import Classifier
+from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_classifier
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,7 +29,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(work: Work, recipe: Recipe) -> Metrics:
     """Train, test, and keep the weights. Raises `BenchmarkError` below the floor."""
-    dataset = real_images(work, recipe.dataset, recipe.image_size)
+    dataset = load_real(work, recipe.dataset, recipe.image_size)
     description = Classifier(
         recipe.arch,
         len(dataset.classes),
@@ -38,19 +40,14 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     )
     train, test = splits(dataset, work)
     model = description.build(recipe.seed)
-    metrics = finish(
-        work,
-        model,
-        description,
-        train,
-        test,
-        recipe.training,
-        cross_entropy_loss(),
-        recipe.seed,
-        recipe.floor,
+    save = partial(save_classifier, work.folder / WEIGHTS, model, description)
+    loss, seed = cross_entropy_loss(), recipe.seed
+    metrics = train_and_test(
+        work, model, train, test, recipe.training, loss, seed, save, recipe.floor
     )
     return metrics | {
         "data_fingerprint": dataset.fingerprint,
+        "classes": ", ".join(dataset.classes),
         "train_images": len(dataset.train),
     }
 

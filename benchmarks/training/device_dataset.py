@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from benchmarks.training.augmentation import Draws, Padding, crop_and_flip, normalise
+from benchmarks.training.augmentation import CropFlips, Padding, crop_and_flip, normalise
 
 
 @dataclass(frozen=True, eq=False)
-class ImageSource:
+class DeviceDataset:
     """``images`` (N, 3, H, W) and ``labels`` (N,).
 
     Images are uint8 pixels, or floats (float16 in the store) that are in teacher space already.
@@ -24,7 +24,7 @@ class ImageSource:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def to(self, device: torch.device | str) -> "ImageSource":
+    def to(self, device: torch.device | str) -> "DeviceDataset":
         """The same images on ``device``."""
         return replace(
             self,
@@ -38,12 +38,14 @@ class ImageSource:
         """float32 images (B, 3, H, W) in teacher space, as they are stored."""
         return normalise(self.images[index], self.mean, self.std)
 
-    def augmented(self, index: Tensor, draws: Draws, crop: int, padding: Padding) -> Tensor:
-        """The same, each cropped and mirrored as drawn. Zero padding is black."""
+    def augmented(
+        self, index: Tensor, crop_flips: CropFlips, crop: int, padding: Padding
+    ) -> Tensor:
+        """The same, each cropped and mirrored as sampled. Zero padding is black."""
         images = self.images[index]
         if images.dtype == torch.uint8:
             black = torch.zeros_like(self.mean)
         else:
             black = -self.mean / self.std
-        images = crop_and_flip(images, draws, padding=crop, mode=padding, fill=black)
+        images = crop_and_flip(images, crop_flips, padding=crop, mode=padding, fill=black)
         return normalise(images, self.mean, self.std)

@@ -5,63 +5,73 @@ depend on how many came before it in this process, and a resumed run ends with t
 one left alone.
 """
 
-import time
+import hashlib
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
+import msgspec
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from benchmarks.training.augmentation import Draws, draw
-from benchmarks.training.device_dataset import ImageSource
-from benchmarks.training.history import History
+from benchmarks.engine.checkpoint import Checkpoint
+from benchmarks.training.device_dataset import DeviceDataset
+from benchmarks.training.epoch import EpochRunner
 from benchmarks.training.losses import Loss
-from benchmarks.training.recipe import (
-    TrainingRecipe,
-    images_per_epoch,
-    learning_rate,
-    updates_per_epoch,
-)
-from benchmarks.training.training_checkpoint import TrainingCheckpoint, identity
+from benchmarks.training.recipe import TrainingRecipe, images_per_epoch
 from naturalinversion.errors import BenchmarkError, UsageError
-from naturalinversion.precision import Precision, numerics
-from naturalinversion.progress import Progress, bar
-from naturalinversion.seeds import derive, generator, seeded
+from naturalinversion.precision import Precision
+from naturalinversion.progress import bar
 
-AHEAD = 1024  # images that are augmented at once, for several updates: small ones cost as much
-_LOOK_EVERY = 50  # updates between two looks at the losses: each one waits for the device
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainingHistory:
+    """Losses and accuracies of one run, an interrupted and resumed one included."""
+
+    losses: tuple[float, ...]  # mean over the updates of each epoch
+    accuracies: tuple[tuple[int, float], ...]  # (epochs done, accuracy 0..1), where evaluated
+    images: int  # training images seen, each pass counted
+
+    @property
+    def last_accuracy(self) -> float | None:
+        """After the last epoch: the number to report. None when nothing was evaluated."""
+        return self.accuracies[-1][1] if self.accuracies else None
+
+    @property
+    def best_accuracy(self) -> float | None:
+        """The highest one: a selection on the test set, never the number to report."""
+        return max((value for _, value in self.accuracies), default=None)
 
 
 def train(
     model: nn.Module,
-    source: ImageSource,
+    dataset: DeviceDataset,
     recipe: TrainingRecipe,
     *,
     loss: Loss,
     seed: int,
     device: torch.device | str,
     evaluate: Callable[[nn.Module], float] | None = None,
-    checkpoint: Path | None = None,
+    checkpoint: Checkpoint | None = None,
     progress: str = "",
     precision: Precision = "fp32",
-    checkpoint_seconds: float = 30.0,
-) -> History:
+) -> TrainingHistory:
     """Train ``model`` in place on ``device`` and leave it there in eval mode.
 
     ``evaluate`` gives an accuracy (see `accuracy`) every ``recipe.evaluate_every`` epochs and after
-    the last one. ``checkpoint`` is a file that belongs to this run alone: a run that finds it goes
-    on from there. It is written after an epoch when ``checkpoint_seconds`` have passed since the
-    last time, and after the last epoch; the caller removes it once the weights are stored.
+    the last one. A run that finds its own state in ``checkpoint`` goes on from there; it is written
+    between epochs, and after the last: the caller deletes it once the weights are stored.
     ``progress`` heads the bar on stderr. "tf32" and "bf16" are for GPUs.
 
     Raises `BenchmarkError` when a loss or a weight becomes NaN or infinite, naming epoch and
     update, and `UsageError` when the images don't suit the recipe.
     """
     device = torch.device(device)
-    _check(source, recipe)
+    _check(dataset, recipe)
     model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    source = source.to(device)
+    dataset = dataset.to(device)
     optimizer = torch.optim.SGD(
         [parameter for parameter in model.parameters() if parameter.requires_grad],
         lr=recipe.lr,
@@ -70,113 +80,60 @@ def train(
         nesterov=recipe.nesterov,
         fused=True,
     )
-    store = TrainingCheckpoint(checkpoint, identity(model, source, recipe, seed, precision))
-    losses, accuracies = store.restore(model, optimizer)
-    images = images_per_epoch(recipe, len(source))
-    saved = time.monotonic()
+    run = _identity(model, dataset, recipe, seed, precision)
+    losses, accuracies = _resume(checkpoint, run, model, optimizer)
+    images = images_per_epoch(recipe, len(dataset))
     with bar((recipe.epochs - len(losses)) * images, progress, "img") as advance:
-        run = _Run(model, source, recipe, loss, optimizer, device, precision, seed, advance)
+        runner = EpochRunner(model, dataset, recipe, loss, optimizer, precision, seed, advance)
         for epoch in range(len(losses), recipe.epochs):
             last = epoch + 1 == recipe.epochs
-            losses.append(run.epoch(epoch))
+            losses.append(runner.run(epoch))
             if last:
                 _check_weights(model)
             due = recipe.evaluate_every and (epoch + 1) % recipe.evaluate_every == 0
             if evaluate and (last or due):
                 accuracies.append((epoch + 1, evaluate(model)))
-            if last or time.monotonic() - saved >= checkpoint_seconds:
-                store.save(model, optimizer, losses, accuracies)
-                saved = time.monotonic()
+            if checkpoint:
+                networks = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+                history = {"losses": losses, "accuracies": accuracies}
+                checkpoint.save({"run": run, **networks, **history}, at_once=last)
     # Back to the usual layout: what is stored of the model must not depend on the device.
     model.to(memory_format=torch.contiguous_format)
     model.eval()
-    return History(tuple(losses), tuple(accuracies), recipe.epochs * images)
+    return TrainingHistory(tuple(losses), tuple(accuracies), recipe.epochs * images)
 
 
-@dataclass(frozen=True, eq=False)
-class _Run:
-    """What all epochs of a run share."""
-
-    model: nn.Module
-    source: ImageSource  # on the device
-    recipe: TrainingRecipe
-    loss: Loss
-    optimizer: torch.optim.Optimizer
-    device: torch.device
-    precision: Precision
-    seed: int
-    advance: Progress
-
-    def epoch(self, epoch: int) -> float:
-        """Train for the epoch of this number; its mean loss."""
-        recipe, size, count = self.recipe, self.recipe.batch_size, len(self.source)
-        updates = updates_per_epoch(recipe, count)
-        # All the epoch's draws at once and on the host: no step waits for them, and every device
-        # sees the same ones.
-        rng = generator(derive(self.seed, "epoch", epoch))
-        order = _order(images_per_epoch(recipe, count), count, rng)
-        draws = draw(len(order), padding=recipe.crop, flip=recipe.flip, generator=rng)
-        order, draws = order.to(self.device), draws.to(self.device)
-        ahead = max(1, AHEAD // size)
-        losses = torch.zeros(updates, device=self.device)
-        self.model.train()
-        with seeded(derive(self.seed, "epoch", epoch, "dropout")):
-            for update in range(updates):
-                place = update % ahead
-                if not place:
-                    part = slice(update * size, min(update + ahead, updates) * size)
-                    images, labels = self._batches(order[part], draws[part])
-                # The middle of the update, so that milestones never hang on a rounding error and
-                # a warm-up does not begin with an update at zero.
-                done = (epoch * updates + update + 0.5) / (recipe.epochs * updates)
-                self.optimizer.param_groups[0]["lr"] = learning_rate(recipe, done)
-                here = slice(place * size, (place + 1) * size)
-                losses[update] = self._step(images[here], labels[here])
-                self.advance(len(labels[here]))
-                if (update + 1) % _LOOK_EVERY == 0 or update + 1 == updates:
-                    _check_losses(losses[: update + 1], epoch)
-        return float(losses.double().mean())
-
-    def _batches(self, index: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
-        """Images of several updates, cropped, mirrored and normalised at once, and labels."""
-        recipe = self.recipe
-        if recipe.crop > 0 or recipe.flip:
-            images = self.source.augmented(index, draws, recipe.crop, recipe.padding)
-        else:
-            images = self.source.batch(index)
-        return images.contiguous(memory_format=torch.channels_last), self.source.labels[index]
-
-    def _step(self, images: Tensor, labels: Tensor) -> Tensor:
-        with numerics(self.device, self.precision):
-            value = self.loss(self.model, images, labels)
-            self.optimizer.zero_grad(set_to_none=True)
-            value.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        return value.detach()
+def _identity(
+    model: nn.Module, dataset: DeviceDataset, recipe: TrainingRecipe, seed: int, precision: str
+) -> str:
+    """What must be the same for a checkpoint to be gone on from."""
+    weights = [(name, tuple(value.shape)) for name, value in model.state_dict().items()]
+    images = (tuple(dataset.images.shape), str(dataset.images.dtype))
+    about = (weights, images, msgspec.json.encode(recipe), seed, precision)
+    return hashlib.sha256(repr(about).encode()).hexdigest()
 
 
-def _order(needed: int, count: int, rng: torch.Generator) -> Tensor:
-    """``needed`` of ``count`` indices: one random pass after another, cut off at the end."""
-    passes = -(-needed // count)
-    return torch.cat([torch.randperm(count, generator=rng) for _ in range(passes)])[:needed]
+def _resume(
+    checkpoint: Checkpoint | None, run: str, model: nn.Module, optimizer: torch.optim.Optimizer
+) -> tuple[list[float], list[tuple[int, float]]]:
+    """Load the state of ``run`` where there is one; its losses and accuracies so far."""
+    state = checkpoint.restore() if checkpoint else None
+    if checkpoint is None or state is None:
+        return [], []
+    if state["run"] != run:
+        log.warning("checkpoint %s is another run's: training starts again", checkpoint.path)
+        return [], []
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return list(state["losses"]), [(int(n), float(a)) for n, a in state["accuracies"]]
 
 
-def _check(source: ImageSource, recipe: TrainingRecipe) -> None:
-    if len(source) < 2:
-        raise UsageError(f"training needs two images or more, not {len(source)}")
-    smallest = min(source.images.shape[-2:])
+def _check(dataset: DeviceDataset, recipe: TrainingRecipe) -> None:
+    if len(dataset) < 2:
+        raise UsageError(f"training needs two images or more, not {len(dataset)}")
+    smallest = min(dataset.images.shape[-2:])
     if recipe.padding == "reflect" and recipe.crop >= smallest:
         raise UsageError(f"crop {recipe.crop} can't be reflected in images of {smallest} pixels")
-
-
-def _check_losses(losses: Tensor, epoch: int) -> None:
-    wrong = torch.nonzero(~torch.isfinite(losses))
-    if len(wrong):
-        update = int(wrong[0])
-        raise BenchmarkError(
-            f"training diverged: the loss is {float(losses[update])} in epoch {epoch + 1}, "
-            f"update {update + 1}; a lower learning rate may help"
-        )
 
 
 def _check_weights(model: nn.Module) -> None:

@@ -24,26 +24,25 @@ def distillation_loss(
     teacher: Callable[[Tensor], Tensor],
     temperature: float = 3.0,
     *,
-    scale_by_temperature_squared: bool = False,
+    temperature_squared: bool = False,
 ) -> Loss:
     """KL(softmax(T / temperature) || softmax(S / temperature)), summed over classes, batch mean.
 
     ``teacher`` maps images to logits and must be in eval mode; it gets no gradient, and the labels
-    are not used. The default is what DeepInversion's supplement and its authors describe:
-    temperature 3, no cross-entropy term and no factor. Hinton et al.'s factor temperature**2, which
-    makes the gradients nine times larger at 3, is on request only. The paper's own recipe is in an
+    are not used. DeepInversion's supplement and its authors give temperature 3 and no cross-entropy
+    term, and name no factor. ``temperature_squared`` multiplies by Hinton et al.'s temperature**2,
+    which makes the gradients nine times larger at 3. NaturalInversion's own recipe is in an
     appendix that was not published.
     """
     if not temperature > 0:
         raise ValueError(f"temperature {temperature} is not above zero")
     if isinstance(teacher, nn.Module) and teacher.training:
         raise ValueError("the teacher is in training mode: call eval() on it first")
-    factor = temperature**2 if scale_by_temperature_squared else 1.0
+    factor = temperature**2 if temperature_squared else 1.0
 
     def loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         with torch.no_grad():
             target = teacher(images).float()
-        divergence = distillation(model(images).float(), target, temperature)
-        return divergence if factor == 1.0 else divergence * factor
+        return factor * distillation(model(images).float(), target, temperature)
 
     return loss

@@ -11,8 +11,7 @@ from benchmarks.engine.context import Work
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.workloads import TestStep, Workload, network_of
 from benchmarks.training.accuracy import accuracy
-from benchmarks.training.fit import splits
-from benchmarks.training.real_images import real_images
+from benchmarks.training.real_images import load_real, splits
 from naturalinversion.classifiers.key_mapping import renaming_text
 from naturalinversion.classifiers.weights import (
     WEIGHTS,
@@ -44,7 +43,7 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     path = work.data.weights.get(recipe.arch)
     if path is None or digest(path) != recipe.sha256:
         raise UsageError(f"{work.title}: needs --weights {recipe.arch}=FILE, {recipe.sha256[:12]}…")
-    dataset = real_images(work, recipe.dataset, recipe.image_size)
+    dataset = load_real(work, recipe.dataset, recipe.image_size)
     classes, size = len(dataset.classes), recipe.image_size
     description = Classifier(recipe.arch, classes, recipe.width, size, dataset.mean, dataset.std)
     model = description.build(0)
@@ -58,7 +57,11 @@ def run(work: Work, recipe: Recipe) -> Metrics:
             f"{recipe.floor:.1%}: other classes, or another normalisation?"
         )
     save_classifier(work.folder / WEIGHTS, model, description)
-    return {"test_accuracy": found, "data_fingerprint": dataset.fingerprint}
+    return {
+        "test_accuracy": found,
+        "data_fingerprint": dataset.fingerprint,
+        "classes": ", ".join(dataset.classes),
+    }
 
 
 def digest(path: Path) -> str:

@@ -1,11 +1,25 @@
-"""Real images for a cell. Only kinds that may see them import this: synthesis does not."""
+"""Real images for a cell: only what may see them imports this, synthesis and timing do not."""
+
+import torch
 
 from benchmarks.datasets.dataset import Dataset
 from benchmarks.datasets.load import load
 from benchmarks.engine.context import Work
+from benchmarks.training.device_dataset import DeviceDataset
 
 
-def real_images(work: Work, dataset: str, image_size: int) -> Dataset:
-    """The data set of that name; fetched first if that was asked for."""
+def load_real(work: Work, name: str, image_size: int) -> Dataset:
+    """The data set ``name``, from where the run's options say and fetched if they ask for it."""
     data = work.data
-    return load(dataset, root=data.root, image_size=image_size, download=data.download)
+    return load(name, root=data.root, image_size=image_size, download=data.download)
+
+
+def splits(dataset: Dataset, work: Work) -> tuple[DeviceDataset, DeviceDataset]:
+    """The training and the test images on the cell's device."""
+    device = work.machine.torch_device()
+    mean, std = torch.tensor(dataset.mean), torch.tensor(dataset.std)
+    train, test = (
+        DeviceDataset(split.images, split.labels, mean, std).to(device)
+        for split in (dataset.train, dataset.test)
+    )
+    return train, test

@@ -16,7 +16,7 @@ from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.workloads import per_step
 from benchmarks.recipes.resolve import checked_settings
 from benchmarks.synthesis.generate_images import GRID, folder_of_images
-from benchmarks.training.real_images import real_images
+from benchmarks.training.real_images import load_real
 from naturalinversion.errors import DivergedError
 from naturalinversion.images import Meta, SyntheticDataset, write_meta, write_shard
 from naturalinversion.inversion.loss_csv import FILE as LOSSES
@@ -49,7 +49,7 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     """
     settings = _settings(recipe.settings)
     device = work.machine.torch_device()
-    dataset = real_images(work, recipe.dataset, recipe.image_size)
+    dataset = load_real(work, recipe.dataset, recipe.image_size)
     gan = WassersteinGAN(settings, recipe.image_size, device)
     checkpoint = Checkpoint(work.folder / "training.pt")
     with bar(settings.iterations, work.title) as progress:

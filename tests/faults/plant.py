@@ -88,7 +88,7 @@ FAULTS = (
     Fault(  # predictions are sharpened where they should be softened
         "temperature-inverted",
         "benchmarks/training/losses.py",
-        "    factor = temperature**2 if scale_by_temperature_squared else 1.0\n",
+        "    factor = temperature**2 if temperature_squared else 1.0\n",
         "    temperature = 1 / temperature\n    factor = 1.0\n",
     ),
     Fault(  # what is darker than black comes out bright

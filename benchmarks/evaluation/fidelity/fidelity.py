@@ -10,7 +10,7 @@ import msgspec
 import torch
 from torch import Tensor
 
-from benchmarks.datasets.dataset import ImageSet
+from benchmarks.datasets.dataset import Split
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import Work
 from benchmarks.engine.kinds import Metrics
@@ -19,7 +19,7 @@ from benchmarks.evaluation.fidelity.border import frame
 from benchmarks.evaluation.fidelity.extractors import find
 from benchmarks.evaluation.fidelity.step import FeatureStep, RealFeatures
 from benchmarks.synthesis.image_sets import synthetic_pixels
-from benchmarks.training.real_images import real_images
+from benchmarks.training.real_images import load_real
 from naturalinversion.errors import BenchmarkError
 from naturalinversion.images import PixelMapping
 from naturalinversion.progress import bar
@@ -62,7 +62,7 @@ def run(work: Work, recipe: Recipe) -> Metrics:
 
     device = work.machine.torch_device()
     extractor = find(recipe.extractor, work.data.inception_weights, work.data.download)
-    dataset = real_images(work, recipe.dataset, recipe.image_size)
+    dataset = load_real(work, recipe.dataset, recipe.image_size)
     reference = dataset.train.images
     images = _images(work, recipe, dataset.test)
     settings = Settings(
@@ -99,7 +99,7 @@ def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
     return {FeatureStep(recipe.extractor): recipe.images or images, real: train}
 
 
-def _images(work: Work, recipe: Recipe, test: ImageSet) -> Tensor:
+def _images(work: Work, recipe: Recipe, test: Split) -> Tensor:
     """What is judged, uint8 (N, 3, H, W)."""
     if not recipe.batches:
         return _drawn(work, recipe, test)
@@ -113,7 +113,7 @@ def _images(work: Work, recipe: Recipe, test: ImageSet) -> Tensor:
     return images
 
 
-def _drawn(work: Work, recipe: Recipe, test: ImageSet) -> Tensor:
+def _drawn(work: Work, recipe: Recipe, test: Split) -> Tensor:
     if recipe.images > len(test):
         raise BenchmarkError(
             f"{work.title}: {recipe.images} test images are asked for, there are {len(test)}"

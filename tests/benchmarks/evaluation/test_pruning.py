@@ -25,7 +25,7 @@ from benchmarks.evaluation.pruned_models import (
 )
 from benchmarks.evaluation.pruning import Recipe, run, workload
 from benchmarks.synthesis.generate_images import folder_of_images
-from benchmarks.training.device_dataset import ImageSource
+from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.loop import train
 from benchmarks.training.losses import cross_entropy_loss
 from benchmarks.training.recipe import TrainingRecipe
@@ -350,7 +350,7 @@ def test_only_pruned_networks_are_read_as_such(tmp_path: Path) -> None:
 def trained() -> nn.Module:
     """A teacher that knows some of the digits."""
     split = load("digits", root=Path("nowhere"), image_size=8).train
-    source = ImageSource(split.images, split.labels, torch.tensor(MEAN), torch.tensor(STD))
+    source = DeviceDataset(split.images, split.labels, torch.tensor(MEAN), torch.tensor(STD))
     model = DESCRIPTION.build(1)
     recipe = msgspec.structs.replace(TRAINING, epochs=1, lr=0.05, updates_per_epoch=80)
     train(model, source, recipe, loss=cross_entropy_loss(), seed=0, device="cpu")

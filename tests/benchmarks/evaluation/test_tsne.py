@@ -26,7 +26,7 @@ from benchmarks.evaluation.feature_space import (
 )
 from benchmarks.evaluation.tsne import FILE, LayoutStep, Recipe, metric_of, run, workload
 from benchmarks.synthesis.generate_images import folder_of_images
-from benchmarks.training.device_dataset import ImageSource
+from benchmarks.training.device_dataset import DeviceDataset
 from naturalinversion.classifiers.weights import WEIGHTS, Classifier, as_teacher, save_classifier
 from naturalinversion.errors import BenchmarkError, UsageError
 from naturalinversion.images import Meta, write_meta, write_shard
@@ -200,7 +200,7 @@ def test_mixing_is_a_half_for_the_same_distribution_and_nothing_for_another() ->
 
 def test_features_are_averaged_to_the_pool_and_no_finer() -> None:
     frozen, mean, std = teacher(), torch.tensor(MEAN), torch.tensor(STD)
-    source = ImageSource(digits()[:30], torch.zeros(30, dtype=torch.int64), mean, std)
+    source = DeviceDataset(digits()[:30], torch.zeros(30, dtype=torch.int64), mean, std)
     assert stage_names(frozen) == STAGES
     found = stage_features(frozen, source, STAGES, 4, batch_size=7)
     channels = [stage.channels for stage in frozen.stages]

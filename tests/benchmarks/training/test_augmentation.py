@@ -7,14 +7,22 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
-from benchmarks.training.augmentation import Draws, Padding, crop_and_flip, draw, normalise
+from benchmarks.training.augmentation import (
+    CropFlips,
+    Padding,
+    crop_and_flip,
+    normalise,
+    sample_crop_flips,
+)
 
 
-def one_by_one(images: Tensor, draws: Draws, padding: int, mode: Padding, fill: Tensor) -> Tensor:
+def one_by_one(
+    images: Tensor, crop_flips: CropFlips, padding: int, mode: Padding, fill: Tensor
+) -> Tensor:
     """torchvision's pad, crop and mirror, one image and channel after another."""
     height, width = images.shape[-2:]
     out = []
-    for image, (top, left), flip in zip(images, draws.offsets, draws.flips, strict=True):
+    for image, (top, left), flip in zip(images, crop_flips.offsets, crop_flips.flips, strict=True):
         channels = []
         for channel, value in zip(image, fill, strict=True):
             how = "reflect" if mode == "reflect" else "constant"
@@ -48,44 +56,50 @@ def test_a_batch_equals_its_images_one_by_one(
     rng = torch.Generator().manual_seed(seed)
     images = (torch.rand(count, 3, height, width, generator=rng) * 255).to(dtype)
     fill = torch.tensor([1.0, 2.0, 3.0])
-    draws = draw(count, padding=padding, flip=True, generator=rng)
+    crop_flips = sample_crop_flips(count, padding=padding, flip=True, generator=rng)
     before = images.clone()
-    out = crop_and_flip(images, draws, padding=padding, mode=mode, fill=fill)
+    out = crop_and_flip(images, crop_flips, padding=padding, mode=mode, fill=fill)
     assert out.dtype == dtype
-    assert torch.equal(out, one_by_one(images, draws, padding, mode, fill))
+    assert torch.equal(out, one_by_one(images, crop_flips, padding, mode, fill))
     assert torch.equal(images, before)
 
 
 def test_channels_last_images_give_the_same() -> None:
     rng = torch.Generator().manual_seed(0)
     images = torch.rand(4, 3, 8, 8, generator=rng)
-    draws = draw(4, padding=2, flip=True, generator=rng)
+    crop_flips = sample_crop_flips(4, padding=2, flip=True, generator=rng)
     other = images.contiguous(memory_format=torch.channels_last)
     modes: tuple[Padding, ...] = ("zeros", "reflect")
     for mode in modes:
-        expected = crop_and_flip(images, draws, padding=2, mode=mode, fill=torch.zeros(3))
-        out = crop_and_flip(other, draws, padding=2, mode=mode, fill=torch.zeros(3))
+        expected = crop_and_flip(images, crop_flips, padding=2, mode=mode, fill=torch.zeros(3))
+        out = crop_and_flip(other, crop_flips, padding=2, mode=mode, fill=torch.zeros(3))
         assert torch.equal(out, expected)
 
 
-def test_draws_cover_every_offset_evenly_and_repeat() -> None:
-    draws = draw(20_000, padding=2, flip=True, generator=torch.Generator().manual_seed(3))
-    counts = torch.bincount(draws.offsets.flatten(), minlength=5)
+def test_samples_cover_every_offset_evenly_and_repeat() -> None:
+    crop_flips = sample_crop_flips(
+        20_000, padding=2, flip=True, generator=torch.Generator().manual_seed(3)
+    )
+    counts = torch.bincount(crop_flips.offsets.flatten(), minlength=5)
     assert counts.shape == (5,)
     assert counts.min() > 0.95 * 8000
     assert counts.max() < 1.05 * 8000
-    assert 0.48 < float(draws.flips.float().mean()) < 0.52
-    rows, columns = draws.offsets.T.double()
+    assert 0.48 < float(crop_flips.flips.float().mean()) < 0.52
+    rows, columns = crop_flips.offsets.T.double()
     assert abs(float(torch.corrcoef(torch.stack([rows, columns]))[0, 1])) < 0.03
-    again = draw(20_000, padding=2, flip=True, generator=torch.Generator().manual_seed(3))
-    assert torch.equal(draws.offsets, again.offsets)
-    assert torch.equal(draws.flips, again.flips)
+    again = sample_crop_flips(
+        20_000, padding=2, flip=True, generator=torch.Generator().manual_seed(3)
+    )
+    assert torch.equal(crop_flips.offsets, again.offsets)
+    assert torch.equal(crop_flips.flips, again.flips)
 
 
 def test_without_flip_nothing_is_mirrored() -> None:
-    draws = draw(1000, padding=0, flip=False, generator=torch.Generator().manual_seed(0))
-    assert not draws.flips.any()
-    assert not draws.offsets.any()
+    crop_flips = sample_crop_flips(
+        1000, padding=0, flip=False, generator=torch.Generator().manual_seed(0)
+    )
+    assert not crop_flips.flips.any()
+    assert not crop_flips.offsets.any()
 
 
 def test_normalise_is_torchvisions() -> None:

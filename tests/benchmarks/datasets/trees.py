@@ -1,0 +1,20 @@
+"""What the tests of data sets share beside their fixtures."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks.datasets.load import load
+from naturalinversion.errors import BenchmarkError
+
+MakeTree = Callable[..., Path]
+
+
+def error_line(name: str, root: Path, error: type[BenchmarkError]) -> str:
+    """The one line in which loading ``name`` fails."""
+    with pytest.raises(error) as caught:
+        load(name, root=root)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
