@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from benchmarks.cli.console import result, result_json
 from benchmarks.cli.options import How
 from benchmarks.cli.table_options import ALL, OfTables
-from benchmarks.engine.cell import Cell, closure
+from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.cell_runner import is_done
 from benchmarks.engine.estimate import Estimate, estimate, play
 from benchmarks.tables.expand import SYNTHETIC
+from benchmarks.tables.registry import workload
 from reports.records import load_all
 
 
@@ -28,7 +29,7 @@ class Plan(OfTables):
         cells = self.cells()
         todo = [cell for cell in cells if not is_done(cell, self.where.runs_dir)]
         workers = self.how.worker_count()
-        found = estimate(cells, todo, self.how.machine(), workers)
+        found = estimate(cells, todo, workload, self.how.machine(), workers)
         if self.json:
             result_json(
                 {
@@ -55,7 +56,7 @@ class Plan(OfTables):
     def _print_recorded(self) -> int:
         """Each table alone and from nothing, and all together: workers play the records' cells."""
         expansions, workers = self.expansions(), self.how.worker_count()
-        tables = {e.views[0].name: closure(e.targets) for e in expansions}
+        tables = {e.views[0].name: with_inputs(e.targets) for e in expansions}
         if len(tables) > 1:
             tables[ALL] = self.cells()
         records = load_all(self.where.runs_dir)

@@ -13,16 +13,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.training.augmentation import Draws, draw
 from benchmarks.training.device_dataset import ImageSource
 from benchmarks.training.history import History
+from benchmarks.training.learning_rate import images_per_epoch, learning_rate, updates_per_epoch
 from benchmarks.training.losses import Loss
-from benchmarks.training.recipe import (
-    TrainingRecipe,
-    images_per_epoch,
-    learning_rate,
-    updates_per_epoch,
-)
 from benchmarks.training.training_checkpoint import TrainingCheckpoint, identity
 from naturalinversion.errors import BenchmarkError, UsageError
 from naturalinversion.precision import Precision, numerics

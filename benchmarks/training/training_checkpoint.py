@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from benchmarks.engine.checkpoint import read_state, write_state
+from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.training.device_dataset import ImageSource
-from benchmarks.training.recipe import TrainingRecipe
 from naturalinversion.precision import Precision
 
 log = logging.getLogger(__name__)

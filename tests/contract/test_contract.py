@@ -114,7 +114,7 @@ def test_no_way_to_real_data(name: str) -> None:
     """A process that runs the method, with all that runs it, never loads what reads data sets."""
     script = f"""
 import sys, tempfile, pathlib
-import benchmarks.kinds.synthesis
+import benchmarks.synthesis.generate_images
 from naturalinversion import Teacher, synthesize
 from naturalinversion.classifiers import build
 from contract_methods import small

@@ -12,18 +12,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.engine.context import DataSource, Machine, Work
+from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.training import classifier
 from benchmarks.training.accuracy import accuracy
 from benchmarks.training.device_dataset import ImageSource
 from benchmarks.training.history import History
+from benchmarks.training.learning_rate import images_per_epoch, learning_rate, updates_per_epoch
 from benchmarks.training.loop import train
 from benchmarks.training.losses import Loss, cross_entropy_loss, distillation_loss
-from benchmarks.training.recipe import (
-    TrainingRecipe,
-    images_per_epoch,
-    learning_rate,
-    updates_per_epoch,
-)
 from naturalinversion.errors import BenchmarkError, UsageError
 from naturalinversion.precision import effective_precision, numerics
 from naturalinversion.seeds import seeded

@@ -16,8 +16,9 @@ from benchmarks.datasets.load import load
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_runner import is_done, run_cell
 from benchmarks.engine.context import DataSource, Machine, Work
+from benchmarks.engine.kinds import Metrics
 from benchmarks.recipes.resolve import FOLDER, RecipeFile
-from benchmarks.tables import registry
+from benchmarks.tables.registry import KINDS
 from benchmarks.training import wgan_reference
 from naturalinversion.errors import SettingError, UsageError
 from naturalinversion.images import SyntheticDataset, to_pixels
@@ -44,24 +45,19 @@ RECIPE: dict[str, Any] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(registry.KINDS, "wgan_gp", "benchmarks.training.wgan_reference")
-
-
-def make(folder: Path, **changes: Any) -> registry.Metrics:
+def make(folder: Path, **changes: Any) -> Metrics:
     folder.mkdir(parents=True, exist_ok=True)
     work = Work(folder, {}, MACHINE, DATA, "WGAN-GP", logging.getLogger("test"))
     return wgan_reference.run(work, msgspec.convert(RECIPE | changes, wgan_reference.Recipe))
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, registry.Metrics]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Metrics]:
     folder = tmp_path_factory.mktemp("wgan") / "cell"
     return folder, make(folder)
 
 
-def test_the_store_holds_what_was_asked_for(made: tuple[Path, registry.Metrics]) -> None:
+def test_the_store_holds_what_was_asked_for(made: tuple[Path, Metrics]) -> None:
     dataset = SyntheticDataset(made[0] / "images")
     images, labels = dataset.tensors()
     assert images.shape == (70, 3, 8, 8)
@@ -73,7 +69,7 @@ def test_the_store_holds_what_was_asked_for(made: tuple[Path, registry.Metrics])
 
 
 def test_its_images_are_pixels_in_the_space_of_the_data_sets_teachers(
-    made: tuple[Path, registry.Metrics],
+    made: tuple[Path, Metrics],
 ) -> None:
     dataset = SyntheticDataset(made[0] / "images")
     real = load("digits", root=Path("nowhere"), image_size=8)
@@ -89,7 +85,7 @@ def test_its_images_are_pixels_in_the_space_of_the_data_sets_teachers(
 def test_a_real_image_comes_back_from_what_the_critic_sees() -> None:
     """Every grey survives the critic's range, the noise, float16 and the way back."""
     pixels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16).expand(1, 3, 16, 16)
-    seen = wgan_reference._draws_from(pixels)(50, generator(0))
+    seen = wgan_reference.real_sampler(pixels)(50, generator(0))
     assert seen.shape == (50, 3, 16, 16)
     assert seen.min() >= -1
     assert seen.max() <= 1
@@ -101,20 +97,20 @@ def test_a_real_image_comes_back_from_what_the_critic_sees() -> None:
 
 def test_the_draws_are_training_images(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     seen: list[torch.Tensor] = []
-    original = wgan_reference._draws_from
+    original = wgan_reference.real_sampler
 
     def spy(pixels: torch.Tensor) -> Any:
         seen.append(pixels)
         return original(pixels)
 
-    monkeypatch.setattr(wgan_reference, "_draws_from", spy)
+    monkeypatch.setattr(wgan_reference, "real_sampler", spy)
     make(tmp_path)
     train = load("digits", root=Path("nowhere"), image_size=8).train.images
     assert len(seen) == 1
     assert torch.equal(seen[0], train)
 
 
-def test_the_metrics_say_that_it_saw_real_images(made: tuple[Path, registry.Metrics]) -> None:
+def test_the_metrics_say_that_it_saw_real_images(made: tuple[Path, Metrics]) -> None:
     folder, metrics = made
     assert (metrics["images"], metrics["data_free"]) == (70, 0)
     with open(folder / "losses.csv", newline="") as file:
@@ -126,9 +122,7 @@ def test_the_metrics_say_that_it_saw_real_images(made: tuple[Path, registry.Metr
         assert metrics[f"final_{name}"] == pytest.approx(mean)
 
 
-def test_the_sheet_shows_the_first_sixty(
-    made: tuple[Path, registry.Metrics], tmp_path: Path
-) -> None:
+def test_the_sheet_shows_the_first_sixty(made: tuple[Path, Metrics], tmp_path: Path) -> None:
     pixels = SyntheticDataset(made[0] / "images").pixels("denormalize")
     with Image.open(made[0] / "grid.png") as picture:
         sheet = np.asarray(picture)[::2, ::2]
@@ -142,9 +136,7 @@ def test_the_sheet_shows_the_first_sixty(
         assert (np.asarray(picture)[20:] == 255).all(), "places without an image are white"
 
 
-def test_the_same_recipe_gives_the_same_bytes(
-    made: tuple[Path, registry.Metrics], tmp_path: Path
-) -> None:
+def test_the_same_recipe_gives_the_same_bytes(made: tuple[Path, Metrics], tmp_path: Path) -> None:
     assert make(tmp_path) == made[1]
     files = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
     assert [str(file) for file in files] == [
@@ -159,7 +151,7 @@ def test_the_same_recipe_gives_the_same_bytes(
 
 
 def test_an_interrupted_cell_goes_on_from_its_checkpoint(
-    made: tuple[Path, registry.Metrics], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: tuple[Path, Metrics], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("baselines.wgan_gp.STRETCH", 2)
 
@@ -184,7 +176,7 @@ def test_the_runner_writes_its_record(tmp_path: Path) -> None:
     cell = Cell("wgan_gp", "WGAN-GP", RECIPE)
     before = torch.are_deterministic_algorithms_enabled()
     try:
-        assert run_cell(cell, tmp_path, MACHINE, DATA) == "made"
+        assert run_cell(cell, KINDS, tmp_path, MACHINE, DATA) == "made"
     finally:
         torch.use_deterministic_algorithms(before)
     assert is_done(cell, tmp_path)
