@@ -22,6 +22,7 @@ from naturalinversion.files import write_atomically
 
 PixelMapping = Literal["denormalize", "minmax"]
 META = "meta.json"
+IMAGES = "images"  # the store, in the folder of a run that leaves other files beside it
 
 
 class Meta(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

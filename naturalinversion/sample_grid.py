@@ -13,6 +13,7 @@ from naturalinversion.files import write_atomically
 from naturalinversion.images import to_pixels
 from naturalinversion.teacher.teacher import Teacher
 
+GRID = "grid.png"  # in the folder of the images
 ROWS, COLUMNS, GAP, SCALE = 6, 10, 2, 2
 
 

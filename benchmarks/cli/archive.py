@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.cli.console import say
 from benchmarks.cli.options import Where
-from benchmarks.tables.paper_settings import protocol_values
+from benchmarks.tables.paper_settings import paper_settings
 from naturalinversion.errors import MissingError, UsageError
 from reports.archive import KEPT, TEMPLATE, render_results
 from reports.kept import REPORT, RUNS, keep
@@ -57,4 +57,4 @@ class Results:
 def report(folder: Path) -> list[Path]:
     """Tables and page of kept records; those that were there are gone."""
     shutil.rmtree(folder / REPORT, ignore_errors=True)
-    return render(folder / RUNS, folder / REPORT, protocol=protocol_values()).paths
+    return render(folder / RUNS, folder / REPORT, protocol=paper_settings()).paths

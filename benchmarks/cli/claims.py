@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmarks.cli.console import result, result_json, say
 from benchmarks.cli.options import Where
-from benchmarks.tables.paper_settings import protocol_values
+from benchmarks.tables.paper_settings import paper_settings
 from reports.claims.ledger import ledger
 from reports.claims.markdown import claims_markdown
 from reports.records import load_all, write_atomically
@@ -27,7 +27,7 @@ class Claims:
         """Write ``claims.csv`` and ``claims.md``, and print the latter; nothing is run."""
         paths = sorted((self.where.runs_dir / "views").glob("*.json"))
         views, records = [read(path) for path in paths], load_all(self.where.runs_dir)
-        frame = ledger(views, records, protocol_values())
+        frame = ledger(views, records, paper_settings())
         markdown = claims_markdown(frame)
         self._write("claims.csv", frame.to_csv(index=False, lineterminator="\n"))
         self._write("claims.md", markdown)

@@ -45,7 +45,7 @@ class Compare:
         named = msgspec.structs.replace(spec, name="compare", title=title, row=rows)
         seeds = self.what.seed_list()
         expansions = [
-            expand(named, book, seeds, methods=self.methods)
-            for book in self.what.books(spec.datasets, self.where.given_weights())
+            expand(named, recipes, seeds, methods=self.methods)
+            for recipes in self.what.recipes(spec.datasets, self.where.given_weights())
         ]
         return finish_tables(expansions, self.where, self.how, self.json)

@@ -11,7 +11,7 @@ from tyro.conf import UseAppendAction, arg
 
 from benchmarks.engine.context import DataSource, Machine, default_root
 from benchmarks.engine.executor import Cluster
-from benchmarks.recipes.resolve import Book
+from benchmarks.recipes.resolve import Recipes
 from naturalinversion.classifiers import ARCHITECTURES
 from naturalinversion.errors import UsageError
 from naturalinversion.precision import Precision
@@ -34,17 +34,17 @@ class What:
     set: Annotated[tuple[str, ...], arg(metavar="RECIPE.KEY=VALUE"), UseAppendAction] = ()
     """override a recipe value, e.g. di.settings.iterations=50; may be given several times"""
 
-    def books(
+    def recipes(
         self, published: Sequence[str], given: Mapping[str, Path] | None = None
-    ) -> list[Book]:
-        """One book of recipes per data set; ``published`` are the paper's for a table.
+    ) -> list[Recipes]:
+        """The recipes for each data set; ``published`` are the paper's for a table.
 
         ``given`` are files of classifiers that are not to be trained.
         """
         names = self.dataset or (("digits",) if self.scale == "demo" else tuple(published))
         if given and len(names) > 1:
             raise UsageError(f"--weights: for which data set? --dataset {' or '.join(names)}")
-        return [Book(self.scale, name, self.set, given) for name in names]
+        return [Recipes(self.scale, name, self.set, given) for name in names]
 
     def seed_list(self) -> list[int]:
         """The first seed and those after it."""

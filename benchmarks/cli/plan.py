@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from benchmarks.cli.console import result, result_json, say
 from benchmarks.cli.options import How
 from benchmarks.cli.table_options import ALL, OfTables
-from benchmarks.engine.cell import Cell, closure
+from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.cell_runner import is_done
 from benchmarks.engine.estimate import Estimate, estimate, play
 from benchmarks.tables.expand import SYNTHETIC
+from benchmarks.tables.registry import workload
 from reports.records import load_all
 
 
@@ -37,7 +38,7 @@ class Plan(OfTables):
                 say("timing their steps on this machine; --no-timing leaves it out")
         found = None
         if self.timing:
-            found = estimate(cells, todo, self.how.machine(), self.how.worker_count())
+            found = estimate(cells, todo, workload, self.how.machine(), self.how.worker_count())
         if self.json:
             self._print_json(cells, todo, found)
         elif found is not None and todo:
@@ -83,7 +84,7 @@ class Plan(OfTables):
     def _print_recorded(self) -> int:
         """Each table alone and from nothing, and all together: workers play the records' cells."""
         expansions, workers = self.expansions(), self.how.worker_count()
-        tables = {e.views[0].name: closure(e.targets) for e in expansions}
+        tables = {e.views[0].name: with_inputs(e.targets) for e in expansions}
         if len(tables) > 1:
             tables[ALL] = self.cells()
         records = load_all(self.where.runs_dir)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.cli.console import result, result_json, say
 from benchmarks.cli.options import Where
-from benchmarks.tables.paper_settings import protocol_values
+from benchmarks.tables.paper_settings import paper_settings
 from reports.report import render
 
 
@@ -18,7 +18,7 @@ class Report:
 
     def run(self) -> int:
         """Render every view."""
-        rendered = render(self.where.runs_dir, self.where.out_dir, protocol=protocol_values())
+        rendered = render(self.where.runs_dir, self.where.out_dir, protocol=paper_settings())
         if self.json:
             result_json([str(path) for path in rendered.paths])
         else:

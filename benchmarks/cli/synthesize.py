@@ -13,8 +13,8 @@ from benchmarks.cli.console import result, result_json, say
 from benchmarks.cli.options import How
 from benchmarks.engine.checkpoint import Checkpoint
 from benchmarks.engine.torch_setup import set_up_torch
-from benchmarks.recipes.imports import load_object
-from benchmarks.recipes.resolve import Book, build_method
+from benchmarks.recipes.methods import build_method, load_object
+from benchmarks.recipes.resolve import Recipes
 from naturalinversion.classifiers import ARCHITECTURES
 from naturalinversion.classifiers.key_mapping import renaming_text
 from naturalinversion.classifiers.weights import (
@@ -93,7 +93,8 @@ class Synthesize:
             precision=machine.precision,
         )
         student = self._student(description)
-        recipe = Book(self.scale, self.dataset, self.set).method(self.method, self.arch)
+        recipes = Recipes(self.scale, self.dataset, self.set)
+        recipe = recipes.resolve(self.arch).method(self.method)
         synthesizer = build_method(recipe.method, recipe.settings)
         batch_size = self.batch_size or recipe.batch_size
         batches = -(-self.images // batch_size)

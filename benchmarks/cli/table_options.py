@@ -8,12 +8,13 @@ from tyro.conf import Positional
 
 from benchmarks.cli.console import result, result_json, say
 from benchmarks.cli.options import How, What, Where
-from benchmarks.engine.cell import Cell, closure
+from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.deadline import TimeIsUpError, stop_after
 from benchmarks.engine.executor import Summary, run
-from benchmarks.evaluation.fidelity.extractors import find
+from benchmarks.evaluation.fidelity.extractors import find_extractor
 from benchmarks.tables.expand import Expansion, expand
-from benchmarks.tables.paper_settings import protocol_values
+from benchmarks.tables.paper_settings import paper_settings
+from benchmarks.tables.registry import KINDS
 from benchmarks.tables.spec import read_table, tables
 from naturalinversion.errors import UsageError
 from reports.report import render
@@ -49,13 +50,13 @@ class OfTables:
         found = []
         for name in names:
             spec = read_table(name)
-            for book in self.what.books(spec.datasets, self.where.given_weights()):
-                found.append(expand(spec, book, seeds, methods=self.methods, rows=self.rows))
+            for recipes in self.what.recipes(spec.datasets, self.where.given_weights()):
+                found.append(expand(spec, recipes, seeds, methods=self.methods, rows=self.rows))
         return found
 
     def cells(self) -> list[Cell]:
         """Every cell of the tables, inputs before what reads them."""
-        return closure([cell for expansion in self.expansions() for cell in expansion.targets])
+        return with_inputs([cell for expansion in self.expansions() for cell in expansion.targets])
 
 
 def finish_tables(expansions: Sequence[Expansion], where: Where, how: How, json: bool) -> int:
@@ -65,9 +66,9 @@ def finish_tables(expansions: Sequence[Expansion], where: Where, how: How, json:
     try:
         summary = make_cells(expansions, where, how)
     except TimeIsUpError:
-        render(where.runs_dir, where.out_dir, views, protocol_values())
+        render(where.runs_dir, where.out_dir, views, paper_settings())
         raise
-    rendered = render(where.runs_dir, where.out_dir, views, protocol_values())
+    rendered = render(where.runs_dir, where.out_dir, views, paper_settings())
     if json:
         result_json(
             {
@@ -87,11 +88,13 @@ def finish_tables(expansions: Sequence[Expansion], where: Where, how: How, json:
 def make_cells(expansions: Sequence[Expansion], where: Where, how: How) -> Summary:
     """Make all cells that aren't done; says on stderr which failed."""
     targets = [cell for expansion in expansions for cell in expansion.targets]
-    for name in {cell.recipe["extractor"] for cell in targets if cell.kind == "fidelity"}:
-        find(name, where.inception_weights, where.download)  # missing weights are said now
+    measured = [cell.recipe["fidelity"] for cell in targets if cell.kind == "fidelity"]
+    for name in {protocol["extractor"] for protocol in measured}:  # missing weights are said now
+        find_extractor(name, where.inception_weights, where.download)
     with stop_after(how.hours()):
         summary = run(
             targets,
+            KINDS,
             where.runs_dir,
             how.machine(),
             where.data(),

@@ -5,7 +5,7 @@ same, so it runs once; a changed recipe is another cell, so nothing old is mista
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-KEY_SCHEMA = 1  # raised when cells of old runs must not be reused
+KEY_SCHEMA = 2  # raised when cells of old runs must not be reused
 
 
 class Cell(msgspec.Struct, frozen=True, dict=True):
@@ -36,7 +36,12 @@ class Cell(msgspec.Struct, frozen=True, dict=True):
         return runs / self.kind / f"{self.label}-{self.key}"
 
 
-def closure(targets: Iterable[Cell]) -> list[Cell]:
+def make_cell(kind: str, label: str, recipe: msgspec.Struct, inputs: Mapping[str, Cell]) -> Cell:
+    """A cell of a typed recipe."""
+    return Cell(kind, label, msgspec.to_builtins(recipe), dict(inputs))
+
+
+def with_inputs(targets: Iterable[Cell]) -> list[Cell]:
     """The targets and everything they read, each once, inputs before what reads them."""
     cells: dict[str, Cell] = {}
     sorter: TopologicalSorter[str] = TopologicalSorter()

@@ -1,13 +1,11 @@
 """Run one cell: skip what is done, hold its lock, keep a log, write the record last."""
 
-import hashlib
 import logging
 import os
 import platform
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -17,10 +15,10 @@ from filelock import FileLock
 from benchmarks.engine.attempts import Spending, spent_on
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import DataSource, Machine, Work
-from benchmarks.engine.kinds import Metrics
+from benchmarks.engine.digests import file_sha256
+from benchmarks.engine.kinds import Kinds, Metrics, load_kind
 from benchmarks.engine.provenance import Meter
 from benchmarks.engine.torch_setup import set_up_torch
-from benchmarks.tables.registry import kind
 from naturalinversion.errors import BenchmarkError, NaturalInversionError
 from naturalinversion.files import DRAFTS, write_atomically
 from reports.records import FILE_NAME as RECORD
@@ -62,12 +60,12 @@ def damage(cell: Cell, runs: Path) -> str:
     for name, sealed in record.artefacts.items():
         if not (folder / name).is_file():
             return f"{folder / name} is missing"
-        if _digest(folder / name) != sealed:
+        if file_sha256(folder / name) != sealed:
             return f"{folder / name} is not the file its record names"
     return ""
 
 
-def run_cell(cell: Cell, runs: Path, machine: Machine, data: DataSource) -> Outcome:
+def run_cell(cell: Cell, kinds: Kinds, runs: Path, machine: Machine, data: DataSource) -> Outcome:
     """Make ``cell``, whose inputs are done, unless it is done already.
 
     Another process that makes the same cell is waited for. Raises `CellFailedError` in one line;
@@ -83,18 +81,24 @@ def run_cell(cell: Cell, runs: Path, machine: Machine, data: DataSource) -> Outc
             for draft in folder.rglob(DRAFTS):  # a killed run's
                 draft.unlink(missing_ok=True)
             with _log(folder / LOG) as log:
-                _make(cell, folder, runs, machine, data, log)
+                _make(cell, kinds, folder, runs, machine, data, log)
     except OSError as error:
         raise CellFailedError(f"{cell.label}: {folder}: {error.strerror or error}") from error
     return "made"
 
 
 def _make(
-    cell: Cell, folder: Path, runs: Path, machine: Machine, data: DataSource, log: logging.Logger
+    cell: Cell,
+    kinds: Kinds,
+    folder: Path,
+    runs: Path,
+    machine: Machine,
+    data: DataSource,
+    log: logging.Logger,
 ) -> None:
     try:
         set_up_torch(machine)
-        module = kind(cell.kind)
+        module = load_kind(kinds, cell.kind)
         recipe = msgspec.convert(cell.recipe, module.Recipe)
         write_atomically(folder / "recipe.json", msgspec.json.format(_encoded(cell)))
         inputs = {role: other.folder(runs) for role, other in cell.inputs.items()}
@@ -140,19 +144,7 @@ def _artefacts(folder: Path) -> Iterator[tuple[str, str]]:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and name not in (LOG, RECORD) and not path.name.startswith("."):
-            yield name, _digest(path)
-
-
-def _digest(path: Path) -> str:
-    """sha256 of a file; read once as long as its size and time don't change."""
-    status = path.stat()
-    return _digest_of(path, status.st_size, status.st_mtime_ns)
-
-
-@cache
-def _digest_of(path: Path, size: int, changed: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+            yield name, file_sha256(path)
 
 
 def _encoded(cell: Cell) -> bytes:

@@ -2,19 +2,17 @@
 
 import heapq
 import multiprocessing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from benchmarks.datasets.load import sizes
-from benchmarks.engine.cell import Cell, closure
+from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import Machine
 from benchmarks.engine.scheduler import Schedule
 from benchmarks.engine.torch_setup import set_up_torch
 from benchmarks.engine.workloads import Step, Workload
-from benchmarks.tables.registry import kind
 from naturalinversion.progress import quiet
 
 START_SECONDS = 3.0  # a worker's first import of torch
@@ -30,26 +28,25 @@ class Estimate:
 
 
 def estimate(
-    cells: Sequence[Cell], todo: Sequence[Cell], machine: Machine, workers: int
+    cells: Sequence[Cell],
+    todo: Sequence[Cell],
+    workload: Callable[[Cell], Workload],
+    machine: Machine,
+    workers: int,
 ) -> Estimate:
-    """Time every kind of step that ``todo`` takes, and add up.
+    """Time every kind of step that ``todo`` takes, and add up; ``workload`` says which ones.
 
     Steps are timed ``workers`` at a time, so that what workers take from each other counts.
     """
-    workloads = {cell.key: _workload(cell) for cell in todo}
-    steps = list({step: None for workload in workloads.values() for step in workload})
+    workloads = {cell.key: workload(cell) for cell in todo}
+    steps = list({step: None for found in workloads.values() for step in found})
     times = dict(zip(steps, _time(steps, machine, workers), strict=True))
     seconds, paid = {}, set[Step]()
-    for key, workload in workloads.items():
-        own = {step: count for step, count in workload.items() if step not in paid}
+    for key, found in workloads.items():
+        own = {step: count for step, count in found.items() if step not in paid}
         seconds[key] = CELL_SECONDS + sum(times[step] * count for step, count in own.items())
         paid |= {step for step in own if step.shared}
     return Estimate(seconds, play(cells, todo, seconds, workers))
-
-
-def _workload(cell: Cell) -> Workload:
-    dataset = next(c.recipe["dataset"] for c in closure([cell]) if "dataset" in c.recipe)
-    return kind(cell.kind).workload(cell, *sizes(dataset))
 
 
 def _time(steps: Sequence[Step], machine: Machine, workers: int) -> list[float]:

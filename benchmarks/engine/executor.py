@@ -9,9 +9,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from benchmarks.engine.cell import Cell, closure
+from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.cell_runner import CellFailedError, damage, is_done, run_cell
 from benchmarks.engine.context import DataSource, Machine
+from benchmarks.engine.kinds import Kinds
 from benchmarks.engine.scheduler import Schedule
 from benchmarks.engine.workers import Done, Processes, Task, ThisProcess, Workers
 from naturalinversion.progress import quiet
@@ -37,6 +38,7 @@ class Summary:
 
 def run(
     targets: Sequence[Cell],
+    kinds: Kinds,
     runs: Path,
     machine: Machine,
     data: DataSource,
@@ -45,11 +47,13 @@ def run(
 ) -> Summary:
     """Make the targets and all they need. A failed cell blocks what reads it and nothing else.
 
+    ``kinds`` says which module makes the cells of which kind.
+
     With one worker cells run in this process. With more, each worker is a fresh process; with a
     ``cluster``, Ray's nodes make them. A cell's bytes don't depend on who does, because every cell
     has ``machine.threads`` threads and its own seeds. Reports each finished cell on stderr.
     """
-    cells = closure(targets)
+    cells = with_inputs(targets)
     todo = [cell for cell in cells if not is_done(cell, runs)]
     summary = Summary(found=len(cells) - len(todo))
     schedule = Schedule(cells, todo)
@@ -58,22 +62,28 @@ def run(
             if reason := damage(cell, runs):
                 report.say(f"{cell.label} is made again: {reason}")
         if todo:
-            _run_on(_workers(runs, machine, data, workers, cluster), schedule, report)
+            workers_of_run = _workers(kinds, runs, machine, data, workers, cluster)
+            _run_on(workers_of_run, schedule, report)
     summary.blocked = schedule.blocked
     return summary
 
 
 def _workers(
-    runs: Path, machine: Machine, data: DataSource, workers: int, cluster: Cluster | None
+    kinds: Kinds,
+    runs: Path,
+    machine: Machine,
+    data: DataSource,
+    workers: int,
+    cluster: Cluster | None,
 ) -> Workers:
     if cluster is not None:
         from benchmarks.engine.ray_workers import RayWorkers
 
         weights = data.inception_weights and data.inception_weights.resolve()
         elsewhere = replace(data, root=data.root.resolve(), inception_weights=weights)
-        make = partial(run_cell, runs=runs.resolve(), machine=machine, data=elsewhere)
+        make = partial(run_cell, kinds=kinds, runs=runs.resolve(), machine=machine, data=elsewhere)
         return RayWorkers(make, machine, cluster.address, cluster.gpu_share)
-    make = partial(run_cell, runs=runs, machine=machine, data=data)
+    make = partial(run_cell, kinds=kinds, runs=runs, machine=machine, data=data)
     return ThisProcess(make) if workers <= 1 else Processes(make, workers)
 
 

@@ -1,5 +1,7 @@
 """What a kind of cell is: a module with a typed ``Recipe`` and ``run(work, recipe)``."""
 
+import importlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmarks.engine.cell import Cell
@@ -9,6 +11,7 @@ if TYPE_CHECKING:
     from benchmarks.engine.workloads import Workload
 
 Metrics = dict[str, float | int | str | list[float]]
+Kinds = Mapping[str, str]  # a kind's name -> the module that makes its cells
 
 
 class Kind(Protocol):
@@ -21,3 +24,8 @@ class Kind(Protocol):
 
     def workload(self, cell: Cell, classes: int, train: int, test: int) -> "Workload":
         """What ``run`` will do, for a data set of so many classes and images."""
+
+
+def load_kind(kinds: Kinds, name: str) -> Kind:
+    """The module of a kind; imported late, so that synthesis never loads what reads real data."""
+    return importlib.import_module(kinds[name])

@@ -15,12 +15,12 @@ import torch
 
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import Machine
-from benchmarks.recipes.resolve import build_method
+from benchmarks.recipes.methods import build_method
+from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.training.accuracy import accuracy
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.loop import train
 from benchmarks.training.losses import cross_entropy_loss, distillation_loss
-from benchmarks.training.recipe import TrainingRecipe
 from naturalinversion.classifiers import build
 from naturalinversion.inversion.cuda_graph import WARM_UP, replays
 from naturalinversion.precision import Precision

@@ -13,12 +13,13 @@ from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import Work
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.workloads import TestStep, TrainingStep, Workload, network_of
-from benchmarks.recipes.schema import StudentPixels
-from benchmarks.synthesis.image_sets import synthetic_source
-from benchmarks.training.fit import evaluations, train_and_test
+from benchmarks.recipes.schema import StudentPixels, TrainingRecipe
+from benchmarks.synthesis.image_sets import ImageSelection
+from benchmarks.training.device_dataset import DeviceDataset
+from benchmarks.training.fit import train_and_test
+from benchmarks.training.learning_rate import updates_per_epoch
 from benchmarks.training.losses import distillation_loss
 from benchmarks.training.real_images import load_real, splits
-from benchmarks.training.recipe import TrainingRecipe, updates_per_epoch
 from naturalinversion.classifiers.weights import (
     WEIGHTS,
     as_teacher,
@@ -28,11 +29,8 @@ from naturalinversion.classifiers.weights import (
 from naturalinversion.seeds import derive
 
 
-class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """``batches`` says how many batches to take of ``images0``, ``images1``, …, and ``images`` how
-    many images of them all, 0 for every one.
-
-    ``student_pixels`` is what it sees: the images as they are stored, in teacher space, or made
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``student_pixels`` is what it sees: the images as they are stored, in teacher space, or made
     into pixels first, as a published data set of them would be. With an input ``initial`` training
     goes on from that student.
     """
@@ -44,8 +42,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     seed: int
     training: TrainingRecipe
     temperature: float
-    batches: list[int]
-    images: int = 0
+    images: ImageSelection
     student_pixels: StudentPixels = "stored"
 
 
@@ -54,8 +51,7 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     device = work.machine.torch_device()
     teacher_model, teacher_description = load_classifier(work.inputs["teacher"] / WEIGHTS)
     teacher = as_teacher(teacher_model, teacher_description, device)
-    source = synthetic_source(work, recipe.batches, recipe.images, pixels=recipe.student_pixels)
-    source = source.to(device)
+    source = DeviceDataset(*recipe.images.load(work, recipe.student_pixels)).to(device)
     _, test = splits(load_real(work, recipe.dataset, recipe.image_size), work)
     description = msgspec.structs.replace(teacher_description, arch=recipe.arch, width=recipe.width)
     if "initial" in work.inputs:
@@ -72,15 +68,10 @@ def run(work: Work, recipe: Recipe) -> Metrics:
 def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
     """Updates on the synthetic images and passes over the test split."""
     recipe = msgspec.convert(cell.recipe, Recipe)
-    images = sum(
-        count * int(cell.inputs[f"images{index}"].recipe["batch_size"])
-        for index, count in enumerate(recipe.batches)
-    )
-    images = recipe.images or images
     training = recipe.training
     network, teacher = (network_of(c, classes) for c in (cell, cell.inputs["teacher"]))
-    updates = training.epochs * updates_per_epoch(training, images)
+    updates = training.epochs * updates_per_epoch(training, recipe.images.count)
     return {
         TrainingStep(network, training.batch_size, teacher): updates,
-        TestStep(network): test * evaluations(training),
+        TestStep(network): test * training.evaluations,
     }

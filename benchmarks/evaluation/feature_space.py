@@ -60,7 +60,7 @@ def stage_features(
     return {name: torch.cat(part).numpy() for name, part in parts.items()}
 
 
-def principal(features: Array, components: int, seed: int) -> Array:
+def pca(features: Array, components: int, seed: int) -> Array:
     """The coordinates (N, P) of N features (N, D) along their first principal components.
 
     P is ``components``, or D when that is smaller. N must not be below P.
@@ -68,8 +68,8 @@ def principal(features: Array, components: int, seed: int) -> Array:
     from sklearn.decomposition import PCA  # scikit-learn takes seconds to import
 
     with threadpool_limits(1):
-        pca = PCA(min(components, features.shape[1]), random_state=_random_state(seed))
-        return _array(pca.fit_transform(features))
+        fitted = PCA(min(components, features.shape[1]), random_state=_random_state(seed))
+        return _array(fitted.fit_transform(features))
 
 
 def t_sne(points: Array, perplexity: float, iterations: int, seed: int) -> Array:
@@ -103,7 +103,7 @@ def mixing(real: Array, synthetic: Array, *, neighbours: int, components: int, s
 
     if len(real) != len(synthetic):
         raise ValueError(f"{len(real)} real and {len(synthetic)} synthetic images: not as many")
-    points = principal(np.concatenate([real, synthetic]), components, seed)
+    points = pca(np.concatenate([real, synthetic]), components, seed)
     with threadpool_limits(1):
         search = NearestNeighbors(n_neighbors=neighbours, n_jobs=1).fit(points)
         found = search.kneighbors(return_distance=False)  # of every point, itself left out

@@ -6,22 +6,31 @@ intact network, channels removed for real. NaturalInversion cites Liu et al. (20
 batch norm weights, but describes L1 norms.
 
 torch-pruning finds what depends on a filter: its batch norm, and the next layers' input channels.
+A pruned network is stored as weights whose header names the network and the filters it has left.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, get_args
+from pathlib import Path
+from typing import Any, get_args
 
 import msgspec
 import torch
 import torch_pruning
 from torch import Tensor, nn
 
+from benchmarks.recipes.schema import PrunedLayers
 from naturalinversion.classifiers.resnet import BasicBlock
 from naturalinversion.classifiers.scaling import FEWEST
+from naturalinversion.classifiers.weights import (
+    Classifier,
+    load_described,
+    load_state,
+    save_described,
+)
 from naturalinversion.errors import UsageError
 
-Layers = Literal["block", "liu", "all"]
+HEADER = "pruned classifier"  # of the weights of one
 
 # Liu et al.'s preset for ResNet-34: the 3x3 convolutions that they leave alone, counted from 1, the
 # stem. Block i's first one is number 2 + 2i, so the last three are all of the fourth stage.
@@ -29,7 +38,7 @@ LIU_SKIPS = frozenset({2, 8, 14, 16, 26, 28, 30, 32})
 LIU_BLOCKS = 16
 
 
-class Pruned(msgspec.Struct, frozen=True):
+class PruningResult(msgspec.Struct, frozen=True):
     """What `prune` did. ``flops`` are those of one image as torch-pruning counts them.
 
     A multiply-add counts once; batch norms, activations and poolings count per element.
@@ -43,7 +52,9 @@ class Pruned(msgspec.Struct, frozen=True):
     parameters_after: int
 
 
-def prune(model: nn.Module, example: Tensor, ratio: float, layers: Layers = "block") -> Pruned:
+def prune(
+    model: nn.Module, example: Tensor, ratio: float, layers: PrunedLayers = "block"
+) -> PruningResult:
     """Remove ``ratio`` of the filters of every pruned layer of ``model``, in place.
 
     ``example`` (1, 3, H, W) lies on the model's device. ``layers`` says which convolutions:
@@ -58,8 +69,8 @@ def prune(model: nn.Module, example: Tensor, ratio: float, layers: Layers = "blo
     """
     if not 0 <= ratio < 1:
         raise UsageError(f"pruning ratio {ratio} is not in [0, 1)")
-    if layers not in get_args(Layers):
-        raise UsageError(f"unknown layers '{layers}' to prune: {', '.join(get_args(Layers))}")
+    if layers not in get_args(PrunedLayers):
+        raise UsageError(f"unknown layers '{layers}' to prune: {', '.join(get_args(PrunedLayers))}")
     if layers == "all":
         kept = _coupled(model, example, ratio)
     else:
@@ -68,7 +79,7 @@ def prune(model: nn.Module, example: Tensor, ratio: float, layers: Layers = "blo
     keep_filters(model, example, kept)
     flops_after, parameters_after = _size(model, example)
     convolutions = ((n, m) for n, m in model.named_modules() if isinstance(m, nn.Conv2d))
-    return Pruned(
+    return PruningResult(
         kept,
         {name: convolution.out_channels for name, convolution in convolutions},
         flops_before,
@@ -97,12 +108,43 @@ def keep_filters(model: nn.Module, example: Tensor, kept: Mapping[str, Sequence[
             graph.get_pruning_group(convolution, remove, gone).prune()
 
 
+class PrunedClassifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``classifier`` without the filters that are not in ``kept``."""
+
+    classifier: Classifier
+    ratio: float
+    layers: PrunedLayers
+    kept: dict[str, list[int]]
+
+
+def example_of(classifier: Classifier) -> Tensor:
+    """An image (1, 3, H, W) of the size that ``classifier`` takes."""
+    return torch.zeros(1, 3, classifier.image_size, classifier.image_size)
+
+
+def save_pruned(path: Path, model: nn.Module, description: PrunedClassifier) -> None:
+    """Write the weights and their description atomically."""
+    save_described(path, model, HEADER, description)
+
+
+def load_pruned(path: Path) -> tuple[nn.Module, PrunedClassifier]:
+    """A network that `save_pruned` wrote, in training mode, and its description.
+
+    Raises `MissingError` without the file and `UsageError` when it holds something else.
+    """
+    description, state = load_described(path, HEADER, PrunedClassifier)
+    model = description.classifier.build(0)
+    keep_filters(model, example_of(description.classifier), description.kept)
+    load_state(model, state, path)
+    return model, description
+
+
 def filter_norms(convolution: nn.Conv2d) -> Tensor:
     """The L1 norm of every filter (C_out,), float64 on the host: the same on every device."""
     return convolution.weight.detach().cpu().double().abs().sum(dim=(1, 2, 3))
 
 
-def _first_of_blocks(model: nn.Module, ratio: float, layers: Layers) -> dict[str, list[int]]:
+def _first_of_blocks(model: nn.Module, ratio: float, layers: PrunedLayers) -> dict[str, list[int]]:
     blocks = [(n, m) for n, m in model.named_modules() if isinstance(m, BasicBlock)]
     if not blocks:
         raise UsageError(f"layers '{layers}' prunes residual blocks and the network has none")
@@ -110,7 +152,7 @@ def _first_of_blocks(model: nn.Module, ratio: float, layers: Layers) -> dict[str
         raise UsageError(f"layers 'liu' is for ResNet-34, not for {len(blocks)} residual blocks")
     skips = LIU_SKIPS if layers == "liu" else frozenset()
     return {
-        f"{name}.conv1": _largest(filter_norms(block.conv1), ratio)
+        f"{name}.conv1": _keep_largest(filter_norms(block.conv1), ratio)
         for index, (name, block) in enumerate(blocks)
         if 2 + 2 * index not in skips
     }
@@ -132,11 +174,11 @@ def _coupled(model: nn.Module, example: Tensor, ratio: float) -> dict[str, list[
                 norms[item.root_idxs] += filter_norms(layer)[item.idxs]
             elif layer.kernel_size == (1, 1) and layer.stride != (1, 1):
                 fewest = FEWEST
-        kept[names[root]] = _largest(norms, ratio, fewest)
+        kept[names[root]] = _keep_largest(norms, ratio, fewest)
     return kept
 
 
-def _largest(norms: Tensor, ratio: float, fewest: int = 1) -> list[int]:
+def _keep_largest(norms: Tensor, ratio: float, fewest: int = 1) -> list[int]:
     """The indices, ascending, of the ``int(C * (1 - ratio))`` largest of C norms, one at least."""
     exact = len(norms) * (1 - ratio)
     count = max(math.floor(exact + 1e-9), fewest)  # 20 * (1 - 0.9) is a hair below 2

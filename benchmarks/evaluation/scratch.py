@@ -15,20 +15,20 @@ from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import Work
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.workloads import TestStep, TrainingStep, Workload, network_of
-from benchmarks.synthesis.image_sets import synthetic_meta, synthetic_source
+from benchmarks.recipes.schema import TrainingRecipe
+from benchmarks.synthesis.image_sets import ImageSelection
 from benchmarks.training.accuracy import accuracy
-from benchmarks.training.fit import evaluations, train_and_test
+from benchmarks.training.device_dataset import DeviceDataset
+from benchmarks.training.fit import train_and_test
+from benchmarks.training.learning_rate import updates_per_epoch
 from benchmarks.training.losses import cross_entropy_loss
 from benchmarks.training.real_images import load_real, splits
-from benchmarks.training.recipe import TrainingRecipe, updates_per_epoch
 from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_classifier
 from naturalinversion.seeds import derive
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``batches`` says how many batches to take of ``images0``, ``images1``, …, and ``images`` how
-    many images of them all, 0 for every one.
-    """
+    """The network, its training, and which synthetic images it is trained on."""
 
     arch: str
     dataset: str
@@ -36,14 +36,13 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     image_size: int
     seed: int
     training: TrainingRecipe
-    batches: list[int]
-    images: int = 0
+    images: ImageSelection
 
 
 def run(work: Work, recipe: Recipe) -> Metrics:
     """Train on the synthetic images, test on both real splits. ``train_accuracy`` is the number."""
-    meta = synthetic_meta(work)
-    source = synthetic_source(work, recipe.batches, recipe.images).to(work.machine.torch_device())
+    meta = recipe.images.meta(work)
+    source = DeviceDataset(*recipe.images.load(work)).to(work.machine.torch_device())
     dataset = load_real(work, recipe.dataset, recipe.image_size)
     train, test = (replace(s, mean=source.mean, std=source.std) for s in splits(dataset, work))
     description = Classifier(
@@ -67,14 +66,10 @@ def run(work: Work, recipe: Recipe) -> Metrics:
 def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
     """Updates on the synthetic images, passes over the test split and one over the other."""
     recipe = msgspec.convert(cell.recipe, Recipe)
-    images = recipe.images or sum(
-        count * int(cell.inputs[f"images{index}"].recipe["batch_size"])
-        for index, count in enumerate(recipe.batches)
-    )
     training = recipe.training
     network = network_of(cell, classes)
-    updates = training.epochs * updates_per_epoch(training, images)
+    updates = training.epochs * updates_per_epoch(training, recipe.images.count)
     return {
         TrainingStep(network, training.batch_size): updates,
-        TestStep(network): train + test * evaluations(training),
+        TestStep(network): train + test * training.evaluations,
     }

@@ -4,8 +4,6 @@
 mixes with the real images, is this suite's, since no table can be made of a picture.
 """
 
-import csv
-import io
 import re
 import time
 from collections.abc import Sequence
@@ -14,20 +12,16 @@ from typing import ClassVar
 
 import msgspec
 import numpy as np
+import pandas as pd
 import torch
 
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import Machine, Work
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.workloads import TestStep, Workload, network_of
-from benchmarks.evaluation.feature_space import (
-    mixing,
-    principal,
-    stage_features,
-    stage_names,
-    t_sne,
-)
-from benchmarks.synthesis.image_sets import synthetic_source
+from benchmarks.evaluation.feature_space import mixing, pca, stage_features, stage_names, t_sne
+from benchmarks.recipes.schema import TsneProtocol
+from benchmarks.synthesis.image_sets import ImageSelection
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.real_images import load_real
 from naturalinversion.classifiers.weights import WEIGHTS, load_teacher
@@ -42,39 +36,31 @@ REAL = "real"
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``sets`` names the synthetic sets and says how many batches to take of their inputs
-    ``images-<name>-0``, ``images-<name>-1``, …; ``images`` how many images of each set, the real
-    one included.
+    """``sets`` are the synthetic ones by name, each of ``tsne.images`` images like the real one.
 
-    ``stages`` are some of ``block 1``, ``block 2``, … and ``embedding``; none given: all. Maps are
-    averaged to ``pool`` pixels a side, then come ``components`` principal components and t-SNE with
-    ``perplexity`` and ``iterations``. ``neighbours`` is for the number only.
+    ``stages`` are some of ``block 1``, ``block 2``, … and ``embedding``; none given: all.
     """
 
     dataset: str
     image_size: int
     seed: int
-    images: int
-    sets: dict[str, list[int]]
+    tsne: TsneProtocol
+    sets: dict[str, ImageSelection]
     stages: list[str] = []
-    pool: int = 4
-    components: int = 50
-    perplexity: float = 30.0
-    iterations: int = 1000
-    neighbours: int = 10
 
 
 def run(work: Work, recipe: Recipe) -> Metrics:
     """Write ``embedding.csv`` (stage,set,x,y) and return ``mixing_<set>_<stage>`` of each."""
+    protocol = recipe.tsne
     _check(work, recipe)
     teacher = load_teacher(work.inputs["teacher"] / WEIGHTS, work.machine.torch_device())
     stages = _stages(work, recipe, teacher)
     features = {
-        name: stage_features(teacher, source.to(teacher.device), stages, recipe.pool)
+        name: stage_features(teacher, source.to(teacher.device), stages, protocol.pool)
         for name, source in _sources(work, recipe, teacher).items()
     }
     rows: list[tuple[str, str, float, float]] = []
-    metrics: Metrics = {"points": recipe.images * len(features)}
+    metrics: Metrics = {"points": protocol.images * len(features)}
     with bar(len(stages), work.title) as progress:
         for stage in stages:
             found = {name: of.pop(stage) for name, of in features.items()}
@@ -83,17 +69,20 @@ def run(work: Work, recipe: Recipe) -> Metrics:
                 metrics[metric_of(name, stage)] = mixing(
                     found[REAL],
                     found[name],
-                    neighbours=recipe.neighbours,
-                    components=recipe.components,
+                    neighbours=protocol.neighbours,
+                    components=protocol.components,
                     seed=seed,
                 )
-            points = principal(np.concatenate(list(found.values())), recipe.components, seed)
-            plane = t_sne(points, recipe.perplexity, recipe.iterations, seed)
+            points = pca(np.concatenate(list(found.values())), protocol.components, seed)
+            plane = t_sne(points, protocol.perplexity, protocol.iterations, seed)
             names = [name for name, values in found.items() for _ in values]
             rows += [(stage, n, *xy) for n, xy in zip(names, plane.tolist(), strict=True)]
             work.log.info("%s done: %d points", stage, len(plane))
             progress(1)
-    _write(work, rows)
+    csv = pd.DataFrame(rows, columns=["stage", "set", "x", "y"]).to_csv(
+        index=False, float_format="%.6g", lineterminator="\n"
+    )
+    write_atomically(work.folder / FILE, csv.encode())
     return metrics
 
 
@@ -108,17 +97,17 @@ def _check(work: Work, recipe: Recipe) -> None:
         raise UsageError(f"{work.title}: one synthetic set or more is needed, none named '{REAL}'")
     if len({metric_of(name, "") for name in recipe.sets}) < len(recipe.sets):
         raise UsageError(f"{work.title}: sets with too similar names: {', '.join(recipe.sets)}")
-    sets = 1 + len(recipe.sets)
+    sets, protocol = 1 + len(recipe.sets), recipe.tsne
     least = max(
-        -(-recipe.components // 2),  # two sets alone are projected for the mixing
-        recipe.neighbours // 2 + 1,
-        int(3 * recipe.perplexity / sets) + 1,
+        -(-protocol.components // 2),  # two sets alone are projected for the mixing
+        protocol.neighbours // 2 + 1,
+        int(3 * protocol.perplexity / sets) + 1,
     )
-    if recipe.images < least:
+    if protocol.images < least:
         raise UsageError(
-            f"{work.title}: {recipe.images} images of each of {sets} sets are too few for "
-            f"{recipe.components} components, perplexity {recipe.perplexity:g} and "
-            f"{recipe.neighbours} neighbours: {least} or more"
+            f"{work.title}: {protocol.images} images of each of {sets} sets are too few for "
+            f"{protocol.components} components, perplexity {protocol.perplexity:g} and "
+            f"{protocol.neighbours} neighbours: {least} or more"
         )
 
 
@@ -135,7 +124,7 @@ def _stages(work: Work, recipe: Recipe, teacher: Teacher) -> Sequence[str]:
 def _sources(work: Work, recipe: Recipe, teacher: Teacher) -> dict[str, DeviceDataset]:
     """The real images, then the synthetic sets by name: t-SNE depends on the order of points."""
     return {REAL: _real(work, recipe, teacher)} | {
-        name: synthetic_source(work, recipe.sets[name], recipe.images, f"images-{name}-")
+        name: DeviceDataset(*recipe.sets[name].load(work, name=name))
         for name in sorted(recipe.sets)
     }
 
@@ -143,26 +132,19 @@ def _sources(work: Work, recipe: Recipe, teacher: Teacher) -> dict[str, DeviceDa
 def _real(work: Work, recipe: Recipe, teacher: Teacher) -> DeviceDataset:
     """So many images of the training split, drawn at random without repeats."""
     split = load_real(work, recipe.dataset, recipe.image_size).train
-    if recipe.images > len(split):
+    if recipe.tsne.images > len(split):
         raise BenchmarkError(
-            f"{work.title}: {recipe.images} images are asked for, {recipe.dataset} has {len(split)}"
+            f"{work.title}: {recipe.tsne.images} images are asked for, "
+            f"{recipe.dataset} has {len(split)}"
         )
     draws = generator(derive(recipe.seed, "embedding", REAL))
-    chosen = torch.randperm(len(split), generator=draws)[: recipe.images].sort().values
+    chosen = torch.randperm(len(split), generator=draws)[: recipe.tsne.images].sort().values
     mean, std = torch.tensor(teacher.mean), torch.tensor(teacher.std)
     return DeviceDataset(split.images[chosen], split.labels[chosen], mean, std)
 
 
-def _write(work: Work, rows: Sequence[tuple[str, str, float, float]]) -> None:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["stage", "set", "x", "y"])
-    writer.writerows((stage, name, f"{x:.6g}", f"{y:.6g}") for stage, name, x, y in rows)
-    write_atomically(work.folder / FILE, buffer.getvalue().encode())
-
-
 @dataclass(frozen=True)
-class LayoutStep:
+class TsneStep:
     """t-SNE of so many points, one stage; always on the CPU, in one thread."""
 
     points: int
@@ -200,6 +182,7 @@ def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
     recipe = msgspec.convert(cell.recipe, Recipe)
     network = network_of(cell.inputs["teacher"], classes)
     stages = recipe.stages or stage_names(network.teacher(torch.device("cpu")))
-    points = recipe.images * (1 + len(recipe.sets))
-    layout = LayoutStep(points, recipe.components, recipe.perplexity, recipe.iterations)
+    protocol = recipe.tsne
+    points = protocol.images * (1 + len(recipe.sets))
+    layout = TsneStep(points, protocol.components, protocol.perplexity, protocol.iterations)
     return {TestStep(network): points, layout: len(stages)}

@@ -25,8 +25,10 @@ from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import DataSource, Machine
 from benchmarks.engine.executor import Cluster
 from benchmarks.perf.networks import teacher
-from benchmarks.recipes.resolve import Book
+from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.pipeline import Pipeline
+from benchmarks.tables.registry import KINDS
+from benchmarks.tables.spec import Request
 
 SETTINGS = (
     "protocol.classifier_floor=0",
@@ -57,14 +59,17 @@ def synthesis(sizes: Sizes, count: int) -> list[Cell]:
         f"protocol.chunk={sizes.batches}",
         f"di.settings.iterations={sizes.iterations}",
     )
-    images = Pipeline(Book("demo", "digits", [*SETTINGS, *more]), "vgg11", 0).images("di", "")
-    return list(images.inputs().values())
+    recipes = Recipes("demo", "digits", [*SETTINGS, *more]).resolve("vgg11")
+    images = Pipeline(recipes, 0).images(Request(method="di"))
+    return [cell for cell, _ in images.parts]
 
 
 def images_per_second(sizes: Sizes, workers: int, cluster: Cluster | None, runs: Path) -> float:
     """What ``workers`` make in ``runs`` while all of them are at work."""
     cells = synthesis(sizes, workers)  # Ray has a node of its own: a core for each
-    summary = executor.run(cells, runs, Machine("cpu", "fp32", 1), DataSource(), workers, cluster)
+    summary = executor.run(
+        cells, KINDS, runs, Machine("cpu", "fp32", 1), DataSource(), workers, cluster
+    )
     if summary.failed:
         raise next(iter(summary.failed.values()))
     return rate_while_all_work([written(cell.folder(runs)) for cell in cells]) * 50

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from benchmarks.evaluation.fidelity import torch_fidelity_api
-from benchmarks.evaluation.fidelity.extractors import find
-from benchmarks.evaluation.fidelity.features import extract, real_features
+from benchmarks.evaluation.fidelity.extractors import find_extractor
+from benchmarks.evaluation.fidelity.features import cached_real_features, extract
 from benchmarks.perf.ratio_clock import Comparison
 
 CPU = torch.device("cpu")
@@ -29,10 +29,10 @@ def test_precision_and_recall(compare: Comparison) -> None:
 @pytest.mark.usefixtures("one_thread")
 def test_real_features(compare: Comparison, tmp_path: Path) -> None:
     """Features of 64 real images, computed again or found."""
-    extractor = find("efficientnet-lite0", None, False)
+    extractor = find_extractor("efficientnet-lite0", None, False)
     images = torch.randint(0, 256, (64, 3, 16, 16), dtype=torch.uint8)
-    real_features(images, extractor, CPU, tmp_path)
+    cached_real_features(images, extractor, CPU, tmp_path)
     compare(
         lambda: extract(images, extractor, CPU),
-        lambda: real_features(images, extractor, CPU, tmp_path),
+        lambda: cached_real_features(images, extractor, CPU, tmp_path),
     )

@@ -5,10 +5,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.perf.stopwatch import Stopwatch
+from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.loop import train
 from benchmarks.training.losses import Loss, cross_entropy_loss
-from benchmarks.training.recipe import TrainingRecipe
 from naturalinversion.classifiers import build
 from naturalinversion.precision import Precision, numerics
 

@@ -1,27 +1,24 @@
 """Recipes: frozen, typed hyper-parameters, read from TOML and resolved for one scale and data set.
 
-A recipe file is a list of layers. Each layer says for which scale, data set or teacher it holds and
-what it sets; later layers win. Command-line overrides (``--set di.settings.iterations=50``) come
-last. Unknown keys and wrong types are errors wherever they come from.
+A recipe file is a list of overrides. Each says for which scale, data set or teacher it holds and
+what it sets; later ones win. Those of the command line (``--set di.settings.iterations=50``) come
+after the file's, and a table's own changes to the protocol last. Unknown keys and wrong types are
+errors wherever they come from.
 """
 
 import copy
-import hashlib
-import inspect
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, fields
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any
 
 import msgspec
 
 from baselines import METHODS, REFERENCES
-from benchmarks.recipes.imports import load_object
-from benchmarks.recipes.schema import BatchSize, Positive, Protocol
-from benchmarks.recipes.toml_file import read_toml
-from benchmarks.training.recipe import TrainingRecipe
+from benchmarks.recipes.methods import build_method, checked_settings, settings_class
+from benchmarks.recipes.schema import MethodRecipe, Protocol
+from benchmarks.recipes.toml_file import read_toml, validated
 from naturalinversion.errors import SettingError, UsageError
 
 FOLDER = Path(__file__).parent
@@ -29,10 +26,8 @@ SCALES = ("demo", "mini", "paper")
 DESCRIPTIVE = ("method", "title", "source", "assumed")
 DATASETS = ("digits", "cifar10", "cifar100")
 
-S = TypeVar("S", bound=msgspec.Struct)
 
-
-class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``set`` holds where every selector given agrees; ``teacher`` may name several."""
 
     set: dict[str, Any]
@@ -41,55 +36,32 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     teacher: str | list[str] = ""
 
     def holds(self, scale: str, dataset: str, teacher: str) -> bool:
+        """Whether it is one for this scale, data set and teacher."""
+        teachers = [self.teacher] if isinstance(self.teacher, str) else self.teacher
         return (
             self.scale in ("", scale)
             and self.dataset in ("", dataset)
-            and (not self.teacher or teacher in _listed(self.teacher))
+            and (not self.teacher or teacher in teachers)
         )
 
 
 class RecipeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``assumed`` maps a key that nobody published to why it has its value."""
 
-    layer: list[Layer]
+    layer: list[Override]
     title: str = ""
     source: str = ""
     assumed: dict[str, str] = {}
 
 
-class Rounds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How images and student alternate for a method that competes with the student.
-
-    The first ``start_batches`` of the images of method ``start`` train a first student; then
-    ``rounds`` times new images are made against the student and the student goes on on all of them.
-    """
-
-    start: str
-    start_batches: Positive
-    rounds: Positive
-    student: TrainingRecipe
+Overrides = Sequence[tuple[str, Override]]  # by the recipe's name
 
 
-class MethodRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A data-free method and its budget of images; ``settings`` are its constructor's arguments."""
-
-    method: str
-    title: str
-    batches: Positive
-    batch_size: BatchSize
-    settings: dict[str, Any] = {}
-    rounds: Rounds | None = None
-    assumed: dict[str, str] = {}
-
-    @property
-    def images(self) -> int:
-        return self.batches * self.batch_size
-
-
-class Book:
+class Recipes:
     """Every recipe for one scale and data set, with the overrides of this command.
 
     ``weights`` are files of classifiers that are read in place of trained, by architecture.
+    ``set_by_hand`` says what the command changed.
     """
 
     def __init__(
@@ -107,141 +79,93 @@ class Book:
         self.scale = scale
         self.dataset = dataset
         self.weights = dict(weights or {})
-        self.given = [*overrides, *(f"weights of {arch}" for arch in self.weights)]
+        self.set_by_hand = [*overrides, *(f"weights of {arch}" for arch in self.weights)]
         self.overrides = [_parse_override(text) for text in overrides]
+        self._resolved: dict[tuple[str, bytes], ResolvedRecipes] = {}
         known = {"protocol", *METHODS, *REFERENCES}
-        for name, path, _ in self.overrides:
+        for name, override in self.overrides:
             if name not in known and ":" not in name:
                 raise UsageError(
                     f"--set {name}.…: no recipe of that name, one of {', '.join(sorted(known))}"
                 )
-            if path[0] in DESCRIPTIVE:
-                raise UsageError(f"--set {name}.{path[0]}: describes the recipe, sets nothing")
-        for name in {name for name, _, _ in self.overrides}:  # wrong keys are errors, used or not
-            self.protocol() if name == "protocol" else self.method(name)
+            if (key := next(iter(override.set))) in DESCRIPTIVE:
+                raise UsageError(f"--set {name}.{key}: describes the recipe, sets nothing")
+        for name in {name for name, _ in self.overrides} - {"protocol"}:
+            self.resolve().method(name)  # wrong keys are errors, used or not
+        self.resolve()
 
-    def varied(self, protocol: Mapping[str, Any]) -> "Book":
-        """The same with other values in the protocol, by keys with dots in them."""
-        if not protocol:
-            return self
-        if self.weights and any(key.startswith("classifier.") for key in protocol):
+    def resolve(
+        self, teacher: str = "", changes: Mapping[str, Any] | None = None
+    ) -> "ResolvedRecipes":
+        """The recipes for one teacher's architecture, or for none in particular.
+
+        ``changes`` are other values in the protocol, by keys with dots in them. The same request
+        gives the same object.
+        """
+        changes = dict(changes or {})
+        if self.weights and any(key.startswith("classifier.") for key in changes):
             raise UsageError("--weights: a row of this table trains its teacher in another way")
-        other = copy.copy(self)
-        more = [("protocol", key.split("."), value) for key, value in protocol.items()]
-        other.overrides = [*self.overrides, *more]
-        other.protocol()  # a wrong key is an error now
-        return other
+        request = teacher, msgspec.json.encode(changes, order="sorted")
+        if request not in self._resolved:
+            self._resolved[request] = ResolvedRecipes(self, teacher, changes)
+        return self._resolved[request]
 
-    def protocol(self, teacher: str = "") -> Protocol:
-        """The shared protocol; a teacher's architecture may have layers of its own."""
+
+class ResolvedRecipes:
+    """The protocol and the methods' recipes for one teacher, each resolved once."""
+
+    def __init__(self, recipes: Recipes, teacher: str, changes: Mapping[str, Any]) -> None:
+        self.scale, self.dataset, self.weights = recipes.scale, recipes.dataset, recipes.weights
+        self.teacher = teacher
+        self._recipes, self._changes = recipes, changes
+        of_table = [("protocol", _override(k.split("."), v)) for k, v in changes.items()]
+        self._overrides: Overrides = [*recipes.overrides, *of_table]
+        self._methods: dict[tuple[str, bytes], MethodRecipe] = {}
         file = _read(FOLDER / "protocol.toml")
-        values = self._resolve("protocol", file, teacher)
-        return _convert(values | {"assumed": file.assumed}, Protocol, "protocol")
+        values = self._values("protocol", file) | {"assumed": file.assumed}
+        self.protocol = validated(values, Protocol, "protocol")
 
-    def method(
-        self, name: str, teacher: str = "", variant: Mapping[str, Any] | None = None
-    ) -> MethodRecipe:
+    def of(self, teacher: str) -> "ResolvedRecipes":
+        """The same for another architecture."""
+        return self._recipes.resolve(teacher, self._changes)
+
+    def method(self, name: str, settings: Mapping[str, Any] | None = None) -> MethodRecipe:
         """The recipe of ``name``: a method, a reference, or ``package.module:Class``.
 
-        ``variant`` are settings that a table turns on its own, such as an ablation's switches.
+        ``settings`` are those that a table changes, such as an ablation's switches.
         """
-        cls = _settings_class(name)
-        own = name in METHODS or name in REFERENCES
-        file = _read(FOLDER / f"{name}.toml") if own else RecipeFile(layer=[], title=cls.__name__)
-        protocol = self.protocol(teacher)
-        budget = {"batches": protocol.batches, "batch_size": protocol.batch_size}
-        values = budget | self._resolve(name, file, teacher)
+        settings = dict(settings or {})
+        request = name, msgspec.json.encode(settings, order="sorted")
+        if request not in self._methods:
+            self._methods[request] = self._method(name, settings)
+        return self._methods[request]
+
+    def _method(self, name: str, settings: dict[str, Any]) -> MethodRecipe:
+        own, cls = name in METHODS or name in REFERENCES, settings_class(name)
+        file = _read(FOLDER / f"{name}.toml") if own else RecipeFile([], title=cls.__name__)
+        budget = {"batches": self.protocol.batches, "batch_size": self.protocol.batch_size}
+        values = budget | self._values(name, file)
         values |= {"method": name, "title": file.title or name, "assumed": file.assumed}
-        recipe = _convert(values, MethodRecipe, name)
-        settings = checked_settings(cls, recipe.settings | dict(variant or {}), name)
+        recipe = validated(values, MethodRecipe, name)
+        complete = checked_settings(name, recipe.settings | settings)
         try:
-            build_method(name, settings)  # what the method refuses is refused now, not hours later
+            build_method(name, complete)  # what the method refuses is refused now, not hours later
         except SettingError as error:
             raise UsageError(f"recipe {name}: {error}") from error
-        return msgspec.structs.replace(recipe, settings=settings)
+        return msgspec.structs.replace(recipe, settings=complete)
 
-    def _resolve(self, name: str, file: RecipeFile, teacher: str) -> dict[str, Any]:
+    def _values(self, name: str, file: RecipeFile) -> dict[str, Any]:
         values: dict[str, Any] = {}
-        for layer in file.layer:
-            if layer.holds(self.scale, self.dataset, teacher):
-                _merge(values, layer.set)
-        for target, path, value in self.overrides:
-            if target == name:
-                _merge(values, _nest(path, value))
+        for override in (*file.layer, *(o for target, o in self._overrides if target == name)):
+            if override.holds(self.scale, self.dataset, self.teacher):
+                _merge(values, override.set)
         return values
-
-
-def method_class(name: str) -> type[Any]:
-    """The synthesizer class behind a method's name."""
-    if name in METHODS:
-        return METHODS[name]
-    if ":" in name:
-        found = load_object(name, "--method")
-        if not isinstance(found, type) or not hasattr(found, "student_use"):
-            raise UsageError(f"--method {name}: not a synthesizer class (docs/adding-a-method.md)")
-        return found
-    raise UsageError(
-        f"unknown method '{name}': one of {', '.join(METHODS)}, or package.module:Class"
-    )
-
-
-def _settings_class(name: str) -> type[Any]:
-    """The dataclass whose fields are the settings of a method or a reference."""
-    return REFERENCES[name] if name in REFERENCES else method_class(name)
-
-
-def source_of(name: str) -> str:
-    """sha256 of the file that a method from outside is written in; empty for the suite's own."""
-    if name in METHODS:
-        return ""
-    return hashlib.sha256(Path(inspect.getfile(method_class(name))).read_bytes()).hexdigest()
-
-
-def checked_settings(cls: type[Any], settings: dict[str, Any], name: str) -> dict[str, Any]:
-    """All constructor arguments of ``cls`` with ``settings`` filled in, types and names checked."""
-    try:
-        hints = get_type_hints(cls)
-        arguments = [(f.name, hints[f.name], f) for f in fields(cls) if f.init]
-    except TypeError as error:
-        raise UsageError(f"{name}: a method's class must be a dataclass of its settings") from error
-    known = {argument for argument, _, _ in arguments}
-    if unknown := sorted(set(settings) - known):
-        raise UsageError(
-            f"{name}.settings.{unknown[0]}: unknown key, one of {', '.join(sorted(known))}"
-        )
-    specification = []
-    for argument, hint, f in arguments:
-        if argument in settings:
-            specification.append((argument, hint))
-        elif f.default is MISSING and f.default_factory is MISSING:
-            raise UsageError(f"{name}.settings.{argument}: has no default, give it with --set")
-        else:
-            default = f.default_factory() if callable(f.default_factory) else f.default
-            specification.append((argument, hint, default))  # type: ignore[arg-type]
-    struct = msgspec.defstruct(cls.__name__, specification, kw_only=True)
-    resolved = msgspec.to_builtins(_convert(settings, struct, f"{name}.settings"))
-    assert isinstance(resolved, dict)
-    return resolved
-
-
-def build_method(name: str, settings: dict[str, Any]) -> Any:
-    """The synthesizer ``name`` (or a reference's settings object) with resolved ``settings``."""
-    cls = _settings_class(name)
-    hints = get_type_hints(cls)
-    return cls(**{k: msgspec.convert(v, hints[k], strict=False) for k, v in settings.items()})
 
 
 @cache
 def _read(path: Path) -> RecipeFile:
     """Read once: a command asks for each file often."""
     return read_toml(path, RecipeFile)
-
-
-def _convert(values: dict[str, Any], struct: type[S], name: str) -> S:
-    try:
-        return msgspec.convert(values, struct)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"recipe {name}: {error}") from error
 
 
 def _merge(into: dict[str, Any], values: dict[str, Any]) -> None:
@@ -252,26 +176,22 @@ def _merge(into: dict[str, Any], values: dict[str, Any]) -> None:
             into[key] = copy.deepcopy(value)  # a file is read once: nothing may be merged into it
 
 
-def _parse_override(text: str) -> tuple[str, list[str], Any]:
-    """``name.key.key=value`` to name, path and value; the value is TOML, or a bare word."""
+def _parse_override(text: str) -> tuple[str, Override]:
+    """``name.key.key=value`` to the recipe's name and its override; the value is TOML or a word."""
     head, equals, value = text.partition("=")
     prefix, colon, rest = head.partition(":")
     first, *path = rest.split(".") if colon else prefix.split(".")
-    name = f"{prefix}:{first}" if colon else first
     if not equals or not path or not all(path):
         raise UsageError(f"--set {text}: write recipe.key=value, e.g. di.settings.iterations=50")
+    name = f"{prefix}:{first}" if colon else first
     try:
-        return name, path, tomllib.loads(f"value = {value}")["value"]
+        return name, _override(path, tomllib.loads(f"value = {value}")["value"])
     except (tomllib.TOMLDecodeError, RecursionError):
-        return name, path, value
+        return name, _override(path, value)
 
 
-def _listed(names: str | list[str]) -> list[str]:
-    return [names] if isinstance(names, str) else names
-
-
-def _nest(path: list[str], value: Any) -> dict[str, Any]:
+def _override(path: Sequence[str], value: Any) -> Override:
+    """The override that sets one key, ``path``, wherever the recipe is used."""
     for key in reversed(path):
         value = {key: value}
-    assert isinstance(value, dict)
-    return value
+    return Override(value)

@@ -1,17 +1,55 @@
-"""What all methods share: networks, trainings, and how images are evaluated."""
+"""What recipes hold: trainings, networks, the shared protocol, methods and their budgets."""
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from benchmarks.training.recipe import TrainingRecipe
+from benchmarks.recipes.methods import method_class
 from naturalinversion.images import PixelMapping
+from naturalinversion.synthesis import StudentUse
 
 Positive = Annotated[int, Meta(ge=1)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 BatchSize = Annotated[int, Meta(ge=2)]
 StudentPixels = Literal["stored", "denormalize", "minmax"]
+PrunedLayers = Literal["block", "liu", "all"]
+
+
+class TrainingRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """SGD with momentum. ``milestones`` and ``warmup`` are fractions of the whole run.
+
+    ``updates_per_epoch`` 0 is one pass over the images. ``crop`` is the padding in pixels of the
+    random crop, 0 for none. ``evaluate_every`` 0 tests after the last epoch only.
+    """
+
+    epochs: Positive
+    batch_size: BatchSize = 128
+    lr: Annotated[float, Meta(gt=0)] = 0.1
+    momentum: Annotated[float, Meta(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Meta(ge=0)] = 5e-4
+    nesterov: bool = False
+    schedule: Literal["step", "cosine", "constant"] = "step"
+    milestones: tuple[Fraction, ...] = (0.5, 0.75)
+    gamma: Annotated[float, Meta(gt=0, le=1)] = 0.1
+    warmup: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    updates_per_epoch: Annotated[int, Meta(ge=0)] = 0
+    crop: Annotated[int, Meta(ge=0)] = 4
+    padding: Literal["zeros", "reflect"] = "zeros"
+    flip: bool = True
+    evaluate_every: Annotated[int, Meta(ge=0)] = 0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.lr) and math.isfinite(self.weight_decay)):
+            raise ValueError("lr and weight_decay must be finite")
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov needs a momentum above zero")
+
+    @property
+    def evaluations(self) -> int:
+        """How often a run is tested: every so many epochs if asked for, and at the end."""
+        return -(-self.epochs // self.evaluate_every) if self.evaluate_every else 1
 
 
 class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -21,8 +59,12 @@ class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     image_size: Annotated[int, Meta(ge=8)] = 32
 
 
-class Fidelity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Metrics against the real training images: extractor, pixels, and their own settings."""
+class FidelityProtocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Metrics against the real training images, in the features of ``extractor``.
+
+    ``pixels`` says how images become uint8, ``neighbours`` is k of k-NN precision and recall,
+    ``splits`` are the Inception Score's, ``clusters`` and ``clustering_runs`` PRD's.
+    """
 
     extractor: str
     pixels: PixelMapping
@@ -32,25 +74,30 @@ class Fidelity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clustering_runs: Positive
 
 
-class Pruning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which layers lose filters, and how the rest is tuned; ``temperature`` is distillation's."""
+class PruningProtocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which layers lose filters, and how the rest is fine-tuned."""
 
-    layers: Literal["block", "liu", "all"]
+    layers: PrunedLayers
     loss: Literal["cross_entropy", "distillation"]
     training: TrainingRecipe
 
 
-class Embedding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """t-SNE of ``images`` of each set: maps averaged to ``pool`` pixels a side, PCA first."""
+class TsneProtocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """t-SNE of ``images`` of each set: maps averaged to ``pool`` pixels a side, PCA first.
+
+    ``neighbours`` is for the share of real images among a synthetic image's nearest ones.
+    """
 
     images: Positive
     pool: Positive
     components: Positive
     perplexity: Annotated[float, Meta(gt=0)]
+    iterations: Annotated[int, Meta(ge=250)]
+    neighbours: Positive
 
 
 class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The shared protocol, and the budget of methods without a recipe.
+    """What all methods share, and the budget of methods without a recipe.
 
     ``student_pixels`` is what students see of images: what is stored, or pixels made of it.
     A method's images are made ``chunk`` batches to a cell, so that what needs few waits for few.
@@ -60,9 +107,9 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     classifier: TrainingRecipe
     student: TrainingRecipe
     scratch: TrainingRecipe
-    fidelity: Fidelity
-    pruning: Pruning
-    embedding: Embedding
+    fidelity: FidelityProtocol
+    pruning: PruningProtocol
+    embedding: TsneProtocol
     temperature: Annotated[float, Meta(gt=0)]
     classifier_floor: Fraction
     batches: Positive
@@ -70,3 +117,42 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chunk: Positive
     student_pixels: StudentPixels = "stored"
     assumed: dict[str, str] = {}
+
+
+class Rounds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How images and student alternate for a method that competes with the student.
+
+    The first ``start_batches`` of the images of method ``start`` train a first student; then
+    ``rounds`` times new images are made against the student and the student goes on on all of them.
+    """
+
+    start: str
+    start_batches: Positive
+    rounds: Positive
+    student: TrainingRecipe
+
+
+class MethodRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A method and its budget of images; ``settings`` are its constructor's arguments.
+
+    ``assumed`` maps a key that nobody published to why it has its value.
+    """
+
+    method: str
+    title: str
+    batches: Positive
+    batch_size: BatchSize
+    settings: dict[str, Any] = {}
+    rounds: Rounds | None = None
+    assumed: dict[str, str] = {}
+
+    @property
+    def images(self) -> int:
+        """How many images the method makes."""
+        return self.batches * self.batch_size
+
+    @property
+    def student_use(self) -> StudentUse:
+        """What the method does with a student. Raises `UsageError` for a reference."""
+        use: StudentUse = method_class(self.method).student_use
+        return use

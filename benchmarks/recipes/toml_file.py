@@ -1,7 +1,8 @@
 """Reading what is written by hand: recipes and table specs."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -24,6 +25,14 @@ def read_toml(path: Path, struct: type[S]) -> S:
         raise UsageError(f"{path}: can't be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, not the struct, too deep
         raise UsageError(f"{path}: {one_line(error)}") from error
+
+
+def validated(values: Mapping[str, Any], struct: type[S], recipe: str) -> S:
+    """The values of ``recipe`` as ``struct``. Raises `UsageError` for a wrong key or type."""
+    try:
+        return msgspec.convert(values, struct)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"recipe {recipe}: {error}") from error
 
 
 def one_line(error: Exception) -> str:

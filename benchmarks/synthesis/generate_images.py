@@ -1,18 +1,17 @@
 """Run a data-free method against a teacher. Nothing here, or imported here, can read real data."""
 
-from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.checkpoint import Checkpoint
 from benchmarks.engine.context import Work
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.workloads import Network, SynthesisStep, Workload, network_of
-from benchmarks.recipes.resolve import build_method
+from benchmarks.recipes.methods import build_method
+from benchmarks.synthesis.image_quality import count_flat, teacher_agreement
 from naturalinversion.classifiers.weights import (
     WEIGHTS,
     Classifier,
@@ -20,20 +19,14 @@ from naturalinversion.classifiers.weights import (
     load_teacher,
     save_classifier,
 )
-from naturalinversion.images import PixelMapping, SyntheticDataset, retried, to_pixels
+from naturalinversion.images import IMAGES, retried
 from naturalinversion.inversion.loss_csv import FILE as LOSSES
 from naturalinversion.inversion.loss_csv import final_losses, save_losses
 from naturalinversion.progress import bar
-from naturalinversion.sample_grid import grid_images, save_grid
+from naturalinversion.sample_grid import GRID, grid_images, save_grid
 from naturalinversion.seeds import derive
 from naturalinversion.synthesis import Batch, Synthesizer, Training, iterations_of, synthesize
 from naturalinversion.teacher.teacher import Teacher
-
-IMAGES = "images"
-GRID = "grid.png"
-
-
-FLAT = 0.01  # contrast, in standard deviations of the training images' pixels
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,7 +57,7 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     def on_batch(index: int, batch: Batch) -> None:
         if index == recipe.first and batch.losses:
             save_losses(work.folder / LOSSES, batch.losses)
-        if flat := flat_images(batch.images):
+        if flat := count_flat(batch.images):
             work.log.warning("batch %d: %d images are of one colour", index, flat)
         ends = {name: round(float(course[-1]), 4) for name, course in batch.losses.items()}
         work.log.info("batch %d done, last losses %s", index, ends)
@@ -93,37 +86,11 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     metrics: Metrics = {
         "images": len(dataset),
         "batches_retried": len(again),
-        "flat_images": sum(flat_images(images) for images, _ in dataset.shards()),
+        "flat_images": sum(count_flat(images) for images, _ in dataset.shards()),
         **final_losses(work.folder / LOSSES),
     }
     checkpoint.delete()
-    return metrics | agreement(teacher, dataset)
-
-
-def flat_images(images: Tensor) -> int:
-    """How many of (N, 3, H, W) have no contrast in any channel: what a saturated tanh leaves."""
-    contrast = images.float().amax((2, 3)) - images.float().amin((2, 3))
-    return int((contrast.amax(1) < FLAT).sum())
-
-
-def agreement(teacher: Teacher, dataset: SyntheticDataset) -> dict[str, float]:
-    """How often the teacher gives the asked label: for the stored images, and for their pixels.
-
-    Pixels are rounded to uint8, denormalised and clamped or, ``…_minmax``, stretched image by
-    image: the difference is what that costs.
-    """
-    hits = torch.zeros(3, dtype=torch.int64)
-    with torch.no_grad():
-        for images, labels in dataset.shards():
-            looks = [images.float()]
-            for mapping in get_args(PixelMapping):
-                pixels = to_pixels(images, mapping, teacher.mean, teacher.std)
-                looks.append(teacher.normalize(pixels.float() / 255))
-            for column, look in enumerate(looks):
-                answers = teacher(look.to(teacher.device, teacher.dtype)).argmax(dim=1).cpu()
-                hits[column] += (answers == labels).sum()
-    names = ("teacher_agreement", "teacher_agreement_pixels", "teacher_agreement_minmax")
-    return dict(zip(names, (hits / len(dataset)).tolist(), strict=True))
+    return metrics | teacher_agreement(teacher, dataset)
 
 
 def _student(
@@ -146,11 +113,6 @@ def _student(
     )
     model = description.build(derive(recipe.seed, "student"))
     return model.to(teacher.device), description
-
-
-def folder_of_images(cell: Path) -> Path:
-    """Where a synthesis cell keeps its images."""
-    return cell / IMAGES
 
 
 def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:

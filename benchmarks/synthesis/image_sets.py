@@ -1,67 +1,111 @@
-"""The synthetic images that an evaluation cell reads from its inputs ``images0``, ``images1``, …
+"""Which synthetic images a cell reads: chosen where cells are planned, read where they are made.
 
-A cell that reads several sets gives each a role of its own in place of ``images``.
+The synthesis cells are the reader's inputs ``images0``, ``images1``, … A reader of several sets
+names them: ``images-<name>-0``, ``images-<name>-1``, …
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import msgspec
 import torch
 from torch import Tensor
 
+from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import Work
 from benchmarks.recipes.schema import StudentPixels
-from benchmarks.synthesis.generate_images import folder_of_images
-from benchmarks.training.device_dataset import DeviceDataset
 from naturalinversion.errors import BenchmarkError
-from naturalinversion.images import Meta, PixelMapping, SyntheticDataset, joined, read_meta
+from naturalinversion.images import (
+    IMAGES,
+    Meta,
+    PixelMapping,
+    SyntheticDataset,
+    joined,
+    read_meta,
+)
 
-ROLE = "images"
 
-
-def synthetic_source(
-    work: Work,
-    batches: Sequence[int],
-    images: int = 0,
-    role: str = ROLE,
-    pixels: StudentPixels = "stored",
-) -> DeviceDataset:
-    """The first ``batches[i]`` batches of every input ``<role>i``, as the teacher saw them.
-
-    With a mapping to ``pixels`` as they would be read from files. ``images`` keeps the first so
-    many of them all, 0 every one. Raises `BenchmarkError` when there are fewer than asked for.
+class ImageSelection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Part of the recipe of a cell that reads images: the first ``count`` of all those in
+    ``batches[i]`` batches of the i-th input.
     """
-    sets = _sets(work, batches, role)
-    meta = sets[0].meta
-    count = _count(work, sum(map(len, sets)), images, role)
-    made, labels = joined(sets, None if pixels == "stored" else pixels, count)
-    return DeviceDataset(made, labels, torch.tensor(meta.mean), torch.tensor(meta.std))
+
+    batches: list[int]
+    count: int
+
+    def inputs(self, cells: Sequence[Cell], name: str = "") -> dict[str, Cell]:
+        """The synthesis cells by the roles that `load` looks for."""
+        return {_role(name, index): cell for index, cell in enumerate(cells)}
+
+    def load(
+        self, work: Work, pixels: StudentPixels = "stored", name: str = ""
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Images (N, 3, H, W), labels (N,), and mean and std (3,) of pixels in teacher space.
+
+        Images are float16 in teacher space, or uint8 with a mapping to ``pixels``. Raises
+        `BenchmarkError` when there are fewer than ``count``.
+        """
+        sets, meta = self._sets(work, name), self.meta(work, name)
+        images, labels = joined(sets, None if pixels == "stored" else pixels, self.count)
+        return images, labels, torch.tensor(meta.mean), torch.tensor(meta.std)
+
+    def pixels(self, work: Work, mapping: PixelMapping) -> Tensor:
+        """The same images as uint8 (N, 3, H, W)."""
+        return joined(self._sets(work, ""), mapping, self.count)[0]
+
+    def meta(self, work: Work, name: str = "") -> Meta:
+        """What the first input says about its images: classes, normalisation, method."""
+        return read_meta(work.inputs[_role(name, 0)] / IMAGES)
+
+    def _sets(self, work: Work, name: str) -> list[SyntheticDataset]:
+        sets = [
+            SyntheticDataset(work.inputs[_role(name, index)] / IMAGES, batches)
+            for index, batches in enumerate(self.batches)
+        ]
+        if self.count > (found := sum(map(len, sets))):
+            where = f" in images-{name}" if name else ""
+            raise BenchmarkError(
+                f"{work.title}: {self.count} images are asked for, there are {found}{where}"
+            )
+        return sets
 
 
-def synthetic_pixels(
-    work: Work, batches: Sequence[int], images: int, mapping: PixelMapping, role: str = ROLE
-) -> Tensor:
-    """The same images as uint8 (N, 3, H, W)."""
-    sets = _sets(work, batches, role)
-    count = _count(work, sum(map(len, sets)), images, role)
-    return joined(sets, mapping, count)[0]
+@dataclass(frozen=True)
+class SyntheticImages:
+    """Synthesis cells, each with how many of its batches, and how many images in all."""
+
+    parts: list[tuple[Cell, int]]
+    count: int
+
+    @classmethod
+    def of(cls, cells: Sequence[Cell]) -> "SyntheticImages":
+        """Every image of ``cells``."""
+        parts = [(cell, int(cell.recipe["batches"])) for cell in cells]
+        return cls(parts, sum(batches * cell.recipe["batch_size"] for cell, batches in parts))
+
+    def first(self, count: int) -> "SyntheticImages":
+        """The first ``count`` of them, or all if there are fewer, of as few cells as hold them."""
+        count = min(count, self.count)
+        parts, left = [], count
+        for cell, batches in self.parts:
+            if left > 0:
+                size = int(cell.recipe["batch_size"])
+                parts.append((cell, min(batches, -(-left // size))))
+                left -= batches * size
+        return SyntheticImages(parts, count)
+
+    def __add__(self, other: "SyntheticImages") -> "SyntheticImages":
+        return SyntheticImages([*self.parts, *other.parts], self.count + other.count)
+
+    @property
+    def selection(self) -> ImageSelection:
+        """What a reader's recipe says of them."""
+        return ImageSelection([batches for _, batches in self.parts], self.count)
+
+    def inputs(self, name: str = "") -> dict[str, Cell]:
+        """The reader's inputs by role."""
+        return self.selection.inputs([cell for cell, _ in self.parts], name)
 
 
-def synthetic_meta(work: Work, role: str = ROLE) -> Meta:
-    """What the store says about the first input's images: classes, normalisation, method."""
-    return read_meta(folder_of_images(work.inputs[f"{role}0"]))
-
-
-def _sets(work: Work, batches: Sequence[int], role: str) -> list[SyntheticDataset]:
-    return [
-        SyntheticDataset(folder_of_images(work.inputs[f"{role}{index}"]), count)
-        for index, count in enumerate(batches)
-    ]
-
-
-def _count(work: Work, found: int, wanted: int, role: str) -> int:
-    if wanted > found:
-        which = "" if role == ROLE else f" in {role.rstrip('-')}"
-        raise BenchmarkError(
-            f"{work.title}: {wanted} images are asked for, there are {found}{which}"
-        )
-    return wanted or found
+def _role(name: str, index: int) -> str:
+    return f"images-{name}-{index}" if name else f"images{index}"

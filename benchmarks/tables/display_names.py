@@ -18,7 +18,7 @@ _CIFAR100 = "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle"
 _OWN = "imagefolder:"
 
 
-def printed(name: str) -> str:
+def display_name(name: str) -> str:
     """``resnet34`` as ``ResNet-34``; an unknown name as it is."""
     return NAMES.get(name, name)
 

@@ -1,15 +1,15 @@
 """The settings that the paper's text names, as this suite's recipes have them."""
 
-from benchmarks.recipes.resolve import Book
+from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.spec import read_table
 from naturalinversion.errors import UsageError
 from reports.published import claim_id
 
 
-def protocol_values() -> dict[str, float]:
-    """The settings that the paper's text names, as the recipes of scale paper have them, by id."""
-    book = Book("paper", "cifar10")
-    protocol, ni = book.protocol("resnet34"), book.method("ni", "resnet34")
+def paper_settings() -> dict[str, float]:
+    """Their values at scale paper, by the claim's id."""
+    recipes = Recipes("paper", "cifar10").resolve("resnet34")
+    protocol, ni = recipes.protocol, recipes.method("ni")
     specs = {name: read_table(name) for name in ("table1", "table3", "table4", "figure6")}
     images = {name: float(spec.all.images) for name, spec in specs.items()}
     ratios = [row.ratio for row in specs["figure6"].row]

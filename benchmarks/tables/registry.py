@@ -1,23 +1,25 @@
-"""The kinds of cell: a name, and the module with its ``Recipe`` and ``run``."""
+"""The kinds of cell, each with the module that has its ``Recipe``, ``run`` and ``workload``."""
 
-import importlib
-
-from benchmarks.engine.kinds import Kind
+from benchmarks.datasets.load import sizes
+from benchmarks.engine.cell import Cell, with_inputs
+from benchmarks.engine.kinds import load_kind
+from benchmarks.engine.workloads import Workload
 
 KINDS = {
     "classifier": "benchmarks.training.classifier",
-    "given_classifier": "benchmarks.training.pretrained",
+    "pretrained": "benchmarks.training.pretrained",
     "synthesis": "benchmarks.synthesis.generate_images",
-    "student": "benchmarks.evaluation.distillation",
+    "distillation": "benchmarks.evaluation.distillation",
     "joint_student": "benchmarks.evaluation.joint_student",
     "scratch": "benchmarks.evaluation.scratch",
     "fidelity": "benchmarks.evaluation.fidelity.fidelity",
-    "pruned": "benchmarks.evaluation.pruning",
-    "embedding": "benchmarks.evaluation.tsne",
+    "pruning": "benchmarks.evaluation.pruning",
+    "tsne": "benchmarks.evaluation.tsne",
     "wgan_gp": "benchmarks.training.wgan_reference",
 }
 
 
-def kind(name: str) -> Kind:
-    """The module of a kind; imported late, so that synthesis never loads what reads real data."""
-    return importlib.import_module(KINDS[name])
+def workload(cell: Cell) -> Workload:
+    """What making ``cell`` takes, in steps that can be timed."""
+    dataset = next(c.recipe["dataset"] for c in with_inputs([cell]) if "dataset" in c.recipe)
+    return load_kind(KINDS, cell.kind).workload(cell, *sizes(dataset))

@@ -1,7 +1,7 @@
 """Table specs: the rows, columns and figures of a table or figure of the paper, read from TOML.
 
 A number in a table is one request: what the table asks of all, what its row adds, and what its
-column adds, the later ones first. `benchmarks.tables.outcomes` turns a request into a cell.
+column adds, the later ones first. `benchmarks.tables.pipeline` turns a request into a cell.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parent
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is to be measured; empty fields ask for nothing.
 
-    ``outcome`` is a key of `outcomes.OUTCOMES`, ``metric`` one of its record's metrics.
+    ``outcome`` is a key of `pipeline.EVALUATIONS`, ``metric`` one of its record's metrics.
     ``settings`` are switches of the method and ``protocol`` of what all share, keys with dots in
     them; ``variant`` is the name they go by. ``images`` is the
     paper's number of synthetic images, 0 all; ``grown_with`` the student of a joint or competing

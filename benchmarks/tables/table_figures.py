@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
-from benchmarks.recipes.resolve import Book, build_method
-from benchmarks.synthesis.generate_images import GRID
+from benchmarks.recipes.methods import build_method
+from benchmarks.recipes.resolve import Recipes, ResolvedRecipes
 from benchmarks.tables.display_names import first_classes
 from benchmarks.tables.spec import FigureSpec, TableSpec
 from benchmarks.tables.table_line import Line
+from naturalinversion.sample_grid import GRID
 from reports.figures.spec import (
     Course,
     Curves,
@@ -28,29 +29,29 @@ from reports.figures.spec import (
 Table = Mapping[str, Line]
 
 
-def figures_of(spec: TableSpec, book: Book, table: Table) -> list[Figure]:
+def figures_of(spec: TableSpec, recipes: ResolvedRecipes, table: Table) -> list[Figure]:
     """The figures that ``spec`` asks for, of the first seed where they show single runs."""
-    return [_FIGURES[figure.type](spec, figure, book, table) for figure in spec.figure]
+    return [_FIGURES[figure.type](spec, figure, recipes, table) for figure in spec.figure]
 
 
-def _grids(spec: TableSpec, figure: FigureSpec, book: Book, table: Table) -> Figure:
+def _grids(spec: TableSpec, figure: FigureSpec, recipes: ResolvedRecipes, table: Table) -> Figure:
     rows: dict[str, GridRow] = {}
     for line in table.values():
         for column in spec.column:
             cell = line.cells[column.id][0]
-            title = book.method(line.requests[column.id].method).title
+            title = recipes.method(line.requests[column.id].method).title
             rows.setdefault(cell.key, GridRow(title, cell.key, GRID))
     return Grids(
         spec.name,
         figure.title,
         figure.caption,
-        list(first_classes(book.dataset)),
+        list(first_classes(recipes.dataset)),
         list(rows.values()),
         figure.first_rows,
     )
 
 
-def _curves(spec: TableSpec, figure: FigureSpec, book: Book, table: Table) -> Figure:
+def _curves(spec: TableSpec, figure: FigureSpec, recipes: ResolvedRecipes, table: Table) -> Figure:
     column = spec.column[0].id
     return Curves(
         spec.name,
@@ -59,25 +60,25 @@ def _curves(spec: TableSpec, figure: FigureSpec, book: Book, table: Table) -> Fi
         [Panel(title, name, log=True) for name, title in figure.panels.items()],
         [
             Series(
-                line.spec.label or book.method(line.spec.method).title, line.cells[column][0].key
+                line.spec.label or recipes.method(line.spec.method).title, line.cells[column][0].key
             )
             for line in table.values()
         ],
     )
 
 
-def _scatter(spec: TableSpec, figure: FigureSpec, book: Book, table: Table) -> Figure:
+def _scatter(spec: TableSpec, figure: FigureSpec, recipes: ResolvedRecipes, table: Table) -> Figure:
     line = next(iter(table.values()))
     cell = line.cells[spec.column[0].id][0]
     return Scatter(spec.name, figure.title, figure.caption, cell.key)
 
 
-def _lines(spec: TableSpec, figure: FigureSpec, book: Book, table: Table) -> Figure:
+def _lines(spec: TableSpec, figure: FigureSpec, recipes: ResolvedRecipes, table: Table) -> Figure:
     series, levels = [], []
     for column in spec.column:
         keys = [[cell.key for cell in line.cells[column.id]] for line in table.values()]
         request = next(iter(table.values())).requests[column.id]
-        title = column.title or book.method(column.method).title
+        title = column.title or recipes.method(column.method).title
         factor = 100.0 if column.unit == "%" else 1.0
         if column.role == "baseline" and request.metric.startswith("unpruned"):
             levels.append(Level(title, keys[0], request.metric, factor))
@@ -96,7 +97,9 @@ def _lines(spec: TableSpec, figure: FigureSpec, book: Book, table: Table) -> Fig
     )
 
 
-def _tradeoff(spec: TableSpec, figure: FigureSpec, book: Book, table: Table) -> Figure:
+def _tradeoff(
+    spec: TableSpec, figure: FigureSpec, recipes: ResolvedRecipes, table: Table
+) -> Figure:
     lines = list(table.values())
     names = dict.fromkeys(line.spec.series for line in lines)
     columns = {column.id: column for column in spec.column}
@@ -133,7 +136,7 @@ def _tradeoff(spec: TableSpec, figure: FigureSpec, book: Book, table: Table) -> 
 def _published_budget(line: Line) -> float:
     """The iterations of the method's recipe at the paper's scale."""
     request = next(iter(line.requests.values()))
-    paper = Book("paper", "cifar10").method(request.method, request.teacher)
+    paper = Recipes("paper", "cifar10").resolve(request.teacher).method(request.method)
     return float(build_method(paper.method, paper.settings).iterations)
 
 

@@ -8,10 +8,11 @@ from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import Work
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.workloads import TestStep, TrainingStep, Workload, network_of
-from benchmarks.training.fit import evaluations, train_and_test
+from benchmarks.recipes.schema import TrainingRecipe
+from benchmarks.training.fit import train_and_test
+from benchmarks.training.learning_rate import updates_per_epoch
 from benchmarks.training.losses import cross_entropy_loss
 from benchmarks.training.real_images import load_real, splits
-from benchmarks.training.recipe import TrainingRecipe, updates_per_epoch
 from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_classifier
 
 
@@ -54,9 +55,9 @@ def run(work: Work, recipe: Recipe) -> Metrics:
 
 def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
     """Updates on the training split and passes over the test split."""
-    recipe = msgspec.convert(cell.recipe, Recipe).training
-    network = network_of(cell, classes)
+    training, network = msgspec.convert(cell.recipe, Recipe).training, network_of(cell, classes)
+    updates = training.epochs * updates_per_epoch(training, train)
     return {
-        TrainingStep(network, recipe.batch_size): recipe.epochs * updates_per_epoch(recipe, train),
-        TestStep(network): test * evaluations(recipe),
+        TrainingStep(network, training.batch_size): updates,
+        TestStep(network): test * training.evaluations,
     }

@@ -7,11 +7,11 @@ from torch import nn
 from benchmarks.engine.checkpoint import Checkpoint
 from benchmarks.engine.context import Work
 from benchmarks.engine.kinds import Metrics
+from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.training.accuracy import accuracy
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.loop import train
 from benchmarks.training.losses import Loss
-from benchmarks.training.recipe import TrainingRecipe
 from naturalinversion.errors import BenchmarkError
 
 
@@ -60,10 +60,3 @@ def train_and_test(
         "final_loss": history.losses[-1],
         "images_seen": history.images,
     }
-
-
-def evaluations(recipe: TrainingRecipe) -> int:
-    """How often a run of ``recipe`` is tested: now and then if asked for, and at the end."""
-    if not recipe.evaluate_every:
-        return 1
-    return -(-recipe.epochs // recipe.evaluate_every)

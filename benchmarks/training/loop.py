@@ -15,10 +15,11 @@ import torch
 from torch import nn
 
 from benchmarks.engine.checkpoint import Checkpoint
+from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.epoch import EpochRunner
+from benchmarks.training.learning_rate import images_per_epoch
 from benchmarks.training.losses import Loss
-from benchmarks.training.recipe import TrainingRecipe, images_per_epoch
 from naturalinversion.errors import BenchmarkError, UsageError
 from naturalinversion.precision import Precision
 from naturalinversion.progress import bar

@@ -1,13 +1,12 @@
 """A classifier that somebody else has trained, in the place of one trained here (``--weights``)."""
 
-import hashlib
-from functools import cache
 from pathlib import Path
 
 import msgspec
 
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import Work
+from benchmarks.engine.digests import file_sha256
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.workloads import TestStep, Workload, network_of
 from benchmarks.training.accuracy import accuracy
@@ -41,7 +40,7 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     `BenchmarkError` below the floor: images must be normalised as in the classifier's training.
     """
     path = work.data.weights.get(recipe.arch)
-    if path is None or digest(path) != recipe.sha256:
+    if path is None or weights_sha256(path) != recipe.sha256:
         raise UsageError(f"{work.title}: needs --weights {recipe.arch}=FILE, {recipe.sha256[:12]}…")
     dataset = load_real(work, recipe.dataset, recipe.image_size)
     classes, size = len(dataset.classes), recipe.image_size
@@ -64,18 +63,12 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     }
 
 
-def digest(path: Path) -> str:
-    """sha256 of a file. Raises `UsageError` when it can't be read."""
+def weights_sha256(path: Path) -> str:
+    """That of a file of --weights. Raises `UsageError` when it can't be read."""
     try:
-        status = path.stat()
-        return _digest(path, status.st_size, status.st_mtime_ns)
+        return file_sha256(path)
     except OSError as error:
         raise UsageError(f"--weights {path}: {error.strerror}") from error
-
-
-@cache
-def _digest(path: Path, size: int, changed: int) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:

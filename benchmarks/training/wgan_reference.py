@@ -14,14 +14,14 @@ from benchmarks.engine.checkpoint import Checkpoint
 from benchmarks.engine.context import Machine, Work
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.workloads import per_step
-from benchmarks.recipes.resolve import checked_settings
-from benchmarks.synthesis.generate_images import GRID, folder_of_images
+from benchmarks.recipes.methods import build_method, checked_settings
 from benchmarks.training.real_images import load_real
 from naturalinversion.errors import DivergedError
-from naturalinversion.images import Meta, SyntheticDataset, write_meta, write_shard
+from naturalinversion.images import IMAGES, Meta, SyntheticDataset, write_meta, write_shard
 from naturalinversion.inversion.loss_csv import FILE as LOSSES
 from naturalinversion.inversion.loss_csv import final_losses, save_losses
 from naturalinversion.progress import bar
+from naturalinversion.sample_grid import GRID
 from naturalinversion.sample_sheet import PLACES, save_sheet
 from naturalinversion.seeds import brought, derive
 from naturalinversion.synthesis import Training
@@ -54,7 +54,7 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     checkpoint = Checkpoint(work.folder / "training.pt")
     with bar(settings.iterations, work.title) as progress:
         gan.train(
-            _draws_from(dataset.train.images.to(device)),
+            real_sampler(dataset.train.images.to(device)),
             seed=derive(recipe.seed, "training"),
             training=Training(progress, checkpoint.restore, checkpoint.save),
         )
@@ -73,11 +73,11 @@ def run(work: Work, recipe: Recipe) -> Metrics:
 
 
 def _settings(values: dict[str, Any]) -> WassersteinSettings:
-    checked = checked_settings(WassersteinSettings, values, METHOD)
-    return msgspec.convert(checked, WassersteinSettings)
+    settings: WassersteinSettings = build_method(METHOD, checked_settings(METHOD, values))
+    return settings
 
 
-def _draws_from(pixels: Tensor) -> Draw:
+def real_sampler(pixels: Tensor) -> Draw:
     """Batches of ``pixels`` (N, 3, H, W) uint8, each image drawn independently.
 
     Uniform noise spreads a grey k over [k, k + 1), which becomes [k, k + 1) / 128 - 1: a critic
@@ -101,7 +101,7 @@ def _write_images(
     work: Work, recipe: Recipe, gan: WassersteinGAN, dataset: Dataset
 ) -> SyntheticDataset:
     """Samples normalised by the data set's mean and std, which is the space of its teachers."""
-    folder = folder_of_images(work.folder)
+    folder = work.folder / IMAGES
     folder.mkdir(exist_ok=True)
     meta = Meta(
         method=METHOD,
@@ -145,7 +145,7 @@ class WassersteinStep:
         """Time per iteration."""
         device = machine.torch_device()
         settings, factor = _timed(_settings(msgspec.json.decode(self.settings)), device)
-        draw = _draws_from(torch.zeros(1, 3, self.image_size, self.image_size, device=device))
+        draw = real_sampler(torch.zeros(1, 3, self.image_size, self.image_size, device=device))
 
         def run(iterations: int) -> None:
             gan = WassersteinGAN(replace(settings, iterations=iterations), self.image_size, device)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines import METHODS
-from benchmarks.recipes.resolve import method_class
+from benchmarks.recipes.methods import method_class
 from naturalinversion import Batch, Teacher, Training
 from naturalinversion.progress import Progress
 from naturalinversion.synthesis import StudentUse, Synthesizer

@@ -132,7 +132,7 @@ def test_recipes(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     def read() -> Any:
         resolve._read.cache_clear()
-        return resolve.Book("demo", "digits").method("ni", "vgg11")
+        return resolve.Recipes("demo", "digits").resolve("vgg11").method("ni")
 
     every_mangling(
         read,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError
 
-from benchmarks.tables.paper_settings import protocol_values
+from benchmarks.tables.paper_settings import paper_settings
 from reports.archive import KEPT, TEMPLATE, Kept, render_results
 from reports.kept import REPORT, RUNS, keep
 from reports.records import RecordError
@@ -79,7 +79,7 @@ def test_the_reports_of_the_repository_are_what_their_records_say(tmp_path: Path
     folders = [path.parent for path in KEPT.glob(f"*/{RUNS}")]
     assert folders
     for folder in folders:
-        made = render(folder / RUNS, tmp_path / folder.name, protocol=protocol_values())
+        made = render(folder / RUNS, tmp_path / folder.name, protocol=paper_settings())
         kept = {path.name: path for path in (folder / REPORT).iterdir()}
         assert set(kept) == {path.name for path in made.paths}
         for path in made.paths:

@@ -9,7 +9,7 @@ from torch import Tensor
 EDGE = 8  # the edge is this part of a side wide: 4 pixels of 32, the usual padding
 
 
-def frame(pixels: Tensor) -> float:
+def border_contrast(pixels: Tensor) -> float:
     """Mean of the middle less mean of the edge, of images (N, C, H, W) as uint8; 1 is white.
 
     The middle is half as wide and high as the image.

@@ -1,20 +1,30 @@
 """The named networks that images are compared through, and the weights they are."""
 
-import hashlib
+import re
+import urllib.error
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from benchmarks.evaluation.fidelity.inception import inception_weights, named_hash
-from naturalinversion.errors import UsageError
+from benchmarks.engine.context import Machine
+from benchmarks.engine.digests import file_sha256
+from benchmarks.engine.workloads import per_step
+from naturalinversion.errors import MissingError, UsageError
+from naturalinversion.precision import numerics
+
+# What imports torch-fidelity takes seconds to import: below, where it is needed.
+
+STAND_IN_SIZE = 299  # pixels a side that Inception sees
 
 
 @dataclass(frozen=True)
-class Layers:
+class FeatureLayers:
     """Names of the features a network gives: for Table 4's first stage, for FID, for the score."""
 
     early: str
@@ -31,22 +41,20 @@ class Extractor:
     """A network in torch-fidelity's registry, and the file of its weights."""
 
     name: str
-    layers: Layers
+    layers: FeatureLayers
     weights: Path
 
     @cached_property
     def display(self) -> str:
         """``name@hash`` with eight digits of the weights' sha256: other weights, other numbers."""
-        return f"{self.name}@{_sha256(self.weights)[:8]}"
+        return f"{self.name}@{file_sha256(self.weights)[:8]}"
 
     def build(self, device: torch.device) -> nn.Module:
-        """The network: uint8 (N, 3, H, W) to float32 (N, D), one for each of `Layers.all`.
+        """The network: uint8 (N, 3, H, W) to float32 (N, D), one for each of the layers.
 
         Raises `UsageError` when the file holds no weights of the network.
         """
-        from benchmarks.evaluation.fidelity.torch_fidelity_api import (
-            network,  # takes seconds to import
-        )
+        from benchmarks.evaluation.fidelity.torch_fidelity_api import network
 
         try:
             # torch-fidelity would run whatever code is pickled in the file.
@@ -60,16 +68,44 @@ class Extractor:
 
 
 @dataclass(frozen=True)
-class Family:
-    """How the extractors of one name are made.
+class ExtractorSpec:
+    """How the extractor of a name is made.
 
     ``weights`` finds the file, given --inception-weights and --download. ``stand_in`` is an
     untrained network to time where the weights may be absent, fed with float (N, 3, 299, 299).
     """
 
-    layers: Layers
+    layers: FeatureLayers
     weights: Callable[[Path | None, bool], Path]
     stand_in: Callable[[], nn.Module] | None = None
+
+
+def _inception_weights(given: Path | None, download: bool) -> Path:
+    """The file of the FID's Inception (TensorFlow's of 2015, ported): ``given``, else where
+    torch-fidelity keeps it, fetched only if ``download``.
+    """
+    if given is not None:
+        if not given.is_file():
+            raise MissingError(f"--inception-weights {given}: no such file")
+        return given
+    from benchmarks.evaluation.fidelity.torch_fidelity_api import INCEPTION_URL
+
+    name = INCEPTION_URL.rsplit("/", 1)[1]
+    kept = Path(torch.hub.get_dir()) / "checkpoints" / name
+    if not kept.is_file():
+        if not download:
+            raise MissingError(
+                f"inception-v3-compat needs {name}, which is not in {kept.parent}: "
+                "give --inception-weights PATH or --download"
+            )
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(
+                INCEPTION_URL, str(kept), _hash_in_name(kept), progress=False
+            )
+        except (urllib.error.URLError, OSError, RuntimeError) as error:
+            raise MissingError(f"{INCEPTION_URL} can't be fetched: {error}") from error
+    return kept
 
 
 def _untrained_inception() -> nn.Module:
@@ -79,41 +115,88 @@ def _untrained_inception() -> nn.Module:
     return made
 
 
-def _packaged(given: Path | None, download: bool) -> Path:
+def _packaged_weights(given: Path | None, download: bool) -> Path:
     from benchmarks.evaluation.fidelity.efficientnet import packaged_weights
 
     return packaged_weights()
 
 
-EXTRACTORS: dict[str, Family] = {
-    "inception-v3-compat": Family(
-        Layers("64", "2048", "logits_unbiased"), inception_weights, _untrained_inception
+EXTRACTORS: dict[str, ExtractorSpec] = {
+    "inception-v3-compat": ExtractorSpec(
+        FeatureLayers("64", "2048", "logits_unbiased"), _inception_weights, _untrained_inception
     ),
-    "efficientnet-lite0": Family(Layers("stem", "1280", "logits_unbiased"), _packaged),
+    "efficientnet-lite0": ExtractorSpec(
+        FeatureLayers("stem", "1280", "logits_unbiased"), _packaged_weights
+    ),
 }
 
 
-def family(name: str) -> Family:
-    """What is known under ``name``. Raises `UsageError`."""
-    if name not in EXTRACTORS:
-        raise UsageError(f"unknown extractor {name!r}: choose {', '.join(EXTRACTORS)}")
-    return EXTRACTORS[name]
-
-
-def find(name: str, inception: Path | None = None, download: bool = False) -> Extractor:
+def find_extractor(name: str, inception: Path | None = None, download: bool = False) -> Extractor:
     """The extractor ``name`` with weights that are there.
 
     Raises `UsageError` for an unknown name or a file that is not what its name says, and
     `MissingError` for absent weights.
     """
-    known = family(name)
-    weights = known.weights(inception, download)
-    expected, digest = named_hash(weights), _sha256(weights)
-    if not digest.startswith(expected):
+    spec = _spec(name)
+    weights = spec.weights(inception, download)
+    digest = file_sha256(weights)
+    if not digest.startswith(_hash_in_name(weights)):
         raise UsageError(f"{weights} is damaged or misnamed: its sha256 begins with {digest[:8]}")
-    return Extractor(name, known.layers, weights)
+    return Extractor(name, spec.layers, weights)
 
 
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _spec(name: str) -> ExtractorSpec:
+    if name not in EXTRACTORS:
+        raise UsageError(f"unknown extractor {name!r}: choose {', '.join(EXTRACTORS)}")
+    return EXTRACTORS[name]
+
+
+def _hash_in_name(path: Path) -> str:
+    """The beginning of the sha256 that torch hub puts into a file's name, or nothing."""
+    found = re.search(r"-([0-9a-f]{8,64})$", path.stem)
+    return found[1] if found else ""
+
+
+@dataclass(frozen=True)
+class FeatureStep:
+    """One image through an extractor.
+
+    Inception is timed as torchvision's, untrained: the same layers but for a few poolings, and no
+    weights are needed to plan. What metrics cost once features are there is left out.
+    """
+
+    extractor: str
+
+    shared: ClassVar[bool] = False
+
+    def seconds(self, machine: Machine) -> float:
+        """Time per image."""
+        from benchmarks.evaluation.fidelity.features import batch_size
+
+        device = machine.torch_device()
+        stand_in = _spec(self.extractor).stand_in
+        if stand_in is None:
+            network = find_extractor(self.extractor).build(device)
+        else:
+            network = nn.Sequential(_ToStandIn(), stand_in()).to(device)
+        network.eval()
+        images = torch.full((batch_size(device), 3, 32, 32), 128, dtype=torch.uint8, device=device)
+        with torch.no_grad(), numerics(device, "fp32"):
+            return per_step(lambda n: [network(images) for _ in range(n)], device) / len(images)
+
+
+@dataclass(frozen=True)
+class RealFeatures(FeatureStep):
+    """One real image of a data set: its features are kept for every other cell."""
+
+    dataset: str
+    image_size: int
+
+    shared: ClassVar[bool] = True
+
+
+class _ToStandIn(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        size = (STAND_IN_SIZE, STAND_IN_SIZE)
+        resized = F.interpolate(images.float(), size=size, mode="bilinear", align_corners=False)
+        return (resized - 128) / 128

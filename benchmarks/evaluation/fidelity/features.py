@@ -1,4 +1,4 @@
-"""What an extractor says of images; of real ones it is kept by their content, not their name."""
+"""Features of images; those of real ones are kept, by the images' content, not their name."""
 
 import hashlib
 from functools import cached_property
@@ -18,7 +18,7 @@ from naturalinversion.progress import Progress, silent
 Features = dict[str, Tensor]  # layer -> float32 (N, D) on the CPU
 
 SCHEMA = 1  # raised when features are computed otherwise, so that kept ones are not used
-PIECE = 2500  # images of one file: a minute or two on a CPU
+SHARD_IMAGES = 2500  # of one file of kept features: a minute or two on a CPU
 CPU_BATCH, GPU_BATCH = 8, 256  # a small batch stays in a CPU's cache: 1.4x faster than 64
 
 
@@ -27,7 +27,7 @@ def batch_size(device: torch.device) -> int:
     return GPU_BATCH if device.type == "cuda" else CPU_BATCH
 
 
-class Looks:
+class FeatureExtractor:
     """An extractor on a device, built when the first images come."""
 
     def __init__(self, extractor: Extractor, device: torch.device) -> None:
@@ -57,10 +57,10 @@ def extract(
     images: Tensor, extractor: Extractor, device: torch.device, progress: Progress = silent
 ) -> Features:
     """The features of uint8 images (N, 3, H, W)."""
-    return Looks(extractor, device)(images, progress)
+    return FeatureExtractor(extractor, device)(images, progress)
 
 
-def real_features(
+def cached_real_features(
     images: Tensor,
     extractor: Extractor,
     device: torch.device,
@@ -69,26 +69,27 @@ def real_features(
 ) -> Features:
     """`extract`, kept in ``folder`` under the extractor's weights and the images' pixels.
 
-    In pieces of `PIECE` images: what is there stays when a run is stopped, and processes that want
-    the same take different pieces. A damaged file is made again.
+    In shards of `SHARD_IMAGES`: what is there stays when a run is stopped, and processes that want
+    the same take different ones. A damaged file is made again.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    pieces = {begin: images[begin : begin + PIECE] for begin in range(0, len(images), PIECE)}
-    paths = {begin: _path(piece, extractor, folder) for begin, piece in pieces.items()}
-    looks = Looks(extractor, device)
+    starts = range(0, len(images), SHARD_IMAGES)
+    shards = {start: images[start : start + SHARD_IMAGES] for start in starts}
+    paths = {start: _path(shard, extractor, folder) for start, shard in shards.items()}
+    compute = FeatureExtractor(extractor, device)
     found: Features = {}
-    for patience in (0, -1):  # first what nobody is at, then what others have begun
-        for begin, piece in list(pieces.items()):
+    for timeout in (0, -1):  # first what no process computes, then what others have begun
+        for start, shard in list(shards.items()):
             try:
-                with FileLock(paths[begin].with_suffix(".lock"), timeout=patience):
-                    values = _kept(piece, looks, paths[begin], progress)
+                with FileLock(paths[start].with_suffix(".lock"), timeout=timeout):
+                    values = _read_or_compute(shard, compute, paths[start], progress)
             except Timeout:
                 continue
             for name in values:
                 if name not in found:
                     found[name] = torch.empty(len(images), *values[name].shape[1:])
-                found[name][begin : begin + len(piece)] = values[name]
-            del pieces[begin]
+                found[name][start : start + len(shard)] = values[name]
+            del shards[start]
     return found
 
 
@@ -97,12 +98,14 @@ def _path(images: Tensor, extractor: Extractor, folder: Path) -> Path:
     return folder / f"{extractor.display}-{content}.safetensors"
 
 
-def _kept(images: Tensor, looks: Looks, path: Path, progress: Progress) -> Features:
+def _read_or_compute(
+    images: Tensor, compute: FeatureExtractor, path: Path, progress: Progress
+) -> Features:
     found = _read(path)
-    if found is not None and set(found) == set(looks.extractor.layers.all()):
+    if found is not None and set(found) == set(compute.extractor.layers.all()):
         progress(len(images))
         return found
-    made = looks(images, progress)
+    made = compute(images, progress)
     write_atomically(path, save(made, metadata={"sha256": _digest(made)}))
     return made
 

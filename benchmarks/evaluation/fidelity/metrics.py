@@ -6,15 +6,15 @@ does not, so k-NN is the default reading, and PRD stands beside it.
 """
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from benchmarks.evaluation.fidelity import torch_fidelity_api
-from benchmarks.evaluation.fidelity.extractors import Layers
+from benchmarks.evaluation.fidelity.extractors import FeatureLayers
 from benchmarks.evaluation.fidelity.features import Features
 from benchmarks.evaluation.fidelity.prd import prd
+from benchmarks.recipes.schema import FidelityProtocol
 from naturalinversion.errors import BenchmarkError
 from naturalinversion.precision import numerics
 from naturalinversion.seeds import derive, generator
@@ -22,26 +22,15 @@ from naturalinversion.seeds import derive, generator
 KID_SUBSET = 1000  # torch-fidelity's, or as many as there are
 
 
-@dataclass(frozen=True)
-class Settings:
-    """``splits`` of the Inception Score, ``neighbours`` of k-NN, ``clusters`` of PRD."""
-
-    neighbours: int
-    splits: int
-    clusters: int
-    clustering_runs: int
-    seed: int
-
-
-def require(synthetic: int, real: int, settings: Settings) -> None:
+def check_counts(synthetic: int, real: int, protocol: FidelityProtocol) -> None:
     """Raise `BenchmarkError` naming the first metric that needs more images than there are."""
     fewer = min(synthetic, real)
     needs = [
         ("FID", fewer, 2),
         ("KID", fewer, 2),
-        ("the Inception Score", synthetic, settings.splits),
-        ("k-NN precision and recall", fewer, settings.neighbours + 1),
-        ("PRD", fewer, settings.clusters),
+        ("the Inception Score", synthetic, protocol.splits),
+        ("k-NN precision and recall", fewer, protocol.neighbours + 1),
+        ("PRD", fewer, protocol.clusters),
     ]
     for metric, there, needed in needs:
         if there < needed:
@@ -52,7 +41,12 @@ def require(synthetic: int, real: int, settings: Settings) -> None:
 
 
 def measure(
-    synthetic: Features, real: Features, layers: Layers, settings: Settings, device: torch.device
+    synthetic: Features,
+    real: Features,
+    layers: FeatureLayers,
+    protocol: FidelityProtocol,
+    seed: int,
+    device: torch.device,
 ) -> dict[str, float]:
     """All metrics of ``synthetic`` against ``real``.
 
@@ -60,13 +54,13 @@ def measure(
     random part is taken. Raises `BenchmarkError` for too few images and for what isn't finite.
     """
     final, real_final = synthetic[layers.final], real[layers.final]
-    require(len(final), len(real_final), settings)
+    check_counts(len(final), len(real_final), protocol)
     for name, features in (("the images to judge", synthetic), ("real images", real)):
         if not all(values.isfinite().all() for values in features.values()):
             raise BenchmarkError(f"the features of {name} are not all finite numbers")
-    seed = derive(settings.seed, "subsets") % 2**32  # what numpy's RandomState takes
+    subsets = derive(seed, "subsets") % 2**32  # what numpy's RandomState takes
     score, score_sd = torch_fidelity_api.inception_score(
-        synthetic[layers.logits], settings.splits, seed
+        synthetic[layers.logits], protocol.splits, subsets
     )
     subset = min(KID_SUBSET, len(final), len(real_final))
     found = {
@@ -76,16 +70,14 @@ def measure(
         "fid_early": torch_fidelity_api.frechet_distance(
             synthetic[layers.early], real[layers.early]
         ),
-        "kid": torch_fidelity_api.kernel_distance(final, real_final, subset, seed),
+        "kid": torch_fidelity_api.kernel_distance(final, real_final, subset, subsets),
     }
-    one, other = equal_parts(final, real_final, settings.seed)
+    one, other = equal_parts(final, real_final, seed)
     with numerics(device, "fp32"):
         found["precision"], found["recall"] = torch_fidelity_api.precision_recall(
-            one, other, settings.neighbours, device
+            one, other, protocol.neighbours, device
         )
-    curve = prd(
-        one, other, clusters=settings.clusters, runs=settings.clustering_runs, seed=settings.seed
-    )
+    curve = prd(one, other, clusters=protocol.clusters, runs=protocol.clustering_runs, seed=seed)
     found |= {"f8": curve.f8, "f1_8": curve.f1_8}
     for metric, value in found.items():
         if not math.isfinite(value):

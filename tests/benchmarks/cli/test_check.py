@@ -10,9 +10,9 @@ import pytest
 
 from benchmarks.cli.check import RUNS, Check
 from benchmarks.cli.main import main
-from benchmarks.engine.cell import Cell, closure
+from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.digests import source_digest
-from benchmarks.recipes.resolve import Book
+from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import expand
 from benchmarks.tables.spec import read_table
 from reports import records as store
@@ -31,13 +31,13 @@ def write_records(runs: Path, seeds: range, shift: float = 0.0, device: str = "c
 @cache
 def cells(seed: int) -> list[Cell]:
     """What the table needs for one seed."""
-    return closure(expand(read_table("accuracy"), Book("demo", "digits"), [seed]).targets)
+    return with_inputs(expand(read_table("accuracy"), Recipes("demo", "digits"), [seed]).targets)
 
 
 def fake(cell: Cell, seed: int, shift: float, device: str) -> Record:
     spread = (seed % 5) / 1000
     metrics: dict[str, float | int | str | list[float]] = {
-        "test_accuracy": 0.9 + spread + (shift if cell.kind == "student" else 0.0),
+        "test_accuracy": 0.9 + spread + (shift if cell.kind == "distillation" else 0.0),
         "teacher_agreement": 0.95 + spread,
         "teacher_agreement_pixels": 0.93 + spread,
         "final_bn_statistics": 10 + spread,

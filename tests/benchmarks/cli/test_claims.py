@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cli.claims import protocol_values
 from benchmarks.cli.main import main
-from benchmarks.recipes.resolve import Book
+from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import expand
+from benchmarks.tables.paper_settings import paper_settings
 from benchmarks.tables.spec import read_table, tables
 from reports.published import published
 
@@ -25,13 +25,13 @@ def claims(capfd: pytest.CaptureFixture[str], folder: Path, *more: str) -> str:
 def test_every_published_number_is_measured_by_a_table_on_its_own_data() -> None:
     reached: dict[str, set[str]] = {}
     for dataset in ("cifar10", "cifar100"):
-        book = Book("paper", dataset)
+        recipes = Recipes("paper", dataset)
         for name in tables():
             spec = read_table(name)
             asks = any(one.published for one in (spec.all, *spec.row, *spec.column))
             if dataset not in spec.datasets or not asks:
                 continue
-            for view in expand(spec, book, [0]).views:
+            for view in expand(spec, recipes, [0]).views:
                 for row in view.rows:
                     for cell in row.cells.values():
                         reached.setdefault(cell.claim, set()).add(view.dataset)
@@ -44,7 +44,7 @@ def test_every_published_number_is_measured_by_a_table_on_its_own_data() -> None
 def test_the_settings_of_the_text_are_the_recipes_of_scale_paper() -> None:
     settings = {n.id: n.value for n in published().values() if n.method == "protocol"}
     assert len(settings) == 11
-    assert protocol_values() == settings
+    assert paper_settings() == settings
 
 
 def test_without_a_run_the_ledger_has_the_settings_only(

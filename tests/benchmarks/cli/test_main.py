@@ -142,7 +142,7 @@ def test_plan_runs_nothing(
     assert sorted(cell["kind"] for cell in plan["cells"]) == [
         "classifier",
         "classifier",
-        "student",
+        "distillation",
         "synthesis",
     ]
     assert all(cell["seconds"] > 0 and not cell["done"] for cell in plan["cells"])

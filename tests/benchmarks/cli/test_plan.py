@@ -11,13 +11,14 @@ import torch
 from benchmarks.cli import plan
 from benchmarks.cli.plan import duration, images
 from benchmarks.engine import workloads
-from benchmarks.engine.cell import Cell, closure
+from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.context import Machine
 from benchmarks.engine.estimate import CELL_SECONDS, Estimate, estimate
 from benchmarks.engine.workloads import Network, Step, SynthesisStep, TrainingStep, Workload
-from benchmarks.recipes.resolve import Book
+from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.pipeline import Pipeline
-from benchmarks.tables.registry import kind
+from benchmarks.tables.registry import workload
+from benchmarks.tables.spec import Request
 from tests.benchmarks.command_line import ONE, here
 
 TINY = ("protocol.network.width=0.125",)
@@ -26,11 +27,11 @@ MACHINE = Machine("cpu", "fp32", 1)
 
 
 def pipeline(*overrides: str, seed: int = 0) -> Pipeline:
-    return Pipeline(Book("demo", "digits", [*TINY, *overrides]), "resnet18", seed)
+    return Pipeline(Recipes("demo", "digits", [*TINY, *overrides]).resolve("resnet18"), seed)
 
 
-def workload(cell: Cell) -> Workload:
-    return kind(cell.kind).workload(cell, 10, 1297, 500)
+def ask(method: str, student: str = "vgg11") -> Request:
+    return Request(method=method, student=student)
 
 
 def count(found: Workload, step: type[Step]) -> int:
@@ -45,7 +46,7 @@ def a_step_takes_a_hundredth(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_synthesis_takes_its_iterations_for_every_batch() -> None:
     def steps(*overrides: str, method: str = "di") -> int:
-        (cell, _), *_ = pipeline(*overrides).images(method, "vgg11").parts
+        (cell, _), *_ = pipeline(*overrides).images(ask(method)).parts
         return count(workload(cell), SynthesisStep)
 
     base = ("di.settings.iterations=10", "di.batches=3")
@@ -66,7 +67,7 @@ def test_training_takes_its_updates_and_its_tests() -> None:
         "protocol.student.epochs=4",
         "protocol.student.updates_per_epoch=7",
         "protocol.student.evaluate_every=2",
-    ).student("di", "vgg11")
+    ).student(ask("di"))
     assert count(workload(student), TrainingStep) == 28
     assert count(workload(student), Checking) == 2 * 500
 
@@ -74,11 +75,9 @@ def test_training_takes_its_updates_and_its_tests() -> None:
 @pytest.mark.usefixtures("a_step_takes_a_hundredth")
 def test_estimates_are_positive_and_grow_with_the_iterations() -> None:
     def seconds(iterations: int) -> dict[str, float]:
-        target = pipeline(f"di.settings.iterations={iterations}", "di.batches=2").student(
-            "di", "vgg11"
-        )
-        cells = closure([target])
-        found = estimate(cells, cells, MACHINE, 1)
+        target = pipeline(f"di.settings.iterations={iterations}", "di.batches=2").student(ask("di"))
+        cells = with_inputs([target])
+        found = estimate(cells, cells, workload, MACHINE, 1)
         assert found.wall == pytest.approx(sum(found.seconds.values()))
         return {cell.kind: found.seconds[cell.key] for cell in cells}
 
@@ -91,11 +90,11 @@ def test_estimates_are_positive_and_grow_with_the_iterations() -> None:
 
 @pytest.mark.usefixtures("a_step_takes_a_hundredth")
 def test_what_is_done_costs_nothing() -> None:
-    cells = closure([pipeline().student("di", "vgg11")])
+    cells = with_inputs([pipeline().student(ask("di"))])
     todo = cells[1:]
-    found = estimate(cells, todo, MACHINE, 1)
+    found = estimate(cells, todo, workload, MACHINE, 1)
     assert set(found.seconds) == {cell.key for cell in todo}
-    assert estimate(cells, [], MACHINE, 1).wall == 0.0
+    assert estimate(cells, [], workload, MACHINE, 1).wall == 0.0
 
 
 def test_two_workers_are_faster_but_a_chain_stays_a_chain(
@@ -104,11 +103,11 @@ def test_two_workers_are_faster_but_a_chain_stays_a_chain(
     monkeypatch.setattr(
         "benchmarks.engine.estimate._time", lambda steps, machine, workers: [0.01] * len(steps)
     )
-    cells = closure([pipeline(seed=seed).teacher for seed in range(4)])
-    one, two = (estimate(cells, cells, MACHINE, workers) for workers in (1, 2))
+    cells = with_inputs([pipeline(seed=seed).teacher for seed in range(4)])
+    one, two = (estimate(cells, cells, workload, MACHINE, workers) for workers in (1, 2))
     assert two.wall < one.wall
-    chain = closure([pipeline().student("di", "vgg11")])
-    alone, together = (estimate(chain, chain, MACHINE, workers) for workers in (1, 2))
+    chain = with_inputs([pipeline().student(ask("di"))])
+    alone, together = (estimate(chain, chain, workload, MACHINE, workers) for workers in (1, 2))
     assert together.wall >= alone.wall
 
 
@@ -146,8 +145,7 @@ def test_a_step_is_timed_for_real(step: Step) -> None:
 def test_every_way_to_make_images_can_be_timed(method: str, overrides: tuple[str, ...]) -> None:
     """Also where batches are larger than what is timed on a CPU."""
     base = [f"{method}.batch_size=100", "protocol.network.image_size=8"]
-    book = Book("demo", "digits", [*TINY, *base, *overrides])
-    (cell, _), *_ = Pipeline(book, "resnet18", 0).images(method, "resnet18").parts
+    (cell, _), *_ = pipeline(*base, *overrides).images(ask(method, "resnet18")).parts
     (step,) = workload(cell)
     assert isinstance(step, SynthesisStep)
     assert 0 < step.seconds(MACHINE) < 20
@@ -169,7 +167,7 @@ def test_what_is_done_once_is_not_in_the_time_of_a_step(
 
 
 def test_images_and_durations_as_printed(tmp_path: Path) -> None:
-    (cell, _), *_ = pipeline("di.batches=4", "di.batch_size=50").images("di", "vgg11").parts
+    (cell, _), *_ = pipeline("di.batches=4", "di.batch_size=50").images(ask("di")).parts
     assert images(cell) == 200
     assert images(pipeline().teacher) == 0
     printed = [duration(s) for s in (0.4, 45, 720, 27000, 270000)]
@@ -198,7 +196,7 @@ def test_cells_and_images_are_printed_before_anything_is_timed(
         "table5 at scale demo: 4 cells, 300 images",
         "classifier 2 cells",
         "synthesis 1 cells, 300 images",
-        "student 1 cells",
+        "distillation 1 cells",
         "0 done, 4 to do",
     ]
     assert "synthesis         1 cells       60 s of work" in after

@@ -84,11 +84,13 @@ def test_the_rounds_of_adi_train_one_student_on_and_on(first: tuple[Path, str]) 
     prefix = "digits-resnet34-adi-resnet18"
     one, two = (by_label[f"{prefix}-round{n}-s0"] for n in (1, 2))
     students = [
-        r for r in load_all(first[0] / "runs").values() if r.kind == "student" and prefix in r.label
+        r
+        for r in load_all(first[0] / "runs").values()
+        if r.kind == "distillation" and prefix in r.label
     ]
     seen = sorted(int(str(r.metrics["synthetic_images"])) for r in students)
     assert seen == [20, 40, 60]
-    assert {one.kind, two.kind} <= {"synthesis", "student"}
+    assert {one.kind, two.kind} <= {"synthesis", "distillation"}
     assert sum("initial" in r.inputs for r in students) == 1
 
 

@@ -22,10 +22,10 @@ from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_runner import CellFailedError, is_done, run_cell
 from benchmarks.engine.context import DataSource, Machine, Work
 from benchmarks.engine.kinds import Metrics
-from benchmarks.tables import registry
 from naturalinversion.errors import BenchmarkError, MissingError, UsageError
 from reports.records import SchemaError, read
 
+KINDS = {"toy": "toy_kind"}
 MACHINE, DATA = Machine("cpu", "fp32", 1), DataSource(Path("nowhere"))
 Behaviour = Callable[[Work], None]
 
@@ -60,7 +60,6 @@ def toys(monkeypatch: pytest.MonkeyPatch) -> Toys:
     found, module = Toys(), ModuleType("toy_kind")
     module.Recipe, module.run = Recipe, found.run  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "toy_kind", module)
-    monkeypatch.setitem(registry.KINDS, "toy", "toy_kind")
     return found
 
 
@@ -69,7 +68,7 @@ def cell(label: str, number: int = 1, **inputs: Cell) -> Cell:
 
 
 def make(made: Cell, runs: Path) -> str:
-    return run_cell(made, runs, MACHINE, DATA)
+    return run_cell(made, KINDS, runs, MACHINE, DATA)
 
 
 def fail(error: BaseException) -> Behaviour:
@@ -125,12 +124,12 @@ def test_the_record_comes_last(toys: Toys, tmp_path: Path) -> None:
 
 def test_the_same_again_runs_nothing(toys: Toys, tmp_path: Path) -> None:
     _, _, _, top = diamond()
-    first = executor.run([top], tmp_path, MACHINE, DATA)
+    first = executor.run([top], KINDS, tmp_path, MACHINE, DATA)
     assert (first.made, first.found) == (4, 0)
     assert sorted(toys.ran) == ["left", "right", "root", "top"]
     assert (toys.ran[0], toys.ran[-1]) == ("root", "top")
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("record.json")}
-    second = executor.run([top], tmp_path, MACHINE, DATA)
+    second = executor.run([top], KINDS, tmp_path, MACHINE, DATA)
     assert (second.made, second.found, len(toys.ran)) == (0, 4, 4)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("record.json")} == before
     assert make(top, tmp_path) == "found"
@@ -142,7 +141,7 @@ def test_what_is_not_the_file_of_the_record_is_said_and_made_again(
     harm: str, toys: Toys, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root, *_ = diamond()
-    executor.run([root], tmp_path, MACHINE, DATA)
+    executor.run([root], KINDS, tmp_path, MACHINE, DATA)
     folder = root.folder(tmp_path)
     if harm == "changed":
         (folder / "sum.txt").write_text("7")  # weights of another training, say
@@ -152,7 +151,7 @@ def test_what_is_not_the_file_of_the_record_is_said_and_made_again(
         (folder / "record.json").write_text('{"schema": 1,')
     assert not is_done(root, tmp_path)
     capsys.readouterr()
-    summary = executor.run([root], tmp_path, MACHINE, DATA)
+    summary = executor.run([root], KINDS, tmp_path, MACHINE, DATA)
     assert (summary.made, summary.found) == (1, 0)
     (said,) = [line for line in capsys.readouterr().err.splitlines() if "made again" in line]
     assert said.startswith("root is made again: ")
@@ -167,7 +166,7 @@ def test_a_record_of_another_schema_is_refused_and_stays(toys: Toys, tmp_path: P
     older = path.read_text().replace('"schema": 1', '"schema": 0')
     path.write_text(older)
     with pytest.raises(SchemaError, match="schema 0 is older than this program's 1"):
-        executor.run([root], tmp_path, MACHINE, DATA)
+        executor.run([root], KINDS, tmp_path, MACHINE, DATA)
     assert path.read_text() == older
 
 
@@ -176,9 +175,9 @@ def test_an_interrupted_run_goes_on_where_it_was(toys: Toys, tmp_path: Path) -> 
     top = cell("top", left=left)
     toys.behaviour["top"] = fail(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
-        executor.run([top], tmp_path, MACHINE, DATA)
+        executor.run([top], KINDS, tmp_path, MACHINE, DATA)
     toys.behaviour.clear()
-    summary = executor.run([top], tmp_path, MACHINE, DATA)
+    summary = executor.run([top], KINDS, tmp_path, MACHINE, DATA)
     assert (summary.made, summary.found) == (1, 2)
     assert toys.ran == ["root", "left", "top", "top"]
 
@@ -188,14 +187,14 @@ def test_a_failed_cell_blocks_only_what_reads_it(toys: Toys, tmp_path: Path) -> 
     beyond = cell("beyond", 5, top=top)
     alone = cell("alone", 6, right=right)
     toys.behaviour["left"] = fail(BenchmarkError("accuracy is too low"))
-    summary = executor.run([beyond, alone], tmp_path, MACHINE, DATA)
+    summary = executor.run([beyond, alone], KINDS, tmp_path, MACHINE, DATA)
     assert list(summary.failed) == ["left"]
     assert str(summary.failed["left"]) == "left: accuracy is too low"
     assert summary.blocked == ["top", "beyond"]
     assert summary.made == 3
     assert sorted(toys.ran) == ["alone", "left", "right", "root"]
     toys.behaviour.clear()
-    mended = executor.run([beyond, alone], tmp_path, MACHINE, DATA)
+    mended = executor.run([beyond, alone], KINDS, tmp_path, MACHINE, DATA)
     assert (mended.made, mended.found, mended.failed, mended.blocked) == (3, 3, {}, [])
 
 
@@ -204,7 +203,7 @@ def test_progress_goes_to_stderr_one_line_per_cell(
 ) -> None:
     _, _, _, top = diamond()
     toys.behaviour["left"] = fail(BenchmarkError("accuracy is too low"))
-    executor.run([top], tmp_path, MACHINE, DATA)
+    executor.run([top], KINDS, tmp_path, MACHINE, DATA)
     captured = capsys.readouterr()
     assert captured.out == ""
     lines = captured.err.splitlines()
@@ -221,7 +220,7 @@ def test_what_the_user_asked_wrongly_ends_the_run_at_once_with_its_own_code(
     *_, top = diamond()
     toys.behaviour["root"] = fail(error)
     with pytest.raises(type(error), match=str(error)):
-        executor.run([top, cell("last", 9)], tmp_path, MACHINE, DATA)
+        executor.run([top, cell("last", 9)], KINDS, tmp_path, MACHINE, DATA)
     assert toys.ran == ["root"], "an hour of other cells before the message helps nobody"
 
 
@@ -265,7 +264,7 @@ def test_a_number_that_is_not_finite_fails_the_cell(toys: Toys, tmp_path: Path) 
 @pytest.mark.parametrize("damage", ["truncated", "foreign", "other key", "artefact gone"])
 def test_a_damaged_cell_is_made_again(damage: str, toys: Toys, tmp_path: Path) -> None:
     root, left, *_ = diamond()
-    executor.run([left], tmp_path, MACHINE, DATA)
+    executor.run([left], KINDS, tmp_path, MACHINE, DATA)
     record = root.folder(tmp_path) / "record.json"
     whole = record.read_bytes()
     if damage == "truncated":
@@ -277,7 +276,7 @@ def test_a_damaged_cell_is_made_again(damage: str, toys: Toys, tmp_path: Path) -
     else:
         (root.folder(tmp_path) / "sum.txt").unlink()
     assert not is_done(root, tmp_path)
-    summary = executor.run([left], tmp_path, MACHINE, DATA)
+    summary = executor.run([left], KINDS, tmp_path, MACHINE, DATA)
     assert (summary.made, summary.found) == (1, 1)
     assert toys.ran == ["root", "left", "root"]
     assert read(record).metrics == {"sum": 1, "images": 3}
@@ -379,7 +378,7 @@ def test_a_lock_left_by_a_killed_process_holds_nobody_up(
 
 def test_a_device_that_is_not_there(toys: Toys, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--device toaster") as caught:
-        run_cell(cell("root"), tmp_path, Machine("toaster"), DATA)
+        run_cell(cell("root"), KINDS, tmp_path, Machine("toaster"), DATA)
     assert "\n" not in str(caught.value)
     assert toys.ran == []
 
@@ -391,7 +390,7 @@ def test_a_gpu_of_a_number_that_is_not_there(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert Machine("cuda:1").torch_device() == torch.device("cuda", 1)
     with pytest.raises(UsageError, match=r"^--device cuda:2: this machine's last is cuda:1$"):
-        run_cell(cell("root"), tmp_path, Machine("cuda:2"), DATA)
+        run_cell(cell("root"), KINDS, tmp_path, Machine("cuda:2"), DATA)
     assert toys.ran == []
 
 
@@ -405,7 +404,7 @@ def test_what_a_failed_cell_held_is_let_go(toys: Toys, tmp_path: Path) -> None:
         raise MemoryError("out of memory")
 
     toys.behaviour["one"] = behaviour
-    summary = executor.run([cell("one")], tmp_path, MACHINE, DATA)
+    summary = executor.run([cell("one")], KINDS, tmp_path, MACHINE, DATA)
     assert "MemoryError: out of memory" in str(summary.failed["one"])
     assert held[0]() is None
 
@@ -416,7 +415,7 @@ def test_longest_chain_first() -> None:
     long = cell("a", 10)
     for n in range(3):
         long = cell(f"b{n}", 20 + n, previous=long)
-    cells = executor.closure([*short, long])
+    cells = executor.with_inputs([*short, long])
     schedule = executor.Schedule(cells, cells)
     first = schedule.next()
     assert first is not None

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cli.main import main
-from benchmarks.engine.cell import closure
+from benchmarks.engine.cell import with_inputs
 from benchmarks.engine.deadline import TimeIsUpError, stop_after
-from benchmarks.recipes.resolve import Book
+from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import expand
 from benchmarks.tables.spec import read_table
 from reports import records as store
@@ -69,7 +69,7 @@ def test_hours_that_are_none_are_refused(
 def test_recorded_seconds_are_played_through_the_workers(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    cells = closure(expand(read_table("accuracy"), Book("demo", "digits"), [0]).targets)
+    cells = with_inputs(expand(read_table("accuracy"), Recipes("demo", "digits"), [0]).targets)
     for cell in cells:
         if cell.kind != "fidelity":
             store.write(

@@ -11,10 +11,11 @@ import torch
 from kill import differences
 
 from benchmarks.engine import executor
-from benchmarks.engine.cell import Cell, closure
+from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.context import DataSource, Machine
-from benchmarks.recipes.resolve import Book
+from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import expand
+from benchmarks.tables.registry import KINDS
 from benchmarks.tables.spec import read_table
 from naturalinversion import SyntheticDataset
 
@@ -42,8 +43,9 @@ SIZES = [
 def row() -> list[Cell]:
     """Its cells: classifiers, images and students of all six methods."""
     table = read_table("table5")
-    cells = expand(table, Book("demo", "digits", SIZES), [0], rows=["resnet34-resnet18"]).targets
-    methods = {cell.recipe["method"] for cell in closure(cells) if cell.kind == "synthesis"}
+    recipes = Recipes("demo", "digits", SIZES)
+    cells = expand(table, recipes, [0], rows=["resnet34-resnet18"]).targets
+    methods = {cell.recipe["method"] for cell in with_inputs(cells) if cell.kind == "synthesis"}
     assert methods == {"di", "adi", "ni", "ni_adi", "dafl", "dfad"}
     return cells
 
@@ -66,7 +68,8 @@ def runs(_switches: None, row: list[Cell], tmp_path_factory: pytest.TempPathFact
 
 def make(row: list[Cell], folder: Path, threads: int) -> Path:
     """Every cell of the row, in this process."""
-    assert not executor.run(row, folder, Machine("cpu", "fp32", threads), DataSource()).failed
+    machine = Machine("cpu", "fp32", threads)
+    assert not executor.run(row, KINDS, folder, machine, DataSource()).failed
     return folder
 
 
@@ -83,7 +86,7 @@ def test_more_threads_change_images_by_rounding_only(
     """Of the same teachers; Adam makes steps of rounding where a gradient is next to nothing."""
     shutil.copytree(runs / "classifier", tmp_path / "classifier")
     make(row, tmp_path, threads=2)
-    sets = [cell for cell in closure(row) if cell.kind == "synthesis"]
+    sets = [cell for cell in with_inputs(row) if cell.kind == "synthesis"]
     assert len(sets) == 6
     for cell in sets:
         one, two = (cell.folder(folder) for folder in (runs, tmp_path))

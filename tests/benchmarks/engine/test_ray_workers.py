@@ -11,12 +11,13 @@ from kill import differences
 from ray.cluster_utils import Cluster as RayCluster
 
 from benchmarks.engine import executor
-from benchmarks.engine.cell import Cell, closure
+from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.context import DataSource, Machine
 from benchmarks.engine.executor import Cluster
 from benchmarks.engine.ray_workers import RayWorkers
-from benchmarks.recipes.resolve import Book
+from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import expand
+from benchmarks.tables.registry import KINDS
 from benchmarks.tables.spec import read_table
 from naturalinversion.errors import UsageError
 
@@ -35,8 +36,9 @@ SIZES = (
 
 def cells(iterations: int) -> list[Cell]:
     """One row of Table 5 with DI: two classifiers, images, a student."""
-    book = Book("demo", "digits", [*SIZES, f"di.settings.iterations={iterations}"])
-    return expand(read_table("table5"), book, [0], methods=["di"], rows=["vgg11-resnet18"]).targets
+    recipes = Recipes("demo", "digits", [*SIZES, f"di.settings.iterations={iterations}"])
+    spec = read_table("table5")
+    return expand(spec, recipes, [0], methods=["di"], rows=["vgg11-resnet18"]).targets
 
 
 @pytest.fixture
@@ -60,10 +62,10 @@ def test_a_lost_node_costs_its_unfinished_shards_and_no_byte(
 ) -> None:
     alone, spread = tmp_path / "alone", tmp_path / "spread"
     targets = cells(iterations=40)
-    executor.run(targets, alone, MACHINE, DATA)
+    executor.run(targets, KINDS, alone, MACHINE, DATA)
     with ThreadPoolExecutor(1) as other:  # nodes can only be begun in the main thread
         running = other.submit(
-            executor.run, targets, spread, MACHINE, DATA, cluster=Cluster(cluster.address)
+            executor.run, targets, KINDS, spread, MACHINE, DATA, cluster=Cluster(cluster.address)
         )
         while len(shards := list(spread.rglob("batch-*.safetensors"))) < 2:
             assert not running.done()
@@ -74,7 +76,7 @@ def test_a_lost_node_costs_its_unfinished_shards_and_no_byte(
         cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
         summary = running.result()
     assert not summary.failed
-    assert summary.made + summary.found == len(closure(targets))
+    assert summary.made + summary.found == len(with_inputs(targets))
     assert {path: path.stat().st_mtime_ns for path in before} == before, "a shard was made again"
     assert list(differences(alone, spread)) == []
 

@@ -10,27 +10,26 @@ import torch
 
 from benchmarks.datasets.load import load
 from benchmarks.engine import workloads
-from benchmarks.engine.cell import Cell
+from benchmarks.engine.cell import make_cell
 from benchmarks.engine.context import DataSource, Machine, Work
-from benchmarks.engine.kinds import Metrics
 from benchmarks.evaluation.scratch import Recipe, run, workload
-from benchmarks.synthesis.generate_images import folder_of_images
-from benchmarks.synthesis.image_sets import synthetic_source
-from benchmarks.training.recipe import TrainingRecipe
+from benchmarks.recipes.schema import TrainingRecipe
+from benchmarks.synthesis.image_sets import ImageSelection
 from naturalinversion.classifiers.weights import WEIGHTS, load_teacher
-from naturalinversion.errors import BenchmarkError
-from naturalinversion.images import Meta, write_meta, write_shard
+from naturalinversion.images import IMAGES, Meta, write_meta, write_shard
 
 MEAN, STD = (0.3, 0.3, 0.3), (0.25, 0.25, 0.25)  # not the data set's own
 BATCHES, SIZE = 4, 64
 TRAINING = TrainingRecipe(epochs=12, batch_size=32, lr=0.05, crop=1, flip=False)
-RECIPE = Recipe("resnet18", "digits", 0.0625, 8, 3, TRAINING, [BATCHES])
+RECIPE = Recipe(
+    "resnet18", "digits", 0.0625, 8, 3, TRAINING, ImageSelection([BATCHES], BATCHES * SIZE)
+)
 
 
 def write_set(cell: Path, shift: int = 0, first: int = 0) -> None:
     """ "Synthetic" images that are real digits, with the label ``shift`` classes further."""
     split = load("digits", root=Path("nowhere"), image_size=8).train
-    folder = folder_of_images(cell)
+    folder = cell / IMAGES
     folder.mkdir(parents=True)
     write_meta(folder, Meta("copy", "", 10, (3, 8, 8), MEAN, STD, 0, SIZE, BATCHES))
     for batch in range(BATCHES):
@@ -84,45 +83,11 @@ def test_the_network_sees_real_images_as_it_saw_the_synthetic_ones(tmp_path: Pat
     assert (model.mean, model.std, model.num_classes) == (MEAN, STD, 10)
 
 
-def quick(tmp_path: Path, name: str, batches: list[int], images: int, *sets: Path) -> Metrics:
-    training = msgspec.structs.replace(TRAINING, epochs=1)
-    recipe = msgspec.structs.replace(RECIPE, training=training, batches=batches, images=images)
-    (tmp_path / name).mkdir()
-    return run(work_in(tmp_path / name, *sets), recipe)
-
-
-def test_how_many_images_is_the_recipes_to_say(tmp_path: Path) -> None:
-    write_set(tmp_path / "a")
-    write_set(tmp_path / "b", first=300)
-    both = tmp_path / "a", tmp_path / "b"
-    assert quick(tmp_path, "1", [1, 2], 0, *both)["synthetic_images"] == 3 * SIZE
-    assert quick(tmp_path, "2", [1, 2], 100, *both)["synthetic_images"] == 100
-    with pytest.raises(BenchmarkError, match=r"^table2: 200 images are asked for, there are 192$"):
-        quick(tmp_path, "3", [1, 2], 200, *both)
-
-
-@pytest.mark.parametrize(("images", "updates"), [(0, 12 * 12), (100, 12 * 4)])
-def test_its_workload_counts_updates_and_both_splits(images: int, updates: int) -> None:
-    made = Cell("synthesis", "a", {"batch_size": 64}), Cell("synthesis", "b", {"batch_size": 128})
-    recipe = msgspec.structs.replace(RECIPE, batches=[2, 2], images=images)
-    inputs = {f"images{index}": cell for index, cell in enumerate(made)}
-    cell = Cell("scratch", "s", msgspec.to_builtins(recipe), inputs)
+def test_its_workload_counts_updates_and_both_splits() -> None:
+    recipe = msgspec.structs.replace(RECIPE, images=ImageSelection([2, 2], 100))
+    cell = make_cell("scratch", "s", recipe, {})
     network = workloads.Network("resnet18", 0.0625, 8, 10)
     assert workload(cell, 10, 1297, 500) == {
-        workloads.TrainingStep(network, 32): updates,
+        workloads.TrainingStep(network, 32): 12 * 4,
         workloads.TestStep(network): 1297 + 500,
     }
-
-
-def test_a_source_of_pixels_is_what_files_of_the_images_would_hold(tmp_path: Path) -> None:
-    write_set(tmp_path / "set")
-    work = work_in(tmp_path, tmp_path / "set")
-    stored, pixels = (
-        synthetic_source(work, [BATCHES], pixels=how) for how in ("stored", "denormalize")
-    )
-    real = load("digits", root=tmp_path, image_size=8).train.images[: BATCHES * SIZE]
-    assert pixels.images.dtype == torch.uint8
-    assert (pixels.images.int() - real.int()).abs().max() <= 1
-    assert torch.equal(pixels.labels, stored.labels)
-    some = torch.arange(5)
-    torch.testing.assert_close(pixels.batch(some), stored.batch(some), rtol=0, atol=0.02)

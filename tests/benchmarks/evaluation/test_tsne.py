@@ -14,22 +14,23 @@ from torch import Tensor
 
 from benchmarks.datasets.load import load
 from benchmarks.engine import workloads
-from benchmarks.engine.cell import Cell
+from benchmarks.engine.cell import Cell, make_cell
 from benchmarks.engine.context import DataSource, Machine, Work
 from benchmarks.engine.kinds import Metrics
 from benchmarks.evaluation.feature_space import (
     mixing,
-    principal,
+    pca,
     stage_features,
     stage_names,
     t_sne,
 )
-from benchmarks.evaluation.tsne import FILE, LayoutStep, Recipe, metric_of, run, workload
-from benchmarks.synthesis.generate_images import folder_of_images
+from benchmarks.evaluation.tsne import FILE, Recipe, TsneStep, metric_of, run, workload
+from benchmarks.recipes.schema import TsneProtocol
+from benchmarks.synthesis.image_sets import ImageSelection
 from benchmarks.training.device_dataset import DeviceDataset
 from naturalinversion.classifiers.weights import WEIGHTS, Classifier, as_teacher, save_classifier
 from naturalinversion.errors import BenchmarkError, UsageError
-from naturalinversion.images import Meta, write_meta, write_shard
+from naturalinversion.images import IMAGES, Meta, write_meta, write_shard
 from naturalinversion.seeds import seeded
 from naturalinversion.teacher.teacher import Teacher
 
@@ -41,10 +42,10 @@ RECIPE = Recipe(
     dataset="digits",
     image_size=16,
     seed=0,
-    images=100,
-    sets={"twin": [2, 1], "far": [3]},
-    components=20,
-    iterations=250,
+    tsne=TsneProtocol(
+        images=100, pool=4, components=20, perplexity=30.0, iterations=250, neighbours=10
+    ),
+    sets={"twin": ImageSelection([2, 1], 100), "far": ImageSelection([3], 100)},
 )
 
 
@@ -56,7 +57,7 @@ def digits() -> Tensor:
 
 
 def write_set(cell: Path, images: Tensor, batches: int) -> Path:
-    folder = folder_of_images(cell)
+    folder = cell / IMAGES
     folder.mkdir(parents=True)
     write_meta(folder, Meta("copy", "", 10, (3, 16, 16), MEAN, STD, 0, SIZE, batches))
     for batch in range(batches):
@@ -90,12 +91,20 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
+def recipe(images: int = 100, **changes: Any) -> Recipe:
+    """With ``images`` of each set, and changes in t-SNE's protocol or beside it."""
+    own = {name: changes.pop(name) for name in ("components", "perplexity") if name in changes}
+    protocol = msgspec.structs.replace(RECIPE.tsne, images=images, **own)
+    sets = changes.pop("sets", RECIPE.sets)
+    sets = {name: msgspec.structs.replace(one, count=images) for name, one in sets.items()}
+    return msgspec.structs.replace(RECIPE, tsne=protocol, sets=sets, **changes)
+
+
 def make(folder: Path, inputs: dict[str, Path], **changes: Any) -> tuple[Metrics, Path]:
     folder.mkdir()
-    recipe = msgspec.structs.replace(RECIPE, **changes)
     log = logging.getLogger("test")
     work = Work(folder, inputs, Machine(), DataSource(folder), "figure4", log)
-    return run(work, recipe), folder / FILE
+    return run(work, recipe(**changes)), folder / FILE
 
 
 def rows_of(path: Path) -> list[list[str]]:
@@ -140,7 +149,7 @@ def test_stages_and_sets_may_be_some_and_the_number_is_the_same(
     turned = {name: RECIPE.sets[name] for name in reversed(RECIPE.sets)}
     _, same = make(tmp_path / "b", inputs, stages=some[::-1], sets=turned)
     assert same.read_bytes() == path.read_bytes()
-    alone, _ = make(tmp_path / "c", inputs, stages=["block 2"], sets={"far": [3]})
+    alone, _ = make(tmp_path / "c", inputs, stages=["block 2"], sets={"far": RECIPE.sets["far"]})
     assert alone["mixing_far_block2"] == both["mixing_far_block2"]
     _, other = make(tmp_path / "d", inputs, stages=some, seed=1)
     assert other.read_bytes() != path.read_bytes()
@@ -160,8 +169,12 @@ def test_stages_and_sets_may_be_some_and_the_number_is_the_same(
         ({"images": 1298}, BenchmarkError, "1298 images .* digits has 1297"),
         ({"stages": ["block 7"]}, UsageError, "no stage 'block 7': block 1, block 2, "),
         ({"sets": {}}, UsageError, "one synthetic set or more"),
-        ({"sets": {"real": [1]}}, UsageError, "none named 'real'"),
-        ({"sets": {"NI": [1], "ni": [1]}}, UsageError, "too similar names: NI, ni"),
+        ({"sets": {"real": ImageSelection([1], 1)}}, UsageError, "none named 'real'"),
+        (
+            {"sets": dict.fromkeys(("NI", "ni"), ImageSelection([1], 1))},
+            UsageError,
+            "too similar names: NI, ni",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_one_line(
@@ -216,9 +229,9 @@ def test_features_are_averaged_to_the_pool_and_no_finer() -> None:
 
 
 def test_neighbours_stay_neighbours_on_the_plane() -> None:
-    points = principal(np.concatenate([normal(0), normal(1, shift=4)]), 20, 0)
+    points = pca(np.concatenate([normal(0), normal(1, shift=4)]), 20, 0)
     assert points.shape == (800, 20)
-    assert principal(points[:, :7], 20, 0).shape == (800, 7), "no more components than features"
+    assert pca(points[:, :7], 20, 0).shape == (800, 7), "no more components than features"
     plane = t_sne(points, 30.0, 300, 0)
     near, far = plane[:400].mean(axis=0), plane[400:].mean(axis=0)
     spread = max(plane[:400].std(), plane[400:].std())
@@ -230,8 +243,7 @@ def test_its_workload_counts_images_and_stages() -> None:
     inputs = {"teacher": Cell("classifier", "t", classifier)}
     network = workloads.Network("resnet18", 0.0625, 16, 10)
     for stages, count in (([], 5), (["block 1"], 1)):
-        recipe = msgspec.structs.replace(RECIPE, stages=stages)
-        cell = Cell("embedding", "e", msgspec.to_builtins(recipe), inputs)
-        layout = LayoutStep(300, 20, 30.0, 250)
+        cell = make_cell("tsne", "t", recipe(stages=stages), inputs)
+        layout = TsneStep(300, 20, 30.0, 250)
         assert workload(cell, 10, 1297, 500) == {workloads.TestStep(network): 300, layout: count}
-    assert 0 < LayoutStep(200, 5, 10.0, 250).seconds(Machine()) < 60
+    assert 0 < TsneStep(200, 5, 10.0, 250).seconds(Machine()) < 60

@@ -7,16 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from torch import Tensor, nn
 
 from benchmarks.engine.context import DataSource, Machine, Work
 from benchmarks.engine.kinds import Metrics
-from benchmarks.synthesis.generate_images import GRID, LOSSES, Recipe, agreement, flat_images, run
+from benchmarks.synthesis.generate_images import Recipe, run
 from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_classifier
-from naturalinversion.images import Meta, SyntheticDataset, write_meta, write_shard
-from naturalinversion.sample_grid import GAP, SCALE
+from naturalinversion.inversion.loss_csv import FILE as LOSSES
+from naturalinversion.sample_grid import GAP, GRID, SCALE
 from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD, Teacher
 
 NI = {"iterations": 5, "latent": 8, "generator_width": 0.1, "shared_batch": 8}
@@ -68,40 +66,7 @@ def test_images_of_one_colour_are_counted_and_logged(
     make: Callable[..., tuple[Metrics, Path]], caplog: pytest.LogCaptureFixture
 ) -> None:
     """A scale of nothing leaves every image without contrast."""
-    images = torch.randn(4, 3, 8, 8)
-    images[1] = torch.tensor([1.0, -2.0, 0.5])[:, None, None]
-    images[2, 0] = 0.0  # two channels are left
-    assert flat_images(images) == 1
     metrics, _ = make(channel_scaling=False, fixed_scale=0.0)
     assert metrics["flat_images"] == metrics["images"] == 16
     said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert said == [f"batch {index}: 8 images are of one colour" for index in (0, 1)]
-
-
-class _Bright(nn.Module):
-    """Class 1 for images whose mean is above 0.4."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.norm = nn.BatchNorm2d(3, eps=0.0)
-
-    def forward(self, images: Tensor) -> Tensor:
-        mean = self.norm(images).mean((1, 2, 3))
-        return torch.stack([0.4 - mean, mean - 0.4], dim=1)
-
-
-def test_agreement_says_what_pixels_cost(tmp_path: Path) -> None:
-    """A dark image that stretching makes bright, and a bright one that clamping makes dark."""
-    zeros, ones = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
-    teacher = Teacher(_Bright(), num_classes=2, image_shape=(3, 8, 8), mean=zeros, std=ones)
-    images = torch.zeros(4, 3, 8, 8)
-    images[:2] = 0.1
-    images[:2, :, :4] = 0.2
-    images[2:, :, :2] = 3.0
-    write_meta(tmp_path, Meta("made", "up", 2, (3, 8, 8), zeros, ones, 0, 4, 1))
-    write_shard(tmp_path, 0, images, torch.tensor([0, 0, 1, 1]))
-    assert agreement(teacher, SyntheticDataset(tmp_path)) == {
-        "teacher_agreement": 1.0,
-        "teacher_agreement_pixels": 0.5,
-        "teacher_agreement_minmax": 0.0,
-    }

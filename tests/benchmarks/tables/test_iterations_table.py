@@ -2,14 +2,14 @@
 
 import pytest
 
-from benchmarks.recipes.resolve import Book
+from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import Expansion, expand
 from benchmarks.tables.spec import read_table
 from reports.figures.spec import Tradeoff
 
 
 def study(scale: str) -> Expansion:
-    return expand(read_table("iterations"), Book(scale, "cifar10"), [0])
+    return expand(read_table("iterations"), Recipes(scale, "cifar10"), [0])
 
 
 @pytest.mark.parametrize(("scale", "whole"), [("demo", 85), ("paper", 2000)])
@@ -22,9 +22,9 @@ def test_shares_are_of_the_recipes_iterations(scale: str, whole: int) -> None:
 
 
 def test_the_whole_budget_is_the_cell_of_the_papers_tables() -> None:
-    table = expand(read_table("table5"), Book("demo", "cifar10"), [0], methods=["ni"])
+    table = expand(read_table("table5"), Recipes("demo", "cifar10"), [0], methods=["ni"])
     keys = {cell.key for cell in table.targets}
-    assert keys & {cell.key for cell in study("demo").targets if cell.kind == "student"}
+    assert keys & {cell.key for cell in study("demo").targets if cell.kind == "distillation"}
 
 
 def test_its_figure_has_a_course_for_each_way_and_the_published_budget() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from benchmarks.engine.cell import Cell
-from benchmarks.recipes.resolve import Book
+from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import expand
 from benchmarks.tables.spec import Request, merged, read_table
 from naturalinversion.errors import UsageError
@@ -14,7 +14,7 @@ from naturalinversion.errors import UsageError
 @pytest.fixture(scope="module")
 def records() -> dict[tuple[str, str], str]:
     """The cell's key of every row and column."""
-    (view,) = expand(read_table("questions"), Book("demo", "cifar10"), [0]).views
+    (view,) = expand(read_table("questions"), Recipes("demo", "cifar10"), [0]).views
     found = [(row.id, column, cell) for row in view.rows for column, cell in row.cells.items()]
     return {(row, column): cell.records[0] for row, column, cell in found}
 
@@ -22,7 +22,7 @@ def records() -> dict[tuple[str, str], str]:
 @pytest.fixture(scope="module")
 def cells() -> dict[str, Cell]:
     """Cells by key."""
-    targets = expand(read_table("questions"), Book("demo", "cifar10"), [0]).targets
+    targets = expand(read_table("questions"), Recipes("demo", "cifar10"), [0]).targets
     return {cell.key: cell for cell in targets}
 
 
@@ -58,13 +58,13 @@ def test_another_padding_is_another_teacher_trained_alike(
 
 
 def test_pixels_of_a_column_are_its_own() -> None:
-    found = expand(read_table("padding"), Book("demo", "cifar10"), [0])
+    found = expand(read_table("padding"), Recipes("demo", "cifar10"), [0])
     cells = {cell.key: cell for cell in found.targets}
     (view,) = found.views
     assert [row.id for row in view.rows] == ["black", "reflect"]
     for row in view.rows:
         asked = {column: cells[cell.records[0]] for column, cell in row.cells.items()}
-        pixels = {c: cell.recipe.get("pixels") for c, cell in asked.items()}
+        pixels = {c: cell.recipe.get("fidelity", {}).get("pixels") for c, cell in asked.items()}
         assert pixels["ni_fid"] == pixels["ni_frame"] == "denormalize"
         assert pixels["ni_fid_minmax"] == "minmax"
         images = [cell.inputs.get("images0", cell) for cell in asked.values()]
@@ -84,13 +84,11 @@ def test_switches_of_table_row_and_column_are_put_together() -> None:
 )
 def test_a_wrong_switch_is_one_line(key: str, value: object) -> None:
     with pytest.raises(UsageError, match="recipe protocol: "):
-        Book("demo", "cifar10").varied({key: value})
-    book = Book("demo", "cifar10")
-    assert book.varied({}) is book
+        Recipes("demo", "cifar10").resolve("", {key: value})
 
 
 def test_pictures_have_titles_of_their_own() -> None:
-    (view,) = expand(read_table("questions"), Book("demo", "cifar10"), [0]).views
+    (view,) = expand(read_table("questions"), Recipes("demo", "cifar10"), [0]).views
     titles = [picture.title for picture in view.pictures]
     assert len(set(titles)) == len(titles) == 4
     assert "DI, teacher trained with reflecting padding: ResNet-34" in titles

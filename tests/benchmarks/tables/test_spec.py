@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.engine.cell import closure
-from benchmarks.recipes.resolve import Book
+from benchmarks.engine.cell import with_inputs
+from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import Expansion, expand
 from benchmarks.tables.spec import read_table, tables
 from naturalinversion.errors import UsageError
@@ -18,7 +18,7 @@ PAPER = [name for name in tables() if read_table(name).of_paper]
 def expanded(
     table: str, dataset: str = "digits", scale: str = "demo", *overrides: str, **more: list[str]
 ) -> Expansion:
-    return expand(read_table(table), Book(scale, dataset, overrides), [0], **more)
+    return expand(read_table(table), Recipes(scale, dataset, overrides), [0], **more)
 
 
 def test_every_table_and_figure_is_there() -> None:
@@ -32,7 +32,7 @@ def test_it_expands_into_cells_and_a_view_that_can_be_kept(
     table: str, dataset: str, scale: str, tmp_path: Path
 ) -> None:
     found = expanded(table, dataset, scale)
-    keys = {cell.key for cell in closure(found.targets)}
+    keys = {cell.key for cell in with_inputs(found.targets)}
     for view in found.views:
         path = tmp_path / f"{view.table}.json"
         layout.write(path, view)
@@ -75,10 +75,10 @@ def test_a_number_stands_in_the_cell_that_it_belongs_to() -> None:
 
 def test_what_two_tables_need_is_one_cell() -> None:
     def keys(table: str) -> set[str]:
-        return {cell.key for cell in closure(expanded(table).targets)}
+        return {cell.key for cell in with_inputs(expanded(table).targets)}
 
     five = keys("table5")
-    assert {cell.key for cell in expanded("table3").targets if cell.kind == "student"} & five
+    assert {cell.key for cell in expanded("table3").targets if cell.kind == "distillation"} & five
     for table in ("table1", "table2", "table4", "figure2", "figure3", "figure4", "figure5"):
         assert keys(table) & five, table
     assert keys("figure3") <= five
@@ -88,7 +88,7 @@ def test_what_two_tables_need_is_one_cell() -> None:
 def test_the_ablation_turns_one_switch_after_the_other() -> None:
     settings = {
         cell.recipe["settings"]["one_to_one"]: cell
-        for cell in closure(expanded("table3").targets)
+        for cell in with_inputs(expanded("table3").targets)
         if cell.kind == "synthesis" and cell.recipe["method"] == "ni"
     }
     assert set(settings) == {True, False}
@@ -99,7 +99,9 @@ def test_the_ablation_turns_one_switch_after_the_other() -> None:
 @pytest.mark.parametrize("scale", ["demo", "mini", "paper"])
 def test_a_shared_generator_scales_as_many_images_as_its_batches_have(scale: str) -> None:
     """Else its batches are refused once it has been trained."""
-    made = [cell for table in PAPER for cell in closure(expanded(table, "cifar10", scale).targets)]
+    made = [
+        cell for table in PAPER for cell in with_inputs(expanded(table, "cifar10", scale).targets)
+    ]
     shared = [
         cell.recipe
         for cell in made
@@ -140,7 +142,7 @@ def test_a_choice_that_makes_no_sense_is_one_line() -> None:
 
 
 def test_a_baseline_that_is_named_among_methods_stands_there_once() -> None:
-    found = expand(read_table("table1"), Book("demo", "cifar10"), [0], methods=["di", "real"])
+    found = expand(read_table("table1"), Recipes("demo", "cifar10"), [0], methods=["di", "real"])
     assert [row.id for view in found.views for row in view.rows] == ["di", "wgan_gp", "real"]
 
 

@@ -3,10 +3,10 @@
 import torch
 from torch import nn
 
+from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.loop import TrainingHistory, train
 from benchmarks.training.losses import Loss, cross_entropy_loss
-from benchmarks.training.recipe import TrainingRecipe
 from naturalinversion.seeds import seeded
 
 MEAN, STD = torch.tensor([0.5, 0.5, 0.5]), torch.tensor([0.25, 0.25, 0.25])

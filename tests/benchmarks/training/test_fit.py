@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from benchmarks.engine.context import DataSource, Machine, Work
+from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.training import classifier
-from benchmarks.training.recipe import TrainingRecipe
 from naturalinversion.errors import BenchmarkError
 
 

@@ -121,7 +121,7 @@ def test_a_given_teacher_is_tested_and_distilled_not_trained(
     assert run(arguments(f"resnet34={path}", tmp_path)) == 0, capfd.readouterr().err
     records = load_all(tmp_path / "runs").values()
     assert "classifier" not in {record.kind for record in records}
-    (teacher,) = [record for record in records if record.kind == "given_classifier"]
+    (teacher,) = [record for record in records if record.kind == "pretrained"]
     assert 0 <= float(teacher.metrics["test_accuracy"]) < 0.5
     folder = tmp_path / "runs" / teacher.kind / f"{teacher.label}-{teacher.key}"
     model, description = load_classifier(folder / WEIGHTS)

@@ -18,7 +18,7 @@ from benchmarks.engine.cell_runner import is_done, run_cell
 from benchmarks.engine.context import DataSource, Machine, Work
 from benchmarks.engine.kinds import Metrics
 from benchmarks.recipes.resolve import FOLDER, RecipeFile
-from benchmarks.tables import registry
+from benchmarks.tables.registry import KINDS
 from benchmarks.training import wgan_reference
 from naturalinversion.errors import SettingError, UsageError
 from naturalinversion.images import SyntheticDataset, to_pixels
@@ -43,11 +43,6 @@ RECIPE: dict[str, Any] = {
     "batches": 2,
     "batch_size": 35,
 }
-
-
-@pytest.fixture(autouse=True)
-def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(registry.KINDS, "wgan_gp", "benchmarks.training.wgan_reference")
 
 
 def make(folder: Path, **changes: Any) -> Metrics:
@@ -90,7 +85,7 @@ def test_its_images_are_pixels_in_the_space_of_the_data_sets_teachers(
 def test_a_real_image_comes_back_from_what_the_critic_sees() -> None:
     """Every grey survives the critic's range, the noise, float16 and the way back."""
     pixels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16).expand(1, 3, 16, 16)
-    seen = wgan_reference._draws_from(pixels)(50, generator(0))
+    seen = wgan_reference.real_sampler(pixels)(50, generator(0))
     assert seen.shape == (50, 3, 16, 16)
     assert seen.min() >= -1
     assert seen.max() <= 1
@@ -102,13 +97,13 @@ def test_a_real_image_comes_back_from_what_the_critic_sees() -> None:
 
 def test_the_draws_are_training_images(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     seen: list[torch.Tensor] = []
-    original = wgan_reference._draws_from
+    original = wgan_reference.real_sampler
 
     def spy(pixels: torch.Tensor) -> Any:
         seen.append(pixels)
         return original(pixels)
 
-    monkeypatch.setattr(wgan_reference, "_draws_from", spy)
+    monkeypatch.setattr(wgan_reference, "real_sampler", spy)
     make(tmp_path)
     train = load("digits", root=Path("nowhere"), image_size=8).train.images
     assert len(seen) == 1
@@ -181,7 +176,7 @@ def test_the_runner_writes_its_record(tmp_path: Path) -> None:
     cell = Cell("wgan_gp", "WGAN-GP", RECIPE)
     before = torch.are_deterministic_algorithms_enabled()
     try:
-        assert run_cell(cell, tmp_path, MACHINE, DATA) == "made"
+        assert run_cell(cell, KINDS, tmp_path, MACHINE, DATA) == "made"
     finally:
         torch.use_deterministic_algorithms(before)
     assert is_done(cell, tmp_path)

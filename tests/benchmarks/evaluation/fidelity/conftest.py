@@ -10,8 +10,13 @@ from torch import Tensor
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
 from benchmarks.evaluation.fidelity import extractors
-from benchmarks.evaluation.fidelity.extractors import Extractor, Family, Layers, find
-from benchmarks.evaluation.fidelity.features import Features, Looks
+from benchmarks.evaluation.fidelity.extractors import (
+    Extractor,
+    ExtractorSpec,
+    FeatureLayers,
+    find_extractor,
+)
+from benchmarks.evaluation.fidelity.features import FeatureExtractor, Features
 from naturalinversion.progress import Progress, silent
 from tests.benchmarks.evaluation.fidelity.tiny import Tiny
 
@@ -35,20 +40,21 @@ def weights(tmp_path: Path) -> Path:
 def tiny(monkeypatch: pytest.MonkeyPatch, weights: Path) -> Extractor:
     """A small extractor, registered with torch-fidelity and with the suite."""
     monkeypatch.setitem(FEATURE_EXTRACTORS_REGISTRY, "tiny", Tiny)
-    layers = Layers("early", "final", "logits")
-    monkeypatch.setitem(extractors.EXTRACTORS, "tiny", Family(layers, lambda given, fetch: weights))
-    return find("tiny")
+    layers = FeatureLayers("early", "final", "logits")
+    spec = ExtractorSpec(layers, lambda given, fetch: weights)
+    monkeypatch.setitem(extractors.EXTRACTORS, "tiny", spec)
+    return find_extractor("tiny")
 
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many images were computed, one entry for every call."""
     calls: list[int] = []
-    look = Looks.__call__
+    compute = FeatureExtractor.__call__
 
-    def count(looks: Looks, images: Tensor, progress: Progress = silent) -> Features:
+    def count(extractor: FeatureExtractor, images: Tensor, progress: Progress = silent) -> Features:
         calls.append(len(images))
-        return look(looks, images, progress)
+        return compute(extractor, images, progress)
 
-    monkeypatch.setattr(Looks, "__call__", count)
+    monkeypatch.setattr(FeatureExtractor, "__call__", count)
     return calls

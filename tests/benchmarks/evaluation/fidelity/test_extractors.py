@@ -11,9 +11,8 @@ from torch_fidelity import FeatureExtractorInceptionV3
 
 from benchmarks.engine.context import Machine
 from benchmarks.evaluation.fidelity import features
-from benchmarks.evaluation.fidelity.extractors import find
+from benchmarks.evaluation.fidelity.extractors import FeatureStep, find_extractor
 from benchmarks.evaluation.fidelity.features import extract
-from benchmarks.evaluation.fidelity.step import FeatureStep
 from naturalinversion.errors import MissingError, UsageError
 from tests.benchmarks.evaluation.fidelity.tiny import CPU, INCEPTION, LITE, noise
 
@@ -24,7 +23,7 @@ def test_efficientnet_is_the_published_network_and_sees_what_it_was_trained_on()
     """Folding the batch norms changes nothing, and a palace is a palace."""
     from efficientnet_lite_pytorch import EfficientNet
 
-    extractor = find(LITE)
+    extractor = find_extractor(LITE)
     assert extractor.display == "efficientnet-lite0@57934424"
     picture = torch.from_numpy(load_sample_image("china.jpg").copy()).permute(2, 0, 1)
     images = picture[None, :, :, 106:533]
@@ -46,7 +45,7 @@ def test_efficientnet_is_the_published_network_and_sees_what_it_was_trained_on()
 
 
 def test_features_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    images, extractor = noise(5, 16, 0), find(LITE)
+    images, extractor = noise(5, 16, 0), find_extractor(LITE)
     together = extract(images, extractor, CPU)
     monkeypatch.setattr(features, "CPU_BATCH", 2)
     apart = extract(images, extractor, CPU)
@@ -56,7 +55,7 @@ def test_features_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_an_unknown_extractor_is_one_line() -> None:
     with pytest.raises(UsageError, match=r"^unknown extractor 'vgg': choose inception-v3-compat, "):
-        find("vgg")
+        find_extractor("vgg")
 
 
 def test_missing_inception_weights_name_both_ways_out(
@@ -65,12 +64,12 @@ def test_missing_inception_weights_name_both_ways_out(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     for given in (None, tmp_path / "absent.pth"):
         with pytest.raises(MissingError) as caught:
-            find(INCEPTION, given)
+            find_extractor(INCEPTION, given)
         assert caught.value.exit_code == 3
         assert "\n" not in str(caught.value)
         assert "--inception-weights" in str(caught.value)
     with pytest.raises(MissingError, match="--download"):
-        find(INCEPTION)
+        find_extractor(INCEPTION)
 
 
 def test_only_a_wanted_download_happens_and_is_checked(
@@ -85,7 +84,7 @@ def test_only_a_wanted_download_happens_and_is_checked(
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", fetch)
     with pytest.raises(MissingError, match="can't be fetched: invalid hash value"):
-        find(INCEPTION, download=True)
+        find_extractor(INCEPTION, download=True)
     ((url, prefix),) = asked
     assert url.endswith("weights-inception-2015-12-05-6726825d.pth")
     assert prefix == "6726825d"
@@ -97,7 +96,7 @@ def test_a_file_that_is_not_what_its_name_says_is_refused(tmp_path: Path) -> Non
     with pytest.raises(
         UsageError, match="is damaged or misnamed: its sha256 begins with"
     ) as caught:
-        find(INCEPTION, path)
+        find_extractor(INCEPTION, path)
     assert "\n" not in str(caught.value)
 
 
@@ -110,7 +109,7 @@ def test_weights_of_another_network_and_code_are_refused(tmp_path: Path) -> None
 
     for name, content in (("evil.pth", Evil()), ("other.pth", {"fc.weight": torch.ones(2)})):
         torch.save(content, tmp_path / name)
-        extractor = find(INCEPTION, tmp_path / name)
+        extractor = find_extractor(INCEPTION, tmp_path / name)
         with pytest.raises(UsageError, match=f"{name} can't be used as weights of") as caught:
             extract(noise(2, 8, 0), extractor, CPU)
         assert "\n" not in str(caught.value)
@@ -129,7 +128,7 @@ def test_inception_is_fed_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path:
     torch.save(born.state_dict(), path)
     named = tmp_path / f"born-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}.pth"
     path.rename(named)
-    extractor = find(INCEPTION, named)
+    extractor = find_extractor(INCEPTION, named)
     assert extractor.display == f"{INCEPTION}@{named.stem[-8:]}"
     images = noise(2, 16, 0)
     found = extract(images, extractor, CPU)

@@ -8,8 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.evaluation.fidelity import features
-from benchmarks.evaluation.fidelity.extractors import Extractor, find
-from benchmarks.evaluation.fidelity.features import Features, Looks, extract, real_features
+from benchmarks.evaluation.fidelity.extractors import Extractor, find_extractor
+from benchmarks.evaluation.fidelity.features import (
+    FeatureExtractor,
+    Features,
+    cached_real_features,
+    extract,
+)
 from naturalinversion.progress import Progress, silent
 from tests.benchmarks.evaluation.fidelity.tiny import CPU, noise
 
@@ -27,24 +32,24 @@ def test_real_features_are_kept_by_the_pixels(
 ) -> None:
     images = noise(20, 8, 0)
     advance: list[int] = []
-    first = real_features(images, tiny, CPU, tmp_path / "cache")
+    first = cached_real_features(images, tiny, CPU, tmp_path / "cache")
     copy = images.clone()  # another data set with the same pixels
-    again = real_features(copy, tiny, CPU, tmp_path / "cache", advance.append)
+    again = cached_real_features(copy, tiny, CPU, tmp_path / "cache", advance.append)
     assert {name: first[name].dtype for name in first} == dict.fromkeys(first, torch.float32)
     assert same(first, again)
     assert (counted, sum(advance)) == ([20], 20)
     copy[7, 1, 2, 3] ^= 1
-    real_features(copy, tiny, CPU, tmp_path / "cache")
+    cached_real_features(copy, tiny, CPU, tmp_path / "cache")
     assert len(counted) == 2, "one pixel differs"
-    real_features(images.reshape(20, 3, 4, 16), tiny, CPU, tmp_path / "cache")
+    cached_real_features(images.reshape(20, 3, 4, 16), tiny, CPU, tmp_path / "cache")
     assert len(counted) == 3, "the same bytes in another shape"
     torch.save({"projection": torch.ones(48, 16)}, weights)
-    other = find("tiny")
+    other = find_extractor("tiny")
     assert other.display != tiny.display
-    real_features(images, other, CPU, tmp_path / "cache")
+    cached_real_features(images, other, CPU, tmp_path / "cache")
     assert len(counted) == 4, "other weights"
     monkeypatch.setattr(features, "SCHEMA", features.SCHEMA + 1)
-    real_features(images, other, CPU, tmp_path / "cache")
+    cached_real_features(images, other, CPU, tmp_path / "cache")
     assert len(counted) == 5, "computed otherwise"
     names = [path.name for path in (tmp_path / "cache").glob("*.safetensors")]
     assert sorted(name.split("-")[0] for name in names) == sorted(
@@ -57,7 +62,7 @@ def test_a_damaged_file_mends_itself(
     damage: str, tiny: Extractor, tmp_path: Path, counted: list[int]
 ) -> None:
     images = noise(20, 8, 0)
-    first = real_features(images, tiny, CPU, tmp_path)
+    first = cached_real_features(images, tiny, CPU, tmp_path)
     (path,) = tmp_path.glob("*.safetensors")
     whole = path.read_bytes()
     flipped = bytearray(whole)
@@ -65,31 +70,31 @@ def test_a_damaged_file_mends_itself(
     path.write_bytes(
         {"cut": whole[:-9], "flipped": bytes(flipped), "empty": b"", "foreign": b"x" * 99}[damage]
     )
-    mended = real_features(images, tiny, CPU, tmp_path)
+    mended = cached_real_features(images, tiny, CPU, tmp_path)
     assert same(first, mended)
     assert path.read_bytes() == whole
-    real_features(images, tiny, CPU, tmp_path)
+    cached_real_features(images, tiny, CPU, tmp_path)
     assert len(counted) == 2
 
 
 def test_what_was_finished_before_a_stop_is_not_computed_again(
     tiny: Extractor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(features, "PIECE", 8)
+    monkeypatch.setattr(features, "SHARD_IMAGES", 8)
     images, sizes = noise(20, 8, 0), []
 
-    look = Looks.__call__
+    look = FeatureExtractor.__call__
 
-    def stopped(looks: Looks, images: Tensor, progress: Progress) -> Features:
+    def stopped(looks: FeatureExtractor, images: Tensor, progress: Progress) -> Features:
         sizes.append(len(images))
         if len(sizes) == 3:
             raise KeyboardInterrupt
         return look(looks, images, progress)
 
-    monkeypatch.setattr(Looks, "__call__", stopped)
+    monkeypatch.setattr(FeatureExtractor, "__call__", stopped)
     with pytest.raises(KeyboardInterrupt):
-        real_features(images, tiny, CPU, tmp_path)
-    found = real_features(images, tiny, CPU, tmp_path)
+        cached_real_features(images, tiny, CPU, tmp_path)
+    found = cached_real_features(images, tiny, CPU, tmp_path)
     assert sizes == [8, 8, 4, 4], "only the last piece again"
     assert same(found, extract(images, tiny, CPU))
 
@@ -97,7 +102,7 @@ def test_what_was_finished_before_a_stop_is_not_computed_again(
 def test_all_pieces_are_looked_at_by_one_network(
     tiny: Extractor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(features, "PIECE", 8)
+    monkeypatch.setattr(features, "SHARD_IMAGES", 8)
     built: list[Extractor] = []
     build = Extractor.build
 
@@ -107,7 +112,7 @@ def test_all_pieces_are_looked_at_by_one_network(
 
     monkeypatch.setattr(Extractor, "build", counting)
     for _ in range(2):
-        real_features(noise(20, 8, 0), tiny, CPU, tmp_path)
+        cached_real_features(noise(20, 8, 0), tiny, CPU, tmp_path)
     assert built == [tiny], "and the second time by none"
 
 
@@ -115,17 +120,17 @@ def test_two_that_want_the_same_share_the_work(
     tiny: Extractor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other begins while the first is at its first piece, and takes those after it."""
-    monkeypatch.setattr(features, "PIECE", 8)
+    monkeypatch.setattr(features, "SHARD_IMAGES", 8)
     images, order = noise(20, 8, 0), []
     other: list[threading.Thread] = []
     answers: list[Features] = []
 
     def ask() -> None:
-        answers.append(real_features(images, tiny, CPU, tmp_path))
+        answers.append(cached_real_features(images, tiny, CPU, tmp_path))
 
-    look = Looks.__call__
+    look = FeatureExtractor.__call__
 
-    def shared(looks: Looks, piece: Tensor, progress: Progress = silent) -> Features:
+    def shared(looks: FeatureExtractor, piece: Tensor, progress: Progress = silent) -> Features:
         order.append((threading.current_thread() is threading.main_thread(), len(piece)))
         if len(order) == 1:
             other.append(threading.Thread(target=ask))
@@ -135,7 +140,7 @@ def test_two_that_want_the_same_share_the_work(
         return look(looks, piece, progress)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Looks, "__call__", shared)
+        patch.setattr(FeatureExtractor, "__call__", shared)
         ask()
         other[0].join()
     assert order == [(True, 8), (False, 8), (False, 4)]

@@ -1,20 +1,24 @@
 """The kind ``fidelity``: what it judges, refuses, records and plans."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from msgspec import structs
 from threadpoolctl import threadpool_info, threadpool_limits
 from torch import Tensor
 
-from benchmarks.engine.cell import Cell
+from benchmarks.engine.cell import make_cell
 from benchmarks.engine.cell_runner import run_cell
 from benchmarks.engine.context import DataSource, Machine, Work
 from benchmarks.evaluation.fidelity import fidelity
 from benchmarks.evaluation.fidelity.extractors import Extractor
-from benchmarks.tables import registry
+from benchmarks.recipes.schema import FidelityProtocol
+from benchmarks.synthesis.image_sets import ImageSelection
+from benchmarks.tables.registry import KINDS
 from naturalinversion.errors import BenchmarkError, MissingError
 from naturalinversion.images import Meta, write_meta, write_shard
 from tests.benchmarks.evaluation.fidelity.tiny import INCEPTION, noise
@@ -34,17 +38,22 @@ def stored(cell: Path, images: Tensor) -> None:
         write_shard(folder, index, batch.float() / 255, torch.zeros(10, dtype=torch.int64))
 
 
-def recipe(**changes: Any) -> fidelity.Recipe:
-    values: dict[str, Any] = {
-        "dataset": "digits",
-        "image_size": 8,
-        "extractor": "tiny",
-        "pixels": "denormalize",
-        "images": 0,
-        "batches": [],
-        "seed": 0,
-    }
-    return fidelity.Recipe(**(values | changes))
+PROTOCOL = FidelityProtocol(
+    extractor="tiny",
+    pixels="denormalize",
+    neighbours=3,
+    splits=10,
+    clusters=20,
+    clustering_runs=5,
+)
+
+
+def recipe(
+    count: int, batches: Sequence[int] = (), seed: int = 0, **changes: Any
+) -> fidelity.Recipe:
+    """``count`` of the images in ``batches``, or of the real test images."""
+    protocol = structs.replace(PROTOCOL, **changes)
+    return fidelity.Recipe("digits", 8, seed, protocol, ImageSelection(list(batches), count))
 
 
 def work(runs: Path, **inputs: Path) -> Work:
@@ -56,7 +65,7 @@ def work(runs: Path, **inputs: Path) -> Work:
 def test_the_kind_tells_real_from_noise(
     tiny: Extractor, tmp_path: Path, counted: list[int]
 ) -> None:
-    floor = fidelity.run(work(tmp_path), recipe(images=300))
+    floor = fidelity.run(work(tmp_path), recipe(300))
     assert (floor["evaluated"], floor["reference_images"]) == (300, 1297)
     assert (floor["extractor"], floor["pixels"]) == (tiny.display, "denormalize")
     assert "images" not in floor, "none were made"
@@ -64,21 +73,21 @@ def test_the_kind_tells_real_from_noise(
     assert float(str(floor["recall"])) > 0.7
     assert float(str(floor["f8"])) > 0.9
     assert counted == [1297, 300]
-    drawn_again = fidelity.run(work(tmp_path), recipe(images=300, seed=1))
+    drawn_again = fidelity.run(work(tmp_path), recipe(300, seed=1))
     assert drawn_again["fid"] != floor["fid"]
     assert drawn_again["fid"] == pytest.approx(floor["fid"], rel=0.5)
     stored(tmp_path / "a", noise(200, 8, 0))
     stored(tmp_path / "b", noise(100, 8, 1))
     inputs = work(tmp_path, images0=tmp_path / "a", images1=tmp_path / "b")
-    bad = fidelity.run(inputs, recipe(batches=[20, 5], images=240))
+    bad = fidelity.run(inputs, recipe(240, [20, 5]))
     assert bad["evaluated"] == 240
     assert float(str(bad["fid"])) > 20 * float(str(floor["fid"]))
     assert max(float(str(bad["precision"])), float(str(bad["recall"]))) < 0.05
     assert counted == [1297, 300, 300, 240], "the real ones are kept"
     assert len(list((tmp_path / "cache").glob("*.safetensors"))) == 1
-    again = fidelity.run(inputs, recipe(batches=[20, 5], images=240))
+    again = fidelity.run(inputs, recipe(240, [20, 5]))
     assert again == bad
-    stretched = fidelity.run(inputs, recipe(batches=[20, 5], images=240, pixels="minmax"))
+    stretched = fidelity.run(inputs, recipe(240, [20, 5], pixels="minmax"))
     assert stretched["fid"] != bad["fid"]
 
 
@@ -93,46 +102,39 @@ def test_numpy_takes_no_more_cores_than_the_machine_gives(
 
     monkeypatch.setattr("benchmarks.evaluation.fidelity.metrics.measure", look)
     with threadpool_limits(2):
-        fidelity.run(work(tmp_path), recipe(images=50))
+        fidelity.run(work(tmp_path), recipe(50))
     assert set(seen) == {MACHINE.threads}
 
 
 def test_the_kind_refuses_what_can_not_be_compared(tiny: Extractor, tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError, match="501 test images are asked for, there are 500"):
-        fidelity.run(work(tmp_path), recipe(images=501))
+        fidelity.run(work(tmp_path), recipe(501))
     with pytest.raises(BenchmarkError, match=r"^PRD needs 20 images, there are 19"):
-        fidelity.run(work(tmp_path), recipe(images=19))
+        fidelity.run(work(tmp_path), recipe(19))
     stored(tmp_path / "a", noise(30, 16, 0))
     inputs = work(tmp_path, images0=tmp_path / "a")
     with pytest.raises(BenchmarkError, match="have 16x16 pixels, the real ones 8x8"):
-        fidelity.run(inputs, recipe(batches=[3]))
+        fidelity.run(inputs, recipe(30, [3]))
 
 
 def test_a_cell_leaves_a_record_and_missing_weights_end_the_run(
     monkeypatch: pytest.MonkeyPatch, tiny: Extractor, tmp_path: Path
 ) -> None:
-    monkeypatch.setitem(registry.KINDS, "fidelity", "benchmarks.evaluation.fidelity.fidelity")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr("benchmarks.engine.cell_runner.set_up_torch", lambda machine: None)
-    values = {"dataset": "digits", "image_size": 8, "pixels": "minmax", "images": 50, "seed": 1}
-    cell = Cell("fidelity", "floor", values | {"extractor": "tiny", "batches": []})
-    assert run_cell(cell, tmp_path / "runs", MACHINE, DataSource(tmp_path)) == "made"
+    cell = make_cell("fidelity", "floor", recipe(50), {})
+    assert run_cell(cell, KINDS, tmp_path / "runs", MACHINE, DataSource(tmp_path)) == "made"
     assert (cell.folder(tmp_path / "runs") / "record.json").is_file()
     assert len(list((tmp_path / "runs" / "cache").glob("tiny@*.safetensors"))) == 1
-    cell = Cell("fidelity", "floor", values | {"extractor": INCEPTION, "batches": []})
+    cell = make_cell("fidelity", "floor", recipe(50, extractor=INCEPTION), {})
     with pytest.raises(MissingError, match="--inception-weights") as caught:
-        run_cell(cell, tmp_path / "runs", MACHINE, DataSource(tmp_path))
+        run_cell(cell, KINDS, tmp_path / "runs", MACHINE, DataSource(tmp_path))
     assert caught.value.exit_code == 3
 
 
 def test_the_plan_counts_the_images_judged_and_the_real_ones(tiny: Extractor) -> None:
-    images = Cell("synthesis", "made", {"batch_size": 64})
-    values = {"dataset": "digits", "image_size": 8, "extractor": "tiny", "pixels": "minmax"}
-    for batches, limit, expected in (([3], 0, 192), ([3], 100, 100), ([], 0, 500), ([], 300, 300)):
-        own = {"images": limit, "batches": batches, "seed": 0}
-        inputs = {f"images{index}": images for index in range(len(batches))}
-        cell = Cell("fidelity", "judged", values | own, inputs)
-        judged, real = fidelity.workload(cell, 10, 1297, 500).items()
-        assert [count for _, count in (judged, real)] == [expected, 1297]
-        assert [step.shared for step, _ in (judged, real)] == [False, True]
-        assert all(0 < step.seconds(MACHINE) < 1 for step, _ in (judged, real))
+    cell = make_cell("fidelity", "judged", recipe(100, [3]), {})
+    judged, real = fidelity.workload(cell, 10, 1297, 500).items()
+    assert [count for _, count in (judged, real)] == [100, 1297]
+    assert [step.shared for step, _ in (judged, real)] == [False, True]
+    assert all(0 < step.seconds(MACHINE) < 1 for step, _ in (judged, real))

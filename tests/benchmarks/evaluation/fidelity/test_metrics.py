@@ -1,30 +1,39 @@
 """Fidelity: the numbers are torch-fidelity's, and the right way round."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torch_fidelity
+from msgspec import structs
 from PIL import Image
 from torch import Tensor
 
 from benchmarks.datasets.load import load
-from benchmarks.evaluation.fidelity.extractors import Extractor, find
+from benchmarks.evaluation.fidelity.extractors import Extractor, find_extractor
 from benchmarks.evaluation.fidelity.features import extract
-from benchmarks.evaluation.fidelity.metrics import Settings, equal_parts, measure, require
+from benchmarks.evaluation.fidelity.metrics import check_counts, equal_parts, measure
+from benchmarks.recipes.schema import FidelityProtocol
 from naturalinversion.errors import BenchmarkError
 from naturalinversion.seeds import derive
 from tests.benchmarks.evaluation.fidelity.tiny import CPU, LITE, colours, noise
 
-SETTINGS = Settings(neighbours=3, splits=5, clusters=6, clustering_runs=2, seed=0)
+SEED = 0
+PROTOCOL = FidelityProtocol(
+    extractor="tiny",
+    pixels="denormalize",
+    neighbours=3,
+    splits=5,
+    clusters=6,
+    clustering_runs=2,
+)
 
 
 def judge(images: Tensor, real: Tensor, extractor: Extractor, **changes: Any) -> dict[str, float]:
-    settings = replace(SETTINGS, **changes)
+    protocol = structs.replace(PROTOCOL, **changes)
     found = [extract(part, extractor, CPU) for part in (images, real)]
-    return measure(found[0], found[1], extractor.layers, settings, CPU)
+    return measure(found[0], found[1], extractor.layers, protocol, SEED, CPU)
 
 
 def export(images: Tensor, folder: Path) -> str:
@@ -36,7 +45,7 @@ def export(images: Tensor, folder: Path) -> str:
 
 def by_hand(images: Tensor, real: Tensor, extractor: Extractor, folder: Path) -> dict[str, float]:
     """What somebody gets who hands the PNGs to torch-fidelity."""
-    seed = derive(SETTINGS.seed, "subsets") % 2**32
+    seed = derive(SEED, "subsets") % 2**32
     common: dict[str, Any] = {
         "input1": export(images, folder / "synthetic"),
         "input2": export(real, folder / "real"),
@@ -53,8 +62,8 @@ def by_hand(images: Tensor, real: Tensor, extractor: Extractor, folder: Path) ->
         fid=True,
         kid=True,
         prc=True,
-        isc_splits=SETTINGS.splits,
-        prc_neighborhood=SETTINGS.neighbours,
+        isc_splits=PROTOCOL.splits,
+        prc_neighborhood=PROTOCOL.neighbours,
         kid_subset_size=min(len(images), len(real)),
         rng_seed=seed,
     )
@@ -86,7 +95,7 @@ def test_the_numbers_are_those_of_torch_fidelity_on_png_files(
 def test_the_same_with_efficientnet(tmp_path: Path) -> None:
     digits = load("digits", root=tmp_path, image_size=16).train.images
     images, real = digits[:24], digits[24:48]
-    extractor = find(LITE)
+    extractor = find_extractor(LITE)
     found = judge(images, real, extractor)
     expected = by_hand(images, real, extractor, tmp_path)
     assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-3, abs=1e-4)
@@ -129,7 +138,7 @@ def test_neighbours_are_counted_in_sets_of_one_size(tiny: Extractor) -> None:
     assert torch.equal(equal_parts(other, one, 0)[0], part)
     images, real = colours(40, 60, 200, 1), colours(160, 40, 180, 2)
     found = judge(images, real, tiny)
-    _, kept_features = equal_parts(torch.empty(40, 1), torch.arange(160.0), SETTINGS.seed)
+    _, kept_features = equal_parts(torch.empty(40, 1), torch.arange(160.0), SEED)
     assert found["recall"] == judge(images, real[kept_features.long()], tiny)["recall"]
 
 
@@ -154,7 +163,7 @@ def test_too_few_images_name_the_metric(
 
 
 def test_the_fewest_images_that_will_do_do(tiny: Extractor) -> None:
-    require(6, 6, SETTINGS)
+    check_counts(6, 6, PROTOCOL)
     assert len(judge(noise(6, 8, 0), noise(6, 8, 1), tiny)) == 9
 
 
@@ -164,7 +173,7 @@ def test_a_number_that_is_none_is_an_error(layer: str, tiny: Extractor) -> None:
     bad = {name: values.clone() for name, values in good.items()}
     bad[layer][3, 0] = float("nan")
     with pytest.raises(BenchmarkError, match="the images to judge are not all finite"):
-        measure(bad, good, tiny.layers, SETTINGS, CPU)
+        measure(bad, good, tiny.layers, PROTOCOL, SEED, CPU)
     bad = good | {"logits": good["logits"] - 3000 * torch.arange(10)}
     with pytest.raises(BenchmarkError, match=r"^inception_score of these images is nan"):
-        measure(bad, good, tiny.layers, SETTINGS, CPU)
+        measure(bad, good, tiny.layers, PROTOCOL, SEED, CPU)

@@ -1,0 +1,143 @@
+"""One record of every kind of cell: reports see in it what makes numbers unlike each other."""
+
+import msgspec
+import pytest
+import torch
+from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
+
+from benchmarks.engine import executor
+from benchmarks.engine.context import DataSource, Machine
+from benchmarks.evaluation.fidelity import extractors
+from benchmarks.recipes.resolve import Recipes
+from benchmarks.tables.pipeline import Pipeline
+from benchmarks.tables.registry import KINDS
+from benchmarks.tables.spec import Request
+from naturalinversion.classifiers.weights import Classifier, save_classifier
+from reports.claims.comparability import differences
+from reports.claims.matching import Match
+from reports.published import published
+from reports.records import Record, RecordError, load_all
+from reports.tables.layout import Column, Row, View, ViewCell
+from reports.tables.measured import refuse_unlike
+from tests.benchmarks.evaluation.fidelity.tiny import Tiny
+
+WIDTH, SIZE, IMAGES = 0.0625, 16, 40
+TINY = [
+    f"protocol.network.width={WIDTH}",
+    f"protocol.network.image_size={SIZE}",
+    "protocol.classifier_floor=0",
+    *(f"protocol.{who}.epochs=1" for who in ("classifier", "student", "scratch")),
+    *(f"protocol.{who}.updates_per_epoch=2" for who in ("classifier", "student", "scratch")),
+    "protocol.pruning.training.epochs=1",
+    "protocol.fidelity.extractor=tiny",
+    *(f"protocol.fidelity.{what}=2" for what in ("splits", "clusters", "clustering_runs")),
+    f"protocol.embedding.images={IMAGES}",
+    "protocol.embedding.components=5",
+    "protocol.embedding.perplexity=5",
+    "protocol.embedding.iterations=250",
+    *(f"{name}.batches=2" for name in ("di", "dafl", "wgan_gp")),
+    *(f"{name}.batch_size=20" for name in ("di", "dafl", "wgan_gp")),
+    *(f"{name}.settings.iterations=2" for name in ("di", "wgan_gp")),
+    *(f"dafl.settings.{what}=2" for what in ("epochs", "steps")),
+    "dafl.settings.batch_size=16",
+    "dafl.settings.latent=8",
+]
+DI = Request(method="di", student="resnet18")
+MEASURED = {
+    "classifier": Request(outcome="teacher"),
+    "pretrained": Request(outcome="teacher"),
+    "synthesis": Request(outcome="synthesis", method="di"),
+    "wgan_gp": Request(outcome="synthesis", method="wgan_gp"),
+    "distillation": msgspec.structs.replace(DI, outcome="distillation"),
+    "joint_student": Request(outcome="distillation", method="dafl", student="resnet18"),
+    "scratch": msgspec.structs.replace(DI, outcome="scratch"),
+    "fidelity": msgspec.structs.replace(DI, outcome="fidelity"),
+    "pruning": msgspec.structs.replace(DI, outcome="pruning", ratio=0.5),
+    "tsne": Request(outcome="tsne", sets=["di"]),
+}
+SYNTHETIC = ("distillation", "scratch", "pruning")
+FIDELITY = ("evaluated", "pixels", "extractor")
+
+Made = tuple[dict[str, Record], dict[str, Record]]  # one record of every kind, and all by key
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    root = tmp_path_factory.mktemp("kinds")
+    weights = root / "given.safetensors"
+    description = Classifier("resnet18", 10, WIDTH, SIZE, (0.3,) * 3, (0.3,) * 3)
+    save_classifier(weights, description.build(0), description)
+    torch.save({"projection": torch.randn(48, 16)}, root / "tiny.pth")
+    layers = extractors.FeatureLayers("early", "final", "logits")
+    tiny = extractors.ExtractorSpec(layers, lambda given, download: root / "tiny.pth")
+    plain = Pipeline(Recipes("demo", "digits", TINY).resolve("resnet18"), 0)
+    given = {"resnet18": weights}
+    of_file = Pipeline(Recipes("demo", "digits", TINY, given).resolve("resnet18"), 0)
+    cells = {
+        kind: (of_file if kind == "pretrained" else plain).cell(measurement)
+        for kind, measurement in MEASURED.items()
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(FEATURE_EXTRACTORS_REGISTRY, "tiny", Tiny)
+        patch.setitem(extractors.EXTRACTORS, "tiny", tiny)
+        data = DataSource(root, weights=given)
+        threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+        summary = executor.run(list(cells.values()), KINDS, root, Machine(), data)
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(strict)
+    assert not summary.failed
+    records = load_all(root)
+    return {kind: records[cell.key] for kind, cell in cells.items()}, records
+
+
+def test_every_kind_is_here(made: Made) -> None:
+    assert {kind: record.kind for kind, record in made[0].items()} == {k: k for k in KINDS}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        *((kind, "synthetic_images") for kind in SYNTHETIC),
+        *(("fidelity", name) for name in FIDELITY),
+        *((kind, "--precision") for kind in KINDS),
+    ],
+)
+def test_unlike_numbers_of_a_kind_share_no_column(kind: str, name: str, made: Made) -> None:
+    record = made[0][kind]
+    if name == "--precision":
+        provenance = msgspec.structs.replace(record.provenance, precision="bf16")
+        other = msgspec.structs.replace(record, key="other", provenance=provenance)
+    else:
+        assert name in record.metrics
+        metrics = record.metrics | {name: "another"}
+        other = msgspec.structs.replace(record, key="other", metrics=metrics)
+    rows = [Row(key, {}, {"c": ViewCell([key], None)}) for key in (record.key, "other")]
+    column = Column("c", "C", "method", "m")
+    view = View(
+        table="t",
+        title="T",
+        caption="",
+        scale="demo",
+        dataset="digits",
+        published_dataset="CIFAR-10",
+        seeds=[0],
+        columns=[column],
+        rows=rows,
+        pictures=[],
+    )
+    with pytest.raises(RecordError, match=f"unlike numbers in column C: {name} is "):
+        refuse_unlike(view, made[1] | {"other": other})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_number_says_how_it_differs_from_the_published_one(kind: str, made: Made) -> None:
+    """Width and image size of the networks, and how many synthetic images it was made with."""
+    number = next(n for n in published().values() if n.images and n.metric == "fid")
+    measured = Match("t", "cifar10", "paper", 1.0, None, 1, (made[0][kind].key,))
+    found = differences(number, measured, made[1])
+    assert f"images of {SIZE}x{SIZE} pixels" in found
+    assert (f"networks of width {WIDTH:g}" in found) == (kind != "wgan_gp")
+    if kind in (*SYNTHETIC, "joint_student", "fidelity", "tsne"):
+        assert f"{IMAGES} synthetic images, not {number.images:,}" in found
+    if kind == "fidelity":
+        assert "tiny, not Inception" in found
