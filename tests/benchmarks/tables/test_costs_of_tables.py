@@ -2,11 +2,12 @@
 
 import pytest
 
-from benchmarks.engine.cell import Cell, closure
-from benchmarks.recipes.resolve import Book
+from benchmarks.engine.cell import Cell, with_inputs
+from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import expand, title_of
-from benchmarks.tables.outcomes import REAL, WGAN
+from benchmarks.tables.pipeline import REAL
 from benchmarks.tables.spec import TableSpec, read_table, tables
+from benchmarks.training.wgan_reference import METHOD as WGAN
 from reports.records import Cost, Metric, Provenance, Record
 from reports.tables.cost import costs_of
 
@@ -17,7 +18,7 @@ WHERE = Provenance("abc", {}, "cpu", "fp32", 1, "Linux", "now", "AMD EPYC")
 def record_of(cell: Cell) -> Record:
     """A second for every cell, a hundred images for those that make some."""
     metrics: dict[str, Metric] = {"images": 100} if cell.kind in IMAGES else {}
-    if cell.kind not in (*IMAGES, "fidelity", "embedding"):
+    if cell.kind not in (*IMAGES, "fidelity", "tsne"):
         metrics = {"test_accuracy": 0.5}
     return Record(
         kind=cell.kind,
@@ -39,9 +40,9 @@ def methods(spec: TableSpec) -> set[str]:
 
 @pytest.mark.parametrize("name", tables())
 def test_every_method_of_a_table_has_its_cost(name: str) -> None:
-    spec, book = read_table(name), Book("demo", "digits")
+    spec, book = read_table(name), Recipes("demo", "digits")
     expansion = expand(spec, book, [0, 1])
-    records = {cell.key: record_of(cell) for cell in closure(expansion.targets)}
+    records = {cell.key: record_of(cell) for cell in with_inputs(expansion.targets)}
     (view,) = expansion.views
     lines = costs_of(view, records)
     references = {""} if any(row.method == WGAN for row in spec.row) else set()
@@ -54,7 +55,7 @@ def test_every_method_of_a_table_has_its_cost(name: str) -> None:
         assert len(line.seeds) == 2
     students = {
         cell.key
-        for cell in closure(expansion.targets)
+        for cell in with_inputs(expansion.targets)
         if "test_accuracy" in records[cell.key].metrics
     }
     trained_on_images = {
@@ -62,7 +63,7 @@ def test_every_method_of_a_table_has_its_cost(name: str) -> None:
     }
     counted = {record.key for line in lines for record in line.records}
     assert trained_on_images <= counted
-    made = {cell.key for cell in closure(expansion.targets) if cell.kind in IMAGES}
+    made = {cell.key for cell in with_inputs(expansion.targets) if cell.kind in IMAGES}
     assert made <= counted, "no cell of images is left out"
 
 
@@ -71,9 +72,9 @@ def test_competition_costs_every_round(method: str) -> None:
     """At paper scale: 50 batches to start from, then 19 rounds of a student and 50 batches."""
     spec = read_table("table5")
     expansion = expand(
-        spec, Book("paper", "cifar10"), [0], methods=[method], rows=["resnet34-resnet18"]
+        spec, Recipes("paper", "cifar10"), [0], methods=[method], rows=["resnet34-resnet18"]
     )
-    records = {cell.key: record_of(cell) for cell in closure(expansion.targets)}
+    records = {cell.key: record_of(cell) for cell in with_inputs(expansion.targets)}
     (line,) = costs_of(expansion.views[0], records)
     assert line.seconds is not None
     assert line.images is not None

@@ -7,10 +7,10 @@ import msgspec
 import pytest
 import torch
 import torch.nn.functional as F
-from benchmarks.training.recipe import images_per_epoch, updates_per_epoch
 from torch import Tensor, nn
 
 from benchmarks.training.device_dataset import DeviceDataset
+from benchmarks.training.learning_rate import images_per_epoch, updates_per_epoch
 from naturalinversion.errors import BenchmarkError
 from tests.benchmarks.training.small import MEAN, RECIPE, STD, make_dataset, make_model, run
 

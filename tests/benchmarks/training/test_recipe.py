@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from benchmarks.recipes.schema import TrainingRecipe, learning_rate
+from benchmarks.recipes.schema import TrainingRecipe
+from benchmarks.training.learning_rate import learning_rate
 
 STEP = TrainingRecipe(epochs=1, lr=1.0, milestones=(0.4, 0.8))
 COSINE = TrainingRecipe(epochs=1, lr=1.0, schedule="cosine", warmup=0.2)
