@@ -7,6 +7,9 @@ et al., ICCV 2019): `one_hot`, `information_entropy`, `activation`. DFAD (Fang e
 
 Differs from the papers where the official codes do: the norms are neither squared nor averaged and
 run over the whole batch, DAFL's entropy uses log10, and ADI's divergence takes the mixture first.
+
+Every term is computed in float32 at least: logits in bfloat16 have 8 bits, and a softmax of them
+would round once more. Its gradient is finite wherever its arguments are.
 """
 
 import math
@@ -16,6 +19,8 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+LEAST_LOG = -1e30  # of a probability: its exponential is 0 long before
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ def total_variation(images: Tensor) -> Tensor:
 
     ``images`` (N, C, H, W); horizontal, vertical and both diagonals, each one norm of the batch.
     """
+    images = _wide(images)
     differences = (
         images[..., :, :-1] - images[..., :, 1:],
         images[..., :-1, :] - images[..., 1:, :],
@@ -52,7 +58,7 @@ def total_variation(images: Tensor) -> Tensor:
 
 def l2(images: Tensor) -> Tensor:
     """R_l2 (Eq. 4): the norm of the whole batch (N, C, H, W)."""
-    norm: Tensor = torch.linalg.vector_norm(images)
+    norm: Tensor = torch.linalg.vector_norm(_wide(images))
     return norm
 
 
@@ -72,8 +78,9 @@ def compete_divergence(
     student_logits: Tensor, teacher_logits: Tensor, temperature: float = 3.0, floor: float = 0.01
 ) -> Tensor:
     """ADI's divergence in nats, batch mean: half KL(M || P) plus half KL(M || Q), M the mixture."""
-    student = F.softmax(student_logits / temperature, dim=1)
-    teacher = F.softmax(teacher_logits / temperature, dim=1)
+    student = F.softmax(_wide(student_logits) / temperature, dim=1)
+    teacher = F.softmax(_wide(teacher_logits) / temperature, dim=1)
+    floor = max(floor, torch.finfo(student.dtype).tiny)  # the slope of log at 0 is not finite
     mixture = ((student + teacher) / 2).clamp(floor, 1 - floor)
     student, teacher = student.clamp(floor, 1 - floor), teacher.clamp(floor, 1 - floor)
     to_student = F.kl_div(student.log(), mixture, reduction="batchmean")
@@ -83,27 +90,41 @@ def compete_divergence(
 
 def one_hot(logits: Tensor) -> Tensor:
     """L_oh of DAFL: cross-entropy of the logits (N, K) against their own argmax."""
-    return F.cross_entropy(logits, logits.argmax(dim=1))
+    return F.cross_entropy(_wide(logits), logits.argmax(dim=1))
 
 
 def information_entropy(logits: Tensor) -> Tensor:
-    """L_ie of DAFL: minus the entropy of the batch-mean softmax, in decimal logarithms."""
-    mean = F.softmax(logits, dim=1).mean(dim=0)
-    return torch.xlogy(mean, mean).sum() / math.log(10.0)
+    """L_ie of DAFL: minus the entropy of the batch-mean softmax, in decimal logarithms.
+
+    By the logarithm of the mean, which stays finite where a class's probability rounds to 0.
+    """
+    log_mean = torch.logsumexp(_log_softmax(logits), dim=0) - math.log(len(logits))
+    return (log_mean.exp() * log_mean).sum() / math.log(10.0)
 
 
 def activation(embedding: Tensor) -> Tensor:
     """L_a of DAFL: minus the mean absolute value of the penultimate features (N, D)."""
-    return -embedding.abs().mean()
+    return -_wide(embedding).abs().mean()
 
 
 def disagreement(student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
     """DFAD's model discrepancy: mean absolute difference of the logits (N, K)."""
-    return F.l1_loss(student_logits, teacher_logits)
+    return F.l1_loss(_wide(student_logits), _wide(teacher_logits))
 
 
 def distillation(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
     """KL(teacher || student) of the softened predictions, batch mean, without a tau^2 factor."""
-    target = F.log_softmax(teacher_logits / temperature, dim=1)
-    prediction = F.log_softmax(student_logits / temperature, dim=1)
+    target = _log_softmax(_wide(teacher_logits) / temperature)
+    prediction = _log_softmax(_wide(student_logits) / temperature)
     return F.kl_div(prediction, target, reduction="batchmean", log_target=True)
+
+
+def _wide(values: Tensor) -> Tensor:
+    """In float32; float64 stays."""
+    return values if values.dtype == torch.float64 else values.float()
+
+
+def _log_softmax(logits: Tensor) -> Tensor:
+    """Over the classes (N, K), and finite: two finite logits may be infinitely far apart."""
+    logits = _wide(logits)
+    return F.log_softmax(logits, dim=1).clamp_min(LEAST_LOG)

@@ -1,6 +1,7 @@
 """The loss terms: their zeros, their gradients there, and how they grow with the images."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -136,3 +137,89 @@ def test_distillation_is_kl_from_the_teacher_per_image() -> None:
     student = torch.zeros(2, 2)
     expected = 0.75 * math.log(0.75 / 0.5) + 0.25 * math.log(0.25 / 0.5)
     assert priors.distillation(student, teacher, 1.0).item() == pytest.approx(expected, rel=1e-5)
+
+
+OF_LOGITS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "compete": priors.compete,
+    "compete without a floor": lambda one, other: priors.compete(one, other, floor=0.0),
+    "divergence": lambda one, other: priors.compete_divergence(one, other, floor=0.0),
+    "one_hot": lambda one, other: priors.one_hot(one),
+    "information_entropy": lambda one, other: priors.information_entropy(one),
+    "activation": lambda one, other: priors.activation(one),
+    "disagreement": priors.disagreement,
+    "distillation": lambda one, other: priors.distillation(one, other, 1.0),
+    "distillation, soft": lambda one, other: priors.distillation(one, other, 20.0),
+}
+EXTREMES = [1e4, 1e30]  # float32 ends at 3e38
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("size", [0.0, 1.0, 1e3, *EXTREMES])
+@pytest.mark.parametrize("name", OF_LOGITS)
+def test_terms_and_their_gradients_are_finite_for_finite_logits(
+    name: str, size: float, dtype: torch.dtype
+) -> None:
+    spread = [size * (2 * torch.rand(8, 10, generator=generator(i)) - 1) for i in (0, 1)]
+    spread[0][:, 3] = -size  # a class that nobody takes
+    spread[1][:, 4] = spread[0][:, 3]
+    one, other = (each.to(dtype).requires_grad_() for each in spread)
+    term = OF_LOGITS[name](one, other)
+    assert term.isfinite()
+    assert term.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+    term.backward()  # type: ignore[no-untyped-call]
+    for leaf in (one, other):
+        assert leaf.grad is None or leaf.grad.isfinite().all()
+    assert one.grad is not None
+
+
+def test_a_class_that_nobody_takes_does_not_spoil_the_entropy() -> None:
+    """Its probability is 0 in float32; that of the others pulls on."""
+    logits = torch.tensor([[0.0, 1.0, -200.0], [2.0, 0.0, -300.0]], requires_grad=True)
+    loss = priors.information_entropy(logits)
+    loss.backward()  # type: ignore[no-untyped-call]
+    two = logits.detach()[:, :2].double().requires_grad_()
+    mean = two.softmax(dim=1).mean(dim=0)
+    expected = (mean * mean.log10()).sum()
+    expected.backward()  # type: ignore[no-untyped-call]
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
+    assert logits.grad is not None
+    assert two.grad is not None
+    torch.testing.assert_close(logits.grad[:, :2].double(), two.grad, rtol=1e-5, atol=1e-8)
+    assert (logits.grad[:, 2] == 0).all()
+
+
+@pytest.mark.parametrize("name", OF_LOGITS)
+def test_logits_in_bf16_are_not_rounded_again(name: str) -> None:
+    """What is lost is lost before: the term is that of the same logits in float64."""
+    logits = [(4 * noise(32, 10, seed=seed)).bfloat16() for seed in (0, 1)]
+    found = OF_LOGITS[name](logits[0], logits[1])
+    expected = OF_LOGITS[name](logits[0].double(), logits[1].double())
+    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("term", [priors.total_variation, priors.l2])
+def test_image_norms_in_bf16_are_not_rounded_again(term: Callable[[Tensor], Tensor]) -> None:
+    images = (3 + 0.1 * noise(4, 3, 8, 8)).bfloat16()
+    assert term(images).item() == pytest.approx(term(images.double()).item(), rel=1e-5)
+    assert term(images.double()).dtype == torch.float64
+
+
+@pytest.mark.parametrize("term", [priors.total_variation, priors.l2])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_image_norms_of_nothing_have_no_slope(
+    term: Callable[[Tensor], Tensor], dtype: torch.dtype
+) -> None:
+    black = torch.zeros(2, 3, 8, 8, dtype=dtype, requires_grad=True)
+    term(black).backward()  # type: ignore[no-untyped-call]
+    assert black.grad is not None
+    assert (black.grad == 0).all()
+
+
+def test_bn_statistics_of_a_layer_at_no_distance_have_no_slope() -> None:
+    there, away = (torch.ones(4, requires_grad=True) for _ in range(2))
+    one, zero = torch.ones(4), torch.zeros(4)
+    layers = [LayerStatistics(there, there, one, one), LayerStatistics(away, away, zero, zero)]
+    priors.bn_statistics(layers).backward()  # type: ignore[no-untyped-call]
+    assert there.grad is not None
+    assert (there.grad == 0).all()
+    torch.testing.assert_close(away.grad, torch.ones(4))
