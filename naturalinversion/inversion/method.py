@@ -76,6 +76,7 @@ class InversionMethod:
         self, source: ImageSource, labels: Tensor, seed: int, progress: Progress, keep: Keep
     ) -> Inversion:
         weights = self.weights(len(labels))
+        self._teacher.refresh()
         return invert(
             source,
             Objective(self._teacher, labels, weights, self._student, self.compete_floor),

@@ -53,7 +53,7 @@ class Objective:
         seen = self.teacher.observe(images, statistics=weights.bn_statistics != 0)
         terms = {"cross_entropy": F.cross_entropy(seen.logits, self.labels)}
         if weights.bn_statistics:
-            terms["bn_statistics"] = priors.bn_statistics(seen.statistics)
+            terms["bn_statistics"] = seen.bn_statistics()
         if weights.total_variation:
             terms["total_variation"] = priors.total_variation(images)
         if weights.l2:

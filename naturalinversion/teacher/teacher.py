@@ -8,12 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from naturalinversion import priors
 from naturalinversion.errors import TeacherError
 from naturalinversion.precision import Precision
 from naturalinversion.priors import LayerStatistics
-from naturalinversion.teacher.batch_norm_statistics import observed
+from naturalinversion.teacher.fast_passes import FastPasses
+from naturalinversion.teacher.moment_table import MomentTable
 from naturalinversion.teacher.stages import Stage, find_stages
-from naturalinversion.teacher.winograd import WinogradConvolutions
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR10_STD = (0.2023, 0.1994, 0.2010)
@@ -27,6 +28,13 @@ class Observation:
     statistics: tuple[LayerStatistics, ...] = ()  # one per batch norm, in order of execution
     maps: tuple[Tensor, ...] = ()  # (N, C_l, H_l, W_l), fine to coarse
     embedding: Tensor | None = None  # (N, D), the input of the last linear layer
+    table: MomentTable | None = None  # the statistics in one table, where that is faster
+
+    def bn_statistics(self) -> Tensor:
+        """R_BN (Eq. 3), as `priors.bn_statistics` of ``statistics``."""
+        if self.table is not None:
+            return self.table.distance()
+        return priors.bn_statistics(self.statistics)
 
 
 class Teacher:
@@ -66,16 +74,23 @@ class Teacher:
                 "remembers its training images, so it can't be inverted"
             )
         self.stages: tuple[Stage, ...] = self._probe(smallest_stage)
-        self._fast = WinogradConvolutions(model)
+        self._passes = FastPasses(model, self._norms)
         self._modules = dict(model.named_modules())
         linears = [m for m in model.modules() if isinstance(m, nn.Linear)]
         self._head = linears[-1] if linears else None
 
     def __call__(self, images: Tensor) -> Tensor:
         """Logits (N, K) of normalised images (N, C, H, W)."""
-        with self._fast.used():
-            logits: Tensor = self.model(images.contiguous(memory_format=torch.channels_last))
-        return logits
+        with self._passes.used(statistics=False):
+            return self._logits(images)
+
+    def refresh(self) -> None:
+        """Take weights and statistics as they are now, whatever was made of them before.
+
+        A pass sees by itself that one has changed, but for writes through ``.data``. A captured
+        pass does not: call this before it is repeated for another batch.
+        """
+        self._passes.refresh()
 
     def observe(
         self,
@@ -89,28 +104,29 @@ class Teacher:
 
         Gradients flow to ``images`` through everything returned, unless autograd is off.
         """
+        if embedding and self._head is None:
+            raise TeacherError("the classifier has no linear layer, so it has no embedding")
         found: dict[str, list[Tensor]] = {}
         head: list[Tensor] = []
         handles = []
-        if maps:
-            for name in {stage.module for stage in self.stages}:
-                hook = _record_output(found.setdefault(name, []))
-                handles.append(self._modules[name].register_forward_hook(hook))
-        if embedding:
-            if self._head is None:
-                raise TeacherError("the classifier has no linear layer, so it has no embedding")
-            handles.append(self._head.register_forward_pre_hook(lambda m, i: head.append(i[0])))
-        try:
-            with observed(self._norms if statistics else ()) as seen:
-                logits = self(images)
-        finally:
-            for handle in handles:
-                handle.remove()
+        with self._passes.used(statistics=statistics) as seen:
+            if maps:
+                for name in {stage.module for stage in self.stages}:
+                    hook = _record_output(found.setdefault(name, []))
+                    handles.append(self._modules[name].register_forward_hook(hook))
+            if embedding and self._head is not None:
+                handles.append(self._head.register_forward_pre_hook(lambda m, i: head.append(i[0])))
+            try:
+                logits = self._logits(images)
+            finally:
+                for handle in handles:
+                    handle.remove()
         return Observation(
             logits,
             tuple(seen.values()),
             tuple(found[s.module][s.call] for s in self.stages) if maps else (),
             head[-1] if embedding else None,
+            seen.table,
         )
 
     def normalize(self, pixels: Tensor) -> Tensor:
@@ -147,6 +163,10 @@ class Teacher:
     @property
     def dtype(self) -> torch.dtype:
         return next(self.model.parameters()).dtype
+
+    def _logits(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.model(images.contiguous(memory_format=torch.channels_last))
+        return logits
 
     def _channels(self, like: Tensor) -> tuple[Tensor, Tensor]:
         shape = (1, -1, 1, 1)

@@ -1,0 +1,36 @@
+"""How forward passes of a frozen network are computed, by its device."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+from torch import nn
+
+from naturalinversion.teacher import fused_norms
+from naturalinversion.teacher.batch_norm_statistics import Seen, observed
+from naturalinversion.teacher.fused_norms import FusedNorms
+from naturalinversion.teacher.winograd import WinogradConvolutions
+
+
+class FastPasses:
+    """The fast ways of ``network``, whose ``norms`` may be observed."""
+
+    def __init__(self, network: nn.Module, norms: Sequence[nn.BatchNorm2d]) -> None:
+        self._network, self._norms = network, norms
+        self._winograd = WinogradConvolutions(network)
+        self._fused_norms = FusedNorms(norms)
+
+    @contextmanager
+    def used(self, *, statistics: bool) -> Iterator[Seen]:
+        """Until the end of the block, after which what batch norms saw is there if asked for."""
+        device = next(self._network.parameters()).device.type
+        fuses = device in fused_norms.KERNELS_ON
+        with self._winograd.used():
+            norms: AbstractContextManager[Seen] = nullcontext(Seen())
+            if statistics:
+                norms = self._fused_norms.observed() if fuses else observed(self._norms)
+            with norms as seen:
+                yield seen
+
+    def refresh(self) -> None:
+        """Take batch norms as they are now, whatever was made of them before."""
+        self._fused_norms.refresh()

@@ -1,0 +1,336 @@
+"""Observed batch norms and R_BN by the kernels of a GPU, on a CPU that emulates the kernels."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from naturalinversion import Teacher, priors
+from naturalinversion.classifiers import build
+from naturalinversion.precision import numerics
+from naturalinversion.seeds import generator, seeded
+from naturalinversion.teacher.batch_norm_statistics import observed
+from naturalinversion.teacher.fused_norms import FusedNorms
+from naturalinversion.teacher.norm_tables import LEAST, held_off_zero, sum_factors
+from naturalinversion.teacher.teacher import Observation
+from tests.naturalinversion.fake_cuda_graph import PlayedGraph
+from tests.naturalinversion.teacher.emulated_kernels import backward_elemt, emulated
+
+LAYOUTS = (torch.channels_last, torch.contiguous_format)
+
+
+@pytest.fixture
+def kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The CPU has the kernels."""
+    with emulated(monkeypatch):
+        yield
+
+
+def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.randn(*shape, generator=generator(seed), dtype=dtype)
+
+
+def network(arch: str, dtype: torch.dtype = torch.float64) -> nn.Module:
+    """A narrow one whose batch norms have seen something, and are not those of a new network."""
+    with seeded(0):
+        model = build(arch, 10, 0.125).to(dtype).train()
+        with torch.no_grad():
+            for _ in range(5):
+                model(2 * torch.randn(32, 3, 16, 16, dtype=dtype))
+        for norm in norms_of(model):
+            nn.init.normal_(norm.weight)
+            nn.init.normal_(norm.bias)
+    return model
+
+
+def norms_of(model: nn.Module) -> list[nn.BatchNorm2d]:
+    return [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+
+
+def teach(model: nn.Module, side: int = 16, **more: Any) -> Teacher:
+    return Teacher(model, num_classes=10, image_shape=(3, side, side), **more)
+
+
+def look(teacher: Teacher, images: Tensor) -> tuple[Observation, Tensor]:
+    """What is seen, and the gradient of logits and R_BN together."""
+    leaf = images.clone().requires_grad_()
+    with numerics(teacher.device, teacher.precision):
+        seen = teacher.observe(leaf, statistics=True)
+        (seen.logits.float().square().mean() + seen.bn_statistics()).backward()
+    assert leaf.grad is not None
+    return seen, leaf.grad
+
+
+def assert_close(found: Tensor, expected: Tensor, off: float = 1e-12) -> None:
+    """To ``off`` of the largest value."""
+    torch.testing.assert_close(
+        found, expected, rtol=0, atol=off * expected.detach().abs().max().item()
+    )
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("gamma", [0.0, -0.0, 1e-13, -1e-13, 1e-6, -1e-6, 0.7, -3.0])
+def test_one_kernel_gives_the_gradient_of_output_and_moments(
+    gamma: float, layout: torch.memory_format
+) -> None:
+    """The first channel has that weight, the others usual ones of both signs."""
+    maps = (3 + 2 * noise(6, 5, 4, 4)).contiguous(memory_format=layout).requires_grad_()
+    scale, bias = noise(5, seed=1), noise(5, seed=2)
+    scale[0] = gamma
+    of_out, of_mean, of_variance = noise(6, 5, 4, 4, seed=3), noise(5, seed=4), noise(5, seed=5)
+    out = maps * scale.view(-1, 1, 1) + bias.view(-1, 1, 1)
+    variance, mean = torch.var_mean(maps, (0, 2, 3), correction=0)
+    (expected,) = torch.autograd.grad((out, mean, variance), maps, (of_out, of_mean, of_variance))
+
+    held = held_off_zero(scale)
+    assert held.abs().min() >= LEAST
+    sums = sum_factors(held[None]) * torch.stack([of_mean, of_variance])
+    found = backward_elemt(
+        of_out.contiguous(memory_format=layout),
+        maps.detach(),
+        mean.detach(),
+        torch.ones_like(scale),
+        held,
+        *sums,
+        torch.tensor([6 * 4 * 4], dtype=torch.int32),
+    )
+    assert_close(found, expected, 3e-12)
+
+
+@pytest.mark.parametrize("arch", ["resnet18", "vgg11", "mobilenetv2"])
+def test_all_layers_at_once_are_the_layers_one_by_one(
+    arch: str, request: pytest.FixtureRequest
+) -> None:
+    model, images = network(arch), noise(8, 3, 16, 16)
+    with torch.no_grad():
+        norms_of(model)[1].weight[:2] = torch.tensor([0.0, 1e-14])
+    teacher = teach(model)
+    expected, gradient = look(teacher, images)
+    assert expected.table is None
+    request.getfixturevalue("kernels")
+    seen, found = look(teacher, images)
+    assert seen.table is not None
+    assert_close(seen.logits, expected.logits)
+    assert_close(seen.bn_statistics(), expected.bn_statistics())
+    assert_close(found, gradient)
+    assert len(seen.statistics) == len(expected.statistics) == teacher.batch_norm_count
+    for layer, other in zip(seen.statistics, expected.statistics, strict=True):
+        assert layer.running_mean is other.running_mean
+        assert layer.running_variance is other.running_variance
+        assert_close(layer.mean, other.mean)
+        assert_close(layer.variance, other.variance)
+    torch.testing.assert_close(priors.bn_statistics(seen.statistics), seen.bn_statistics())
+
+
+def test_gradients_of_single_moments_are_those_of_the_moments(kernels: None) -> None:
+    """Not the sums that the kernel takes."""
+    model = nn.Sequential(nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(48, 10))
+    with seeded(0):
+        nn.init.normal_(model[0].weight)
+    teacher = Teacher(model.double(), num_classes=10, image_shape=(3, 4, 4), smallest_stage=2)
+
+    def moments(images: Tensor) -> tuple[Tensor, ...]:
+        seen = teacher.observe(images, statistics=True)
+        (layer,) = seen.statistics
+        return seen.logits, layer.mean, layer.variance, seen.bn_statistics()
+
+    assert torch.autograd.gradcheck(moments, (noise(5, 3, 4, 4).requires_grad_(),))
+
+
+class OwnNorm(nn.BatchNorm2d):
+    """A batch norm that does something else."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input) * 2
+
+
+class Mixed(nn.Module):
+    """Norms of one's own, without weights, called twice, and never."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.own, self.bare = OwnNorm(4), nn.BatchNorm2d(4, affine=False)
+        self.twice, self.never = nn.BatchNorm2d(4), nn.BatchNorm2d(7)
+        self.head = nn.Linear(4, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.twice(self.bare(self.own(self.conv(images))).relu())
+        x = self.twice(x * x)
+        logits: Tensor = self.head(x.mean(dim=(2, 3)))
+        return logits
+
+
+def test_norms_out_of_the_ordinary_are_seen_as_they_are(request: pytest.FixtureRequest) -> None:
+    with seeded(1):
+        teacher = teach(Mixed().double(), 8)
+    images = noise(6, 3, 8, 8)
+    expected, gradient = look(teacher, images)
+    request.getfixturevalue("kernels")
+    seen, found = look(teacher, images)
+    assert len(seen.statistics) == 3
+    assert_close(seen.logits, expected.logits)
+    assert_close(seen.bn_statistics(), expected.bn_statistics())
+    assert_close(found, gradient)
+    for layer, other in zip(seen.statistics, expected.statistics, strict=True):
+        assert layer.running_mean is other.running_mean
+        assert_close(layer.variance, other.variance)
+    assert all("forward" not in module.__dict__ for module in teacher.model.modules())
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_narrow_maps_keep_their_type_and_their_moments_are_wide(
+    dtype: torch.dtype, layout: torch.memory_format, request: pytest.FixtureRequest
+) -> None:
+    """The kernels' emulation refuses statistics and gradients in other types and layouts."""
+    norm = norms_of(network("resnet18", torch.float32).eval().requires_grad_(False))[3]
+    wide = 1 + noise(6, norm.num_features, 8, 8, dtype=torch.float32)
+    wide = wide.contiguous(memory_format=layout).requires_grad_()
+    with observed([norm]) as seen:
+        out = norm(wide)
+    (out.sum() + 9 * seen[norm].mean.square().sum() + 9 * seen[norm].variance.sum()).backward()
+
+    request.getfixturevalue("kernels")
+    maps = wide.detach().to(dtype).requires_grad_()
+    with FusedNorms([norm]).observed() as fused:
+        result = norm(maps)
+    moments = fused[norm]
+    (result.float().sum() + 9 * moments.mean.square().sum() + 9 * moments.variance.sum()).backward()
+    assert result.dtype == dtype
+    assert moments.mean.dtype == moments.variance.dtype == torch.float32
+    assert result.is_contiguous(memory_format=layout)
+    assert maps.grad is not None
+    assert maps.grad.dtype == dtype
+    assert wide.grad is not None
+    rounding = 2e-6 if dtype == torch.float32 else 2e-2
+    assert_close(result.float(), out, rounding)
+    assert_close(moments.variance, seen[norm].variance, rounding)
+    assert_close(maps.grad.float(), wide.grad, rounding)
+
+
+def test_maps_in_no_layout_are_taken_too(request: pytest.FixtureRequest) -> None:
+    norm = norms_of(network("resnet18").eval().requires_grad_(False))[0]
+    maps = noise(4, norm.num_features, 16, 16)[..., ::2, ::2].requires_grad_()
+    with observed([norm]) as seen:
+        expected = norm(maps)
+    request.getfixturevalue("kernels")
+    with FusedNorms([norm]).observed() as fused:
+        found = norm(maps)
+    assert_close(found, expected)
+    assert_close(fused[norm].variance, seen[norm].variance)
+
+
+def test_at_no_distance_the_gradient_is_nothing(kernels: None) -> None:
+    """A norm has no slope there, and that of one layer must not spoil the others'."""
+    model = nn.Sequential(nn.BatchNorm2d(3), nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(48, 10))
+    teacher = Teacher(model.double(), num_classes=10, image_shape=(3, 4, 4), smallest_stage=2)
+    images = noise(5, 3, 4, 4)
+    seen = teacher.observe(images, statistics=True).statistics[0]
+    model[0].running_mean.copy_(seen.mean)
+    model[0].running_var.copy_(seen.variance)
+    leaf = images.requires_grad_()
+    found = teacher.observe(leaf, statistics=True)
+    first, second = found.statistics
+    assert priors.bn_statistics([first]) == 0
+    (expected,) = torch.autograd.grad(priors.bn_statistics([second]), leaf, retain_graph=True)
+    (gradient,) = torch.autograd.grad(found.bn_statistics(), leaf)
+    assert expected.abs().max() > 0
+    assert_close(gradient, expected)
+
+
+def changed_in_place(norm: nn.BatchNorm2d) -> None:
+    assert norm.running_var is not None
+    norm.running_var.mul_(2)
+
+
+def changed_weight(norm: nn.BatchNorm2d) -> None:
+    with torch.no_grad():
+        norm.weight.neg_()
+
+
+def changed_state(norm: nn.BatchNorm2d) -> None:
+    norm.load_state_dict({name: value + 1 for name, value in norm.state_dict().items()})
+
+
+def replaced(norm: nn.BatchNorm2d) -> None:
+    norm.running_mean = noise(norm.num_features)
+
+
+def changed_eps(norm: nn.BatchNorm2d) -> None:
+    norm.eps = 0.5
+
+
+@pytest.mark.parametrize(
+    "change", [changed_in_place, changed_weight, changed_state, replaced, changed_eps]
+)
+def test_norms_that_change_are_seen(
+    change: Callable[[nn.BatchNorm2d], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, images = network("vgg11"), noise(6, 3, 16, 16)
+    teacher = teach(model)
+    with emulated(monkeypatch):
+        look(teacher, images)
+    for norm in norms_of(model):
+        change(norm)
+    expected, gradient = look(teacher, images)
+    with emulated(monkeypatch):
+        seen, found = look(teacher, images)
+    assert_close(seen.logits, expected.logits)
+    assert_close(seen.bn_statistics(), expected.bn_statistics())
+    assert_close(found, gradient)
+
+
+def test_a_captured_look_goes_on_with_what_was_refreshed(kernels: None) -> None:
+    """Even where a change can't be seen from a version: `refresh` takes all there is."""
+    model, images = network("resnet18"), noise(6, 3, 16, 16)
+    teacher = teach(model)
+    look(teacher, images)
+    graph = PlayedGraph()
+    with graph.captured():
+        seen, found = look(teacher, images)
+    for module in model.modules():
+        for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+            if tensor.is_floating_point():
+                tensor.data.mul_(1.1)
+    teacher.refresh()
+    graph.replay()
+    expected, gradient = look(teach(model), images)
+    assert_close(seen.logits, expected.logits)
+    assert seen.table is not None
+    torch.testing.assert_close(found, gradient)
+
+
+class Launches(TorchDispatchMode):
+    """Counts operations that are not views: on a GPU, a kernel each or more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        returns = [each.alias_info for each in func._schema.returns]
+        self.count += not any(alias is not None and not alias.is_write for alias in returns)
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_layer_costs_three_kernels_and_the_loss_eight_for_all(kernels: None) -> None:
+    """Statistics, maps and their gradient; one by one, R_BN would add twelve to each."""
+    counts = []
+    for layers in (2, 12):
+        model = nn.Sequential(*(nn.BatchNorm2d(3) for _ in range(layers)), nn.Flatten())
+        model.append(nn.Linear(48, 10))
+        teacher = Teacher(model.double(), num_classes=10, image_shape=(3, 4, 4), smallest_stage=2)
+        images = noise(5, 3, 4, 4)
+        seen, _ = look(teacher, images)
+        with Launches() as launches:
+            look(teacher, images)
+        counts.append(launches.count)
+        assert seen.table is not None
+        with Launches() as launches:
+            torch.autograd.grad(seen.table.distance(), seen.table.seen)
+        assert launches.count <= 8
+    assert counts[1] - counts[0] == 3 * 10

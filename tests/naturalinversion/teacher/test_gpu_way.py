@@ -1,0 +1,101 @@
+"""Whole batches the way a GPU makes them, on a CPU: its kernels emulated, its graphs played."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from baselines import METHODS
+from naturalinversion import Batch, Teacher, Training
+from naturalinversion.classifiers import build
+from naturalinversion.precision import Precision
+from naturalinversion.seeds import seeded
+from naturalinversion.synthesis import balanced_labels
+from tests.naturalinversion.fake_cuda_graph import PlayedGraph
+from tests.naturalinversion.teacher.emulated_kernels import emulated
+
+LABELS = balanced_labels(6, 10, 0)
+ITERATIONS = 8
+SMALL = {"latent": 16, "generator_width": 0.125}
+
+
+def network(arch: str, dtype: torch.dtype, seed: int = 0) -> nn.Module:
+    """A narrow one whose batch norms have seen something."""
+    with seeded(seed):
+        model = build(arch, 10, 0.125).to(dtype).train()
+        with torch.no_grad():
+            for _ in range(5):
+                model(2 * torch.randn(16, 3, 16, 16, dtype=dtype))
+    return model.eval()
+
+
+def method(name: str, arch: str, precision: Precision = "fp32", **settings: Any) -> Any:
+    dtype = torch.float64 if precision == "fp32" else torch.float32
+    sizes = SMALL if name.startswith("ni") else {}
+    made: Any = METHODS[name](**{"iterations": ITERATIONS, **sizes, **settings})
+    teacher = Teacher(
+        network(arch, dtype), num_classes=10, image_shape=(3, 16, 16), precision=precision
+    )
+    made.prepare(teacher, network("resnet18", dtype, 1), 0, Training())
+    return made
+
+
+def batch(made: Any, seed: int = 0) -> Batch:
+    found: Batch = made.batch(LABELS, seed, lambda done: None)
+    return found
+
+
+def assert_same(one: Batch, other: Batch) -> None:
+    torch.testing.assert_close(one.images, other.images, rtol=1e-6, atol=1e-8)
+    for term, course in one.losses.items():
+        torch.testing.assert_close(course, other.losses[term], rtol=1e-6, atol=1e-9, msg=term)
+
+
+@pytest.mark.parametrize(
+    ("name", "arch", "settings"),
+    [
+        ("di", "vgg11", {}),
+        ("adi", "resnet18", {}),
+        ("ni", "resnet34", {}),
+        ("ni", "mobilenetv2", {"feature_gradient": True}),
+        ("ni_adi", "resnet18", {"schedule": "cosine"}),
+    ],
+)
+def test_a_captured_batch_is_that_of_the_cpu(
+    name: str, arch: str, settings: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
+    """In float64: other kernels, the same numbers."""
+    expected = batch(method(name, arch, **settings))
+    shown: list[PlayedGraph] = request.getfixturevalue("graphs")
+    with emulated(request.getfixturevalue("monkeypatch")):
+        found = batch(method(name, arch, **settings))
+    assert_same(found, expected)
+    assert shown
+
+
+def test_in_bf16_a_captured_batch_ends_where_that_of_the_cpu_does(
+    request: pytest.FixtureRequest,
+) -> None:
+    expected = batch(method("ni", "resnet18", "bf16", iterations=20)).losses["total"]
+    request.getfixturevalue("graphs")
+    with emulated(request.getfixturevalue("monkeypatch")):
+        found = batch(method("ni", "resnet18", "bf16", iterations=20)).losses["total"]
+    assert float(found[-5:].mean()) == pytest.approx(float(expected[-5:].mean()), rel=0.05)
+
+
+def test_a_teacher_that_changed_between_batches_is_taken_as_it_is(
+    graphs: list[PlayedGraph], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even through ``.data``, which leaves no trace."""
+    with emulated(monkeypatch):
+        made = method("ni", "resnet18")
+        before = batch(made)
+        for tensor in (*made._teacher.model.parameters(), *made._teacher.model.buffers()):
+            if tensor.is_floating_point():
+                tensor.data.mul_(1.1)
+        after = batch(made)
+        fresh = method("ni", "resnet18")
+        fresh._teacher.model.load_state_dict(made._teacher.model.state_dict())
+        assert_same(after, batch(fresh))
+    assert (after.losses["total"] - before.losses["total"]).abs().min() > 1e-3
