@@ -74,7 +74,8 @@ class Teacher:
                 "remembers its training images, so it can't be inverted"
             )
         self.stages: tuple[Stage, ...] = self._probe(smallest_stage)
-        self._passes = FastPasses(model, self._norms)
+        kept = {stage.module for stage in self.stages}
+        self._passes = FastPasses(model, self._norms, kept)
         self._modules = dict(model.named_modules())
         linears = [m for m in model.modules() if isinstance(m, nn.Linear)]
         self._head = linears[-1] if linears else None

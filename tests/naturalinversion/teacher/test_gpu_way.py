@@ -1,5 +1,6 @@
 """Whole batches the way a GPU makes them, on a CPU: its kernels emulated, its graphs played."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -99,3 +100,23 @@ def test_a_teacher_that_changed_between_batches_is_taken_as_it_is(
         fresh._teacher.model.load_state_dict(made._teacher.model.state_dict())
         assert_same(after, batch(fresh))
     assert (after.losses["total"] - before.losses["total"]).abs().min() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["dafl", "dfad"])
+def test_a_student_that_follows_the_teacher_becomes_that_of_the_cpu(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The teacher's batch norms are part of its convolutions in all passes here, with gradients."""
+    sizes: dict[str, Any] = {"batch_size": 12, "latent": 8, "generator_width": 0.125}
+    students = []
+    for way in (nullcontext(), emulated(monkeypatch)):
+        made: Any = METHODS[name](epochs=1, steps=3, milestones=(0.5,), **sizes)
+        teacher = Teacher(
+            network("resnet18", torch.float64), num_classes=10, image_shape=(3, 16, 16)
+        )
+        student = network("vgg11", torch.float64, 1)
+        with way:
+            made.prepare(teacher, student, 0, Training())
+        students.append(student.state_dict())
+    for key, value in students[0].items():
+        torch.testing.assert_close(students[1][key], value, rtol=1e-6, atol=1e-8, msg=key)
