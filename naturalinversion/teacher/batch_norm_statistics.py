@@ -112,7 +112,7 @@ class _ObservedNorm(torch.autograd.Function):
 
 def _moments(maps: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Mean and biased variance (C,) of maps (N, C, H, W), in ``dtype``."""
-    if maps.dtype == dtype or maps.is_cuda:  # a GPU sums narrow maps in float32
+    if maps.dtype == dtype:
         return torch.batch_norm_update_stats(maps, None, None, 0.0)
     unused = torch.zeros(maps.shape[1], dtype=dtype, device=maps.device)  # its type counts
     return torch.batch_norm_update_stats(maps, unused, unused.clone(), 0.0)

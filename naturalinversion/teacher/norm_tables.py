@@ -38,8 +38,10 @@ class NormTables:
             return table(rows, self.zeros)
 
         self.remembered = table([*means, *variances], self.zeros)  # (2L, C)
-        deviations = torch._foreach_add(variances, [norm.eps for norm in norms])
-        self.inverses = table(deviations, self.ones).rsqrt()
+        squares = torch._foreach_add(
+            [variance.to(dtype) for variance in variances], [norm.eps for norm in norms]
+        )
+        self.inverses = table(squares, self.ones).rsqrt()
         self.weights = learned("weight", self.ones)
         self.biases = learned("bias", self.zeros)
         self.scales = held_off_zero(self.weights * self.inverses)

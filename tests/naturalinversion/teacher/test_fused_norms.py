@@ -1,5 +1,6 @@
 """Observed batch norms and R_BN by the kernels of a GPU, on a CPU that emulates the kernels."""
 
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -212,6 +213,20 @@ def test_narrow_maps_keep_their_type_and_their_moments_are_wide(
     assert_close(maps.grad.float(), wide.grad, rounding)
 
 
+def test_a_network_in_bf16_has_statistics_in_float32(request: pytest.FixtureRequest) -> None:
+    """Its own tensors are narrow; what is made of them is not."""
+    model = network("resnet18", torch.float32).bfloat16()
+    wide, narrow = teach(copy.deepcopy(model).float()), teach(model)
+    images = noise(8, 3, 16, 16).bfloat16()
+    expected, gradient = look(wide, images.float())
+    request.getfixturevalue("kernels")
+    seen, found = look(narrow, images)
+    assert all(layer.mean.dtype == torch.float32 for layer in seen.statistics)
+    assert found.dtype == torch.bfloat16
+    assert_close(seen.bn_statistics(), expected.bn_statistics(), 0.02)
+    assert (found.float() - gradient).norm() < 0.1 * gradient.norm()
+
+
 def test_maps_in_no_layout_are_taken_too(request: pytest.FixtureRequest) -> None:
     norm = norms_of(network("resnet18").eval().requires_grad_(False))[0]
     maps = noise(4, norm.num_features, 16, 16)[..., ::2, ::2].requires_grad_()
@@ -242,40 +257,25 @@ def test_at_no_distance_the_gradient_is_nothing(kernels: None) -> None:
     assert_close(gradient, expected)
 
 
-def changed_in_place(norm: nn.BatchNorm2d) -> None:
-    assert norm.running_var is not None
-    norm.running_var.mul_(2)
+CHANGES: dict[str, Callable[[Any], object]] = {
+    "variances in place": lambda norm: norm.running_var.mul_(2),
+    "weights": lambda norm: norm.weight.neg_(),
+    "all from a state": lambda norm: norm.load_state_dict(
+        {name: value + 1 for name, value in norm.state_dict().items()}
+    ),
+    "other means": lambda norm: setattr(norm, "running_mean", noise(norm.num_features)),
+    "eps": lambda norm: setattr(norm, "eps", 0.5),
+}
 
 
-def changed_weight(norm: nn.BatchNorm2d) -> None:
-    with torch.no_grad():
-        norm.weight.neg_()
-
-
-def changed_state(norm: nn.BatchNorm2d) -> None:
-    norm.load_state_dict({name: value + 1 for name, value in norm.state_dict().items()})
-
-
-def replaced(norm: nn.BatchNorm2d) -> None:
-    norm.running_mean = noise(norm.num_features)
-
-
-def changed_eps(norm: nn.BatchNorm2d) -> None:
-    norm.eps = 0.5
-
-
-@pytest.mark.parametrize(
-    "change", [changed_in_place, changed_weight, changed_state, replaced, changed_eps]
-)
-def test_norms_that_change_are_seen(
-    change: Callable[[nn.BatchNorm2d], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("change", CHANGES)
+def test_norms_that_change_are_seen(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model, images = network("vgg11"), noise(6, 3, 16, 16)
     teacher = teach(model)
     with emulated(monkeypatch):
         look(teacher, images)
     for norm in norms_of(model):
-        change(norm)
+        CHANGES[change](norm)
     expected, gradient = look(teacher, images)
     with emulated(monkeypatch):
         seen, found = look(teacher, images)
