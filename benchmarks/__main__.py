@@ -1,6 +1,6 @@
 """``python -m benchmarks``."""
 
-from benchmarks.cli.main import main
+from benchmarks.engine import packages
 
 if __name__ == "__main__":
-    main()
+    packages.load("benchmarks.cli.main").main()

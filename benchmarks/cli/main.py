@@ -24,6 +24,7 @@ from benchmarks.cli.report import Report
 from benchmarks.cli.run import Run
 from benchmarks.cli.status import Status
 from benchmarks.cli.synthesize import Synthesize
+from benchmarks.engine import packages
 from benchmarks.engine.cell_runner import KNOWN_ERRORS
 from benchmarks.engine.deadline import TimeIsUpError
 
@@ -73,6 +74,9 @@ def execute(command: Executable) -> int:
     except KNOWN_ERRORS as error:
         say(f"error: {error}")
         return int(getattr(error, "exit_code", 1))
+    except ModuleNotFoundError as error:
+        say(f"error: {packages.not_installed(error)}")
+        return packages.EXIT_CODE
     except OSError as error:
         say(f"error: {error.filename or 'file system'}: {error.strerror or error}")
         return 1

@@ -1,16 +1,33 @@
 """A step told to a GPU once and repeated by it (CUDA graphs): the host's share of it is gone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 
 REPLAYING = ("cuda",)  # device types that can be shown a step
 WARM_UP = 3  # iterations before the capture: libraries choose and load their kernels in them
 
+_eager = False
+
 
 def replays(device: torch.device) -> bool:
     """Whether ``device`` can be shown a step and repeat it."""
     return device.type in REPLAYING
+
+
+@contextmanager
+def eager() -> Iterator[None]:
+    """Until the end of the block the same steps run as they are: nothing is captured or replayed.
+
+    For comparisons with captured steps, and for counting operations.
+    """
+    global _eager
+    before, _eager = _eager, True
+    try:
+        yield
+    finally:
+        _eager = before
 
 
 class Replay:
@@ -28,7 +45,9 @@ class Replay:
 
     def __call__(self) -> None:
         with torch.cuda.device(self.device):
-            if self.graph is not None:
+            if _eager:
+                self.step()
+            elif self.graph is not None:
                 self.graph.replay()
             elif self.done < WARM_UP:
                 self._aside()

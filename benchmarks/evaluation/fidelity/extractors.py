@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from benchmarks.engine.context import Machine
 from benchmarks.engine.digests import file_sha256
+from benchmarks.engine.packages import not_installed
 from benchmarks.engine.workloads import per_step
 from naturalinversion.errors import MissingError, UsageError
 from naturalinversion.precision import numerics
@@ -116,8 +117,10 @@ def _untrained_inception() -> nn.Module:
 
 
 def _packaged_weights(given: Path | None, download: bool) -> Path:
-    from benchmarks.evaluation.fidelity.efficientnet import packaged_weights
-
+    try:
+        from benchmarks.evaluation.fidelity.efficientnet import packaged_weights
+    except ModuleNotFoundError as error:
+        raise MissingError(f"efficientnet-lite0: {not_installed(error)}") from error
     return packaged_weights()
 
 

@@ -2,7 +2,6 @@
 
 Its registry and `FeatureExtractorBase` are documented; the functions that turn features into
 numbers are not, and may move. Tests hold them against `torch_fidelity.calculate_metrics`.
-Importing this module registers the extractor of the suite.
 """
 
 import torch
@@ -24,17 +23,20 @@ from torch_fidelity.metric_prc import prc_features_to_metric
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 from torch_fidelity.utils import create_feature_extractor
 
-from benchmarks.evaluation.fidelity.efficientnet import NAME, EfficientNetLite0
-
 INCEPTION_URL: str = URL_INCEPTION_V3
+EFFICIENTNET = "efficientnet-lite0"
 KNN_BATCH = 2000  # distances to 50,000 features are then held 0.4 GB at a time, not 10 GB
-
-if NAME not in FEATURE_EXTRACTORS_REGISTRY:
-    register_feature_extractor(NAME, EfficientNetLite0)
 
 
 def network(name: str, layers: tuple[str, ...], weights: str) -> nn.Module:
-    """A registered extractor on the CPU: uint8 (N, 3, H, W) to a tuple of float32 (N, D)."""
+    """A registered extractor on the CPU: uint8 (N, 3, H, W) to a tuple of float32 (N, D).
+
+    Ours is registered when it is first asked for: its packages are needed by nothing else.
+    """
+    if name == EFFICIENTNET and name not in FEATURE_EXTRACTORS_REGISTRY:
+        from benchmarks.evaluation.fidelity.efficientnet import EfficientNetLite0
+
+        register_feature_extractor(name, EfficientNetLite0)
     made: nn.Module = create_feature_extractor(
         name, list(layers), cuda=False, feature_extractor_weights_path=weights, verbose=False
     )

@@ -1,0 +1,112 @@
+"""One method on one network: its batches on the device, without capture, and on the CPU.
+
+Several checks look at the same batches: each is made once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from baselines import METHODS
+from benchmarks.perf.gpu_check.cases import CLASSES, CPU, Sizes, placed, teacher
+from naturalinversion import Batch, Training
+from naturalinversion.inversion.cuda_graph import eager
+from naturalinversion.precision import Precision
+from naturalinversion.progress import Progress, silent
+from naturalinversion.synthesis import balanced_labels
+
+STUDENT = 1  # seed of the network that ADI competes with
+
+
+@dataclass(frozen=True)
+class Case:
+    """A method with settings, an architecture to invert, and where."""
+
+    method: str
+    settings: Mapping[str, Any]
+    arch: str
+    sizes: Sizes
+    device: torch.device
+
+    def prepared(
+        self,
+        device: torch.device,
+        precision: Precision = "fp32",
+        dtype: torch.dtype = torch.float32,
+        **more: Any,
+    ) -> "Prepared":
+        """The method for a teacher on ``device``."""
+        sizes = self.sizes
+        own = {"iterations": sizes.iterations, **more}
+        if self.method.startswith("ni"):
+            own |= {"latent": 64, "generator_width": sizes.width, "shared_batch": sizes.batch}
+        return Prepared(
+            METHODS[self.method](**{**own, **self.settings}),
+            teacher(self.arch, sizes, device, precision, dtype),
+            placed("resnet18", sizes, device, dtype, STUDENT),
+            sizes.batch,
+        )
+
+
+class Prepared:
+    """A method and the networks it works with; makes any number of batches."""
+
+    def __init__(self, method: Any, of: Any, student: Any, size: int) -> None:
+        self.method, self.of, self.student = method, of, student
+        self.labels = balanced_labels(size, CLASSES, 0).to(of.device)
+        self.fresh = True
+
+    def batch(self, seed: int, progress: Progress = silent) -> Batch:
+        """The batch of this seed; where one generator is shared, its training is made anew."""
+        shared = getattr(self.method, "prepare_steps", 0) > 0
+        if self.fresh or shared:
+            self.method.prepare(self.of, self.student, seed, Training(progress=progress))
+            self.fresh = False
+        made: Batch = self.method.batch(self.labels, seed, silent if shared else progress)
+        return made
+
+
+@dataclass
+class Runs:
+    """The batches of a case, each made when first asked for."""
+
+    case: Case
+    reserved: list[int] = field(default_factory=list)  # bytes of the device after each in `narrow`
+
+    @cached_property
+    def on_cpu(self) -> Batch:
+        """In float32."""
+        return self.case.prepared(CPU).batch(0)
+
+    @cached_property
+    def captured(self) -> Batch:
+        """In float32, as a run makes it on the device."""
+        return self.case.prepared(self.case.device).batch(0)
+
+    @cached_property
+    def eager(self) -> Batch:
+        """The same without capture."""
+        with eager():
+            return self.case.prepared(self.case.device).batch(0)
+
+    def first(self, device: torch.device, dtype: torch.dtype) -> Batch:
+        """One iteration."""
+        return self.case.prepared(device, dtype=dtype, iterations=1).batch(0)
+
+    @cached_property
+    def narrow(self) -> list[Batch]:
+        """In bfloat16, one after the other."""
+        made = self.prepared_narrow
+        found = []
+        for seed in self.case.sizes.seeds:
+            found.append(made.batch(seed))
+            if self.case.device.type == "cuda":
+                self.reserved.append(torch.cuda.memory_reserved(self.case.device))
+        return found
+
+    @cached_property
+    def prepared_narrow(self) -> Prepared:
+        return self.case.prepared(self.case.device, "bf16")

@@ -1,0 +1,68 @@
+"""Networks, batches and sizes of the checks."""
+
+import copy
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from naturalinversion import Teacher
+from naturalinversion.classifiers import build
+from naturalinversion.precision import Precision
+from naturalinversion.seeds import seeded
+
+CLASSES = 10
+CPU = torch.device("cpu")
+ARCHS = ("resnet18", "vgg11", "mobilenetv2")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Small enough for seconds, large enough for the kernels that a full run takes."""
+
+    width: float = 0.25
+    image: int = 32
+    batch: int = 16
+    iterations: int = 10
+    """of a batch: the step is captured within the first few, and repeated in the rest"""
+    seeds: tuple[int, ...] = (0, 1, 0, 1)
+    """of the batches that are made one after the other"""
+    judged: int = 16
+    """images that go through an extractor"""
+
+
+SIZES = {"cuda": Sizes(), "cpu": Sizes(0.0625, 16, 4, 4, (0, 1, 0), 2)}
+
+
+@cache
+def network(arch: str, sizes: Sizes, seed: int = 0) -> nn.Module:
+    """A classifier on the CPU whose batch norms have seen smooth images."""
+    with seeded(seed):
+        made = build(arch, CLASSES, sizes.width).train()
+        with torch.no_grad():
+            for _ in range(5):
+                coarse = 2 * torch.randn(64, 3, sizes.image // 4, sizes.image // 4)
+                made(F.interpolate(coarse, scale_factor=4))
+    return made.eval()
+
+
+def placed(
+    arch: str, sizes: Sizes, device: torch.device, dtype: torch.dtype = torch.float32, seed: int = 0
+) -> nn.Module:
+    """A copy of `network` on a device."""
+    return copy.deepcopy(network(arch, sizes, seed)).to(device, dtype)
+
+
+def teacher(
+    arch: str,
+    sizes: Sizes,
+    device: torch.device,
+    precision: Precision = "fp32",
+    dtype: torch.dtype = torch.float32,
+) -> Teacher:
+    """The same as a teacher."""
+    shape = (3, sizes.image, sizes.image)
+    model = placed(arch, sizes, device, dtype)
+    return Teacher(model, num_classes=CLASSES, image_shape=shape, precision=precision)

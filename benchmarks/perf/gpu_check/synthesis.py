@@ -1,0 +1,134 @@
+"""The methods that optimise batch by batch: capture, precision, repetition, memory, waiting."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+
+from benchmarks.perf.gpu_check.batches import Case, Runs
+from benchmarks.perf.gpu_check.cases import ARCHS, CPU, Sizes
+from benchmarks.perf.gpu_check.check import Check, Measured, cuda_missing, differing, relative
+from benchmarks.perf.gpu_check.replays import guarded
+from naturalinversion import Batch
+from naturalinversion.errors import DivergedError
+
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "DI": ("di", {}),
+    "ADI": ("adi", {}),
+    "NI": ("ni", {}),
+    "NI, cosine": ("ni", {"schedule": "cosine"}),
+    "NI, feature gradient": ("ni", {"feature_gradient": True}),
+    "NI, shared, latents once": ("ni", {"one_to_one": False, "shared_latents": "once"}),
+    "NI, shared, latents every step": ("ni", {"one_to_one": False}),
+    "NI+ADI": ("ni_adi", {}),
+}
+CAPTURED = 1e-5  # a captured step does what the step does
+FIRST = 1e-5  # float32 against float64, before rounding grows from step to step
+FIRST_BF16 = 0.01
+END = 0.05  # bfloat16 against float32 where a batch ends
+LAST = 4  # iterations whose mean loss is where a batch ends
+
+
+def checks(device: torch.device, sizes: Sizes) -> Iterator[Check]:
+    """Every case on every architecture."""
+    cuda = cuda_missing(device)
+    for arch in ARCHS:
+        for name, (method, settings) in CASES.items():
+            runs = Runs(Case(method, settings, arch, sizes, device))
+            about = f"{name}, {arch}"
+            yield Check(f"{about}: captured", partial(captured, runs), cuda)
+            yield Check(f"{about}: first loss", partial(first, runs))
+            yield Check(f"{about}: bf16", partial(end, runs))
+            yield Check(f"{about}: again", partial(again, runs))
+            yield Check(f"{about}: memory", partial(memory, runs), cuda)
+            yield Check(f"{about}: waits", partial(waits, runs), cuda)
+    yield Check("NaN ends a batch", partial(not_a_number, device, sizes))
+
+
+def captured(runs: Runs) -> Sequence[Measured]:
+    """The captured loop against the same loop without capture, every loss and the images."""
+    return (
+        Measured("losses to eager", _losses(runs.captured, runs.eager), CAPTURED),
+        Measured("images", relative(runs.captured.images, runs.eager.images), CAPTURED),
+    )
+
+
+def first(runs: Runs) -> Sequence[Measured]:
+    """Every term before the first step, in float32 against the CPU's in float64."""
+    found = runs.first(runs.case.device, torch.float32)
+    expected = runs.first(CPU, torch.float64)
+    return [Measured("to float64 on the CPU", _losses(found, expected), FIRST)]
+
+
+def end(runs: Runs) -> Sequence[Measured]:
+    """Every term in bfloat16, and on the CPU in float32: where it begins and where it ends."""
+    found, expected = (
+        torch.stack(
+            [torch.stack([course[0], course[-LAST:].mean()]) for course in batch.losses.values()]
+        )
+        for batch in (runs.narrow[0], runs.on_cpu)
+    )
+    first, last = (found / expected - 1).abs().amax(dim=0).tolist()
+    return Measured("first loss to the CPU's", first, FIRST_BF16), Measured("end", last, END)
+
+
+def again(runs: Runs) -> Sequence[Measured]:
+    """Batches made again after another one, in bfloat16."""
+    made: dict[int, Batch] = {}
+    differ = 0
+    for seed, batch in zip(runs.case.sizes.seeds, runs.narrow, strict=True):
+        differ += _bytes(batch, made.setdefault(seed, batch))
+    return [Measured("bytes that differ", differ, 0)]
+
+
+def memory(runs: Runs) -> Sequence[Measured]:
+    """Of the device, reserved by PyTorch: what batches after the second added."""
+    assert runs.narrow
+    return [Measured("MB more", (runs.reserved[-1] - runs.reserved[1]) / 1e6, 0)]
+
+
+def waits(runs: Runs) -> Sequence[Measured]:
+    """A batch whose later iterations may not wait for the device, and have to be replays."""
+    assert runs.narrow
+    with guarded(runs.case.sizes.iterations) as guard:
+        made = runs.prepared_narrow.batch(0, guard.progress)
+    return (
+        Measured("iterations not guarded", guard.unguarded, guard.first),
+        Measured("guarded, no replay", guard.iterations - guard.replays, 0),
+        Measured("bytes that differ", _bytes(made, runs.narrow[0]), 0),
+    )
+
+
+def not_a_number(device: torch.device, sizes: Sizes) -> Sequence[Measured]:
+    """A batch that diverges in its first steps is left long before its last."""
+    iterations, done = 1000, 0
+
+    def progress(steps: int) -> None:
+        nonlocal done
+        done += steps
+
+    case = Case("di", {"iterations": iterations, "rate": 1e30}, "resnet18", sizes, device)
+    try:
+        case.prepared(device).batch(0, progress)
+    except DivergedError:
+        return [Measured("iterations until it is noticed", done, 450)]
+    raise RuntimeError("a loss that is no number was not noticed")
+
+
+def _losses(found: Batch, expected: Batch) -> float:
+    """The largest relative difference of a term in an iteration."""
+    if found.losses.keys() != expected.losses.keys():
+        raise ValueError(f"terms {sorted(found.losses)}, expected {sorted(expected.losses)}")
+    pairs = ((found.losses[name], course) for name, course in expected.losses.items())
+    return max(
+        relative(one, other)
+        for values, course in pairs
+        for one, other in zip(values, course, strict=True)
+    )
+
+
+def _bytes(one: Batch, other: Batch) -> int:
+    same = [(one.images, other.images)]
+    same += [(course, other.losses[name]) for name, course in one.losses.items()]
+    return sum(differing(*pair) for pair in same)
