@@ -15,7 +15,7 @@ WHAT = --scale $(SCALE) --seeds $(SEEDS) $(if $(DATASET),--dataset $(DATASET))
 TABLES := table1 table2 table3 table4 table5 figure2 figure3 figure4 figure5 figure6
 
 .PHONY: help setup test lint types imports audit report claims clean \
-	bench accept-bench bench-gpu bench-scaling bench-neighbours \
+	bench accept-bench bench-gpu gpu-check bench-scaling bench-neighbours \
 	reproduce-all reproduce-mini-row plan-all results check-accuracy accept-accuracy check-faults test-faults \
 	$(TABLES:%=reproduce-%) $(TABLES:%=plan-%)
 
@@ -119,6 +119,9 @@ accept-bench: setup  ## keep this machine's ratios to compare with
 
 bench-gpu: setup  ## synthesis and training on a GPU against their targets; exit code 3 without one
 	$(BIN)/python -m benchmarks.perf.gpu $(ARGS)
+
+gpu-check: setup  ## hold what runs differently on a GPU against the CPU; ARGS='--device cpu' without one
+	$(BIN)/python -m benchmarks.perf.gpu_check $(ARGS)
 
 bench-scaling: setup  ## images a second of one worker and of two, here and on a Ray cluster
 	$(BIN)/python -m benchmarks.perf.scaling $(ARGS)

@@ -46,7 +46,8 @@ def relative(found: Tensor, expected: Tensor) -> float:
     one, other = found.detach().cpu().double(), expected.detach().cpu().double()
     if one.shape != other.shape:
         raise ValueError(f"shape {tuple(one.shape)}, expected {tuple(other.shape)}")
-    return float((one - other).abs().max() / other.abs().max())
+    difference = (one - other).abs().max()
+    return float(difference / other.abs().max()) if difference else 0.0
 
 
 def differing(one: Tensor, other: Tensor) -> int:

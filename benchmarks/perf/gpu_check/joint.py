@@ -19,7 +19,7 @@ from benchmarks.perf.gpu_check.cases import CPU, Sizes, placed, teacher
 from benchmarks.perf.gpu_check.check import Check, Measured, cuda_missing, differing, relative
 from naturalinversion import Training
 from naturalinversion.inversion.cuda_graph import eager
-from naturalinversion.precision import Precision
+from naturalinversion.precision import Precision, numerics
 from naturalinversion.synthesis import balanced_labels
 
 NAMES = {"DAFL": "dafl", "DFAD": "dfad"}
@@ -124,9 +124,9 @@ def _wgan(
         return real[torch.randint(len(real), (count,), generator=draws)]
 
     gan = WassersteinGAN(settings, 32, device)
-    with eager() if plain else nullcontext():
+    with numerics(device, "fp32"), eager() if plain else nullcontext():
         gan.train(draw, seed=0)
-    return dict(gan.losses), {"images": gan.sample(8, 0)}
+        return dict(gan.losses), {"images": gan.sample(8, 0)}
 
 
 def _wgan_steps(sizes: Sizes, device: torch.device) -> Sequence[Measured]:

@@ -1,5 +1,6 @@
 """The GPU benchmark: it says where there is no GPU, and what runs on a CPU of it runs here."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,14 +9,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.perf.gpu import Sizes, measure, table
+from benchmarks.perf.gpu.command import main, report
+from benchmarks.perf.gpu.measure import Found, Part, Sizes, measure, parts
+from benchmarks.perf.gpu.targets import NI_MS, share, table, targets
+from benchmarks.perf.synthesis_speed import published_numerics
 
 ROOT = Path(__file__).parents[3]
 
 
 def test_without_a_gpu_it_says_so_and_exits_3(tmp_path: Path) -> None:
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "benchmarks.perf.gpu", "--out", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "benchmarks.perf.gpu", "--whole", "100"]
+    command += ["--out", str(tmp_path / "out")]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 3
     assert done.stderr == "bench-gpu needs a CUDA device, and this machine has none\n"
@@ -23,33 +28,142 @@ def test_without_a_gpu_it_says_so_and_exits_3(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+SMALL = Sizes(
+    "resnet18",
+    0.125,
+    16,
+    12,
+    iterations=8,
+    long=10,
+    whole=20,
+    matrix=64,
+    training_batch=8,
+    updates=2,
+)
+
+
 @pytest.fixture(scope="module")
-def found() -> dict[str, dict[str, float]]:
+def said() -> list[str]:
+    """What was told while it was measured."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def found(said: list[str]) -> Found:
     """Everything but the graph and the targets' sizes, on a CPU."""
-    sizes = Sizes("resnet18", 0.125, 16, 12, 8, 20, 64, "resnet18", 8, 2)
-    said: list[str] = []
-    result = measure(sizes, torch.device("cpu"), said.append)
-    assert said[0] == "matrix products"
-    return result
+    return measure(SMALL, torch.device("cpu"), said.append)
 
 
-def test_everything_is_measured_and_every_target_judged(found: dict[str, dict[str, float]]) -> None:
+def test_every_part_is_told_with_its_figures(found: Found, said: list[str]) -> None:
+    assert not found["failed"]
+    assert len(said) == len(parts(SMALL, torch.device("cpu")))
+    assert said[0].startswith("matrix products: bf16 ")
+    assert any(line.startswith("di, bf16: milliseconds ") for line in said)
+    assert all(line.endswith(" s") for line in said)
+
+
+def test_everything_is_measured_and_every_target_judged(found: Found) -> None:
     assert set(found["iteration"]) == {
-        "published, fp32",
-        "published, tf32",
-        "fp32",
-        "tf32",
-        "bf16",
+        *(f"ni, {precision}" for precision in ("fp32", "tf32", "bf16")),
+        *(f"published ni, {precision}" for precision in ("fp32", "default")),
+        "di, bf16",
     }
     shown = table(found)
-    assert len(found["targets"]) == 5
-    for name, target in found["targets"].items():
+    judged = {target.name: target for target in targets(found)}
+    assert len(judged) == 7
+    for name, target in judged.items():
+        assert target.verdict in ("met", "missed")
         assert name in shown
-        assert ("met" if target["met"] else "missed") in shown
-    assert not found["targets"]["training, images a second"]["met"]
+        assert f"{target.limit:,g}: {target.verdict}" in shown
+    assert judged["training, images a second"].verdict == "missed"
+    assert "NI, share of that rate" in shown
+    assert "at 8 ms" in shown
 
 
-def test_flops_are_those_of_the_passes(found: dict[str, dict[str, float]]) -> None:
+def test_a_new_batch_costs_what_it_takes_besides_its_iterations(found: Found) -> None:
+    batch, step = found["new batch"], found["iteration"]["ni, bf16"]["milliseconds"]
+    second = batch["seconds besides iterations, the second"]
+    assert batch["share of 1,000 iterations"] == pytest.approx(second / step)
+
+
+def test_the_share_at_the_target_is_what_the_target_takes() -> None:
+    """2.15 TFLOP in 8 ms, of 798 TFLOP/s: a third of what the hardware was measured at."""
+    assert share(2.15e12, NI_MS, 798e12) == pytest.approx(0.337, abs=1e-3)
+
+
+def test_what_fails_takes_nothing_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("out of memory\nand more")
+
+    sound = {"iteration": {"ni, bf16": {"milliseconds": 8.0, "peak_mb": 1.0}}}
+    made = [Part("di, bf16", broken), Part("ni, bf16", lambda: sound)]
+    monkeypatch.setattr("benchmarks.perf.gpu.measure.parts", lambda *_: made)
+    said: list[str] = []
+    kept: list[dict[str, str]] = []
+    keep = lambda found: kept.append(dict(found["failed"]))  # noqa: E731
+    found = measure(SMALL, torch.device("cpu"), said.append, keep)
+    assert said[0] == "di, bf16: failed: RuntimeError: out of memory"
+    assert found["failed"] == {"di, bf16": "RuntimeError: out of memory"}
+    assert len(kept) == 2
+    verdicts = {target.name: target.verdict for target in targets(found)}
+    assert verdicts["NI, ms an iteration"] == "met"
+    assert verdicts["DI, ms an iteration"] == "not measured"
+    assert "at most 4.5: not measured" in table(found)
+
+
+def test_the_file_holds_figures_and_verdicts_after_every_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "out" / "cpu.json"
+    figures = {"iteration": {"di, bf16": {"milliseconds": 4.0, "peak_mb": 1.0}}}
+    written: list[bool] = []
+
+    def last() -> dict[str, dict[str, float]]:
+        written.append(json.loads(path.read_text())["iteration"] == figures["iteration"])
+        raise ValueError
+
+    made = [Part("di, bf16", lambda: figures), Part("training, bf16", last)]
+    monkeypatch.setattr("benchmarks.perf.gpu.measure.parts", lambda *_: made)
+    assert report(SMALL, torch.device("cpu"), path.parent) == 1
+    assert written == [True]
+    kept = json.loads(path.read_text())
+    assert kept["failed"] == {"training, bf16": "ValueError: ?"}
+    assert kept["targets"]["DI, ms an iteration"] == {
+        "measured": 4.0,
+        "target": "at most 4.5",
+        "verdict": "met",
+    }
+    assert "at most 4.5: met" in capsys.readouterr().out
+
+
+def test_the_published_step_is_timed_as_it_is_run() -> None:
+    """PyTorch's defaults, whatever a run of ours has set; put back afterwards."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    matmul.allow_tf32 = True
+    with published_numerics("default"):
+        assert (matmul.allow_tf32, cudnn.allow_tf32) == (False, True)
+        assert not torch.are_deterministic_algorithms_enabled()
+    with published_numerics("fp32"):
+        assert (matmul.allow_tf32, cudnn.allow_tf32) == (False, False)
+    assert matmul.allow_tf32
+    assert torch.is_deterministic_algorithms_warn_only_enabled()
+
+
+def test_a_profile_lists_operations_where_there_are_no_kernels(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(SMALL, tmp_path / "out", profile=True) == 0
+    head, columns, *rows = capsys.readouterr().out.splitlines()
+    assert head.startswith("one iteration of ni, resnet18, 12 images, bf16, with the profiler ")
+    assert columns.split() == ["kernel", "calls", "ms", "share"]
+    assert any("convolution" in row for row in rows)
+    times = [float(row.split()[-2]) for row in rows]
+    assert times == sorted(times, reverse=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_flops_are_those_of_the_passes(found: Found) -> None:
     """Two looks of the teacher and a gradient to the images, the generator forth and back."""
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -59,10 +173,10 @@ def test_flops_are_those_of_the_passes(found: dict[str, dict[str, float]]) -> No
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         of(torch.randn(12, 3, 16, 16))
     look = counter.get_total_flops()
-    assert 3 * look < found["flops_per_iteration"] < 8 * look
+    assert 3 * look < found["operations"]["ni"] < 8 * look
 
 
-def test_loops_agree_and_bf16_ends_within_a_few_percent(found: dict[str, dict[str, float]]) -> None:
+def test_loops_agree_and_bf16_ends_within_a_few_percent(found: Found) -> None:
     in_float32, in_bf16 = found["agreement"].values()
     assert in_float32 < 0.01
     assert in_bf16 == pytest.approx(1, abs=0.05)

@@ -14,7 +14,7 @@ from benchmarks.training.training_checkpoint import TrainingCheckpoint
 from torch import Tensor
 
 from benchmarks.evaluation.fidelity import features
-from benchmarks.perf.gpu_check import run
+from benchmarks.perf.gpu_check import joint, run
 from benchmarks.perf.gpu_check.batches import Case, Runs
 from benchmarks.perf.gpu_check.cases import CPU, Sizes
 from benchmarks.perf.gpu_check.check import Check, Measured
@@ -219,6 +219,13 @@ def test_a_replay_that_does_something_else_is_noticed(
     monkeypatch.setattr(PlayedGraph, "replay", sometimes)
     figures = captured(Runs(Case(*CASES["DI"], "resnet18", SMALL, CPU)))
     assert not any(figure.passed for figure in figures)
+
+
+@pytest.mark.parametrize("name", ["DAFL", "DFAD", "WGAN-GP"])
+def test_joint_methods_captured_and_eager_agree(name: str, played: list[str]) -> None:
+    (check,) = (c for c in joint.checks(CPU, SMALL) if c.name == f"{name}: captured")
+    assert check.needs == "CUDA"
+    assert all(figure.passed for figure in check.run())
 
 
 def test_memory_that_grows_from_batch_to_batch_is_noticed() -> None:
