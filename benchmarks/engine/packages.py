@@ -12,7 +12,7 @@ OURS = ("naturalinversion", "baselines", "benchmarks", "reports")
 MODULES = {"scikit-learn": "sklearn", "pillow": "PIL"}  # named otherwise than their packages
 EXIT_CODE = 3  # a file is missing
 
-_PROJECT = Path(__file__).parents[1] / "pyproject.toml"
+_PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 def load(module: str) -> Any:

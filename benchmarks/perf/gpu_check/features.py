@@ -37,9 +37,9 @@ def checks(device: torch.device, sizes: Sizes) -> Iterator[Check]:
 
 
 def _efficientnet(device: torch.device, count: int) -> Sequence[Measured]:
-    from benchmarks.evaluation.fidelity.extractors import find
+    from benchmarks.evaluation.fidelity.extractors import find_extractor
 
-    return _compare(find("efficientnet-lite0"), device, count)
+    return _compare(find_extractor("efficientnet-lite0"), device, count)
 
 
 def _inception(device: torch.device, count: int) -> Sequence[Measured]:

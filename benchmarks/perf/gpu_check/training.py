@@ -9,13 +9,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from benchmarks.engine.checkpoint import Checkpoint
 from benchmarks.perf.gpu_check.cases import CPU, Sizes, placed
 from benchmarks.perf.gpu_check.check import Check, Measured, differing, relative
-from benchmarks.training.device_dataset import ImageSource
-from benchmarks.training.history import History
-from benchmarks.training.loop import train
+from benchmarks.recipes.schema import TrainingRecipe
+from benchmarks.training.device_dataset import DeviceDataset
+from benchmarks.training.loop import TrainingHistory, train
 from benchmarks.training.losses import cross_entropy_loss
-from benchmarks.training.recipe import TrainingRecipe
 from naturalinversion.precision import Precision
 
 EPOCHS, STOPPED = 4, 2
@@ -40,7 +40,7 @@ def _train(
     precision: Precision = "fp32",
     checkpoint: Path | None = None,
     evaluate: Callable[[nn.Module], float] | None = None,
-) -> tuple[History, dict[str, Tensor]]:
+) -> tuple[TrainingHistory, dict[str, Tensor]]:
     """Epochs of two updates, so that the first losses are of nearly untrained weights."""
     draws = torch.Generator().manual_seed(0)
     pixels = torch.randint(
@@ -51,7 +51,7 @@ def _train(
         dtype=torch.uint8,
     )
     labels = torch.randint(0, 10, (len(pixels),), generator=draws)
-    source = ImageSource(pixels, labels, torch.full((3,), 0.5), torch.full((3,), 0.25))
+    dataset = DeviceDataset(pixels, labels, torch.full((3,), 0.5), torch.full((3,), 0.25))
     recipe = TrainingRecipe(
         epochs=EPOCHS,
         batch_size=4 * sizes.batch,
@@ -63,15 +63,14 @@ def _train(
     model = placed("resnet18", sizes, CPU)
     history = train(
         model,
-        source,
+        dataset,
         recipe,
         loss=cross_entropy_loss(),
         seed=0,
         device=device,
         evaluate=evaluate,
-        checkpoint=checkpoint,
+        checkpoint=Checkpoint(checkpoint, every=0.0) if checkpoint else None,
         precision=precision,
-        checkpoint_seconds=0,
     )
     return history, model.state_dict()
 
@@ -112,7 +111,7 @@ def _resumed(device: torch.device, sizes: Sizes, precision: Precision) -> Sequen
     )
 
 
-def _differences(found: History, expected: History) -> tuple[float, float]:
+def _differences(found: TrainingHistory, expected: TrainingHistory) -> tuple[float, float]:
     pairs = zip(torch.tensor(found.losses), torch.tensor(expected.losses), strict=True)
     first, *later = [relative(*pair) for pair in pairs]
     return first, max(later)

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.engine.packages import not_installed
 from tests.benchmarks.command_line import ONE, TINY, one_line
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # What such a machine has, or is given; with them comes what they need themselves.
 THERE = (
     *("torch", "torchvision", "numpy", "pandas", "scipy", "scikit-learn", "seaborn", "safetensors"),

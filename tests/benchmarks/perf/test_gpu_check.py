@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import torch
-from benchmarks.training.training_checkpoint import TrainingCheckpoint
 from torch import Tensor
 
+from benchmarks.engine.checkpoint import Checkpoint
 from benchmarks.evaluation.fidelity import features
 from benchmarks.perf.gpu_check import joint, run
 from benchmarks.perf.gpu_check.batches import Case, Runs
@@ -98,14 +98,15 @@ def _never_the_same(patch: pytest.MonkeyPatch) -> None:
 
 
 def _forgotten_momentum(patch: pytest.MonkeyPatch) -> None:
-    restore = TrainingCheckpoint.restore
+    restore = Checkpoint.restore
 
-    def without(store: TrainingCheckpoint, model: Any, optimizer: torch.optim.Optimizer) -> Any:
-        found = restore(store, model, optimizer)
-        optimizer.state.clear()
+    def without(checkpoint: Checkpoint) -> Any:
+        found = restore(checkpoint)
+        if found is not None:
+            found["optimizer"]["state"].clear()
         return found
 
-    patch.setattr(TrainingCheckpoint, "restore", without)
+    patch.setattr(Checkpoint, "restore", without)
 
 
 def _other_pixels(patch: pytest.MonkeyPatch) -> None:
