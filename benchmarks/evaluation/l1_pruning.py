@@ -75,18 +75,11 @@ def prune(
         kept = _coupled(model, example, ratio)
     else:
         kept = _first_of_blocks(model, ratio, layers)
-    flops_before, parameters_before = _size(model, example)
+    before = _size(model, example)
     keep_filters(model, example, kept)
-    flops_after, parameters_after = _size(model, example)
-    convolutions = ((n, m) for n, m in model.named_modules() if isinstance(m, nn.Conv2d))
-    return PruningResult(
-        kept,
-        {name: convolution.out_channels for name, convolution in convolutions},
-        flops_before,
-        flops_after,
-        parameters_before,
-        parameters_after,
-    )
+    after = _size(model, example)
+    filters = {n: m.out_channels for n, m in model.named_modules() if isinstance(m, nn.Conv2d)}
+    return PruningResult(kept, filters, before[0], after[0], before[1], after[1])
 
 
 def keep_filters(model: nn.Module, example: Tensor, kept: Mapping[str, Sequence[int]]) -> None:

@@ -8,7 +8,8 @@ import msgspec
 from benchmarks.engine.cell import Cell
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.display_names import display_name
-from benchmarks.tables.pipeline import REAL, Pipeline
+from benchmarks.tables.image_cells import REAL
+from benchmarks.tables.pipeline import Pipeline
 from benchmarks.tables.selection import chosen, on_dataset
 from benchmarks.tables.spec import ColumnSpec, Request, RowSpec, TableSpec, merged
 from benchmarks.tables.table_figures import figures_of

@@ -19,9 +19,7 @@ from benchmarks.engine.workloads import per_step
 from naturalinversion.errors import MissingError, UsageError
 from naturalinversion.precision import numerics
 
-# What imports torch-fidelity takes seconds to import: below, where it is needed.
-
-STAND_IN_SIZE = 299  # pixels a side that Inception sees
+# What imports torch-fidelity takes seconds to import: it is imported below, where it is needed.
 
 
 @dataclass(frozen=True)
@@ -200,6 +198,5 @@ class RealFeatures(FeatureStep):
 
 class _ToStandIn(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
-        size = (STAND_IN_SIZE, STAND_IN_SIZE)
-        resized = F.interpolate(images.float(), size=size, mode="bilinear", align_corners=False)
+        resized = F.interpolate(images.float(), size=299, mode="bilinear", align_corners=False)
         return (resized - 128) / 128
