@@ -38,6 +38,10 @@ class Pixels:
         """The pixels."""
         return [self.images]
 
+    def tensors(self) -> list[Tensor]:
+        """The pixels."""
+        return [self.images]
+
     def optimizer(self) -> torch.optim.Optimizer:
         """Adam with a constant learning rate."""
         return torch.optim.Adam(

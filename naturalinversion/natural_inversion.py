@@ -96,6 +96,7 @@ class NaturalInversion(InversionMethod):
             fresh = self.shared_latents == "every step"
             source = self.source(labels.to(teacher.device), seed, resample=fresh)
             made = self._invert(source, labels.to(teacher.device), seed, training.progress, "last")
+            self._captured.release()  # batches only render
             saved = {"source": source.state_dict(), "losses": made.losses}
             training.save(saved)
         self.load_state_dict(saved["source"])

@@ -32,6 +32,19 @@ def brought(drawn: Tensor, device: torch.device) -> Tensor:
     return drawn.to(device, non_blocking=True)
 
 
+def refill(place: Tensor, drawn: Tensor) -> None:
+    """Put what the host drew into ``place``, where a step looks for it; no GPU is waited for.
+
+    Each time from pinned memory of its own, which is used again only once it has been read. Raises
+    `ValueError` where the shapes differ.
+    """
+    if place.shape != drawn.shape:
+        raise ValueError(f"a step works on {tuple(place.shape)}, drawn were {tuple(drawn.shape)}")
+    if place.is_cuda and not drawn.is_cuda:
+        drawn = drawn.pin_memory()
+    place.copy_(drawn, non_blocking=True)
+
+
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Run constructors or dropout under ``seed`` and give the global state back afterwards."""

@@ -9,6 +9,7 @@ import torch
 from naturalinversion import Teacher
 from naturalinversion.classifiers import build
 from naturalinversion.seeds import seeded
+from tests.naturalinversion.fake_cuda_graph import PlayedGraph, play_on_the_cpu
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -46,3 +47,9 @@ def make_teacher() -> Callable[..., Teacher]:
         return Teacher(model, num_classes=num_classes, image_shape=(3, size, size))
 
     return make
+
+
+@pytest.fixture
+def graphs(monkeypatch: pytest.MonkeyPatch) -> list[PlayedGraph]:
+    """The CPU is a device that captures steps and repeats them; the graphs it makes."""
+    return play_on_the_cpu(monkeypatch)

@@ -22,7 +22,7 @@ from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.loop import train
 from benchmarks.training.losses import cross_entropy_loss, distillation_loss
 from naturalinversion.classifiers import build
-from naturalinversion.inversion.cuda_graph import WARM_UP, replays
+from naturalinversion.inversion.cuda_graph import replays
 from naturalinversion.precision import Precision
 from naturalinversion.seeds import seeded
 from naturalinversion.synthesis import Training, balanced_labels
@@ -155,8 +155,8 @@ class SynthesisStep:
             if not own_batch and not shared:
                 timed.batch(labels, 0, lambda done: None)
 
-        if replays(device):  # most steps are replays of one that was captured
-            return factor * per_step(run, device, few=WARM_UP + 2, more=REPLAYED_STEPS)
+        if replays(device):  # the capture is in both times
+            return factor * per_step(run, device, more=REPLAYED_STEPS)
         return factor * per_step(run, device)
 
 
@@ -192,13 +192,11 @@ def _noise(network: Network, count: int, device: torch.device) -> DeviceDataset:
     ).to(device)
 
 
-def per_step(
-    run: Callable[[int], object], device: torch.device, few: int = 1, more: int = TIMED_STEPS
-) -> float:
-    """The time of one more step: that of ``more`` after a ``few``, so that set-up cancels."""
+def per_step(run: Callable[[int], object], device: torch.device, more: int = TIMED_STEPS) -> float:
+    """The time of one more step: that of ``more`` after the first, so that set-up cancels."""
     run(1)
-    short, long = _timed(run, few, device), _timed(run, few + more, device)
-    return max((long - short) / more, long / (few + more) / 10)
+    short, long = _timed(run, 1, device), _timed(run, 1 + more, device)
+    return max((long - short) / more, long / (1 + more) / 10)
 
 
 def _timed(run: Callable[[int], object], steps: int, device: torch.device) -> float:

@@ -55,6 +55,10 @@ class GeneratedImages(nn.Module):
         """Everything that is optimised."""
         return list(self.parameters())
 
+    def tensors(self) -> list[Tensor]:
+        """What is optimised, the batch norms' buffers, latents and labels."""
+        return [*self.parameters(), *self.buffers(), self.latent, self.one_hot]
+
     def optimizer(self) -> torch.optim.Optimizer:
         """Adam, with the learning rates of generator, pyramid and scale."""
         groups = [{"params": list(self.generator.parameters()), "lr": self.rates[0]}]

@@ -18,15 +18,16 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from naturalinversion.inversion.cuda_graph import Replay, replays
+from naturalinversion.inversion.captured_batches import CapturedBatches
+from naturalinversion.inversion.cuda_graph import replays
 from naturalinversion.inversion.image_source import ImageSource
 from naturalinversion.inversion.jitter import Draws
+from naturalinversion.inversion.loss_history import CHECK_EVERY, LossHistory
 from naturalinversion.inversion.objective import Objective
-from naturalinversion.inversion.step import DeviceMoves, HostMoves, Moves, Schedule, Step
+from naturalinversion.inversion.step import HostShifts, Schedule, Step
 from naturalinversion.precision import numerics
 
 Keep = Literal["best", "last"]
-CHECK_EVERY = 50  # iterations between two looks at whether the loss is still a number, on a CPU
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,10 @@ class Plateau:
     window: int = 0
     least_fall: float = 0.01
 
-    def due(self, done: int) -> bool:
-        """Whether two whole windows are there to compare."""
-        return bool(self.window) and done % self.window == 0 and done >= 2 * self.window
+    def reached(self, history: LossHistory, done: int) -> bool:
+        """Whether two whole windows are there after ``done`` iterations, and hardly differ."""
+        due = bool(self.window) and done % self.window == 0 and done >= 2 * self.window
+        return due and history.relative_decrease(done, self.window) < self.least_fall
 
 
 def invert(
@@ -61,33 +63,37 @@ def invert(
     schedule: Schedule = "constant",
     plateau: Plateau = Plateau(),
     on_iteration: Callable[[], None] | None = None,
+    captured: CapturedBatches | None = None,
 ) -> Inversion:
     """Optimise ``source`` for the labels of ``objective``, one iteration per draw.
 
     ``keep`` says which iterate is rendered: the one with the lowest total loss, before its step, or
     the last. ``schedule`` is that of all learning rates. With a ``plateau`` the loop may end before
-    the draws do. Raises `DivergedError` naming term and iteration.
+    the draws do. ``captured`` holds a GPU's step from one batch to the next. Raises `DivergedError`
+    naming term and iteration.
     """
-    device = objective.teacher.device
-    repeated = replays(device) and source.repeats
-    size = (objective.teacher.image_shape[1], objective.teacher.image_shape[2])
-    moves: Moves = DeviceMoves(draws, size, device) if repeated else HostMoves(draws)
-    best = keep == "best"
-    step = Step(source, objective, moves, len(draws), keep_best=best, schedule=schedule)
-    run = Replay(step, device) if repeated else step
+    teacher, best = objective.teacher, keep == "best"
+    run: Callable[[], None]
+    if replays(teacher.device) and source.repeats:
+        batches = CapturedBatches() if captured is None else captured
+        step, run = batches.begin(source, objective, draws, best, schedule)
+    else:
+        step = run = Step(source, objective, HostShifts(draws), len(draws), best, schedule)
     done = 0
     while done < len(draws):
         run()
         done += 1
         if on_iteration is not None:
             on_iteration()
-        if not replays(device) and done % CHECK_EVERY == 0:
-            step.course.check(done)
-        if plateau.due(done) and step.course.fall(done, plateau.window) < plateau.least_fall:
+        if done % CHECK_EVERY == 0:
+            step.history.watch(done)
+        if plateau.reached(step.history, done):
             break
-    losses = step.course.finish(done)
+    losses = step.history.to_host(done)
     if step.best is not None:
         step.best.restore()
-    with torch.no_grad(), numerics(device, objective.teacher.precision):
+    with torch.no_grad(), numerics(teacher.device, teacher.precision):
+        if step.source is not source:
+            torch._foreach_copy_(source.tensors(), step.source.tensors())
         images = source.render(None).detach()
-    return Inversion(images.to(objective.teacher.dtype), losses)
+    return Inversion(images.to(teacher.dtype), losses)

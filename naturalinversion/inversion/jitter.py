@@ -12,6 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from naturalinversion.seeds import refill
+
 Move = Callable[[Tensor], Tensor]  # images (N, C, H, W) to the same, moved
 
 
@@ -64,18 +66,29 @@ class ShiftTable:
     def __init__(
         self, shifts: Sequence[Shift], size: tuple[int, int], device: torch.device
     ) -> None:
-        height, width = size
-        rows = torch.stack([torch.arange(height).roll(by.dy) for by in shifts])
-        columns = torch.stack([torch.arange(width).roll(by.dx) for by in shifts])
-        flips = torch.tensor([by.flip for by in shifts])
-        columns = torch.where(flips[:, None], columns.flip(1), columns)
-        tables = (rows, columns, rows.argsort(dim=1), columns.argsort(dim=1))
-        self.tables = [table.to(device) for table in tables]  # (E, H), (E, W) and their inverses
+        self.size = size
+        self.tables = [table.to(device) for table in _tables(shifts, size)]
+
+    def refill(self, shifts: Sequence[Shift]) -> None:
+        """As many shifts of another batch, in the same tensors."""
+        for place, table in zip(self.tables, _tables(shifts, self.size), strict=True):
+            refill(place, table)
 
     def at(self, iteration: Tensor) -> Move:
         """The shift of ``iteration`` (1,), which lies on the device and is not read."""
         rows = [table.index_select(0, iteration).flatten() for table in self.tables]
         return lambda images: _Permuted.apply(images, *rows)
+
+
+def _tables(shifts: Sequence[Shift], size: tuple[int, int]) -> list[Tensor]:
+    """Rows (E, H), columns (E, W), and the inverses of both."""
+    height, width = size
+    dy, dx = torch.tensor([(by.dy, by.dx) for by in shifts]).unbind(dim=1)
+    rows = (torch.arange(height) - dy[:, None]) % height
+    columns = (torch.arange(width) - dx[:, None]) % width
+    flips = torch.tensor([by.flip for by in shifts])
+    columns = torch.where(flips[:, None], columns.flip(1), columns)
+    return [rows, columns, rows.argsort(dim=1), columns.argsort(dim=1)]
 
 
 class _Permuted(torch.autograd.Function):

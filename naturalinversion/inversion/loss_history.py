@@ -1,4 +1,6 @@
-"""What a batch's optimisation leaves behind: the course of its losses and its best iterate."""
+"""What an optimisation leaves behind: its losses over the iterations and its best iterate."""
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -6,16 +8,33 @@ from torch import Tensor
 from naturalinversion.errors import DivergedError
 from naturalinversion.inversion.cuda_graph import replays
 
+CHECK_EVERY = 50  # iterations between two calls of `LossHistory.watch`
+LOOK_BEHIND = 200  # iterations that a GPU is let run before their losses are looked at
 
-class Course:
+
+class LossHistory:
     """The loss terms of every iteration, on the device until somebody asks."""
 
     def __init__(self, iterations: int) -> None:
         self.iterations = iterations
         self.names: list[str] = []
         self.rows = torch.empty(0)  # (E, terms)
+        self.restart()
 
-    def add(self, iteration: Tensor, terms: dict[str, Tensor]) -> None:
+    def restart(self) -> None:
+        """Forget all, in the same tensors."""
+        self.rows.zero_()
+        self._copied: tuple[int, Tensor, torch.cuda.Event] | None = None
+        self._watched = 0
+
+    def resume(self, names: Sequence[str], rows: Tensor) -> None:
+        """Begin with the ``rows`` (done, terms) of an interrupted run."""
+        self.names = list(names)
+        self.rows = rows.new_zeros(self.iterations, len(names))
+        self.rows[: len(rows)] = rows
+        self._watched = len(rows)
+
+    def append(self, iteration: Tensor, terms: dict[str, Tensor]) -> None:
         """Write down the terms of ``iteration`` (1,), a count on the device."""
         row = torch.stack([term.detach() for term in terms.values()])
         if not self.names:
@@ -23,28 +42,55 @@ class Course:
             self.rows = row.new_zeros(self.iterations, len(terms))
         self.rows.index_copy_(0, iteration, row[None])
 
+    def watch(self, done: int) -> None:
+        """As `check`; but no GPU is waited for, whose losses are looked at `LOOK_BEHIND` later.
+
+        They are copied while it goes on, so the host is never further ahead than twice as many.
+        """
+        if not replays(self.rows.device):
+            self.check(done)
+        elif done - self._watched >= LOOK_BEHIND:
+            with torch.cuda.device(self.rows.device):
+                self._look_behind(done)
+
     def check(self, done: int) -> None:
         """Raise `DivergedError`, naming term and iteration, if a loss so far is not a number."""
-        rows = self.rows[:done]
-        if rows.isfinite().all():
-            return
-        iteration, column = (~rows.isfinite()).nonzero()[0].tolist()
-        value = rows[iteration, column].item()
-        raise DivergedError(f"{self.names[column]} became {value} at iteration {iteration}")
+        self._refuse(self.rows[:done], 0)
 
-    def fall(self, done: int, window: int) -> float:
+    def relative_decrease(self, done: int, window: int) -> float:
         """By which share the mean total of the last ``window`` iterations is below that before."""
         total = self.rows[:done, self.names.index("total")]
         before, now = total[-2 * window : -window].mean(), total[-window:].mean()
         return float((before - now) / before.abs())
 
-    def finish(self, done: int) -> dict[str, Tensor]:
-        """Each term's course (done,) on the host. Raises as `check` does."""
+    def to_host(self, done: int) -> dict[str, Tensor]:
+        """Each term's values (done,) on the host. Raises as `check` does."""
         self.check(done)
-        return dict(zip(self.names, self.rows[:done].cpu().unbind(dim=1), strict=True))
+        rows = self.rows[:done].to("cpu", copy=True)
+        return dict(zip(self.names, rows.unbind(dim=1), strict=True))
+
+    def _look_behind(self, done: int) -> None:
+        """Check what was copied the last time, and copy what has come since, to pinned memory."""
+        if self._copied is not None:
+            start, rows, arrived = self._copied
+            arrived.synchronize()
+            self._refuse(rows, start)
+        rows = self.rows[self._watched : done].to("cpu", non_blocking=True)
+        arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        arrived.record()
+        self._copied = self._watched, rows, arrived
+        self._watched = done
+
+    def _refuse(self, rows: Tensor, start: int) -> None:
+        """``rows`` (iterations, terms) from iteration ``start`` on, unless all are numbers."""
+        if rows.isfinite().all():
+            return
+        iteration, column = (~rows.isfinite()).nonzero()[0].tolist()
+        value = rows[iteration, column].item()
+        raise DivergedError(f"{self.names[column]} became {value} at iteration {start + iteration}")
 
 
-class Best:
+class BestIterate:
     """The parameters at the lowest total loss so far."""
 
     def __init__(self, leaves: list[Tensor]) -> None:
@@ -52,7 +98,13 @@ class Best:
         self.kept = [leaf.detach().clone() for leaf in leaves]
         self.lowest = torch.full((), torch.inf, device=self.kept[0].device)
 
-    def consider(self, total: Tensor) -> None:
+    def restart(self) -> None:
+        """Forget the iterates so far, in the same tensors."""
+        with torch.no_grad():
+            torch._foreach_copy_(self.kept, self.leaves)
+        self.lowest.fill_(torch.inf)
+
+    def update(self, total: Tensor) -> None:
         """Keep the leaves as they are if ``total`` is the lowest yet; a GPU is not waited for."""
         better = total < self.lowest
         if not replays(self.lowest.device):

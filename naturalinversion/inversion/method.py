@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from naturalinversion.errors import SettingError
+from naturalinversion.inversion.captured_batches import CapturedBatches
 from naturalinversion.inversion.image_source import ImageSource
 from naturalinversion.inversion.invert import Inversion, Keep, Plateau, invert
 from naturalinversion.inversion.jitter import Draws, Jitter
@@ -43,6 +44,9 @@ class InversionMethod:
 
     _teacher: Teacher = field(init=False, repr=False)
     _student: nn.Module | None = field(default=None, init=False, repr=False)
+    _captured: CapturedBatches = field(
+        default_factory=CapturedBatches, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         at_least(1, self, "iterations")
@@ -77,6 +81,8 @@ class InversionMethod:
     ) -> Inversion:
         weights = self.weights(len(labels))
         self._teacher.refresh()
+        own = {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        self._captured.settings = own
         return invert(
             source,
             Objective(self._teacher, labels, weights, self._student, self.compete_floor),
@@ -85,4 +91,5 @@ class InversionMethod:
             schedule=self.schedule,
             plateau=Plateau(math.ceil(self.plateau * self.iterations)),
             on_iteration=lambda: progress(1),
+            captured=self._captured,
         )

@@ -1,7 +1,7 @@
 """One iteration of the optimisation loop, on tensors that stay where they are.
 
 Nothing in it asks the device for a number, and the iteration's own number lies on the device, so
-that a GPU can be shown one iteration and repeat it by itself (see `replay`).
+that a GPU can capture one iteration and repeat it by itself (see `captured_batches`).
 """
 
 import math
@@ -13,21 +13,22 @@ from torch import Tensor
 
 from naturalinversion.inversion.image_source import ImageSource
 from naturalinversion.inversion.jitter import Draws, Move, ShiftTable
-from naturalinversion.inversion.loss_history import Best, Course
+from naturalinversion.inversion.loss_history import BestIterate, LossHistory
 from naturalinversion.inversion.objective import Objective
+from naturalinversion.inversion.optimizers import state_of
 from naturalinversion.precision import numerics
 
 Schedule = Literal["constant", "cosine"]
 
 
-class Moves(Protocol):
+class ShiftSource(Protocol):
     """The shifts of each iteration in turn."""
 
     def of(self, iteration: Tensor) -> tuple[Move, Move]:
         """Inside the source and before the loss; ``iteration`` (1,) counts on the device."""
 
 
-class HostMoves:
+class HostShifts:
     """Shifts by numbers that the host knows, one iteration after another."""
 
     def __init__(self, draws: Sequence[Draws]) -> None:
@@ -37,7 +38,7 @@ class HostMoves:
         return next(self._next)
 
 
-class DeviceMoves:
+class DeviceShifts:
     """Shifts that the device looks up."""
 
     def __init__(self, draws: Sequence[Draws], size: tuple[int, int], device: torch.device) -> None:
@@ -47,33 +48,37 @@ class DeviceMoves:
     def of(self, iteration: Tensor) -> tuple[Move, Move]:
         return self._inside.at(iteration), self._before_loss.at(iteration)
 
+    def refill(self, draws: Sequence[Draws]) -> None:
+        """Those of another batch, in the same tensors."""
+        self._inside.refill([draw.source for draw in draws])
+        self._before_loss.refill([draw.loss for draw in draws])
+
 
 class Step:
-    """Render, look, step; ``course`` and ``best`` fill up call by call, ``iterations`` at most."""
+    """Render, observe, step; ``history`` and ``best`` fill up, in ``iterations`` calls at most."""
 
     def __init__(
         self,
         source: ImageSource,
         objective: Objective,
-        moves: Moves,
+        shifts: ShiftSource,
         iterations: int,
-        *,
         keep_best: bool,
         schedule: Schedule = "constant",
     ) -> None:
         teacher = objective.teacher
-        self.source, self.objective, self.moves = source, objective, moves
+        self.source, self.objective, self.shifts = source, objective, shifts
         self.device, self.precision = teacher.device, teacher.precision
         self.optimizer = source.optimizer()
-        self.course = Course(iterations)
-        self.best = Best(source.leaves()) if keep_best else None
+        self.history = LossHistory(iterations)
+        self.best = BestIterate(source.leaves()) if keep_best else None
         self.iteration = torch.zeros(1, dtype=torch.int64, device=self.device)
         self._rates: list[tuple[Tensor, Tensor]] = []  # each group's rate, and its table (E,)
         if schedule == "cosine":
             self._schedule(iterations)
 
     def __call__(self) -> None:
-        inside, before_loss = self.moves.of(self.iteration)
+        inside, before_loss = self.shifts.of(self.iteration)
         for rate, table in self._rates:
             rate.copy_(table.index_select(0, self.iteration).squeeze(0))
         self.optimizer.zero_grad(set_to_none=True)
@@ -83,10 +88,25 @@ class Step:
             total = self.objective.total(terms)
             total.backward()  # type: ignore[no-untyped-call]
         if self.best is not None:
-            self.best.consider(total.detach())
+            self.best.update(total.detach())
         self.optimizer.step()
-        self.course.add(self.iteration, {**terms, "total": total})
+        self.history.append(self.iteration, {**terms, "total": total})
         self.iteration.add_(1)
+
+    def state(self) -> list[Tensor]:
+        """The tensors that a call goes on from."""
+        kept = [] if self.best is None else [*self.best.kept, self.best.lowest]
+        optimised = [*self.source.tensors(), *state_of(self.optimizer)]
+        return [*optimised, *kept, self.history.rows, self.iteration]
+
+    def restart(self) -> None:
+        """Back to before the first iteration, in the same tensors, from the source as it is now."""
+        for moment in state_of(self.optimizer):
+            moment.zero_()
+        if self.best is not None:
+            self.best.restart()
+        self.history.restart()
+        self.iteration.zero_()
 
     def _schedule(self, iterations: int) -> None:
         """Half a cosine from each group's learning rate to nothing."""

@@ -151,19 +151,19 @@ def test_every_way_to_make_images_can_be_timed(method: str, overrides: tuple[str
     assert 0 < step.seconds(MACHINE) < 20
 
 
-@pytest.mark.parametrize(("few", "more"), [(1, 4), (5, 60)])
+@pytest.mark.parametrize("more", [4, 60])
 def test_what_is_done_once_is_not_in_the_time_of_a_step(
-    few: int, more: int, monkeypatch: pytest.MonkeyPatch
+    more: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Set-up takes 3 s; with a device that captures its fourth step, that takes 2 more."""
+    """Set-up takes 3 s, as where a step has to be captured first."""
     now = 0.0
 
     def run(steps: int) -> None:
         nonlocal now
-        now += 3 + 0.5 * steps + (2 if few > 1 and steps > 3 else 0)
+        now += 3 + 0.5 * steps
 
     monkeypatch.setattr(workloads.time, "perf_counter", lambda: now)
-    assert workloads.per_step(run, torch.device("cpu"), few, more) == pytest.approx(0.5)
+    assert workloads.per_step(run, torch.device("cpu"), more) == pytest.approx(0.5)
 
 
 def test_images_and_durations_as_printed(tmp_path: Path) -> None:

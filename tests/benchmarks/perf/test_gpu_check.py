@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.naturalinversion.conftest import graphs  # noqa: F401
 from torch import Tensor
 
 from benchmarks.engine.checkpoint import Checkpoint
@@ -21,7 +22,6 @@ from benchmarks.perf.gpu_check.check import Check, Measured
 from benchmarks.perf.gpu_check.synthesis import CASES, captured, memory, waits
 from naturalinversion import Teacher, priors
 from naturalinversion.inversion.cuda_graph import eager
-from tests.naturalinversion.conftest import graphs  # noqa: F401
 from tests.naturalinversion.fake_cuda_graph import PlayedGraph
 
 ROOT = Path(__file__).parents[3]

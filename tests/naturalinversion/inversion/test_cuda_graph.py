@@ -1,124 +1,76 @@
-"""The step that a GPU is shown once and repeats: on graphs that a CPU plays, it is the loop."""
+"""The step that a GPU captures and repeats: on graphs that a CPU plays, it is the loop."""
 
-import gc
-import weakref
 from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from baselines import METHODS
-from naturalinversion import Batch, Teacher, Training
-from naturalinversion.classifiers import build
-from naturalinversion.inversion import invert
-from naturalinversion.inversion.cuda_graph import WARM_UP
+from naturalinversion.inversion.cuda_graph import CapturedStep
 from naturalinversion.inversion.objective import Objective
-from naturalinversion.inversion.step import Step
-from naturalinversion.precision import Precision
-from naturalinversion.seeds import seeded
-from naturalinversion.synthesis import balanced_labels
 from tests.naturalinversion.fake_cuda_graph import PlayedGraph, RefusedError
+from tests.naturalinversion.small_methods import CASES, ITERATIONS, assert_close, batch, prepared
 
-LABELS = balanced_labels(6, 10, 0)
-ITERATIONS = 8
-SMALL = {"latent": 16, "generator_width": 0.125}
-CASES: list[tuple[str, dict[str, Any]]] = [
-    ("di", {}),
-    ("di", {"keep": "best", "schedule": "cosine"}),
-    ("adi", {"plateau": 0.5}),
-    ("ni", {}),
-    ("ni", {"keep": "last", "schedule": "cosine"}),
-    ("ni", {"pyramid": False, "channel_scaling": False}),
-    ("ni", {"feature_gradient": True, "one_to_one": False, "shared_latents": "once"}),
-    ("ni_adi", {}),
-]
-
-
-def network(arch: str, seed: int) -> nn.Module:
-    """A narrow one whose batch norms have seen something."""
-    with seeded(seed):
-        model = build(arch, 10, 0.125).double().train()
-        with torch.no_grad():
-            for _ in range(5):
-                noise = torch.randn(16, 3, 4, 4, dtype=torch.float64)
-                model(F.interpolate(2 * noise, scale_factor=4))
-    return model.eval()
-
-
-def batch(
-    name: str, settings: dict[str, Any], arch: str = "resnet18", precision: Precision = "fp32"
-) -> Batch:
-    """The first of the method's batches."""
-    sizes = SMALL | {"shared_batch": len(LABELS)} if name.startswith("ni") else {}
-    method = METHODS[name](**{"iterations": ITERATIONS, **sizes, **settings})
-    model = network(arch, 0)
-    if precision != "fp32":
-        model = model.float()
-    teacher = Teacher(model, num_classes=10, image_shape=(3, 16, 16), precision=precision)
-    method.prepare(teacher, network(arch, 1), 0, Training())
-    return method.batch(LABELS, 0, lambda done: None)
-
-
-def assert_same(one: Batch, other: Batch) -> None:
-    torch.testing.assert_close(one.images, other.images, rtol=1e-6, atol=1e-8)
-    assert one.losses.keys() == other.losses.keys()
-    for term, course in one.losses.items():
-        torch.testing.assert_close(course, other.losses[term], rtol=1e-6, atol=1e-9, msg=term)
+CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize(("name", "settings"), CASES, ids=lambda value: str(value))
 def test_a_replayed_batch_is_the_batch(
     name: str, settings: dict[str, Any], request: pytest.FixtureRequest
 ) -> None:
-    expected = batch(name, settings)
-    shown: list[PlayedGraph] = request.getfixturevalue("graphs")
-    assert_same(batch(name, settings), expected)
-    assert [graph.replayed for graph in shown] == [ITERATIONS - WARM_UP]
+    expected = batch(prepared(name, settings))
+    made: list[PlayedGraph] = request.getfixturevalue("graphs")
+    assert_close(batch(prepared(name, settings)), expected)
+    assert [graph.replayed for graph in made] == [ITERATIONS]
 
 
 @pytest.mark.parametrize("arch", ["vgg11", "mobilenetv2"])
 def test_other_classifiers_can_be_captured(arch: str, request: pytest.FixtureRequest) -> None:
-    expected = batch("ni_adi", {}, arch)
+    expected = batch(prepared("ni_adi", {}, arch))
     request.getfixturevalue("graphs")
-    assert_same(batch("ni_adi", {}, arch), expected)
+    assert_close(batch(prepared("ni_adi", {}, arch)), expected)
 
 
 @pytest.mark.parametrize("name", ["di", "ni"])
 def test_in_bf16_a_replayed_batch_ends_where_the_loop_does(
     name: str, request: pytest.FixtureRequest
 ) -> None:
-    expected = batch(name, {"iterations": 20}, precision="bf16").losses["total"]
+    def end() -> float:
+        made = batch(prepared(name, {"iterations": 20}, precision="bf16"))
+        return float(made.losses["total"][-5:].mean())
+
+    expected = end()
     request.getfixturevalue("graphs")
-    found = batch(name, {"iterations": 20}, precision="bf16").losses["total"]
-    assert float(found[-5:].mean()) == pytest.approx(float(expected[-5:].mean()), rel=0.05)
+    assert end() == pytest.approx(expected, rel=0.05)
 
 
-def test_each_batch_has_a_graph_of_its_own(graphs: list[PlayedGraph]) -> None:
-    assert_same(batch("ni", {}), batch("ni", {}))
-    assert len(graphs) == 2
+def test_the_capture_is_no_step(graphs: list[PlayedGraph]) -> None:
+    """Weights and momentum are those before it, and the global random state too."""
+    weight = torch.ones(3, requires_grad=True)
+    optimizer = torch.optim.SGD([weight], lr=0.1, momentum=0.9, fused=True)
+    noise = torch.zeros(3)
 
+    def step() -> Tensor:
+        optimizer.zero_grad()
+        loss = (weight * torch.rand_like(noise)).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return loss.detach()
 
-def test_nothing_of_a_batch_outlives_it(
-    graphs: list[PlayedGraph], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its memory is there for the next at once, and does not wait for the garbage collector."""
-    steps: list[weakref.ref[Step]] = []
+    def state() -> list[Tensor]:
+        return [weight, *(s["momentum_buffer"] for s in optimizer.state.values())]
 
-    def step(*given: Any, **named: Any) -> Step:
-        made = Step(*given, **named)
-        steps.append(weakref.ref(made))
-        return made
-
-    monkeypatch.setattr(invert, "Step", step)
-    gc.disable()
-    try:
-        batch("ni", {"schedule": "cosine"})
-    finally:
-        gc.enable()
-    graphs.clear()
-    assert [made() for made in steps] == [None]
+    random = torch.get_rng_state()
+    run = CapturedStep(step, CPU, state)
+    assert torch.equal(weight, torch.ones(3))
+    assert [tensor.tolist() for tensor in state()[1:]] == [[0.0] * 3]
+    assert torch.equal(torch.get_rng_state(), random)
+    torch.manual_seed(5)
+    losses = [run().item() for _ in range(3)]
+    torch.manual_seed(5)
+    weight.data.fill_(1.0)
+    optimizer.state.clear()
+    assert losses == [step().item() for _ in range(3)]
 
 
 @pytest.mark.parametrize(
@@ -141,5 +93,5 @@ def test_what_a_gpu_refuses_is_refused(
 
     monkeypatch.setattr(Objective, "terms", spoiled)
     with pytest.raises((RefusedError, RuntimeError), match=refused):
-        batch("di", {})
+        batch(prepared("di", {}))
     assert len(graphs) == 1

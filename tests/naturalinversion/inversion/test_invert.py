@@ -15,7 +15,7 @@ from naturalinversion.errors import SettingError
 from naturalinversion.inversion.jitter import Jitter, Shift, ShiftTable
 from naturalinversion.inversion.method import InversionMethod
 from naturalinversion.inversion.objective import Objective
-from naturalinversion.inversion.step import DeviceMoves, HostMoves, Step
+from naturalinversion.inversion.step import DeviceShifts, HostShifts, ShiftSource, Step
 from naturalinversion.precision import Precision
 from naturalinversion.seeds import generator, seeded
 from naturalinversion.synthesis import Batch, balanced_labels
@@ -69,15 +69,17 @@ def test_the_step_that_a_device_repeats_is_the_step(name: str, model: nn.Module)
         found = method(copy.deepcopy(model).double(), name, iterations=8)
         draws, source = found.draws(0), found.source(LABELS, 0)
         assert source.repeats
-        moves = DeviceMoves(draws, (16, 16), torch.device("cpu")) if on_device else HostMoves(draws)
+        shifts: ShiftSource = HostShifts(draws)
+        if on_device:
+            shifts = DeviceShifts(draws, (16, 16), torch.device("cpu"))
         objective = Objective(found._teacher, LABELS, found.weights(len(LABELS)))
-        step = Step(source, objective, moves, 8, keep_best=True, schedule="cosine")
+        step = Step(source, objective, shifts, 8, keep_best=True, schedule="cosine")
         for _ in range(8):
             step()
         assert step.best is not None
         step.best.restore()
         with torch.no_grad():
-            return source.render(None).clone(), step.course.finish(8)
+            return source.render(None).clone(), step.history.to_host(8)
 
     (host, courses), (device, expected) = ends(False), ends(True)
     torch.testing.assert_close(host, device, rtol=1e-6, atol=1e-9)

@@ -1,0 +1,233 @@
+"""All batches of a method through one captured step: each comes out as if it were alone."""
+
+import gc
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from naturalinversion import synthesize
+from naturalinversion.errors import DivergedError
+from naturalinversion.inversion import captured_batches
+from naturalinversion.inversion.cuda_graph import WARM_UP
+from naturalinversion.inversion.objective import Objective
+from naturalinversion.inversion.step import Step
+from tests.naturalinversion.fake_cuda_graph import Event, PlayedGraph
+from tests.naturalinversion.small_methods import (
+    CASES,
+    ITERATIONS,
+    LABELS,
+    assert_close,
+    assert_identical,
+    batch,
+    network,
+    prepared,
+    teacher,
+)
+
+
+@pytest.mark.parametrize(("name", "settings"), CASES, ids=lambda value: str(value))
+def test_batches_of_one_capture_are_those_made_alone(
+    name: str, settings: dict[str, Any], graphs: list[PlayedGraph]
+) -> None:
+    alone = [batch(prepared(name, settings), seed) for seed in (0, 1, 2)]
+    graphs.clear()
+    method = prepared(name, settings)
+    for seed in (0, 1, 2, 1):
+        assert_identical(batch(method, seed), alone[seed])
+    assert len(graphs) == 1
+    if name == "di" or settings.get("one_to_one", True):
+        assert not torch.equal(alone[0].images, alone[1].images)
+
+
+def test_what_a_batch_gave_stays_as_it_is(graphs: list[PlayedGraph]) -> None:
+    """The next one works on the same tensors, and nobody holds them."""
+    method = prepared("ni", {"keep": "last"})
+    first = batch(method)
+    images, losses = first.images.clone(), {n: c.clone() for n, c in first.losses.items()}
+    batch(method, 1)
+    assert torch.equal(first.images, images)
+    assert all(torch.equal(first.losses[name], losses[name]) for name in losses)
+
+
+def test_a_source_that_was_passed_in_is_the_optimised_one(graphs: list[PlayedGraph]) -> None:
+    method: Any = prepared("ni", {"keep": "last"})
+    sources = [method.source(LABELS, seed) for seed in (0, 1)]
+    for seed, source in enumerate(sources):
+        made = method._invert(source, LABELS, seed, lambda done: None, "last")
+        with torch.no_grad():
+            assert torch.equal(source.render(None), made.images)
+    assert int(sources[0].generator.body[0].num_batches_tracked) == ITERATIONS + 2  # rendered twice
+
+
+def refill_the_student(method: Any) -> None:
+    with torch.no_grad():
+        for parameter in method._student.parameters():
+            parameter.mul_(1.1)
+
+
+@pytest.mark.parametrize(
+    ("change", "captures"),
+    [
+        pytest.param(lambda method: None, 1, id="nothing"),
+        pytest.param(refill_the_student, 1, id="student refilled in place"),
+        pytest.param(lambda m: setattr(m, "_student", network("resnet18", 2)), 2, id="student"),
+        pytest.param(lambda m: m._student.to(torch.float32).double(), 2, id="student moved"),
+        pytest.param(lambda m: setattr(m, "_teacher", teacher("vgg11")), 2, id="teacher"),
+        pytest.param(lambda m: m._teacher.model.conv1.weight.mul_(1.1), 2, id="teacher's weights"),
+        pytest.param(lambda m: setattr(m._teacher, "precision", "bf16"), 2, id="precision"),
+        pytest.param(lambda m: setattr(m, "compete", 5.0), 2, id="a weight of the loss"),
+        pytest.param(lambda m: setattr(m, "rate_generator", 0.01), 2, id="a learning rate"),
+        pytest.param(lambda m: setattr(m, "iterations", 5), 2, id="iterations"),
+        pytest.param(lambda m: setattr(m, "schedule", "cosine"), 2, id="schedule"),
+        pytest.param(lambda m: setattr(m, "keep", "last"), 2, id="keep"),
+        pytest.param(lambda m: setattr(m, "pyramid_stages", (1,)), 2, id="pyramid"),
+        pytest.param(lambda m: torch.use_deterministic_algorithms(True), 2, id="determinism"),
+        pytest.param(
+            lambda m: setattr(torch.backends.cudnn, "benchmark", True), 2, id="cudnn's benchmark"
+        ),
+    ],
+)
+def test_what_the_step_follows_from_makes_a_new_one(
+    change: Callable[[Any], Any], captures: int, graphs: list[PlayedGraph]
+) -> None:
+    method: Any = prepared("ni_adi", {})
+    batch(method)
+    change(method)
+    made = batch(method, 1)
+    assert len(graphs) == captures
+    method._captured.release()
+    assert_identical(batch(method, 1), made)
+
+
+def test_another_number_of_labels_makes_a_new_step(graphs: list[PlayedGraph]) -> None:
+    method: Any = prepared("di", {})
+    batch(method)
+    few = method.batch(LABELS[:4], 1, lambda done: None)
+    assert len(graphs) == 2
+    assert len(few.images) == 4
+    alone: Any = prepared("di", {})
+    assert_identical(few, alone.batch(LABELS[:4], 1, lambda done: None))
+
+
+def test_nothing_of_a_method_outlives_it(
+    graphs: list[PlayedGraph], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its memory is there for the next cell at once, not only after a garbage collection."""
+    held: list[weakref.ref[Any]] = []
+
+    def step(*given: Any, **named: Any) -> Step:
+        made = Step(*given, **named)
+        held.extend(weakref.ref(part) for part in (made, made.source, made.optimizer))
+        return made
+
+    monkeypatch.setattr(captured_batches, "Step", step)
+    gc.disable()
+    try:
+        method: Any = prepared("ni", {"schedule": "cosine"})
+        synthesize(method, teacher(), tmp_path, batches=2, batch_size=6)
+        held.extend([weakref.ref(graph) for graph in graphs])
+        graphs.clear()
+        assert all(part() is not None for part in held)
+        del method
+        assert [part() for part in held] == [None] * 4
+    finally:
+        gc.enable()
+
+
+def test_a_step_that_no_longer_fits_is_let_go_of_first(
+    graphs: list[PlayedGraph], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The memory of two is never held."""
+    method: Any = prepared("di", {})
+    batch(method)
+    first, alive = weakref.ref(graphs.pop()), []
+
+    def step(*given: Any, **named: Any) -> Step:
+        alive.append(first() is not None)
+        return Step(*given, **named)
+
+    monkeypatch.setattr(captured_batches, "Step", step)
+    method.iterations = 5
+    gc.disable()
+    try:
+        batch(method)
+    finally:
+        gc.enable()
+    assert alive == [False]
+
+
+def test_the_shared_generators_step_is_let_go_of_after_its_training(
+    graphs: list[PlayedGraph],
+) -> None:
+    method = prepared("ni", {"one_to_one": False, "shared_latents": "once"})
+    assert len(graphs) == 1
+    only = weakref.ref(graphs.pop())
+    assert only() is None
+    batch(method)
+
+
+def spoil_from(iteration: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loss is the images' norm, and NaN from the iteration with this number on."""
+    calls = torch.zeros((), dtype=torch.int64)
+
+    def terms(objective: Objective, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        norm = images.square().sum()
+        calls.add_(1)
+        return {"l2": torch.where(calls > iteration + WARM_UP, torch.nan * norm.detach(), norm)}
+
+    monkeypatch.setattr(Objective, "terms", terms)
+
+
+@pytest.mark.parametrize(("broken", "noticed"), [(0, 400), (150, 400), (200, 600), (399, 600)])
+def test_a_loss_that_is_no_number_is_noticed_while_the_device_goes_on(
+    broken: int, noticed: int, graphs: list[PlayedGraph], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two hundred iterations after its losses were copied, which nobody waited for."""
+    before = 650
+    spoil_from(before + broken, monkeypatch)
+    method: Any = prepared("di", {"iterations": before, "l2": 1.0})
+    method.batch(LABELS[:2], 0, lambda done: None)
+    done: list[int] = []
+    monkeypatch.setattr(Event, "waited", 0)
+    with pytest.raises(DivergedError, match=f"l2 became nan at iteration {broken}$"):
+        method.batch(LABELS[:2], 1, done.append)
+    assert len(done) == noticed <= broken + 400
+    assert Event.waited == noticed // 200 - 1
+
+
+def test_one_at_the_end_is_noticed_at_the_end(
+    graphs: list[PlayedGraph], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil_from(249, monkeypatch)
+    method: Any = prepared("di", {"iterations": 250, "l2": 1.0})
+    with pytest.raises(DivergedError, match=r"l2 became nan at iteration 249$"):
+        method.batch(LABELS[:2], 0, lambda done: None)
+    assert not Event.waited
+
+
+def test_after_a_batch_that_diverged_the_next_is_whole(
+    graphs: list[PlayedGraph], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method: Any = prepared("di", {"keep": "best"})
+    expected = batch(prepared("di", {"keep": "best"}), 1)
+    graphs.clear()
+    pixels = method.source(LABELS, 0)
+    with torch.no_grad():
+        pixels.images.fill_(torch.nan)
+    with pytest.raises(DivergedError):
+        method._invert(pixels, LABELS, 0, lambda done: None, "best")
+    assert_identical(batch(method, 1), expected)
+    assert len(graphs) == 1
+
+
+def test_batches_of_one_capture_are_those_of_the_loop(request: pytest.FixtureRequest) -> None:
+    method = prepared("ni_adi", {})
+    expected = [batch(method, seed) for seed in (0, 1, 2)]
+    request.getfixturevalue("graphs")
+    method = prepared("ni_adi", {})
+    for seed in (0, 1, 2):
+        assert_close(batch(method, seed), expected[seed])
