@@ -6,7 +6,7 @@
 from baselines.dafl import DAFL
 from baselines.deep_inversion import AdaptiveDeepInversion, DeepInversion
 from baselines.dfad import DFAD
-from baselines.wgan_gp import WassersteinSettings
+from baselines.wgan_settings import WassersteinSettings
 from naturalinversion.natural_inversion import AdaptiveNaturalInversion, NaturalInversion
 from naturalinversion.synthesis import Synthesizer
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from baselines.joint_training import Game, JointSynthesizer
+from baselines.joint_state import JointState
+from baselines.joint_training import JointSynthesizer
 from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion import priors
 
@@ -40,9 +41,9 @@ class DAFL(JointSynthesizer):
             self.latent, image_size=image_size, width=self.generator_width, eps=self.generator_eps
         )
 
-    def step(self, game: Game, draws: torch.Generator) -> dict[str, Tensor]:
-        images = game.generator.sample(self.batch_size, draws)
-        seen = game.teacher.observe(images, embedding=True)
+    def step(self, state: JointState, latents: Tensor) -> dict[str, Tensor]:
+        images = state.generator(latents[0])
+        seen = state.teacher.observe(images, embedding=True)
         assert seen.embedding is not None
         terms = {
             "one_hot": priors.one_hot(seen.logits),
@@ -50,12 +51,12 @@ class DAFL(JointSynthesizer):
             "activation": priors.activation(seen.embedding),
         }
         generator_loss = torch.stack([getattr(self, n) * t for n, t in terms.items()]).sum()
-        answers = game.student(images.detach())
+        answers = state.student(images.detach())
         student_loss = priors.distillation(answers, seen.logits.detach(), self.temperature)
-        game.generator_optimizer.zero_grad()
-        game.student_optimizer.zero_grad()
+        state.generator_optimizer.zero_grad()
+        state.student_optimizer.zero_grad()
         (generator_loss + student_loss).backward()  # type: ignore[no-untyped-call]
-        game.generator_optimizer.step()
-        game.student_optimizer.step()
+        state.generator_optimizer.step()
+        state.student_optimizer.step()
         terms |= {"generator": generator_loss, "student": student_loss}
         return {name: term.detach() for name, term in terms.items()}

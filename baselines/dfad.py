@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from baselines.joint_training import Game, JointSynthesizer
+from baselines.joint_state import JointState
+from baselines.joint_training import JointSynthesizer
 from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion import priors
 
@@ -36,20 +37,25 @@ class DFAD(JointSynthesizer):
             self.latent, image_size=image_size, width=self.generator_width
         )
 
-    def step(self, game: Game, draws: torch.Generator) -> dict[str, Tensor]:
-        for _ in range(self.student_steps):
+    @property
+    def samples(self) -> int:
+        """One for each of the student's steps, one for the generator's."""
+        return self.student_steps + 1
+
+    def step(self, state: JointState, latents: Tensor) -> dict[str, Tensor]:
+        for latent in latents[:-1]:
             with torch.no_grad():
-                images = game.generator.sample(self.batch_size, draws)
-                target = game.teacher(images)
-            student_loss = priors.disagreement(game.student(images), target)
-            game.student_optimizer.zero_grad()
+                images = state.generator(latent)
+                target = state.teacher(images)
+            student_loss = priors.disagreement(state.student(images), target)
+            state.student_optimizer.zero_grad()
             student_loss.backward()  # type: ignore[no-untyped-call]
-            game.student_optimizer.step()
-        game.student.requires_grad_(False)
-        images = game.generator.sample(self.batch_size, draws)
-        generator_loss = -priors.disagreement(game.student(images), game.teacher(images))
-        game.generator_optimizer.zero_grad()
+            state.student_optimizer.step()
+        state.student.requires_grad_(False)
+        images = state.generator(latents[-1])
+        generator_loss = -priors.disagreement(state.student(images), state.teacher(images))
+        state.generator_optimizer.zero_grad()
         generator_loss.backward()  # type: ignore[no-untyped-call]
-        game.generator_optimizer.step()
-        game.student.requires_grad_(True)
+        state.generator_optimizer.step()
+        state.student.requires_grad_(True)
         return {"student": student_loss.detach(), "generator": generator_loss.detach()}

@@ -2,21 +2,24 @@
 
 A subclass says what one step is; this class owns the order of steps, the learning-rate drops, the
 seeds (one per epoch, so that an interrupted run goes on with the same draws), saving and sampling.
+Latents are drawn on the host and put where the step looks for them: a GPU captures it once for the
+whole run.
 """
 
-import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from baselines.joint_state import JointState
 from baselines.unconditional_generator import UnconditionalGenerator
-from naturalinversion.errors import DivergedError
+from naturalinversion.inversion.cuda_graph import CapturedStep, replays
 from naturalinversion.precision import numerics
 from naturalinversion.progress import Progress
-from naturalinversion.seeds import derive, generator, seeded
+from naturalinversion.seeds import derive, generator, refill, seeded
 from naturalinversion.synthesis import Batch, StudentUse, Training
 from naturalinversion.teacher.teacher import Teacher
 from naturalinversion.validation import above_zero, at_least
@@ -65,9 +68,18 @@ class JointSynthesizer(ABC):
     def build_generator(self, image_size: int) -> UnconditionalGenerator:
         """The method's generator, freshly initialised."""
 
+    @property
+    def samples(self) -> int:
+        """How many batches of the generator a step takes."""
+        return 1
+
     @abstractmethod
-    def step(self, game: "Game", draws: torch.Generator) -> dict[str, Tensor]:
-        """One step of generator and student; returns the loss terms, detached."""
+    def step(self, state: JointState, latents: Tensor) -> dict[str, Tensor]:
+        """One step of generator and student; returns the loss terms, detached.
+
+        ``latents`` (samples, N, Z) are drawn anew for each step. A GPU repeats what this does the
+        first time, so it may depend on no number that is not a tensor's, and read none.
+        """
 
     def prepare(
         self, teacher: Teacher, student: nn.Module | None, seed: int, training: Training
@@ -79,27 +91,33 @@ class JointSynthesizer(ABC):
         assert student is not None, "synthesize() refuses a joint method without a student"
         self._teacher = teacher
         self._build(seed)
-        game = Game(teacher, student, self._generator, self)
+        state = JointState(teacher, student, self._generator, self)
         saved = training.restore()
         if saved is not None:
-            game.load_state_dict(saved)
+            state.load_state_dict(saved)
         student.requires_grad_(True)
         student.to(memory_format=torch.channels_last)
-        for epoch in range(game.epoch, self.epochs):
-            game.start(epoch / self.epochs)
+        state.begin_epoch(state.epoch / self.epochs)
+        latents = torch.zeros(
+            self.samples, self.batch_size, self.latent, device=teacher.device, dtype=teacher.dtype
+        )
+        step = self._repeatable(state, latents)
+        for epoch in range(state.epoch, self.epochs):
+            state.begin_epoch(epoch / self.epochs)
             draws = generator(derive(seed, "epoch", epoch))
             with seeded(derive(seed, "dropout", epoch)):
                 rows = []
                 for _ in range(self.steps):
-                    with numerics(teacher.device, teacher.precision):
-                        rows.append(self.step(game, draws))
+                    for place in latents:
+                        refill(place, torch.randn(place.shape, generator=draws))
+                    rows.append({name: term.clone() for name, term in step().items()})
                     training.progress(1)
-            game.record(rows)
-            training.save(game.state_dict())
+            state.end_epoch(rows)
+            training.save(state.state_dict())
         # Back to the usual layout: what is stored must not depend on how it was computed.
         student.to(memory_format=torch.contiguous_format)
         student.eval()
-        self._losses = game.losses()
+        self._losses = state.losses()
 
     def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
         """``len(labels)`` samples of the generator, labelled by the teacher's argmax.
@@ -120,71 +138,20 @@ class JointSynthesizer(ABC):
         """Take the generator back; needs `prepare`'s teacher."""
         self._generator.load_state_dict(state)
 
+    def _repeatable(self, state: JointState, latents: Tensor) -> Callable[[], dict[str, Tensor]]:
+        """The step on what ``latents`` hold when it is called."""
+        teacher = state.teacher
+
+        def step() -> dict[str, Tensor]:
+            with numerics(teacher.device, teacher.precision):
+                return self.step(state, latents)
+
+        return (
+            CapturedStep(step, teacher.device, state.tensors) if replays(teacher.device) else step
+        )
+
     def _build(self, seed: int) -> None:
         with seeded(derive(seed, "generator")):
             self._generator = self.build_generator(self._teacher.image_shape[-1])
         self._generator.to(self._teacher.device, self._teacher.dtype)
         self._generator.to(memory_format=torch.channels_last)
-
-
-class Game:
-    """Generator, student and their optimisers; what an interrupted `prepare` needs to go on."""
-
-    def __init__(
-        self,
-        teacher: Teacher,
-        student: nn.Module,
-        network: UnconditionalGenerator,
-        recipe: JointSynthesizer,
-    ) -> None:
-        self.teacher, self.student, self.generator, self.recipe = teacher, student, network, recipe
-        self.epoch = 0
-        self.history: list[dict[str, float]] = []
-        self.generator_optimizer = torch.optim.Adam(
-            network.parameters(), lr=recipe.rate_generator, fused=True
-        )
-        self.student_optimizer = torch.optim.SGD(
-            student.parameters(),
-            lr=recipe.rate_student,
-            momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay,
-            fused=True,
-        )
-
-    def start(self, progress: float) -> None:
-        """Begin an epoch: modes and learning rates for ``progress`` in [0, 1)."""
-        self.student.train()
-        self.generator.train()
-        recipe = self.recipe
-        drop = recipe.gamma ** sum(progress >= milestone for milestone in recipe.milestones)
-        self.student_optimizer.param_groups[0]["lr"] = recipe.rate_student * drop
-        generator_drop = drop if recipe.generator_schedule else 1.0
-        self.generator_optimizer.param_groups[0]["lr"] = recipe.rate_generator * generator_drop
-
-    def record(self, rows: list[dict[str, Tensor]]) -> None:
-        """End an epoch with the mean of its loss terms."""
-        means = {name: torch.stack([row[name] for row in rows]).mean().item() for name in rows[0]}
-        for name, value in means.items():
-            if not math.isfinite(value):
-                raise DivergedError(f"{name} became {value} in epoch {self.epoch}")
-        self.history.append(means)
-        self.epoch += 1
-
-    def losses(self) -> dict[str, Tensor]:
-        """Each term's mean per epoch (epochs,)."""
-        return {n: torch.tensor([row[n] for row in self.history]) for n in self.history[0]}
-
-    def state_dict(self) -> dict[str, Any]:
-        return {
-            "epoch": self.epoch,
-            "history": self.history,
-            "generator": self.generator.state_dict(),
-            "student": self.student.state_dict(),
-            "generator_optimizer": self.generator_optimizer.state_dict(),
-            "student_optimizer": self.student_optimizer.state_dict(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.epoch, self.history = state["epoch"], state["history"]
-        for name in ("generator", "student", "generator_optimizer", "student_optimizer"):
-            getattr(self, name).load_state_dict(state[name])

@@ -17,56 +17,24 @@ batch, not the half on each of two. Other widths, and other sizes of image than 
 Never in bfloat16: the penalty is the gradient of a gradient.
 """
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from baselines.wgan_inputs import Draw, WassersteinInputs
 from baselines.wgan_networks import BASE_SIDE, Critic, Generator
-from naturalinversion.errors import DivergedError, SettingError
+from baselines.wgan_settings import WassersteinSettings
+from naturalinversion.errors import SettingError
+from naturalinversion.inversion.cuda_graph import CapturedStep, replays
+from naturalinversion.inversion.loss_history import LossHistory
+from naturalinversion.inversion.optimizers import load_state, rate_on, set_rate, state_of
 from naturalinversion.seeds import brought, derive, generator, seeded
 from naturalinversion.synthesis import Training
 
 TERMS = ("critic", "wasserstein", "generator")
-STRETCH = 50  # iterations between two looks at the losses, which make the host wait for the device
-
-Draw = Callable[[int, torch.Generator], Tensor]  # so many real images (N, 3, H, W) in [-1, 1]
-
-
-@dataclass(frozen=True, kw_only=True)
-class WassersteinSettings:
-    """``iterations`` are the generator's; the rate of both networks falls linearly to 0.
-
-    ``batch_size`` counts the real images of a critic's step, and the fake ones.
-
-    Raises `SettingError` for values that the method can't work with.
-    """
-
-    iterations: int = 100_000
-    critic_steps: int = 5
-    batch_size: int = 64
-    generator_batch_size: int = 128
-    latent: int = 128
-    width: float = 1.0
-    penalty: float = 10.0
-    rate: float = 2e-4
-    betas: tuple[float, float] = (0.0, 0.9)
-
-    def __post_init__(self) -> None:
-        if min(self.iterations, self.critic_steps, self.latent) < 1:
-            raise SettingError("iterations, critic_steps and latent must be one or more")
-        if min(self.batch_size, self.generator_batch_size) < 2:
-            raise SettingError("batches must be of two or more: the generator has batch norms")
-        for name in ("width", "rate"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise SettingError(f"{name} must be above zero, not {getattr(self, name)}")
-        if not 0 <= self.penalty < math.inf:
-            raise SettingError(f"penalty must be zero or more, not {self.penalty}")
-        if not all(0 <= beta < 1 for beta in self.betas):
-            raise SettingError(f"betas must lie in [0, 1), not {self.betas}")
+STRETCH = 50  # iterations between two looks at the losses, and two states to go on from
 
 
 class WassersteinGAN:
@@ -89,21 +57,26 @@ class WassersteinGAN:
         """
         training = training or Training()
         self._build(seed)
-        history: list[Tensor] = []  # (iterations, terms)
+        history = LossHistory(self.settings.iterations)
         saved = training.restore()
         if saved is not None:
             self._restore(saved)
-            history = [saved["history"]]
-        done = sum(map(len, history))
-        for start in range(done, self.settings.iterations, STRETCH):
-            rows = []
-            for iteration in range(start, min(start + STRETCH, self.settings.iterations)):
-                draws = generator(derive(seed, "iteration", iteration))
-                rows.append(self._iterate(iteration, draw, draws))
-                training.progress(1)
-            history.append(_checked(torch.stack(rows).cpu(), start))
-            training.save(self._state(torch.cat(history)))
-        self.losses = dict(zip(TERMS, torch.cat(history).unbind(1), strict=True))
+            history.resume(TERMS, saved["history"].to(self.device))
+        begin = 0 if saved is None else len(saved["history"])
+        inputs = WassersteinInputs(self.settings, self.image_size, self.device, begin)
+        iterate = self._repeatable(inputs, history)
+        for iteration in range(begin, self.settings.iterations):
+            inputs.draw(draw, generator(derive(seed, "iteration", iteration)))
+            for optimizer in self._optimizers.values():
+                rate = self.settings.rate * (1 - iteration / self.settings.iterations)
+                set_rate(optimizer, rate)
+            iterate()
+            training.progress(1)
+            done = iteration + 1
+            if done % STRETCH == 0 or done == self.settings.iterations:
+                history.watch(done)
+                training.save(self._state(history.rows[:done].clone()))
+        self.losses = history.to_host(self.settings.iterations)
 
     def sample(self, count: int, seed: int) -> Tensor:
         """``count`` images (N, 3, H, W) in [-1, 1] of the trained generator.
@@ -111,7 +84,8 @@ class WassersteinGAN:
         Its batch norms use the sample's own statistics, as in training.
         """
         with torch.no_grad():
-            images: Tensor = self.generator(self._latent(count, generator(seed)))
+            latent = torch.randn(count, self.settings.latent, generator=generator(seed))
+            images: Tensor = self.generator(brought(latent, self.device))
         return images
 
     def _build(self, seed: int) -> None:
@@ -124,35 +98,51 @@ class WassersteinGAN:
         for name, network in (("generator", self.generator), ("critic", self.critic)):
             network.to(self.device)
             self._optimizers[name] = torch.optim.Adam(
-                network.parameters(), lr=settings.rate, betas=settings.betas, fused=True
+                network.parameters(),
+                lr=rate_on(self.device, settings.rate),
+                betas=settings.betas,
+                fused=True,
+                capturable=replays(self.device),
             )
 
-    def _iterate(self, iteration: int, draw: Draw, draws: torch.Generator) -> Tensor:
-        """Algorithm 1, lines 2 to 12: the terms (3,) of one iteration."""
-        settings = self.settings
-        for optimizer in self._optimizers.values():
-            optimizer.param_groups[0]["lr"] = settings.rate * (1 - iteration / settings.iterations)
-        steps = [self._critic_step(draw, draws) for _ in range(settings.critic_steps)]
-        return torch.cat([torch.stack(steps).mean(dim=0), self._generator_step(draws)[None]])
+    def _repeatable(self, inputs: WassersteinInputs, history: LossHistory) -> Callable[[], None]:
+        """An iteration on what ``inputs`` hold when it is called; a GPU captures it."""
 
-    def _critic_step(self, draw: Draw, draws: torch.Generator) -> Tensor:
+        def iterate() -> None:
+            self._iterate(inputs, history)
+
+        def state() -> list[Tensor]:
+            networks = [*self.generator.parameters(), *self.critic.parameters()]
+            moments = [t for optimizer in self._optimizers.values() for t in state_of(optimizer)]
+            return [*networks, *moments, history.rows, inputs.iteration]
+
+        return CapturedStep(iterate, self.device, state) if replays(self.device) else iterate
+
+    def _iterate(self, inputs: WassersteinInputs, history: LossHistory) -> None:
+        """Algorithm 1, lines 2 to 12."""
+        steps = [
+            self._critic_step(real, latent, mix)
+            for real, latent, mix in zip(inputs.real, inputs.latents, inputs.mixes, strict=True)
+        ]
+        critic, wasserstein = torch.stack(steps).mean(dim=0)
+        terms = (critic, wasserstein, self._generator_step(inputs.generator_latents))
+        history.append(inputs.iteration, dict(zip(TERMS, terms, strict=True)))
+        inputs.iteration.add_(1)
+
+    def _critic_step(self, real: Tensor, latent: Tensor, mix: Tensor) -> Tensor:
         """Lines 3 to 9: the critic's loss and its estimate of the Wasserstein distance (2,)."""
-        size = self.settings.batch_size
-        real = draw(size, draws).to(self.device)
         with torch.no_grad():
-            fake = self.generator(self._latent(size, draws))
-        mix = brought(torch.rand(size, 1, 1, 1, generator=draws), self.device)
+            fake = self.generator(latent)
         of_real, of_fake = self.critic(torch.cat([real, fake])).chunk(2)
         distance = of_real.mean() - of_fake.mean()
         loss = self.settings.penalty * gradient_penalty(self.critic, real, fake, mix) - distance
         self._step("critic", loss)
         return torch.stack([loss, distance]).detach()
 
-    def _generator_step(self, draws: torch.Generator) -> Tensor:
+    def _generator_step(self, latent: Tensor) -> Tensor:
         """Lines 11 and 12: the generator's loss ()."""
         self.critic.requires_grad_(False)  # its gradients would be computed for nothing
-        fake = self.generator(self._latent(self.settings.generator_batch_size, draws))
-        loss: Tensor = -self.critic(fake).mean()
+        loss: Tensor = -self.critic(self.generator(latent)).mean()
         self._step("generator", loss)
         self.critic.requires_grad_(True)
         return loss.detach()
@@ -161,9 +151,6 @@ class WassersteinGAN:
         self._optimizers[name].zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizers[name].step()
-
-    def _latent(self, count: int, draws: torch.Generator) -> Tensor:
-        return brought(torch.randn(count, self.settings.latent, generator=draws), self.device)
 
     def _state(self, history: Tensor) -> dict[str, Any]:
         return {
@@ -175,7 +162,7 @@ class WassersteinGAN:
     def _restore(self, state: dict[str, Any]) -> None:
         for name, optimizer in self._optimizers.items():
             getattr(self, name).load_state_dict(state["networks"][name])
-            optimizer.load_state_dict(state["optimizers"][name])
+            load_state(optimizer, state["optimizers"][name])
 
 
 def gradient_penalty(
@@ -189,13 +176,3 @@ def gradient_penalty(
     (gradient,) = torch.autograd.grad(critic(mixed).sum(), mixed, create_graph=True)
     norms: Tensor = gradient.flatten(1).norm(dim=1)
     return (norms - 1).square().mean()
-
-
-def _checked(rows: Tensor, start: int) -> Tensor:
-    """``rows`` (iterations, terms) from iteration ``start`` on, if all are numbers."""
-    broken = torch.nonzero(~rows.isfinite()).tolist()
-    if broken:
-        row, term = broken[0]
-        value = rows[row, term].item()
-        raise DivergedError(f"{TERMS[term]} became {value} in iteration {start + row}")
-    return rows

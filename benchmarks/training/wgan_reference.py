@@ -7,7 +7,9 @@ import msgspec
 import torch
 from torch import Tensor
 
-from baselines.wgan_gp import Draw, WassersteinGAN, WassersteinSettings
+from baselines.wgan_gp import WassersteinGAN
+from baselines.wgan_inputs import Draw
+from baselines.wgan_settings import WassersteinSettings
 from benchmarks.datasets.dataset import Dataset
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.checkpoint import Checkpoint

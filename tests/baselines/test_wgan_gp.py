@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from baselines import wgan_gp
-from baselines.wgan_gp import WassersteinGAN, WassersteinSettings, gradient_penalty
+from baselines.wgan_gp import WassersteinGAN, gradient_penalty
 from baselines.wgan_networks import Critic, Generator
+from baselines.wgan_settings import WassersteinSettings
 from naturalinversion.errors import DivergedError, SettingError
 from naturalinversion.seeds import generator, seeded
 from naturalinversion.synthesis import Training
@@ -223,7 +224,7 @@ def test_a_loss_that_is_no_number_names_its_iteration(broken: int) -> None:
         images = noise(count, draws)
         return images * float("nan") if calls > broken * TINY.critic_steps else images
 
-    with pytest.raises(DivergedError, match=f"critic became nan in iteration {broken}$"):
+    with pytest.raises(DivergedError, match=f"critic became nan at iteration {broken}$"):
         WassersteinGAN(TINY, 8).train(draw, seed=0)
 
 

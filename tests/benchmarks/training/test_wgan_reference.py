@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from baselines.wgan_gp import WassersteinSettings
+from baselines.wgan_settings import WassersteinSettings
 from benchmarks.datasets.load import load
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_runner import is_done, run_cell

@@ -1,0 +1,94 @@
+"""Generator, student and their optimisers as they grow together, for DAFL and DFAD."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from baselines.unconditional_generator import UnconditionalGenerator
+from naturalinversion.errors import DivergedError
+from naturalinversion.inversion.cuda_graph import replays
+from naturalinversion.inversion.optimizers import load_state, rate_on, set_rate, state_of
+from naturalinversion.teacher.teacher import Teacher
+
+if TYPE_CHECKING:
+    from baselines.joint_training import JointSynthesizer
+
+
+class JointState:
+    """What a step works on, and what an interrupted `prepare` needs to go on."""
+
+    def __init__(
+        self,
+        teacher: Teacher,
+        student: nn.Module,
+        network: UnconditionalGenerator,
+        recipe: "JointSynthesizer",
+    ) -> None:
+        self.teacher, self.student, self.generator, self.recipe = teacher, student, network, recipe
+        self.epoch = 0
+        self.history: list[dict[str, float]] = []
+        device = teacher.device
+        self.generator_optimizer = torch.optim.Adam(
+            network.parameters(),
+            lr=rate_on(device, recipe.rate_generator),
+            fused=True,
+            capturable=replays(device),
+        )
+        self.student_optimizer = torch.optim.SGD(
+            student.parameters(),
+            lr=rate_on(device, recipe.rate_student),
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            fused=True,
+        )
+
+    def tensors(self) -> list[Tensor]:
+        """What a step goes on from."""
+        found: list[Tensor] = []
+        for network in (self.generator, self.student):
+            found += [*network.parameters(), *network.buffers()]
+        for optimizer in (self.generator_optimizer, self.student_optimizer):
+            found += state_of(optimizer)
+        return found
+
+    def begin_epoch(self, progress: float) -> None:
+        """Modes and learning rates for ``progress`` in [0, 1)."""
+        self.student.train()
+        self.generator.train()
+        recipe = self.recipe
+        drop = recipe.gamma ** sum(progress >= milestone for milestone in recipe.milestones)
+        set_rate(self.student_optimizer, recipe.rate_student * drop)
+        generator_drop = drop if recipe.generator_schedule else 1.0
+        set_rate(self.generator_optimizer, recipe.rate_generator * generator_drop)
+
+    def end_epoch(self, rows: list[dict[str, Tensor]]) -> None:
+        """Keep the mean of the epoch's loss terms."""
+        means = {name: torch.stack([row[name] for row in rows]).mean().item() for name in rows[0]}
+        for name, value in means.items():
+            if not math.isfinite(value):
+                raise DivergedError(f"{name} became {value} in epoch {self.epoch}")
+        self.history.append(means)
+        self.epoch += 1
+
+    def losses(self) -> dict[str, Tensor]:
+        """Each term's mean per epoch (epochs,)."""
+        return {n: torch.tensor([row[n] for row in self.history]) for n in self.history[0]}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "epoch": self.epoch,
+            "history": self.history,
+            "generator": self.generator.state_dict(),
+            "student": self.student.state_dict(),
+            "generator_optimizer": self.generator_optimizer.state_dict(),
+            "student_optimizer": self.student_optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.epoch, self.history = state["epoch"], state["history"]
+        self.generator.load_state_dict(state["generator"])
+        self.student.load_state_dict(state["student"])
+        load_state(self.generator_optimizer, state["generator_optimizer"])
+        load_state(self.student_optimizer, state["student_optimizer"])
