@@ -17,6 +17,7 @@ from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import DataSource, Machine, Work
 from benchmarks.engine.digests import file_sha256
 from benchmarks.engine.kinds import Kinds, Metrics, load_kind
+from benchmarks.engine.memory import give_back
 from benchmarks.engine.provenance import Meter
 from benchmarks.engine.torch_setup import set_up_torch
 from naturalinversion.errors import BenchmarkError, NaturalInversionError
@@ -120,6 +121,8 @@ def _make(
         if isinstance(error, OSError) and error.strerror:  # no space left, input/output error
             reason = f"{error.filename or folder}: {error.strerror}"
         raise CellFailedError(f"{cell.label}: {reason} (traceback in {folder / LOG})") from error
+    finally:
+        give_back()
 
 
 def _record(cell: Cell, folder: Path, metrics: Metrics, meter: Meter) -> Record:

@@ -13,6 +13,7 @@ from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.cell_runner import CellFailedError, damage, is_done, run_cell
 from benchmarks.engine.context import DataSource, Machine
 from benchmarks.engine.kinds import Kinds
+from benchmarks.engine.memory import give_back
 from benchmarks.engine.scheduler import Schedule
 from benchmarks.engine.workers import Done, Processes, Task, ThisProcess, Workers
 from naturalinversion.progress import quiet
@@ -115,6 +116,7 @@ def _let_go(error: CellFailedError) -> None:
     """Of what the failed cell held, a device's memory too: the error is kept until the end."""
     if error.__cause__ is not None:
         traceback.clear_frames(error.__cause__.__traceback__)
+        give_back()
 
 
 class _Report:

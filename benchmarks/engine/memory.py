@@ -9,6 +9,14 @@ import torch
 _SELF = Path("/proc/self")
 
 
+def give_back() -> None:
+    """To the GPU, if one is in use, what nobody holds any more: another process may need it.
+
+    What a captured step worked in is not used again before.
+    """
+    torch.cuda.empty_cache()
+
+
 def forget_peak(device: torch.device) -> None:
     """Begin anew. A process can do so on Linux only: elsewhere its peak is that of all its life."""
     if device.type == "cuda":

@@ -394,9 +394,29 @@ def test_a_gpu_of_a_number_that_is_not_there(
     assert toys.ran == []
 
 
-def test_what_a_failed_cell_held_is_let_go(toys: Toys, tmp_path: Path) -> None:
+def test_a_finished_cells_memory_is_given_back(
+    toys: Toys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[weakref.ref[nn.Module]] = []
+    given_back: list[bool] = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: given_back.append(held[0]() is None))
+
+    def behaviour(work: Work) -> None:
+        model = nn.Linear(2, 2)
+        held.append(weakref.ref(model))
+
+    toys.behaviour["one"] = behaviour
+    run_cell(cell("one"), tmp_path, MACHINE, DATA)
+    assert given_back == [True]
+
+
+def test_what_a_failed_cell_held_is_let_go(
+    toys: Toys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its error is told at the end of the run; a device's memory is needed by the next cell."""
     held: list[weakref.ref[nn.Module]] = []
+    given_back: list[bool] = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: given_back.append(held[0]() is None))
 
     def behaviour(work: Work) -> None:
         model = nn.Linear(2, 2)
@@ -407,6 +427,7 @@ def test_what_a_failed_cell_held_is_let_go(toys: Toys, tmp_path: Path) -> None:
     summary = executor.run([cell("one")], KINDS, tmp_path, MACHINE, DATA)
     assert "MemoryError: out of memory" in str(summary.failed["one"])
     assert held[0]() is None
+    assert given_back[-1], "after it was let go"
 
 
 def test_longest_chain_first() -> None:
