@@ -44,6 +44,7 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where a cell ran: commit, library versions, device, precision, threads, ISO start time.
 
     ``cpu`` is the CPU's model by name; records of before it was kept have none.
+    Where it is not ``deterministic``, the same command may give other bytes.
     """
 
     commit: str
@@ -54,6 +55,7 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     platform: str
     started: str
     cpu: str = ""
+    deterministic: bool = True
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -98,6 +98,8 @@ class How:
     """cpu, cuda, cuda:1 …; auto takes a GPU if there is one"""
     precision: Precision = "fp32"
     """of convolutions and matrix products: bf16 is the fast one on a GPU, tf32 is a GPU's alone"""
+    fast: bool = False
+    """on a GPU: let cuDNN time its algorithms and choose; records then say that bytes may differ"""
     workers: int = 0
     """cells at a time, each in a process of its own; 0: one per core on a CPU, one on a GPU"""
     threads: int = 0
@@ -115,7 +117,8 @@ class How:
         """Device, precision and threads."""
         if min(self.workers, self.threads) < 0:
             raise UsageError("--workers and --threads are 0 or more")
-        return Machine(self._device(), self.precision, self.threads or self._threads())
+        threads = self.threads or self._threads()
+        return Machine(self._device(), self.precision, threads, self.fast)
 
     def hours(self) -> float:
         """After how many hours to stop; 0 for never."""

@@ -82,6 +82,8 @@ class Synthesize:
         self._check()
         machine = self.how.machine()
         device = set_up_torch(machine)
+        if not machine.is_deterministic():
+            say("--fast: the same command again may give other bytes")
         model, description = self._model()
         size = description.image_size
         teacher = Teacher(
@@ -128,6 +130,7 @@ class Synthesize:
             "images": len(dataset),
             "folder": str(self.out),
             "recipe": msgspec.to_builtins(recipe),
+            "deterministic": machine.is_deterministic(),
         }
         if self.json:
             result_json(answer)

@@ -14,11 +14,15 @@ from naturalinversion.precision import Precision
 
 @dataclass(frozen=True)
 class Machine:
-    """Where and how to compute; part of a record's provenance, not of a cell's key."""
+    """Where and how to compute; part of a record's provenance, not of a cell's key.
+
+    ``fast`` lets a GPU's libraries choose their algorithms by timing them.
+    """
 
     device: str = "cpu"
     precision: Precision = "fp32"
     threads: int = 1
+    fast: bool = False
 
     def torch_device(self) -> torch.device:
         """The device, checked. Raises `UsageError` when it is not there."""
@@ -31,6 +35,10 @@ class Machine:
         if device.type == "cuda" and (device.index or 0) >= (count := torch.cuda.device_count()):
             raise UsageError(f"--device {self.device}: this machine's last is cuda:{count - 1}")
         return device
+
+    def is_deterministic(self) -> bool:
+        """Whether the same command gives the same bytes again here, as far as PyTorch promises."""
+        return not (self.fast and self.torch_device().type == "cuda")
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,7 @@ def _provenance(machine: Machine, device: torch.device) -> Provenance:
         platform=_platform(),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         cpu=processor_name(),
+        deterministic=machine.is_deterministic(),
     )
 
 

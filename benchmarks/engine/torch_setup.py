@@ -18,7 +18,7 @@ def set_up_torch(machine: Machine) -> torch.device:
     torch.set_num_threads(machine.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.benchmark = machine.fast  # on a GPU only
     torch.backends.cuda.matmul.allow_tf32 = machine.precision != "fp32"
     torch.backends.cudnn.allow_tf32 = machine.precision != "fp32"
     return device

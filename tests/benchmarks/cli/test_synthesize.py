@@ -45,7 +45,9 @@ def test_synthesize_inverts_a_classifier_and_exports_it(
     command = invert(weights, tmp_path / "out", export="denormalize")
     code, out, _ = here(capfd, *command, "--json")
     assert code == 0
-    assert json.loads(out)["images"] == 8, "whole batches"
+    answer = json.loads(out)
+    assert answer["images"] == 8, "whole batches"
+    assert answer["deterministic"]
     assert len(SyntheticDataset(tmp_path / "out")) == 8
     assert (tmp_path / "out" / "grid.png").is_file()
     assert len(list((tmp_path / "out" / "png").glob("*/*.png"))) == 8
