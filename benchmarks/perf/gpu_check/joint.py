@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from baselines import METHODS
-from baselines.wgan_gp import WassersteinGAN, WassersteinSettings
+from baselines.wgan_gp import WassersteinGAN
+from baselines.wgan_settings import WassersteinSettings
 from benchmarks.perf.gpu_check.cases import CPU, Sizes, placed, teacher
 from benchmarks.perf.gpu_check.check import Check, Measured, cuda_missing, differing, relative
 from naturalinversion import Training
