@@ -15,8 +15,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from naturalinversion.inversion.cuda_graph import replays
-from naturalinversion.inversion.jitter import Move
+from naturalinversion.inversion.cuda_graph import supports_capture
+from naturalinversion.inversion.jitter import ImageTransform
 from naturalinversion.inversion.method import InversionMethod
 from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator
@@ -28,7 +28,7 @@ from naturalinversion.validation import at_least
 class Pixels:
     """The `ImageSource` of DeepInversion: the images (N, 3, H, W) themselves."""
 
-    repeats = True
+    capturable = True
 
     def __init__(self, images: Tensor, rate: float) -> None:
         self.images = images.requires_grad_()
@@ -45,10 +45,10 @@ class Pixels:
     def optimizer(self) -> torch.optim.Optimizer:
         """Adam with a constant learning rate."""
         return torch.optim.Adam(
-            [self.images], lr=self.rate, fused=True, capturable=replays(self.images.device)
+            [self.images], lr=self.rate, fused=True, capturable=supports_capture(self.images.device)
         )
 
-    def render(self, by: Move | None) -> Tensor:
+    def render(self, by: ImageTransform | None) -> Tensor:
         """The pixels as they are: there is no place inside for a shift."""
         return self.images
 

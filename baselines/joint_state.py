@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion.errors import DivergedError
-from naturalinversion.inversion.cuda_graph import replays
+from naturalinversion.inversion.cuda_graph import supports_capture
 from naturalinversion.inversion.optimizers import load_state, rate_on, set_rate, state_of
 from naturalinversion.teacher.teacher import Teacher
 
@@ -34,7 +34,7 @@ class JointState:
             network.parameters(),
             lr=rate_on(device, recipe.rate_generator),
             fused=True,
-            capturable=replays(device),
+            capturable=supports_capture(device),
         )
         self.student_optimizer = torch.optim.SGD(
             student.parameters(),

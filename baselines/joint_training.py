@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from baselines.joint_state import JointState
 from baselines.unconditional_generator import UnconditionalGenerator
-from naturalinversion.inversion.cuda_graph import CapturedStep, replays
-from naturalinversion.precision import numerics
+from naturalinversion.inversion.cuda_graph import CapturedStep, supports_capture
+from naturalinversion.precision import compute_in
 from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator, refill, seeded
 from naturalinversion.synthesis import Batch, StudentUse, Training
@@ -125,7 +125,7 @@ class JointSynthesizer(ABC):
         The generator's batch norms use the sample's own statistics, as in its training.
         """
         self._generator.train()
-        with torch.no_grad(), numerics(self._teacher.device, self._teacher.precision):
+        with torch.no_grad(), compute_in(self._teacher.device, self._teacher.precision):
             images = self._generator.sample(len(labels), generator(seed))
             labels = self._teacher(images).argmax(dim=1)
         return Batch(images.to(self._teacher.dtype), labels, self._losses)
@@ -143,11 +143,13 @@ class JointSynthesizer(ABC):
         teacher = state.teacher
 
         def step() -> dict[str, Tensor]:
-            with numerics(teacher.device, teacher.precision):
+            with compute_in(teacher.device, teacher.precision):
                 return self.step(state, latents)
 
         return (
-            CapturedStep(step, teacher.device, state.tensors) if replays(teacher.device) else step
+            CapturedStep(step, teacher.device, state.tensors)
+            if supports_capture(teacher.device)
+            else step
         )
 
     def _build(self, seed: int) -> None:

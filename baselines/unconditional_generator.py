@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from naturalinversion.classifiers.scaling import scaled
-from naturalinversion.generator.conditional_generator import BASE_CHANNELS, quarter
-from naturalinversion.generator.upsampling import Doubled
-from naturalinversion.seeds import brought
+from naturalinversion.generator.conditional_generator import BASE_CHANNELS, base_resolution
+from naturalinversion.generator.upsampling import Upsample2x
+from naturalinversion.seeds import to_device
 
 
 class UnconditionalGenerator(nn.Module):
@@ -21,17 +21,17 @@ class UnconditionalGenerator(nn.Module):
     ) -> None:
         super().__init__()
         self.latent = latent
-        self.base = quarter(image_size)
+        self.base = base_resolution(image_size)
         self.channels = scaled(BASE_CHANNELS, width)
         half = scaled(BASE_CHANNELS // 2, width)
         self.project = nn.Linear(latent, self.channels * self.base**2)
         self.body = nn.Sequential(
             nn.BatchNorm2d(self.channels),
-            Doubled(),
+            Upsample2x(),
             nn.Conv2d(self.channels, self.channels, 3, padding=1),
             nn.BatchNorm2d(self.channels, eps=eps),
             nn.LeakyReLU(0.2),
-            Doubled(),
+            Upsample2x(),
             nn.Conv2d(self.channels, half, 3, padding=1),
             nn.BatchNorm2d(half, eps=eps),
             nn.LeakyReLU(0.2),
@@ -49,6 +49,6 @@ class UnconditionalGenerator(nn.Module):
     def sample(self, size: int, draws: torch.Generator) -> Tensor:
         """``size`` images of latents drawn from N(0, 1)."""
         weight = self.project.weight
-        latent = brought(torch.randn(size, self.latent, generator=draws), weight.device)
+        latent = to_device(torch.randn(size, self.latent, generator=draws), weight.device)
         images: Tensor = self(latent.to(weight.dtype))
         return images

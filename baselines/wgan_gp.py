@@ -23,18 +23,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from baselines.wgan_inputs import Draw, WassersteinInputs
+from baselines.wgan_inputs import RealSampler, WassersteinInputs
 from baselines.wgan_networks import BASE_SIDE, Critic, Generator
 from baselines.wgan_settings import WassersteinSettings
 from naturalinversion.errors import SettingError
-from naturalinversion.inversion.cuda_graph import CapturedStep, replays
+from naturalinversion.inversion.cuda_graph import CapturedStep, supports_capture
 from naturalinversion.inversion.loss_history import LossHistory
 from naturalinversion.inversion.optimizers import load_state, rate_on, set_rate, state_of
-from naturalinversion.seeds import brought, derive, generator, seeded
+from naturalinversion.seeds import derive, generator, seeded, to_device
 from naturalinversion.synthesis import Training
 
 TERMS = ("critic", "wasserstein", "generator")
-STRETCH = 50  # iterations between two looks at the losses, and two states to go on from
+CHECK_EVERY = 50  # iterations between two looks at the losses, and two states to go on from
 
 
 class WassersteinGAN:
@@ -50,7 +50,7 @@ class WassersteinGAN:
         self.settings, self.image_size = settings, image_size
         self.device = torch.device(device)
 
-    def train(self, draw: Draw, *, seed: int, training: Training | None = None) -> None:
+    def train(self, draw: RealSampler, *, seed: int, training: Training | None = None) -> None:
         """Train both networks on what ``draw`` gives; goes on from what was saved.
 
         Raises `DivergedError` naming the term and the iteration.
@@ -73,7 +73,7 @@ class WassersteinGAN:
             iterate()
             training.progress(1)
             done = iteration + 1
-            if done % STRETCH == 0 or done == self.settings.iterations:
+            if done % CHECK_EVERY == 0 or done == self.settings.iterations:
                 history.watch(done)
                 training.save(self._state(history.rows[:done].clone()))
         self.losses = history.to_host(self.settings.iterations)
@@ -85,7 +85,7 @@ class WassersteinGAN:
         """
         with torch.no_grad():
             latent = torch.randn(count, self.settings.latent, generator=generator(seed))
-            images: Tensor = self.generator(brought(latent, self.device))
+            images: Tensor = self.generator(to_device(latent, self.device))
         return images
 
     def _build(self, seed: int) -> None:
@@ -102,7 +102,7 @@ class WassersteinGAN:
                 lr=rate_on(self.device, settings.rate),
                 betas=settings.betas,
                 fused=True,
-                capturable=replays(self.device),
+                capturable=supports_capture(self.device),
             )
 
     def _repeatable(self, inputs: WassersteinInputs, history: LossHistory) -> Callable[[], None]:
@@ -116,7 +116,9 @@ class WassersteinGAN:
             moments = [t for optimizer in self._optimizers.values() for t in state_of(optimizer)]
             return [*networks, *moments, history.rows, inputs.iteration]
 
-        return CapturedStep(iterate, self.device, state) if replays(self.device) else iterate
+        return (
+            CapturedStep(iterate, self.device, state) if supports_capture(self.device) else iterate
+        )
 
     def _iterate(self, inputs: WassersteinInputs, history: LossHistory) -> None:
         """Algorithm 1, lines 2 to 12."""

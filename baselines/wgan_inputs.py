@@ -8,7 +8,9 @@ from torch import Tensor
 from baselines.wgan_settings import WassersteinSettings
 from naturalinversion.seeds import refill
 
-Draw = Callable[[int, torch.Generator], Tensor]  # so many real images (N, 3, H, W) in [-1, 1]
+RealSampler = Callable[
+    [int, torch.Generator], Tensor
+]  # so many real images (N, 3, H, W) in [-1, 1]
 
 
 class WassersteinInputs:
@@ -25,7 +27,7 @@ class WassersteinInputs:
         self.generator_latents = torch.zeros(of_generator, settings.latent, device=device)
         self.iteration = torch.tensor([iteration], device=device)
 
-    def draw(self, draw: Draw, draws: torch.Generator) -> None:
+    def draw(self, draw: RealSampler, draws: torch.Generator) -> None:
         """Fill them, in the order of Algorithm 1."""
         for real, latent, mix in zip(self.real, self.latents, self.mixes, strict=True):
             refill(real, draw(len(real), draws))

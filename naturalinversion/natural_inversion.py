@@ -23,7 +23,7 @@ from naturalinversion.generator.generated_images import GeneratedImages
 from naturalinversion.generator.pyramid import FeatureTransferPyramid, Head
 from naturalinversion.inversion.invert import Keep
 from naturalinversion.inversion.method import InversionMethod
-from naturalinversion.precision import numerics
+from naturalinversion.precision import compute_in
 from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator, seeded
 from naturalinversion.synthesis import Batch, StudentUse, Training, balanced_labels
@@ -114,7 +114,7 @@ class NaturalInversion(InversionMethod):
                 "shared_batch to the batch size"
             )
         source.load_state_dict(self._shared)
-        with torch.no_grad(), numerics(self._teacher.device, self._teacher.precision):
+        with torch.no_grad(), compute_in(self._teacher.device, self._teacher.precision):
             images = source.render(None)
         return Batch(images.to(self._teacher.dtype), labels, dict(self._losses))
 
@@ -143,7 +143,7 @@ class NaturalInversion(InversionMethod):
                 pyramid = FeatureTransferPyramid(
                     teacher.stages, size, used=self.pyramid_stages, head=self.pyramid_head
                 )
-            bare = None if self.pyramid else self._bare_head()
+            head = None if self.pyramid else self._bare_head()
             scale = torch.randn(len(labels), 3, 1, 1) + 5.0
             latent = torch.randn(len(labels), self.latent)
         source = GeneratedImages(
@@ -151,7 +151,7 @@ class NaturalInversion(InversionMethod):
             network,
             pyramid,
             scale if self.channel_scaling else self.fixed_scale,
-            bare=bare,
+            output_head=head,
             latent=latent.to(teacher.device, teacher.dtype),
             labels=labels,
             rates=(self.rate_generator, self.rate_pyramid, self.rate_scaling),

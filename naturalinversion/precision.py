@@ -1,4 +1,4 @@
-"""In which numbers a network is computed."""
+"""The number formats that a network is computed in: float32, TF32 or bfloat16."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,14 +10,14 @@ Precision = Literal["fp32", "tf32", "bf16"]
 
 
 def effective_precision(device: torch.device | str, precision: Precision) -> Precision:
-    """What ``precision`` comes to on ``device``, for the record: TF32 is a GPU's."""
+    """The precision that ``device`` computes in when asked for ``precision``: TF32 is for GPUs."""
     if precision == "tf32" and torch.device(device).type != "cuda":
         return "fp32"
     return precision
 
 
 @contextmanager
-def numerics(device: torch.device, precision: Precision) -> Iterator[None]:
+def compute_in(device: torch.device, precision: Precision) -> Iterator[None]:
     """Passes and their gradients in ``precision``.
 
     "fp32" keeps a GPU from rounding to TF32, "bf16" autocasts: only convolutions and matrix

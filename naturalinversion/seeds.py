@@ -25,17 +25,17 @@ def generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def brought(drawn: Tensor, device: torch.device) -> Tensor:
-    """What the host drew, on ``device``, which goes on with its work meanwhile."""
+def to_device(drawn: Tensor, device: torch.device) -> Tensor:
+    """A copy of a host draw on ``device``; a GPU is not waited for."""
     if device.type == "cuda":
         drawn = drawn.pin_memory()
     return drawn.to(device, non_blocking=True)
 
 
 def refill(place: Tensor, drawn: Tensor) -> None:
-    """Put what the host drew into ``place``, where a step looks for it; no GPU is waited for.
+    """Copy a host draw into ``place``, a tensor that a captured step reads; no GPU is waited for.
 
-    Each time from pinned memory of its own, which is used again only once it has been read. Raises
+    Every call copies from pinned memory of its own, freed once it has been read. Raises
     `ValueError` where the shapes differ.
     """
     if place.shape != drawn.shape:

@@ -21,8 +21,8 @@ from naturalinversion.classifiers import build
 from naturalinversion.generator.conditional_generator import ConditionalGenerator
 from naturalinversion.generator.generated_images import GeneratedImages
 from naturalinversion.generator.pyramid import FeatureTransferPyramid
-from naturalinversion.inversion.invert import Inversion, invert
-from naturalinversion.inversion.jitter import Draws, Shift
+from naturalinversion.inversion.invert import InversionResult, invert
+from naturalinversion.inversion.jitter import IterationShifts, Shift
 from naturalinversion.inversion.objective import Objective, Weights
 
 TRACE = json.loads((Path(__file__).parent / "golden" / "parity.json").read_text())
@@ -131,7 +131,7 @@ def check_images(images: Tensor, expected: dict[str, Any]) -> None:
     close(images[0, 0, 16, 8:12], expected["pixels_0_0_16_8to12"])
 
 
-def check_trace(result: Inversion, expected: list[dict[str, float]]) -> None:
+def check_trace(result: InversionResult, expected: list[dict[str, float]]) -> None:
     assert set(result.losses) == set(expected[0])
     for name, course in result.losses.items():
         close(course, [row[name] for row in expected])
@@ -162,9 +162,9 @@ def generated(teacher: Teacher) -> GeneratedImages:
     )
 
 
-def natural_draws() -> list[Draws]:
+def natural_draws() -> list[IterationShifts]:
     rows = TRACE["natural_inversion"]["jitter_dy_dx_flip"]
-    return [Draws(Shift(*first), Shift(*second)) for first, second in rows]
+    return [IterationShifts(Shift(*first), Shift(*second)) for first, second in rows]
 
 
 def test_natural_inversion_loop(teacher: Teacher) -> None:
@@ -197,7 +197,7 @@ def test_deep_inversion_loops(name: str, teacher: Teacher, student: nn.Module, x
     result = invert(
         Pixels(x0.clone(), section["lr"]),
         Objective(teacher, LABELS, weights(section), student),
-        [Draws(NOWHERE, Shift(dy, dx)) for dy, dx in rolls],
+        [IterationShifts(NOWHERE, Shift(dy, dx)) for dy, dx in rolls],
         keep="last",
     )
     check_trace(result, section["trace"])

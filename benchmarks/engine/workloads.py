@@ -22,7 +22,7 @@ from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.loop import train
 from benchmarks.training.losses import cross_entropy_loss, distillation_loss
 from naturalinversion.classifiers import build
-from naturalinversion.inversion.cuda_graph import replays
+from naturalinversion.inversion.cuda_graph import supports_capture
 from naturalinversion.precision import Precision
 from naturalinversion.seeds import seeded
 from naturalinversion.synthesis import Training, balanced_labels
@@ -155,7 +155,7 @@ class SynthesisStep:
             if not own_batch and not shared:
                 timed.batch(labels, 0, lambda done: None)
 
-        if replays(device):  # the capture is in both times
+        if supports_capture(device):  # the capture is in both times
             return factor * per_step(run, device, more=REPLAYED_STEPS)
         return factor * per_step(run, device)
 

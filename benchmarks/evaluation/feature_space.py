@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import Tensor
 
 from benchmarks.training.device_dataset import DeviceDataset
-from naturalinversion.precision import numerics
+from naturalinversion.precision import compute_in
 from naturalinversion.teacher.teacher import Teacher
 
 EMBEDDING = "embedding"
@@ -46,7 +46,7 @@ def stage_features(
     """
     parts: dict[str, list[Tensor]] = {name: [] for name in stages}
     names = stage_names(teacher)
-    with torch.inference_mode(), numerics(source.images.device, "fp32"):
+    with torch.inference_mode(), compute_in(source.images.device, "fp32"):
         for start in range(0, len(source), batch_size):
             images = source.batch(slice(start, start + batch_size))
             seen = teacher.observe(images, maps=True, embedding=True)

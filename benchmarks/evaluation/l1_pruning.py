@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from benchmarks.recipes.schema import PrunedLayers
 from naturalinversion.classifiers.resnet import BasicBlock
-from naturalinversion.classifiers.scaling import FEWEST
+from naturalinversion.classifiers.scaling import MIN_CHANNELS
 from naturalinversion.classifiers.weights import (
     Classifier,
     load_described,
@@ -166,7 +166,7 @@ def _coupled(model: nn.Module, example: Tensor, ratio: float) -> dict[str, list[
             if graph.is_out_channel_pruning_fn(item.dep.handler):
                 norms[item.root_idxs] += filter_norms(layer)[item.idxs]
             elif layer.kernel_size == (1, 1) and layer.stride != (1, 1):
-                fewest = FEWEST
+                fewest = MIN_CHANNELS
         kept[names[root]] = _keep_largest(norms, ratio, fewest)
     return kept
 

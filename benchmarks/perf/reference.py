@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from baselines.deep_inversion import DeepInversion, Pixels
 from naturalinversion import NaturalInversion, Teacher, priors
 from naturalinversion.generator.generated_images import GeneratedImages
-from naturalinversion.inversion.invert import Inversion
-from naturalinversion.inversion.jitter import Draws, Move
+from naturalinversion.inversion.invert import InversionResult
+from naturalinversion.inversion.jitter import ImageTransform, IterationShifts
 from naturalinversion.inversion.objective import Weights
 
 NOTHING_YET = 1e6  # the published loss to fall below first
@@ -69,7 +69,7 @@ class PublishedTeacher:
 
 def reference_batch(
     synthesizer: DeepInversion | NaturalInversion, teacher: Teacher, labels: Tensor, seed: int
-) -> Inversion:
+) -> InversionResult:
     """What ``synthesizer.batch`` gives, by the published steps; ``prepare`` was called."""
     weights, draws = synthesizer.weights(len(labels)), synthesizer.draws(seed)
     source = synthesizer.source(labels, seed)
@@ -85,10 +85,10 @@ def _loop(
     source: GeneratedImages | Pixels,
     labels: Tensor,
     weights: Weights,
-    draws: Sequence[Draws],
+    draws: Sequence[IterationShifts],
     keep_best: bool,
     student: nn.Module | None,
-) -> Inversion:
+) -> InversionResult:
     optimizer = source.optimizer()
     best, lowest = torch.empty(0), NOTHING_YET
     rows = []
@@ -115,10 +115,14 @@ def _loop(
     if not keep_best:
         with torch.no_grad():
             best = _render(model, source, None).clone()
-    return Inversion(best, {name: torch.tensor([row[name] for row in rows]) for name in rows[0]})
+    return InversionResult(
+        best, {name: torch.tensor([row[name] for row in rows]) for name in rows[0]}
+    )
 
 
-def _render(model: PublishedTeacher, source: GeneratedImages | Pixels, by: Move | None) -> Tensor:
+def _render(
+    model: PublishedTeacher, source: GeneratedImages | Pixels, by: ImageTransform | None
+) -> Tensor:
     if isinstance(source, Pixels):
         return source.images
     network = source.generator
@@ -131,7 +135,7 @@ def _render(model: PublishedTeacher, source: GeneratedImages | Pixels, by: Move 
             model(images)
         images = source.pyramid(images, model.features())
     else:
-        images = source.bare(images)
+        images = source.output_head(images)
     return images * source.scale
 
 

@@ -13,7 +13,7 @@ from benchmarks.perf.networks import method, teacher
 from benchmarks.perf.reference import reference_batch
 from benchmarks.perf.stopwatch import Stopwatch
 from naturalinversion.inversion.cuda_graph import eager
-from naturalinversion.precision import Precision, numerics
+from naturalinversion.precision import Precision, compute_in
 from naturalinversion.synthesis import balanced_labels
 
 BEFORE = 10  # iterations that load kernels, capture the step and are not timed
@@ -158,7 +158,7 @@ def agreement(case: Case, whole: int) -> dict[str, float]:
     of where a whole batch ends in bf16 to where it ends in float32."""
     ours = case.method("ni", COMPARED).batch(case.labels, 0, lambda steps: None).losses["total"]
     made = case.method("ni", COMPARED)
-    with numerics(case.device, "fp32"):
+    with compute_in(case.device, "fp32"):
         theirs = reference_batch(made, made._teacher, case.labels, 0).losses["total"]
     ends = []
     for precision in ("fp32", "bf16"):

@@ -10,7 +10,7 @@ from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.loop import train
 from benchmarks.training.losses import Loss, cross_entropy_loss
 from naturalinversion.classifiers import build
-from naturalinversion.precision import Precision, numerics
+from naturalinversion.precision import Precision, compute_in
 
 MEAN, STD = torch.tensor([0.49, 0.48, 0.45]), torch.tensor([0.2, 0.2, 0.2])
 
@@ -33,7 +33,7 @@ class Bare:
         )
 
     def __call__(self, inputs: Tensor, labels: Tensor) -> None:
-        with numerics(inputs.device, self.precision):
+        with compute_in(inputs.device, self.precision):
             loss = F.cross_entropy(self.model(inputs), labels)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from benchmarks.training.device_dataset import DeviceDataset
-from naturalinversion.precision import Precision, numerics
+from naturalinversion.precision import Precision, compute_in
 
 
 def accuracy(
@@ -21,7 +21,7 @@ def accuracy(
     correct = torch.zeros((), dtype=torch.int64, device=device)
     model.eval()
     try:
-        with torch.inference_mode(), numerics(device, precision):
+        with torch.inference_mode(), compute_in(device, precision):
             for start in range(0, len(dataset), batch_size):
                 part = slice(start, start + batch_size)
                 predicted = model(dataset.batch(part)).argmax(1)

@@ -11,7 +11,7 @@ from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.learning_rate import images_per_epoch, learning_rate, updates_per_epoch
 from benchmarks.training.losses import Loss
 from naturalinversion.errors import BenchmarkError
-from naturalinversion.precision import Precision, numerics
+from naturalinversion.precision import Precision, compute_in
 from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator, seeded
 
@@ -74,7 +74,7 @@ class EpochRunner:
         return images.contiguous(memory_format=torch.channels_last), self.dataset.labels[index]
 
     def _step(self, images: Tensor, labels: Tensor) -> Tensor:
-        with numerics(images.device, self.precision):
+        with compute_in(images.device, self.precision):
             value = self.loss(self.model, images, labels)
             self.optimizer.zero_grad(set_to_none=True)
             value.backward()  # type: ignore[no-untyped-call]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from baselines.wgan_gp import WassersteinGAN
-from baselines.wgan_inputs import Draw
+from baselines.wgan_inputs import RealSampler
 from baselines.wgan_settings import WassersteinSettings
 from benchmarks.datasets.dataset import Dataset
 from benchmarks.engine.cell import Cell
@@ -25,7 +25,7 @@ from naturalinversion.inversion.loss_csv import final_losses, save_losses
 from naturalinversion.progress import bar
 from naturalinversion.sample_grid import GRID
 from naturalinversion.sample_sheet import PLACES, save_sheet
-from naturalinversion.seeds import brought, derive
+from naturalinversion.seeds import derive, to_device
 from naturalinversion.synthesis import Training
 
 METHOD = "wgan_gp"
@@ -79,7 +79,7 @@ def _settings(values: dict[str, Any]) -> WassersteinSettings:
     return settings
 
 
-def real_sampler(pixels: Tensor) -> Draw:
+def real_sampler(pixels: Tensor) -> RealSampler:
     """Batches of ``pixels`` (N, 3, H, W) uint8, each image drawn independently.
 
     Uniform noise spreads a grey k over [k, k + 1), which becomes [k, k + 1) / 128 - 1: a critic
@@ -87,8 +87,8 @@ def real_sampler(pixels: Tensor) -> Draw:
     """
 
     def draw(count: int, draws: torch.Generator) -> Tensor:
-        index = brought(torch.randint(len(pixels), (count,), generator=draws), pixels.device)
-        noise = brought(torch.rand(count, *pixels.shape[1:], generator=draws), pixels.device)
+        index = to_device(torch.randint(len(pixels), (count,), generator=draws), pixels.device)
+        noise = to_device(torch.rand(count, *pixels.shape[1:], generator=draws), pixels.device)
         return (pixels[index] + noise) / 128 - 1
 
     return draw

@@ -8,7 +8,7 @@ from torch import Tensor
 from naturalinversion.errors import UsageError
 
 #: What others call the same part; tried in this order on a name that the network doesn't have.
-OTHERS = (
+KNOWN_RENAMES = (
     (r"^(module|model|net|backbone)\.", ""),
     (r"\.shortcut\.", ".downsample."),
     (r"^(linear|classifier|head)\.", "fc."),
@@ -19,7 +19,7 @@ OTHERS = (
 SHOWN = 3  # names of each kind in a message
 
 
-def fitted(
+def map_keys(
     given: Mapping[str, Tensor], expected: Mapping[str, Tensor], source: str
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
     """``given`` under the names of ``expected``, and which names changed, from old to new.
@@ -64,7 +64,7 @@ def _our_name(name: str, expected: Mapping[str, Tensor], given: Mapping[str, Ten
     if name in expected:
         return name
     candidates = [name]
-    for pattern, replacement in OTHERS:  # each alone and after those before it
+    for pattern, replacement in KNOWN_RENAMES:  # each alone and after those before it
         candidates += [re.sub(pattern, replacement, known) for known in candidates]
     return next((new for new in candidates if new in expected and new not in given), name)
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from naturalinversion.classifiers import build
-from naturalinversion.classifiers.key_mapping import fitted
+from naturalinversion.classifiers.key_mapping import map_keys
 from naturalinversion.errors import MissingError, UsageError
 from naturalinversion.files import write_atomically
 from naturalinversion.precision import Precision
@@ -128,6 +128,6 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> dic
 
     Raises `UsageError` in one line that says what is missing, extra or of another shape.
     """
-    found, renamed = fitted(state, model.state_dict(), str(path))
+    found, renamed = map_keys(state, model.state_dict(), str(path))
     model.load_state_dict(found)
     return renamed

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from naturalinversion.classifiers.scaling import scaled
 from naturalinversion.errors import SettingError
-from naturalinversion.generator.upsampling import Doubled
+from naturalinversion.generator.upsampling import Upsample2x
 
 BASE_CHANNELS = 128
 
@@ -26,17 +26,17 @@ class ConditionalGenerator(nn.Module):
     ) -> None:
         super().__init__()
         self.channels = scaled(BASE_CHANNELS, width)
-        self.base = quarter(image_size)
+        self.base = base_resolution(image_size)
         half = scaled(BASE_CHANNELS // 2, width)
         self.project = nn.Linear(latent + num_classes, self.channels * self.base**2)
         self.body = nn.Sequential(
             nn.BatchNorm2d(self.channels),
             nn.LeakyReLU(0.2),
-            Doubled(),
+            Upsample2x(),
             nn.Conv2d(self.channels, self.channels, 3, padding=1),
             nn.BatchNorm2d(self.channels),
             nn.LeakyReLU(0.2),
-            Doubled(),
+            Upsample2x(),
             nn.Conv2d(self.channels, half, 3, padding=1),
             nn.BatchNorm2d(half),
             nn.LeakyReLU(0.2),
@@ -52,7 +52,7 @@ class ConditionalGenerator(nn.Module):
         return images
 
 
-def quarter(image_size: int) -> int:
+def base_resolution(image_size: int) -> int:
     """A quarter of the image's side, the resolution a generator starts from."""
     if image_size < 8 or image_size % 4:
         raise SettingError(

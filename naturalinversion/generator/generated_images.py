@@ -6,9 +6,9 @@ from torch import Tensor, nn
 
 from naturalinversion.generator.conditional_generator import ConditionalGenerator
 from naturalinversion.generator.pyramid import FeatureTransferPyramid
-from naturalinversion.inversion.cuda_graph import replays
-from naturalinversion.inversion.jitter import Move
-from naturalinversion.seeds import brought
+from naturalinversion.inversion.cuda_graph import supports_capture
+from naturalinversion.inversion.jitter import ImageTransform
+from naturalinversion.seeds import to_device
 from naturalinversion.teacher.teacher import Teacher
 
 
@@ -16,8 +16,8 @@ class GeneratedImages(nn.Module):
     """The `ImageSource` of NaturalInversion: alpha * P(G(latent, label)), for N labels (N,).
 
     ``scale`` is alpha's start (N, 3, 1, 1), or the constant in its place. Without a pyramid the
-    generator's image goes through ``bare`` instead. ``resample`` draws a new latent for every image
-    rendered in training, from that generator.
+    generator's image goes through ``output_head`` instead. ``resample`` draws a new latent for
+    every image rendered in training, from that generator.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class GeneratedImages(nn.Module):
         pyramid: FeatureTransferPyramid | None,
         scale: Tensor | float,
         *,
-        bare: nn.Module | None = None,
+        output_head: nn.Module | None = None,
         latent: Tensor,
         labels: Tensor,
         rates: tuple[float, float, float],
@@ -38,7 +38,7 @@ class GeneratedImages(nn.Module):
         self.teacher = teacher
         self.generator = generator
         self.pyramid = pyramid
-        self.bare = nn.Identity() if bare is None else bare
+        self.output_head = nn.Identity() if output_head is None else output_head
         self.scale = nn.Parameter(scale) if isinstance(scale, Tensor) else scale
         self.latent = latent  # (N, Z)
         self.one_hot = F.one_hot(labels, teacher.num_classes).to(latent.dtype)  # (N, K)
@@ -47,7 +47,7 @@ class GeneratedImages(nn.Module):
         self.resample = resample
 
     @property
-    def repeats(self) -> bool:
+    def capturable(self) -> bool:
         """Not when every step draws new latents, on the host."""
         return self.resample is None
 
@@ -62,25 +62,28 @@ class GeneratedImages(nn.Module):
     def optimizer(self) -> torch.optim.Optimizer:
         """Adam, with the learning rates of generator, pyramid and scale."""
         groups = [{"params": list(self.generator.parameters()), "lr": self.rates[0]}]
-        heads = [*self.bare.parameters(), *(self.pyramid.parameters() if self.pyramid else ())]
+        heads = [
+            *self.output_head.parameters(),
+            *(self.pyramid.parameters() if self.pyramid else ()),
+        ]
         if heads:
             groups.append({"params": heads, "lr": self.rates[1]})
         if isinstance(self.scale, nn.Parameter):
             groups.append({"params": [self.scale], "lr": self.rates[2]})
-        return torch.optim.Adam(groups, fused=True, capturable=replays(self.latent.device))
+        return torch.optim.Adam(groups, fused=True, capturable=supports_capture(self.latent.device))
 
-    def render(self, by: Move | None) -> Tensor:
+    def render(self, by: ImageTransform | None) -> Tensor:
         """The batch (N, 3, H, W); ``by`` shifts the generator's image before the pyramid."""
         if by is not None and self.resample is not None:
             drawn = torch.randn(self.latent.shape, generator=self.resample)
-            self.latent = brought(drawn, self.latent.device).to(self.latent.dtype)
+            self.latent = to_device(drawn, self.latent.device).to(self.latent.dtype)
         images: Tensor = self.generator(self.latent, self.one_hot)
         if by is not None:
             images = by(images)
         if self.pyramid is not None:
             images = self.pyramid(images, self._maps(images))
         else:
-            images = self.bare(images)
+            images = self.output_head(images)
         return images * self.scale
 
     def _maps(self, images: Tensor) -> tuple[Tensor, ...]:

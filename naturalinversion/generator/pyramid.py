@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from naturalinversion.errors import SettingError
-from naturalinversion.generator.upsampling import upsampled
+from naturalinversion.generator.upsampling import upsample_nearest
 from naturalinversion.teacher.stages import Stage
 
 Head = Literal["conv_tanh", "tanh", "none"]
@@ -69,7 +69,7 @@ class FeatureTransferPyramid(nn.Module):
     def _block(self, index: int, features: Tensor) -> Tensor:
         reduced: Tensor = self.reduce[index](features)
         size = self.sizes[index]
-        return reduced if reduced.shape[-1] == size else upsampled(reduced, size)
+        return reduced if reduced.shape[-1] == size else upsample_nearest(reduced, size)
 
     def _used(self, features: Tensor, number: int) -> Tensor:
         return features if number in self.used else torch.zeros_like(features)

@@ -5,14 +5,14 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 
-def upsampled(maps: Tensor, size: int) -> Tensor:
+def upsample_nearest(maps: Tensor, size: int) -> Tensor:
     """Maps (N, C, H, W) to (N, C, size, size), each pixel repeated."""
     with torch.autocast(maps.device.type, enabled=False):
         return interpolate(maps, size=(size, size))
 
 
-class Doubled(nn.Module):
+class Upsample2x(nn.Module):
     """Maps (N, C, H, H) to twice their side."""
 
     def forward(self, maps: Tensor) -> Tensor:
-        return upsampled(maps, 2 * maps.shape[-1])
+        return upsample_nearest(maps, 2 * maps.shape[-1])

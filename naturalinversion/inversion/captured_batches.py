@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from naturalinversion.inversion.cuda_graph import CapturedStep
 from naturalinversion.inversion.image_source import ImageSource
-from naturalinversion.inversion.jitter import Draws
+from naturalinversion.inversion.jitter import IterationShifts
 from naturalinversion.inversion.objective import Objective
 from naturalinversion.inversion.step import DeviceShifts, Schedule, Step
 
@@ -36,7 +36,7 @@ class CapturedBatches:
         self,
         source: ImageSource,
         objective: Objective,
-        draws: Sequence[Draws],
+        draws: Sequence[IterationShifts],
         keep_best: bool,
         schedule: Schedule,
     ) -> tuple[Step, CapturedStep[None]]:
@@ -64,7 +64,7 @@ class CapturedBatches:
 def _capture(
     source: ImageSource,
     objective: Objective,
-    draws: Sequence[Draws],
+    draws: Sequence[IterationShifts],
     keep_best: bool,
     schedule: Schedule,
 ) -> tuple[Step, CapturedStep[None]]:

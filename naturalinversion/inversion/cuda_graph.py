@@ -9,7 +9,7 @@ from torch import Tensor
 
 from naturalinversion.seeds import seeded
 
-REPLAYING = ("cuda",)  # device types that can capture a step
+CAPTURING = ("cuda",)  # device types that can capture a step
 WARM_UP = 3  # steps before the capture: libraries choose and load their kernels in them
 
 Result = TypeVar("Result")
@@ -17,9 +17,9 @@ Result = TypeVar("Result")
 _eager = False
 
 
-def replays(device: torch.device) -> bool:
+def supports_capture(device: torch.device) -> bool:
     """Whether ``device`` can capture a step and repeat it."""
-    return device.type in REPLAYING
+    return device.type in CAPTURING
 
 
 @contextmanager

@@ -5,14 +5,14 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from naturalinversion.inversion.jitter import Move
+from naturalinversion.inversion.jitter import ImageTransform
 
 
 class ImageSource(Protocol):
     """Free pixels, or a generator with its pyramid."""
 
     @property
-    def repeats(self) -> bool:
+    def capturable(self) -> bool:
         """Whether every rendering in training does the same on the same tensors.
 
         Then a GPU can capture a step and repeat it, for other batches too: the source is copied,
@@ -32,5 +32,5 @@ class ImageSource(Protocol):
         Its state begins with zeros, as that of Adam and SGD does.
         """
 
-    def render(self, by: Move | None) -> Tensor:
+    def render(self, by: ImageTransform | None) -> Tensor:
         """Images (N, 3, H, W) in teacher space; ``by`` shifts inside the source, None does not."""

@@ -19,19 +19,19 @@ import torch
 from torch import Tensor
 
 from naturalinversion.inversion.captured_batches import CapturedBatches
-from naturalinversion.inversion.cuda_graph import replays
+from naturalinversion.inversion.cuda_graph import supports_capture
 from naturalinversion.inversion.image_source import ImageSource
-from naturalinversion.inversion.jitter import Draws
+from naturalinversion.inversion.jitter import IterationShifts
 from naturalinversion.inversion.loss_history import CHECK_EVERY, LossHistory
 from naturalinversion.inversion.objective import Objective
 from naturalinversion.inversion.step import HostShifts, Schedule, Step
-from naturalinversion.precision import numerics
+from naturalinversion.precision import compute_in
 
 Keep = Literal["best", "last"]
 
 
 @dataclass(frozen=True)
-class Inversion:
+class InversionResult:
     """The images (N, 3, H, W), not jittered, and every term's course over the iterations (E,)."""
 
     images: Tensor
@@ -57,14 +57,14 @@ class Plateau:
 def invert(
     source: ImageSource,
     objective: Objective,
-    draws: Sequence[Draws],
+    draws: Sequence[IterationShifts],
     *,
     keep: Keep,
     schedule: Schedule = "constant",
     plateau: Plateau = Plateau(),
     on_iteration: Callable[[], None] | None = None,
     captured: CapturedBatches | None = None,
-) -> Inversion:
+) -> InversionResult:
     """Optimise ``source`` for the labels of ``objective``, one iteration per draw.
 
     ``keep`` says which iterate is rendered: the one with the lowest total loss, before its step, or
@@ -74,7 +74,7 @@ def invert(
     """
     teacher, best = objective.teacher, keep == "best"
     run: Callable[[], None]
-    if replays(teacher.device) and source.repeats:
+    if supports_capture(teacher.device) and source.capturable:
         batches = CapturedBatches() if captured is None else captured
         step, run = batches.begin(source, objective, draws, best, schedule)
     else:
@@ -92,8 +92,8 @@ def invert(
     losses = step.history.to_host(done)
     if step.best is not None:
         step.best.restore()
-    with torch.no_grad(), numerics(teacher.device, teacher.precision):
+    with torch.no_grad(), compute_in(teacher.device, teacher.precision):
         if step.source is not source:
             torch._foreach_copy_(source.tensors(), step.source.tensors())
         images = source.render(None).detach()
-    return Inversion(images.to(teacher.dtype), losses)
+    return InversionResult(images.to(teacher.dtype), losses)

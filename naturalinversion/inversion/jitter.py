@@ -14,7 +14,7 @@ from torch import Tensor
 
 from naturalinversion.seeds import refill
 
-Move = Callable[[Tensor], Tensor]  # images (N, C, H, W) to the same, moved
+ImageTransform = Callable[[Tensor], Tensor]  # images (N, C, H, W) to the same, moved
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Shift:
         return images.flip(3) if self.flip else images
 
 
-class Draws(NamedTuple):
+class IterationShifts(NamedTuple):
     """One iteration's shifts: inside the image source and before the loss."""
 
     source: Shift
@@ -48,14 +48,16 @@ class Jitter:
     pixels: int = 2
     flip: bool = False
 
-    def draw(self, iterations: int, generator: torch.Generator) -> list[Draws]:
+    def draw(self, iterations: int, generator: torch.Generator) -> list[IterationShifts]:
         """All shifts of a batch, drawn ahead so that the loop never leaves the device."""
         offsets = torch.randint(
             -self.pixels, self.pixels + 1, (iterations, 2, 2), generator=generator
         ).tolist()
         flips = (torch.rand(iterations, 2, generator=generator) < 0.5).tolist()
         return [
-            Draws(*(Shift(dy, dx, self.flip and flip) for (dy, dx), flip in zip(o, f, strict=True)))
+            IterationShifts(
+                *(Shift(dy, dx, self.flip and flip) for (dy, dx), flip in zip(o, f, strict=True))
+            )
             for o, f in zip(offsets, flips, strict=True)
         ]
 
@@ -74,7 +76,7 @@ class ShiftTable:
         for place, table in zip(self.tables, _tables(shifts, self.size), strict=True):
             refill(place, table)
 
-    def at(self, iteration: Tensor) -> Move:
+    def at(self, iteration: Tensor) -> ImageTransform:
         """The shift of ``iteration`` (1,), which lies on the device and is not read."""
         rows = [table.index_select(0, iteration).flatten() for table in self.tables]
         return lambda images: _Permuted.apply(images, *rows)

@@ -1,4 +1,4 @@
-"""What an optimisation leaves behind: its losses over the iterations and its best iterate."""
+"""The losses of an optimisation over its iterations, and its best iterate."""
 
 from collections.abc import Sequence
 
@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 from naturalinversion.errors import DivergedError
-from naturalinversion.inversion.cuda_graph import replays
+from naturalinversion.inversion.cuda_graph import supports_capture
 
 CHECK_EVERY = 50  # iterations between two calls of `LossHistory.watch`
-LOOK_BEHIND = 200  # iterations that a GPU is let run before their losses are looked at
+LOOK_BEHIND = 200  # iterations between copying a GPU's losses and checking them
 
 
 class LossHistory:
-    """The loss terms of every iteration, on the device until somebody asks."""
+    """The loss terms (E, terms) of E iterations, kept on the device; `to_host` copies them."""
 
     def __init__(self, iterations: int) -> None:
         self.iterations = iterations
@@ -22,7 +22,7 @@ class LossHistory:
         self.restart()
 
     def restart(self) -> None:
-        """Forget all, in the same tensors."""
+        """Clear the history in place: a captured step keeps writing to the same tensors."""
         self.rows.zero_()
         self._copied: tuple[int, Tensor, torch.cuda.Event] | None = None
         self._watched = 0
@@ -35,7 +35,7 @@ class LossHistory:
         self._watched = len(rows)
 
     def append(self, iteration: Tensor, terms: dict[str, Tensor]) -> None:
-        """Write down the terms of ``iteration`` (1,), a count on the device."""
+        """Store the terms of ``iteration`` (1,), an index on the device."""
         row = torch.stack([term.detach() for term in terms.values()])
         if not self.names:
             self.names = list(terms)
@@ -43,11 +43,11 @@ class LossHistory:
         self.rows.index_copy_(0, iteration, row[None])
 
     def watch(self, done: int) -> None:
-        """As `check`; but no GPU is waited for, whose losses are looked at `LOOK_BEHIND` later.
+        """As `check`, but without waiting for a GPU: its losses are checked `LOOK_BEHIND` later.
 
         They are copied while it goes on, so the host is never further ahead than twice as many.
         """
-        if not replays(self.rows.device):
+        if not supports_capture(self.rows.device):
             self.check(done)
         elif done - self._watched >= LOOK_BEHIND:
             with torch.cuda.device(self.rows.device):
@@ -58,7 +58,7 @@ class LossHistory:
         self._refuse(self.rows[:done], 0)
 
     def relative_decrease(self, done: int, window: int) -> float:
-        """By which share the mean total of the last ``window`` iterations is below that before."""
+        """The relative decrease of the mean total loss from one ``window`` of iterations to the next."""
         total = self.rows[:done, self.names.index("total")]
         before, now = total[-2 * window : -window].mean(), total[-window:].mean()
         return float((before - now) / before.abs())
@@ -107,7 +107,7 @@ class BestIterate:
     def update(self, total: Tensor) -> None:
         """Keep the leaves as they are if ``total`` is the lowest yet; a GPU is not waited for."""
         better = total < self.lowest
-        if not replays(self.lowest.device):
+        if not supports_capture(self.lowest.device):
             if better:
                 torch._foreach_copy_(self.kept, [leaf.detach() for leaf in self.leaves])
                 self.lowest.copy_(total)

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from naturalinversion.errors import SettingError
 from naturalinversion.inversion.captured_batches import CapturedBatches
 from naturalinversion.inversion.image_source import ImageSource
-from naturalinversion.inversion.invert import Inversion, Keep, Plateau, invert
-from naturalinversion.inversion.jitter import Draws, Jitter
+from naturalinversion.inversion.invert import InversionResult, Keep, Plateau, invert
+from naturalinversion.inversion.jitter import IterationShifts, Jitter
 from naturalinversion.inversion.objective import Objective, Weights
 from naturalinversion.inversion.step import Schedule
 from naturalinversion.progress import Progress
@@ -61,7 +61,7 @@ class InversionMethod:
         )
         return weights.for_batch(batch_size, self.reference_batch)
 
-    def draws(self, seed: int) -> list[Draws]:
+    def draws(self, seed: int) -> list[IterationShifts]:
         """The shifts of all iterations of the batch with this seed."""
         return Jitter(self.jitter, self.flip).draw(
             self.iterations, generator(derive(seed, "jitter"))
@@ -78,7 +78,7 @@ class InversionMethod:
 
     def _invert(
         self, source: ImageSource, labels: Tensor, seed: int, progress: Progress, keep: Keep
-    ) -> Inversion:
+    ) -> InversionResult:
         weights = self.weights(len(labels))
         self._teacher.refresh()
         own = {name: value for name, value in vars(self).items() if not name.startswith("_")}

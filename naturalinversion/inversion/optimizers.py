@@ -5,12 +5,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from naturalinversion.inversion.cuda_graph import replays
+from naturalinversion.inversion.cuda_graph import supports_capture
 
 
 def rate_on(device: torch.device, rate: float) -> float | Tensor:
     """A learning rate for an optimiser on ``device`` that `set_rate` is to change."""
-    return torch.tensor(rate, device=device) if replays(device) else rate
+    return torch.tensor(rate, device=device) if supports_capture(device) else rate
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

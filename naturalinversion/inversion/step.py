@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from naturalinversion.inversion.image_source import ImageSource
-from naturalinversion.inversion.jitter import Draws, Move, ShiftTable
+from naturalinversion.inversion.jitter import ImageTransform, IterationShifts, ShiftTable
 from naturalinversion.inversion.loss_history import BestIterate, LossHistory
 from naturalinversion.inversion.objective import Objective
 from naturalinversion.inversion.optimizers import state_of
-from naturalinversion.precision import numerics
+from naturalinversion.precision import compute_in
 
 Schedule = Literal["constant", "cosine"]
 
@@ -24,31 +24,33 @@ Schedule = Literal["constant", "cosine"]
 class ShiftSource(Protocol):
     """The shifts of each iteration in turn."""
 
-    def of(self, iteration: Tensor) -> tuple[Move, Move]:
+    def of(self, iteration: Tensor) -> tuple[ImageTransform, ImageTransform]:
         """Inside the source and before the loss; ``iteration`` (1,) counts on the device."""
 
 
 class HostShifts:
     """Shifts by numbers that the host knows, one iteration after another."""
 
-    def __init__(self, draws: Sequence[Draws]) -> None:
-        self._next: Iterator[Draws] = iter(draws)
+    def __init__(self, draws: Sequence[IterationShifts]) -> None:
+        self._next: Iterator[IterationShifts] = iter(draws)
 
-    def of(self, iteration: Tensor) -> tuple[Move, Move]:
+    def of(self, iteration: Tensor) -> tuple[ImageTransform, ImageTransform]:
         return next(self._next)
 
 
 class DeviceShifts:
     """Shifts that the device looks up."""
 
-    def __init__(self, draws: Sequence[Draws], size: tuple[int, int], device: torch.device) -> None:
+    def __init__(
+        self, draws: Sequence[IterationShifts], size: tuple[int, int], device: torch.device
+    ) -> None:
         self._inside = ShiftTable([draw.source for draw in draws], size, device)
         self._before_loss = ShiftTable([draw.loss for draw in draws], size, device)
 
-    def of(self, iteration: Tensor) -> tuple[Move, Move]:
+    def of(self, iteration: Tensor) -> tuple[ImageTransform, ImageTransform]:
         return self._inside.at(iteration), self._before_loss.at(iteration)
 
-    def refill(self, draws: Sequence[Draws]) -> None:
+    def refill(self, draws: Sequence[IterationShifts]) -> None:
         """Those of another batch, in the same tensors."""
         self._inside.refill([draw.source for draw in draws])
         self._before_loss.refill([draw.loss for draw in draws])
@@ -82,7 +84,7 @@ class Step:
         for rate, table in self._rates:
             rate.copy_(table.index_select(0, self.iteration).squeeze(0))
         self.optimizer.zero_grad(set_to_none=True)
-        with numerics(self.device, self.precision):
+        with compute_in(self.device, self.precision):
             images = before_loss(self.source.render(inside))
             terms = self.objective.terms(images)
             total = self.objective.total(terms)

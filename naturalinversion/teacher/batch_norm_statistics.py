@@ -27,7 +27,7 @@ class Seen(dict[nn.Module, LayerStatistics]):
 
 
 @contextmanager
-def observed(norms: Sequence[nn.BatchNorm2d]) -> Iterator[Seen]:
+def record_batch_norm_statistics(norms: Sequence[nn.BatchNorm2d]) -> Iterator[Seen]:
     """Fill the dictionary with what each of ``norms`` sees until the end of the block.
 
     The norms are frozen. They come in the order of execution; of one that is called twice, the last

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from torch import nn
 
 from naturalinversion.teacher import frozen_weights, fused_norms
-from naturalinversion.teacher.batch_norm_statistics import Seen, observed
+from naturalinversion.teacher.batch_norm_statistics import Seen, record_batch_norm_statistics
 from naturalinversion.teacher.frozen_weights import FrozenWeights
 from naturalinversion.teacher.fused_norms import FusedNorms
 from naturalinversion.teacher.winograd import WinogradConvolutions
@@ -34,7 +34,11 @@ class FastPasses:
         with self._weights.used(folded=not statistics) if keeps else self._winograd.used():
             norms: AbstractContextManager[Seen] = nullcontext(Seen())
             if statistics:
-                norms = self._fused_norms.observed() if fuses else observed(self._norms)
+                norms = (
+                    self._fused_norms.record_batch_norm_statistics()
+                    if fuses
+                    else record_batch_norm_statistics(self._norms)
+                )
             with norms as seen:
                 yield seen
 

@@ -41,10 +41,10 @@ class FusedNorms:
         self._counts: dict[tuple[int, torch.device], Tensor] = {}
 
     @contextmanager
-    def observed(self) -> Iterator[Seen]:
+    def record_batch_norm_statistics(self) -> Iterator[Seen]:
         """Fill the dictionary with what each norm saw, and `Seen.table`, when the block ends.
 
-        As `observed_norms.observed`, whose way this is for norms that do something of their own.
+        Norms whose forward pass is not PyTorch's are recorded as in `batch_norm_statistics`.
         """
         seen, met = Seen(), Seen()
         plain = [norm for norm in self.norms if is_plain(norm)]

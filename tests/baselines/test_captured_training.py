@@ -137,7 +137,7 @@ def test_wgan_gp_with_the_gradient_of_its_gradient_is_captured(
 def test_wgan_gp_captured_and_interrupted_ends_with_the_same_bytes(
     graphs: list[PlayedGraph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("baselines.wgan_gp.STRETCH", 2)
+    monkeypatch.setattr("baselines.wgan_gp.CHECK_EVERY", 2)
     saved: list[dict[str, Any]] = []
     whole = trained(save=lambda state: saved.append(copy.deepcopy(state)))
     assert [len(state["history"]) for state in saved] == [2, 4, 6]
@@ -147,7 +147,7 @@ def test_wgan_gp_captured_and_interrupted_ends_with_the_same_bytes(
 def test_wgan_gp_notices_a_loss_that_is_no_number_while_the_device_goes_on(
     graphs: list[PlayedGraph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("baselines.wgan_gp.STRETCH", 2)
+    monkeypatch.setattr("baselines.wgan_gp.CHECK_EVERY", 2)
     monkeypatch.setattr("naturalinversion.inversion.loss_history.LOOK_BEHIND", 4)
     calls = 0
 

@@ -166,7 +166,7 @@ def test_the_same_seed_gives_the_same_bytes_and_leaves_the_global_state_alone() 
 def test_an_interrupted_training_ends_with_the_same_bytes(
     monkeypatch: pytest.MonkeyPatch, stop: int
 ) -> None:
-    monkeypatch.setattr(wgan_gp, "STRETCH", 2)
+    monkeypatch.setattr(wgan_gp, "CHECK_EVERY", 2)
     saved: list[dict[str, Any]] = []
     reported: list[int] = []
 
@@ -184,7 +184,7 @@ def test_an_interrupted_training_ends_with_the_same_bytes(
     )
     assert sum(reported) == TINY.iterations - stop
     assert same(resumed, trained())
-    monkeypatch.setattr(wgan_gp, "STRETCH", 50)
+    monkeypatch.setattr(wgan_gp, "CHECK_EVERY", 50)
     assert same(resumed, trained()), "how often it looks at the losses changes nothing"
 
 

@@ -116,7 +116,7 @@ def play_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> list[PlayedGraph]:
         made.append(PlayedGraph())
         return made[-1]
 
-    monkeypatch.setattr(cuda_graph, "REPLAYING", ("cpu",))
+    monkeypatch.setattr(cuda_graph, "CAPTURING", ("cpu",))
     monkeypatch.setattr(Event, "waited", 0)
     monkeypatch.setattr(torch.cuda, "Stream", Stream)
     monkeypatch.setattr(torch.cuda, "Event", Event)

@@ -59,7 +59,7 @@ def source(
             latent=torch.randn(8, 8),
             labels=LABELS,
             rates=(1e-3, 5e-4, 0.05),
-            bare=None if pyramid or not scale else nn.Tanh(),
+            output_head=None if pyramid or not scale else nn.Tanh(),
             **more,
         )
 
@@ -432,7 +432,7 @@ def test_what_stands_in_for_the_pyramid_can_be_chosen(
         )
         images = made.render(None) / (made.scale if scaled else 1.0)
     assert (float(images.abs().amax()) <= 1 + 1e-6) == within_one
-    mixes = sum(name.startswith("bare") for name, _ in made.named_parameters())
+    mixes = sum(name.startswith("output_head") for name, _ in made.named_parameters())
     assert mixes == (2 if head == "conv_tanh" else 0)
 
 

@@ -17,7 +17,7 @@ from benchmarks.engine.packages import not_installed
 from benchmarks.engine.workloads import per_step
 from benchmarks.evaluation.fidelity.bilinear import bilinear
 from naturalinversion.errors import MissingError, UsageError
-from naturalinversion.precision import numerics
+from naturalinversion.precision import compute_in
 
 # What imports torch-fidelity takes seconds to import: it is imported below, where it is needed.
 
@@ -185,7 +185,7 @@ class FeatureStep:
             network = nn.Sequential(_ToStandIn(), stand_in()).to(device)
         network.eval()
         images = torch.full((batch_size(device), 3, 32, 32), 128, dtype=torch.uint8, device=device)
-        with torch.no_grad(), numerics(device, "fp32"):
+        with torch.no_grad(), compute_in(device, "fp32"):
             return per_step(lambda n: [network(images) for _ in range(n)], device) / len(images)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from benchmarks.evaluation.fidelity.extractors import Extractor
 from naturalinversion.files import write_atomically
-from naturalinversion.precision import numerics
+from naturalinversion.precision import compute_in
 from naturalinversion.progress import Progress, silent
 
 Features = dict[str, Tensor]  # layer -> float32 (N, D) on the CPU
@@ -42,7 +42,7 @@ class FeatureExtractor:
         network, names = self._network, self.extractor.layers.all()
         found: Features = {}
         done = 0
-        with torch.no_grad(), numerics(self.device, "fp32"):
+        with torch.no_grad(), compute_in(self.device, "fp32"):
             for batch in torch.split(images, batch_size(self.device)):
                 for name, values in zip(names, network(batch.to(self.device)), strict=True):
                     if name not in found:  # at once: small pieces between large ones scatter memory

@@ -16,7 +16,7 @@ from benchmarks.evaluation.fidelity.features import Features
 from benchmarks.evaluation.fidelity.prd import prd
 from benchmarks.recipes.schema import FidelityProtocol
 from naturalinversion.errors import BenchmarkError
-from naturalinversion.precision import numerics
+from naturalinversion.precision import compute_in
 from naturalinversion.seeds import derive, generator
 
 KID_SUBSET = 1000  # torch-fidelity's, or as many as there are
@@ -73,7 +73,7 @@ def measure(
         "kid": torch_fidelity_api.kernel_distance(final, real_final, subset, subsets),
     }
     one, other = equal_parts(final, real_final, seed)
-    with numerics(device, "fp32"):
+    with compute_in(device, "fp32"):
         found["precision"], found["recall"] = torch_fidelity_api.precision_recall(
             one, other, protocol.neighbours, device
         )

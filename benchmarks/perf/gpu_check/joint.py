@@ -20,7 +20,7 @@ from benchmarks.perf.gpu_check.cases import CPU, Sizes, placed, teacher
 from benchmarks.perf.gpu_check.check import Check, Measured, cuda_missing, differing, relative
 from naturalinversion import Training
 from naturalinversion.inversion.cuda_graph import eager
-from naturalinversion.precision import Precision, numerics
+from naturalinversion.precision import Precision, compute_in
 from naturalinversion.synthesis import balanced_labels
 
 NAMES = {"DAFL": "dafl", "DFAD": "dfad"}
@@ -125,7 +125,7 @@ def _wgan(
         return real[torch.randint(len(real), (count,), generator=draws)]
 
     gan = WassersteinGAN(settings, 32, device)
-    with numerics(device, "fp32"), eager() if plain else nullcontext():
+    with compute_in(device, "fp32"), eager() if plain else nullcontext():
         gan.train(draw, seed=0)
         return dict(gan.losses), {"images": gan.sample(8, 0)}
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from benchmarks.perf.gpu_check.check import Check, Measured, relative
 from naturalinversion import Teacher, priors
-from naturalinversion.precision import Precision, numerics
+from naturalinversion.precision import Precision, compute_in
 from naturalinversion.seeds import seeded
 
 SHAPES = ((16, 64, 16, 16), (5, 19, 7, 7))
@@ -65,7 +65,7 @@ def _check(
         precision=precision,
     )
     images = maps.to(device).requires_grad_()
-    with numerics(device, precision):
+    with compute_in(device, precision):
         seen = of.observe(images, statistics=True, maps=True)
         bn = priors.bn_statistics(seen.statistics)
         loss = (slope.to(device) * seen.maps[0]).sum() / slope.numel() + bn

@@ -95,7 +95,7 @@ def waits(runs: Runs) -> Sequence[Measured]:
         made = runs.prepared_narrow.batch(0, guard.progress)
     return (
         Measured("iterations not guarded", guard.unguarded, guard.first),
-        Measured("guarded, no replay", guard.iterations - guard.replays, 0),
+        Measured("guarded, no replay", guard.iterations - guard.supports_capture, 0),
         Measured("bytes that differ", _bytes(made, runs.narrow[0]), 0),
     )
 

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from benchmarks.cli.main import main
 from naturalinversion.classifiers import build
-from naturalinversion.classifiers.key_mapping import fitted
+from naturalinversion.classifiers.key_mapping import map_keys
 from naturalinversion.classifiers.weights import WEIGHTS, load_classifier, load_state, read_weights
 from naturalinversion.errors import UsageError
 from reports.records import load_all
@@ -57,7 +57,7 @@ def test_what_is_missing_left_over_or_of_another_shape_is_named() -> None:
     given = published("resnet18", {r"^fc\.": "top.", "layer4.0.downsample": "layer4.0.side"})
     given["conv1.weight"] = torch.zeros(4, 1, 3, 3)
     with pytest.raises(UsageError) as caught:
-        fitted(given, expected, "x.pt")
+        map_keys(given, expected, "x.pt")
     said = str(caught.value)
     assert said.startswith("x.pt: weights of another network: 7 missing (layer4.0.downsample.0.w")
     assert "7 unknown (layer4.0.side.0.weight, " in said
@@ -69,7 +69,7 @@ def test_two_names_of_one_part_are_not_guessed_at() -> None:
     """A network with ``fc`` and ``linear`` is another network."""
     expected = build("resnet18", 10, 0.0625).state_dict()
     with pytest.raises(UsageError, match=r"2 unknown \(linear.weight, linear.bias\)"):
-        fitted(
+        map_keys(
             dict(expected) | {"linear.weight": torch.ones(1), "linear.bias": torch.ones(1)},
             expected,
             "x",
@@ -168,7 +168,7 @@ def test_two_candidates_for_one_part_are_refused(names: tuple[str, str]) -> None
         given[name] = given["fc.weight"].clone()
     del given["fc.weight"]
     with pytest.raises(UsageError, match=r"two names for fc.weight"):
-        fitted(given, expected, "x")
+        map_keys(given, expected, "x")
 
 
 def test_keys_that_are_no_names_are_one_line(tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ def test_the_same_recipe_gives_the_same_bytes(made: tuple[Path, Metrics], tmp_pa
 def test_an_interrupted_cell_goes_on_from_its_checkpoint(
     made: tuple[Path, Metrics], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("baselines.wgan_gp.STRETCH", 2)
+    monkeypatch.setattr("baselines.wgan_gp.CHECK_EVERY", 2)
 
     def interrupt(*arguments: object) -> None:
         raise KeyboardInterrupt

@@ -68,7 +68,7 @@ def test_the_step_that_a_device_repeats_is_the_step(name: str, model: nn.Module)
     def ends(on_device: bool) -> tuple[Tensor, dict[str, Tensor]]:
         found = method(copy.deepcopy(model).double(), name, iterations=8)
         draws, source = found.draws(0), found.source(LABELS, 0)
-        assert source.repeats
+        assert source.capturable
         shifts: ShiftSource = HostShifts(draws)
         if on_device:
             shifts = DeviceShifts(draws, (16, 16), torch.device("cpu"))
@@ -137,7 +137,7 @@ def test_a_plateau_ends_a_batch_early(model: nn.Module) -> None:
 def test_a_source_that_draws_anew_is_not_repeated(model: nn.Module) -> None:
     shared = method(model, "ni", one_to_one=False, shared_batch=len(LABELS))
     assert isinstance(shared, InversionMethod)
-    assert not shared.source(LABELS, 0, resample=True).repeats
+    assert not shared.source(LABELS, 0, resample=True).capturable
 
 
 def test_draws_are_uniform_in_the_jitter() -> None:

@@ -11,10 +11,10 @@ from benchmarks.perf.joint_reference import reference_training
 from benchmarks.perf.reference import reference_batch
 from naturalinversion import Teacher, Training
 from naturalinversion.classifiers import build
-from naturalinversion.inversion.invert import Inversion
+from naturalinversion.inversion.invert import InversionResult
 from naturalinversion.seeds import generator, seeded
 from naturalinversion.synthesis import Batch, balanced_labels
-from naturalinversion.teacher.batch_norm_statistics import observed
+from naturalinversion.teacher.batch_norm_statistics import record_batch_norm_statistics
 
 ITERATIONS, BATCH, SIZE = 20, 12, 16
 SMALL = {"latent": 16, "generator_width": 0.125}
@@ -31,7 +31,7 @@ def network(arch: str, seed: int) -> nn.Module:
     return model
 
 
-def both(name: str, arch: str, dtype: torch.dtype) -> tuple[Batch, Inversion]:
+def both(name: str, arch: str, dtype: torch.dtype) -> tuple[Batch, InversionResult]:
     """A batch of the fast loop and of the published one."""
     model = network(arch, 0).to(dtype)
     teacher = Teacher(model, num_classes=10, image_shape=(3, SIZE, SIZE))
@@ -136,7 +136,7 @@ def test_in_bf16_the_gradient_is_that_of_float32_rounded() -> None:
     wide = torch.randn(6, norm.num_features, 8, 8, generator=generator(0))
     maps = [wide.requires_grad_(), wide.detach().bfloat16().requires_grad_()]
     for each in maps:
-        with observed([norm]) as seen:
+        with record_batch_norm_statistics([norm]) as seen:
             out = norm(each)
         assert out.dtype == each.dtype
         assert seen[norm].mean.dtype == torch.float32

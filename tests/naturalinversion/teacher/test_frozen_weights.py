@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from naturalinversion import Teacher
 from naturalinversion.classifiers import build
-from naturalinversion.precision import numerics
+from naturalinversion.precision import compute_in
 from naturalinversion.seeds import generator, seeded
 from naturalinversion.teacher.frozen_weights import FrozenWeights, pairs
 from tests.naturalinversion.fake_cuda_graph import PlayedGraph
@@ -59,7 +59,7 @@ def norms_of(model: nn.Module) -> list[nn.BatchNorm2d]:
 def features(teacher: Teacher, images: Tensor) -> list[Tensor]:
     """Maps and logits of a pass that observes no batch norm, and the gradient through them."""
     leaf = images.clone().requires_grad_()
-    with numerics(teacher.device, teacher.precision):
+    with compute_in(teacher.device, teacher.precision):
         seen = teacher.observe(leaf, maps=True, embedding=True)
     assert seen.embedding is not None
     found = [*seen.maps, seen.logits, seen.embedding]
@@ -70,7 +70,7 @@ def features(teacher: Teacher, images: Tensor) -> list[Tensor]:
 
 def maps_of(teacher: Teacher, images: Tensor) -> list[Tensor]:
     """The maps of a pass without gradients."""
-    with torch.no_grad(), numerics(teacher.device, teacher.precision):
+    with torch.no_grad(), compute_in(teacher.device, teacher.precision):
         return [*teacher.observe(images, maps=True).maps]
 
 
@@ -231,7 +231,7 @@ def test_weights_are_rounded_once(kernels: None) -> None:
     for statistics in (True, False):
         shapes = []
         for _ in range(2):
-            with numerics(teacher.device, "bf16"), Casts() as casts:
+            with compute_in(teacher.device, "bf16"), Casts() as casts:
                 teacher.observe(images, statistics=statistics)
             shapes.append(casts.shapes)
         assert len(shapes[0]) > 50

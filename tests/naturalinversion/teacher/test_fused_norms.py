@@ -11,9 +11,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from naturalinversion import Teacher, priors
 from naturalinversion.classifiers import build
-from naturalinversion.precision import numerics
+from naturalinversion.precision import compute_in
 from naturalinversion.seeds import generator, seeded
-from naturalinversion.teacher.batch_norm_statistics import observed
+from naturalinversion.teacher.batch_norm_statistics import record_batch_norm_statistics
 from naturalinversion.teacher.fused_norms import FusedNorms
 from naturalinversion.teacher.norm_tables import LEAST, held_off_zero, sum_factors
 from naturalinversion.teacher.teacher import Observation
@@ -58,7 +58,7 @@ def teach(model: nn.Module, side: int = 16, **more: Any) -> Teacher:
 def look(teacher: Teacher, images: Tensor) -> tuple[Observation, Tensor]:
     """What is seen, and the gradient of logits and R_BN together."""
     leaf = images.clone().requires_grad_()
-    with numerics(teacher.device, teacher.precision):
+    with compute_in(teacher.device, teacher.precision):
         seen = teacher.observe(leaf, statistics=True)
         (seen.logits.float().square().mean() + seen.bn_statistics()).backward()
     assert leaf.grad is not None
@@ -191,13 +191,13 @@ def test_narrow_maps_keep_their_type_and_their_moments_are_wide(
     norm = norms_of(network("resnet18", torch.float32).eval().requires_grad_(False))[3]
     wide = 1 + noise(6, norm.num_features, 8, 8, dtype=torch.float32)
     wide = wide.contiguous(memory_format=layout).requires_grad_()
-    with observed([norm]) as seen:
+    with record_batch_norm_statistics([norm]) as seen:
         out = norm(wide)
     (out.sum() + 9 * seen[norm].mean.square().sum() + 9 * seen[norm].variance.sum()).backward()
 
     request.getfixturevalue("kernels")
     maps = wide.detach().to(dtype).requires_grad_()
-    with FusedNorms([norm]).observed() as fused:
+    with FusedNorms([norm]).record_batch_norm_statistics() as fused:
         result = norm(maps)
     moments = fused[norm]
     (result.float().sum() + 9 * moments.mean.square().sum() + 9 * moments.variance.sum()).backward()
@@ -230,10 +230,10 @@ def test_a_network_in_bf16_has_statistics_in_float32(request: pytest.FixtureRequ
 def test_maps_in_no_layout_are_taken_too(request: pytest.FixtureRequest) -> None:
     norm = norms_of(network("resnet18").eval().requires_grad_(False))[0]
     maps = noise(4, norm.num_features, 16, 16)[..., ::2, ::2].requires_grad_()
-    with observed([norm]) as seen:
+    with record_batch_norm_statistics([norm]) as seen:
         expected = norm(maps)
     request.getfixturevalue("kernels")
-    with FusedNorms([norm]).observed() as fused:
+    with FusedNorms([norm]).record_batch_norm_statistics() as fused:
         found = norm(maps)
     assert_close(found, expected)
     assert_close(fused[norm].variance, seen[norm].variance)
