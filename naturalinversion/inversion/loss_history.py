@@ -58,7 +58,7 @@ class LossHistory:
         self._refuse(self.rows[:done], 0)
 
     def relative_decrease(self, done: int, window: int) -> float:
-        """The relative decrease of the mean total loss from one ``window`` of iterations to the next."""
+        """Relative decrease of the mean total loss from one ``window`` to the next."""
         total = self.rows[:done, self.names.index("total")]
         before, now = total[-2 * window : -window].mean(), total[-window:].mean()
         return float((before - now) / before.abs())

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from baselines import METHODS
-from benchmarks.perf.gpu_check.cases import CLASSES, CPU, Sizes, placed, teacher
+from benchmarks.perf.gpu_check.cases import CLASSES, CPU, Sizes, network_on, teacher
 from naturalinversion import Batch, Training
 from naturalinversion.inversion.cuda_graph import eager
 from naturalinversion.precision import Precision
@@ -46,7 +46,7 @@ class Case:
         return Prepared(
             METHODS[self.method](**{**own, **self.settings}),
             teacher(self.arch, sizes, device, precision, dtype),
-            placed("resnet18", sizes, device, dtype, STUDENT),
+            network_on("resnet18", sizes, device, dtype, STUDENT),
             sizes.batch,
         )
 
@@ -57,14 +57,14 @@ class Prepared:
     def __init__(self, method: Any, of: Any, student: Any, size: int) -> None:
         self.method, self.of, self.student = method, of, student
         self.labels = balanced_labels(size, CLASSES, 0).to(of.device)
-        self.fresh = True
+        self.unprepared = True
 
     def batch(self, seed: int, progress: Progress = silent) -> Batch:
         """The batch of this seed; where one generator is shared, its training is made anew."""
         shared = getattr(self.method, "prepare_steps", 0) > 0
-        if self.fresh or shared:
+        if self.unprepared or shared:
             self.method.prepare(self.of, self.student, seed, Training(progress=progress))
-            self.fresh = False
+            self.unprepared = False
         made: Batch = self.method.batch(self.labels, seed, silent if shared else progress)
         return made
 
@@ -74,7 +74,7 @@ class Runs:
     """The batches of a case, each made when first asked for."""
 
     case: Case
-    reserved: list[int] = field(default_factory=list)  # bytes of the device after each in `narrow`
+    reserved: list[int] = field(default_factory=list)  # bytes of the device after each in `in_bf16`
 
     @cached_property
     def on_cpu(self) -> Batch:
@@ -97,9 +97,9 @@ class Runs:
         return self.case.prepared(device, dtype=dtype, iterations=1).batch(0)
 
     @cached_property
-    def narrow(self) -> list[Batch]:
+    def in_bf16(self) -> list[Batch]:
         """In bfloat16, one after the other."""
-        made = self.prepared_narrow
+        made = self.prepared_bf16
         found = []
         for seed in self.case.sizes.seeds:
             found.append(made.batch(seed))
@@ -108,5 +108,5 @@ class Runs:
         return found
 
     @cached_property
-    def prepared_narrow(self) -> Prepared:
+    def prepared_bf16(self) -> Prepared:
         return self.case.prepared(self.case.device, "bf16")

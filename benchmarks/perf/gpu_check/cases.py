@@ -48,7 +48,7 @@ def network(arch: str, sizes: Sizes, seed: int = 0) -> nn.Module:
     return made.eval()
 
 
-def placed(
+def network_on(
     arch: str, sizes: Sizes, device: torch.device, dtype: torch.dtype = torch.float32, seed: int = 0
 ) -> nn.Module:
     """A copy of `network` on a device."""
@@ -64,5 +64,5 @@ def teacher(
 ) -> Teacher:
     """The same as a teacher."""
     shape = (3, sizes.image, sizes.image)
-    model = placed(arch, sizes, device, dtype)
+    model = network_on(arch, sizes, device, dtype)
     return Teacher(model, num_classes=CLASSES, image_shape=shape, precision=precision)

@@ -16,7 +16,7 @@ from torch import Tensor
 from baselines import METHODS
 from baselines.wgan_gp import WassersteinGAN
 from baselines.wgan_settings import WassersteinSettings
-from benchmarks.perf.gpu_check.cases import CPU, Sizes, placed, teacher
+from benchmarks.perf.gpu_check.cases import CPU, Sizes, network_on, teacher
 from benchmarks.perf.gpu_check.check import Check, Measured, cuda_missing, differing, relative
 from naturalinversion import Training
 from naturalinversion.inversion.cuda_graph import eager
@@ -68,7 +68,7 @@ class Joint:
             **{"epochs": epochs, "steps": steps, "batch_size": BATCH, "latent": 32},
             **{"generator_width": sizes.width, "rate_student": RATE},
         )
-        student = placed("resnet18", sizes, device, dtype, 1)
+        student = network_on("resnet18", sizes, device, dtype, 1)
         of = teacher("resnet18", sizes, device, precision, dtype)
         method.prepare(of, student, 0, Training())
         labels = balanced_labels(sizes.batch, of.num_classes, 0).to(device)
@@ -108,9 +108,9 @@ def _again(runs: Joint) -> Sequence[Measured]:
 
 
 def _wgan(
-    sizes: Sizes, device: torch.device, iterations: int, plain: bool = False
+    sizes: Sizes, device: torch.device, iterations: int, without_capture: bool = False
 ) -> tuple[Losses, dict[str, Tensor]]:
-    """Losses by iteration, and images in the end; ``plain`` captures nothing."""
+    """Losses by iteration, and images in the end; nothing is captured if ``without_capture``."""
     real = torch.rand(64, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     settings = WassersteinSettings(
         iterations=iterations,
@@ -125,7 +125,7 @@ def _wgan(
         return real[torch.randint(len(real), (count,), generator=draws)]
 
     gan = WassersteinGAN(settings, 32, device)
-    with compute_in(device, "fp32"), eager() if plain else nullcontext():
+    with compute_in(device, "fp32"), eager() if without_capture else nullcontext():
         gan.train(draw, seed=0)
         return dict(gan.losses), {"images": gan.sample(8, 0)}
 
@@ -139,7 +139,7 @@ def _wgan_steps(sizes: Sizes, device: torch.device) -> Sequence[Measured]:
 
 def _wgan_captured(sizes: Sizes, device: torch.device) -> Sequence[Measured]:
     found, ends = _wgan(sizes, device, 2 * LONG[1])
-    expected, eager_ends = _wgan(sizes, device, 2 * LONG[1], plain=True)
+    expected, eager_ends = _wgan(sizes, device, 2 * LONG[1], without_capture=True)
     losses = max(_differences(found, expected))
     return (
         Measured("losses to eager", losses, CAPTURED),

@@ -32,8 +32,8 @@ def checks(device: torch.device) -> Iterator[Check]:
         yield Check(name, partial(_check, device, precision, LAYOUTS[layout], shape))
 
 
-class _Laid(nn.Module):
-    """Maps (N, C, H, W) in the memory format given."""
+class _InFormat(nn.Module):
+    """Maps (N, C, H, W) as they are, in the memory format given."""
 
     def __init__(self, layout: torch.memory_format) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ def _check(
     maps = maps.to(torch.bfloat16 if precision == "bf16" else torch.float32)
     expected, expected_bn, expected_slope = _float64(norm, maps, slope)
     of = Teacher(
-        nn.Sequential(_Laid(layout), norm, *head).to(device),
+        nn.Sequential(_InFormat(layout), norm, *head).to(device),
         num_classes=2,
         image_shape=shape[1:],
         mean=[0.0] * shape[1],

@@ -67,7 +67,7 @@ def end(runs: Runs) -> Sequence[Measured]:
         torch.stack(
             [torch.stack([course[0], course[-LAST:].mean()]) for course in batch.losses.values()]
         )
-        for batch in (runs.narrow[0], runs.on_cpu)
+        for batch in (runs.in_bf16[0], runs.on_cpu)
     )
     first, last = (found / expected - 1).abs().amax(dim=0).tolist()
     return Measured("first loss to the CPU's", first, FIRST_BF16), Measured("end", last, END)
@@ -77,26 +77,26 @@ def again(runs: Runs) -> Sequence[Measured]:
     """Batches made again after another one, in bfloat16."""
     made: dict[int, Batch] = {}
     differ = 0
-    for seed, batch in zip(runs.case.sizes.seeds, runs.narrow, strict=True):
+    for seed, batch in zip(runs.case.sizes.seeds, runs.in_bf16, strict=True):
         differ += _bytes(batch, made.setdefault(seed, batch))
     return [Measured("bytes that differ", differ, 0)]
 
 
 def memory(runs: Runs) -> Sequence[Measured]:
     """Of the device, reserved by PyTorch: what batches after the second added."""
-    assert runs.narrow
+    assert runs.in_bf16
     return [Measured("MB more", (runs.reserved[-1] - runs.reserved[1]) / 1e6, 0)]
 
 
 def waits(runs: Runs) -> Sequence[Measured]:
     """A batch whose later iterations may not wait for the device, and have to be replays."""
-    assert runs.narrow
+    assert runs.in_bf16
     with guarded(runs.case.sizes.iterations) as guard:
-        made = runs.prepared_narrow.batch(0, guard.progress)
+        made = runs.prepared_bf16.batch(0, guard.progress)
     return (
         Measured("iterations not guarded", guard.unguarded, guard.first),
-        Measured("guarded, no replay", guard.iterations - guard.supports_capture, 0),
-        Measured("bytes that differ", _bytes(made, runs.narrow[0]), 0),
+        Measured("guarded, no replay", guard.iterations - guard.replayed, 0),
+        Measured("bytes that differ", _bytes(made, runs.in_bf16[0]), 0),
     )
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.engine.checkpoint import Checkpoint
-from benchmarks.perf.gpu_check.cases import CPU, Sizes, placed
+from benchmarks.perf.gpu_check.cases import CPU, Sizes, network_on
 from benchmarks.perf.gpu_check.check import Check, Measured, differing, relative
 from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.training.device_dataset import DeviceDataset
@@ -60,7 +60,7 @@ def _train(
         crop=2,
         evaluate_every=1,
     )
-    model = placed("resnet18", sizes, CPU)
+    model = network_on("resnet18", sizes, CPU)
     history = train(
         model,
         dataset,

@@ -81,6 +81,7 @@ def bare() -> set[str]:
     }
 
 
+@pytest.mark.timeout(400)
 def test_a_row_runs_with_what_a_bare_machine_has(bare: set[str], tmp_path: Path) -> None:
     assert {"ray", "pytest", "efficientnet_lite_pytorch"} <= bare
     assert not {"torch", "PIL", "filelock", "jinja2", "threadpoolctl"} & bare

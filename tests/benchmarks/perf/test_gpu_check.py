@@ -201,7 +201,7 @@ def test_captured_batches_are_held_against_eager_ones(name: str, played: list[st
 def test_a_step_that_is_not_captured_is_noticed(played: list[str]) -> None:
     """The last iterations have to be replays."""
     runs = Runs(Case(*CASES["NI, shared, latents once"], "resnet18", SMALL, CPU))
-    assert runs.narrow
+    assert runs.in_bf16
     with eager():
         figures = {figure.what: figure for figure in waits(runs)}
     assert not figures["guarded, no replay"].passed
@@ -231,7 +231,7 @@ def test_joint_methods_captured_and_eager_agree(name: str, played: list[str]) ->
 
 def test_memory_that_grows_from_batch_to_batch_is_noticed() -> None:
     runs = Runs(Case(*CASES["DI"], "resnet18", SMALL, CPU))
-    assert runs.narrow
+    assert runs.in_bf16
     runs.reserved[:] = [4_000_000, 6_000_000, 6_000_000, 6_000_000]
     assert [figure.passed for figure in memory(runs)] == [True]
     runs.reserved[:] = [2_000_000, 4_000_000, 6_000_000, 8_000_000]
