@@ -18,7 +18,7 @@ class Guard:
     total: int
     first: int = FREE
     done: int = 0
-    supports_capture: int = 0
+    replays: int = 0
     iterations: int = 0  # under guard
 
     @property
@@ -36,7 +36,7 @@ class Guard:
     def replayed(self) -> None:
         """Told of a replay."""
         if self.guarding:
-            self.supports_capture += 1
+            self.replays += 1
 
     @property
     def guarding(self) -> bool:

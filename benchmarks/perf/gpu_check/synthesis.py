@@ -95,7 +95,7 @@ def waits(runs: Runs) -> Sequence[Measured]:
         made = runs.prepared_bf16.batch(0, guard.progress)
     return (
         Measured("iterations not guarded", guard.unguarded, guard.first),
-        Measured("guarded, no replay", guard.iterations - guard.replayed, 0),
+        Measured("guarded, no replay", guard.iterations - guard.replays, 0),
         Measured("bytes that differ", _bytes(made, runs.in_bf16[0]), 0),
     )
 
