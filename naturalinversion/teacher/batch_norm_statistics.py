@@ -123,7 +123,8 @@ def _scaled(maps: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
     if maps.dtype == scale.dtype:
         return torch.addcmul(_channels(bias), maps, _channels(scale))
     nothing, one = torch.zeros_like(scale), torch.ones_like(scale)
-    return F.batch_norm(maps, nothing, one, scale, bias, training=False, eps=0.0)
+    # PyTorch 2.11 refuses an eps of 0; this one added to a variance of 1 leaves it 1.
+    return F.batch_norm(maps, nothing, one, scale, bias, training=False, eps=1e-30)
 
 
 def _channels(values: Tensor) -> Tensor:

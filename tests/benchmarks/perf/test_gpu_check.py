@@ -1,11 +1,9 @@
 """The checks of a GPU: on a CPU what can run there runs, and each can fail."""
 
 import itertools
-import os
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,16 +21,17 @@ from benchmarks.perf.gpu_check.synthesis import CASES, captured, memory, waits
 from naturalinversion import Teacher, priors
 from naturalinversion.inversion.cuda_graph import eager
 from tests.naturalinversion.fake_cuda_graph import PlayedGraph
+from tests.processes import environment
 
-ROOT = Path(__file__).parents[3]
 SMALL = Sizes(width=0.0625, image=16, batch=4, iterations=10)
 
 
 def gpu_check(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The command, where there is no GPU."""
-    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "benchmarks.perf.gpu_check", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True)
+    return subprocess.run(
+        command, env=environment(CUDA_VISIBLE_DEVICES=""), capture_output=True, text=True
+    )
 
 
 @pytest.mark.timeout(400)
