@@ -12,7 +12,7 @@ CPU = torch.device("cpu")
 SYNTHESIS = """
 import sys, torch
 from baselines import METHODS
-from benchmarks.memory import forget_peak, peak_memory
+from benchmarks.engine.memory import forget_peak, peak_memory
 from naturalinversion import Teacher, synthesize
 from torch import nn
 torch.set_num_threads(1)
@@ -33,7 +33,7 @@ print(peaks[1] - peaks[0])
 READING = """
 import torch
 from pathlib import Path
-from benchmarks.memory import forget_peak, peak_memory
+from benchmarks.engine.memory import forget_peak, peak_memory
 from naturalinversion.images import SyntheticDataset, joined
 sets = [SyntheticDataset(Path("many"))] * 4
 images, _ = joined(sets, count=128)
@@ -48,7 +48,7 @@ print(peak_memory(cpu) - before, (images.nbytes + labels.nbytes + pixels.nbytes)
 
 PEAK = """
 import torch
-from benchmarks.memory import forget_peak, peak_memory
+from benchmarks.engine.memory import forget_peak, peak_memory
 
 cpu = torch.device("cpu")
 forget_peak(cpu)

@@ -13,7 +13,7 @@ from benchmarks.perf.ratios import markdown
 ROOT = Path(__file__).parents[3]
 BENCHMARK = """
 import pytest
-from benchmarks.perf.relative import Comparison
+from benchmarks.perf.ratio_clock import Comparison
 
 def test_it(benchmark):
     lines = []
