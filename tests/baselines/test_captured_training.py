@@ -148,7 +148,7 @@ def test_wgan_gp_notices_a_loss_that_is_no_number_while_the_device_goes_on(
     graphs: list[FakeGraph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("baselines.wgan_gp.CHECK_EVERY", 2)
-    monkeypatch.setattr("naturalinversion.inversion.loss_history.LOOK_BEHIND", 4)
+    monkeypatch.setattr("naturalinversion.inversion.loss_history.COPY_EVERY", 4)
     calls = 0
 
     def draw(count: int, draws: torch.Generator) -> Tensor:
