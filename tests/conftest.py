@@ -14,7 +14,7 @@ import torch
 from naturalinversion import Teacher
 from naturalinversion.classifiers import build
 from naturalinversion.seeds import seeded
-from tests.naturalinversion.fake_cuda_graph import PlayedGraph, play_on_the_cpu
+from tests.naturalinversion.fake_cuda_graph import FakeGraph, capture_on_cpu
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -55,6 +55,6 @@ def make_teacher() -> Callable[..., Teacher]:
 
 
 @pytest.fixture
-def graphs(monkeypatch: pytest.MonkeyPatch) -> list[PlayedGraph]:
+def graphs(monkeypatch: pytest.MonkeyPatch) -> list[FakeGraph]:
     """The CPU is a device that captures steps and repeats them; the graphs it makes."""
-    return play_on_the_cpu(monkeypatch)
+    return capture_on_cpu(monkeypatch)

@@ -20,7 +20,7 @@ from benchmarks.perf.gpu_check.check import Check, Measured
 from benchmarks.perf.gpu_check.synthesis import CASES, captured, memory, waits
 from naturalinversion import Teacher, priors
 from naturalinversion.inversion.cuda_graph import eager
-from tests.naturalinversion.fake_cuda_graph import PlayedGraph
+from tests.naturalinversion.fake_cuda_graph import FakeGraph
 from tests.processes import environment
 
 SMALL = Sizes(width=0.0625, image=16, batch=4, iterations=10)
@@ -174,13 +174,13 @@ def test_an_unknown_name_is_a_usage_error(capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.fixture
 def played(
-    graphs: list[PlayedGraph],  # noqa: F811
+    graphs: list[FakeGraph],  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> list[str]:
     """Capture on the CPU, and the modes of waiting that PyTorch was put in."""
     modes: list[str] = []
 
-    class Graph(PlayedGraph):
+    class Graph(FakeGraph):
         """A class, as PyTorch's is: what counts replays wraps its method."""
 
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
@@ -210,13 +210,13 @@ def test_a_step_that_is_not_captured_is_noticed(played: list[str]) -> None:
 def test_a_replay_that_does_something_else_is_noticed(
     played: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replay, calls = PlayedGraph.replay, itertools.count()
+    replay, calls = FakeGraph.replay, itertools.count()
 
-    def sometimes(graph: PlayedGraph) -> None:
+    def sometimes(graph: FakeGraph) -> None:
         if next(calls) != 2:
             replay(graph)
 
-    monkeypatch.setattr(PlayedGraph, "replay", sometimes)
+    monkeypatch.setattr(FakeGraph, "replay", sometimes)
     figures = captured(Runs(Case(*CASES["DI"], "resnet18", SMALL, CPU)))
     assert not any(figure.passed for figure in figures)
 
