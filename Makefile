@@ -16,7 +16,7 @@ TABLES := table1 table2 table3 table4 table5 figure2 figure3 figure4 figure5 fig
 
 .PHONY: help setup test test-oldest lint types imports audit report claims clean \
 	bench accept-bench bench-gpu gpu-check bench-scaling bench-neighbours \
-	reproduce-all reproduce-mini-row plan-all results check-accuracy accept-accuracy check-faults test-faults \
+	pictures reproduce-all reproduce-mini-row plan-all results check-accuracy accept-accuracy check-faults test-faults \
 	$(TABLES:%=reproduce-%) $(TABLES:%=plan-%)
 
 help:  ## show the targets and their variables
@@ -41,6 +41,9 @@ $(TABLES:%=reproduce-%): reproduce-%: setup
 
 $(TABLES:%=plan-%): plan-%: setup
 	$(RUN) plan $* $(WHAT) $(ARGS)
+
+pictures: setup  ## invert a classifier that comes with the library: a minute or two, no data set
+	$(RUN) pictures $(ARGS)
 
 reproduce-all: setup  ## run every table and figure; what two of them need is made once
 	$(RUN) run all $(WHAT) $(ARGS)

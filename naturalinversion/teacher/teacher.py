@@ -80,6 +80,19 @@ class Teacher:
         linears = [m for m in model.modules() if isinstance(m, nn.Linear)]
         self._head = linears[-1] if linears else None
 
+    @classmethod
+    def ready(
+        cls, name: str, *, device: torch.device | str = "cpu", precision: Precision = "fp32"
+    ) -> "Teacher":
+        """One of the classifiers that come with the library, such as ``cifar10-vgg11``.
+
+        Raises `UsageError` for another name, with the list, or when its file is damaged.
+        """
+        from naturalinversion.classifiers.ready import load_ready  # imports this module
+        from naturalinversion.classifiers.weights import as_teacher
+
+        return as_teacher(*load_ready(name), torch.device(device), precision)
+
     def __call__(self, images: Tensor) -> Tensor:
         """Logits (N, K) of normalised images (N, C, H, W)."""
         with self._accelerated.enabled(statistics=False):
