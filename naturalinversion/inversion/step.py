@@ -1,7 +1,7 @@
-"""One iteration of the optimisation loop, on tensors that stay where they are.
+"""One iteration of the optimisation loop, on tensors at fixed addresses.
 
-Nothing in it asks the device for a number, and the iteration's own number lies on the device, so
-that a GPU can capture one iteration and repeat it by itself (see `captured_batches`).
+Nothing is read back from the device, and the index of the iteration is a tensor on it, so that an
+iteration can be captured as a CUDA graph and replayed (see `captured_batches`).
 """
 
 import math
@@ -25,22 +25,22 @@ Schedule = Literal["constant", "cosine"]
 class ShiftSource(Protocol):
     """The shifts of each iteration in turn."""
 
-    def of(self, iteration: Tensor) -> tuple[ImageTransform, ImageTransform]:
-        """Inside the source and before the loss; ``iteration`` (1,) counts on the device."""
+    def at(self, iteration: Tensor) -> tuple[ImageTransform, ImageTransform]:
+        """Those inside the source and before the loss, of ``iteration`` (1,) on the device."""
 
 
 class HostShifts:
-    """Shifts by numbers that the host knows, one iteration after another."""
+    """Shifts with offsets known to the host, one iteration after another."""
 
     def __init__(self, draws: Sequence[IterationShifts]) -> None:
         self._next: Iterator[IterationShifts] = iter(draws)
 
-    def of(self, iteration: Tensor) -> tuple[ImageTransform, ImageTransform]:
+    def at(self, iteration: Tensor) -> tuple[ImageTransform, ImageTransform]:
         return next(self._next)
 
 
 class DeviceShifts:
-    """Shifts that the device looks up."""
+    """Shifts that the device looks up in tables, by the index of the iteration."""
 
     def __init__(
         self, draws: Sequence[IterationShifts], size: tuple[int, int], device: torch.device
@@ -48,11 +48,11 @@ class DeviceShifts:
         self._inside = ShiftTable([draw.source for draw in draws], size, device)
         self._before_loss = ShiftTable([draw.loss for draw in draws], size, device)
 
-    def of(self, iteration: Tensor) -> tuple[ImageTransform, ImageTransform]:
+    def at(self, iteration: Tensor) -> tuple[ImageTransform, ImageTransform]:
         return self._inside.at(iteration), self._before_loss.at(iteration)
 
     def refill(self, draws: Sequence[IterationShifts]) -> None:
-        """Those of another batch, in the same tensors."""
+        """Copy the shifts of another batch into the same tensors."""
         self._inside.refill([draw.source for draw in draws])
         self._before_loss.refill([draw.loss for draw in draws])
 
@@ -90,7 +90,7 @@ class BestIterate:
 
 
 class Step:
-    """Render, observe, step; ``history`` and ``best`` fill up, in ``iterations`` calls at most."""
+    """One call is one iteration, at most ``iterations`` times; fills ``history`` and ``best``."""
 
     def __init__(
         self,
@@ -108,12 +108,12 @@ class Step:
         self.history = LossHistory(iterations)
         self.best = BestIterate(source.leaves()) if keep_best else None
         self.iteration = torch.zeros(1, dtype=torch.int64, device=self.device)
-        self._rates: list[tuple[Tensor, Tensor]] = []  # each group's rate, and its table (E,)
+        self._rates: list[tuple[Tensor, Tensor]] = []  # rate of each group, its values (E,)
         if schedule == "cosine":
             self._schedule(iterations)
 
     def __call__(self) -> None:
-        inside, before_loss = self.shifts.of(self.iteration)
+        inside, before_loss = self.shifts.at(self.iteration)
         for rate, table in self._rates:
             rate.copy_(table.index_select(0, self.iteration).squeeze(0))
         self.optimizer.zero_grad(set_to_none=True)
@@ -129,13 +129,13 @@ class Step:
         self.iteration.add_(1)
 
     def state(self) -> list[Tensor]:
-        """The tensors that a call goes on from."""
+        """The tensors that a call updates."""
         kept = [] if self.best is None else [*self.best.kept, self.best.lowest]
         optimised = [*self.source.tensors(), *state_of(self.optimizer)]
         return [*optimised, *kept, self.history.rows, self.iteration]
 
     def restart(self) -> None:
-        """Back to before the first iteration, in the same tensors, from the source as it is now."""
+        """Reset to before the first iteration, in the same tensors; the source is not changed."""
         for moment in state_of(self.optimizer):
             moment.zero_()
         if self.best is not None:
@@ -144,9 +144,9 @@ class Step:
         self.iteration.zero_()
 
     def _schedule(self, iterations: int) -> None:
-        """Half a cosine from each group's learning rate to nothing."""
-        turn = (torch.arange(iterations, dtype=torch.float64) + 0.5) * (math.pi / iterations)
-        factors = (1 + turn.cos()) / 2
+        """Half a cosine from each group's learning rate to 0."""
+        angle = (torch.arange(iterations, dtype=torch.float64) + 0.5) * (math.pi / iterations)
+        factors = (1 + angle.cos()) / 2
         for group in self.optimizer.param_groups:
             table = (factors * group["lr"]).float().to(self.device)
             group["lr"] = table[0].clone()
