@@ -62,13 +62,13 @@ class BestIterate:
 
     def __init__(self, leaves: list[Tensor]) -> None:
         self.leaves = leaves
-        self.kept = [leaf.detach().clone() for leaf in leaves]
-        self.lowest = torch.full((), torch.inf, device=self.kept[0].device)
+        self.copies = [leaf.detach().clone() for leaf in leaves]
+        self.lowest = torch.full((), torch.inf, device=self.copies[0].device)
 
     def restart(self) -> None:
         """Start from the current leaves, in the same tensors."""
         with torch.no_grad():
-            torch._foreach_copy_(self.kept, self.leaves)
+            torch._foreach_copy_(self.copies, self.leaves)
         self.lowest.fill_(torch.inf)
 
     def update(self, total: Tensor) -> None:
@@ -76,17 +76,17 @@ class BestIterate:
         better = total < self.lowest
         if not supports_capture(self.lowest.device):
             if better:
-                torch._foreach_copy_(self.kept, [leaf.detach() for leaf in self.leaves])
+                torch._foreach_copy_(self.copies, [leaf.detach() for leaf in self.leaves])
                 self.lowest.copy_(total)
             return
-        for kept, leaf in zip(self.kept, self.leaves, strict=True):
-            torch.where(better, leaf.detach(), kept, out=kept)
+        for copy, leaf in zip(self.copies, self.leaves, strict=True):
+            torch.where(better, leaf.detach(), copy, out=copy)
         self.lowest.copy_(torch.where(better, total, self.lowest))
 
     def restore(self) -> None:
         """Set the leaves to the best iterate."""
         with torch.no_grad():
-            torch._foreach_copy_(self.leaves, self.kept)
+            torch._foreach_copy_(self.leaves, self.copies)
 
 
 class Step:
@@ -130,9 +130,9 @@ class Step:
 
     def state(self) -> list[Tensor]:
         """The tensors that a call updates."""
-        kept = [] if self.best is None else [*self.best.kept, self.best.lowest]
+        best = [] if self.best is None else [*self.best.copies, self.best.lowest]
         optimised = [*self.source.tensors(), *state_of(self.optimizer)]
-        return [*optimised, *kept, self.history.rows, self.iteration]
+        return [*optimised, *best, self.history.rows, self.iteration]
 
     def restart(self) -> None:
         """Reset to before the first iteration, in the same tensors; the source is not changed."""
