@@ -28,9 +28,10 @@ from naturalinversion.teacher.batch_norm_constants import BatchNormConstants
 from naturalinversion.teacher.batch_norm_statistics import (
     RecordedStatistics,
     can_fuse,
-    recording_hook,
+    recording_hooks,
 )
 from naturalinversion.teacher.derived_tensors import can_cache
+from naturalinversion.teacher.replaced_forward import Forwards, replaced_forward
 from naturalinversion.teacher.stacked_moments import StackedMoments, stack_padded
 
 FUSED_DEVICES = ("cuda",)  # device types with these kernels
@@ -48,26 +49,20 @@ class FusedBatchNorms:
     def record_batch_norm_statistics(self) -> Iterator[RecordedStatistics]:
         """Fill the dictionary, and its ``stacked`` moments, when the block ends.
 
-        Norms whose forward pass is not PyTorch's are recorded by a `recording_hook`.
+        Norms whose forward pass is not PyTorch's are recorded by a pre-hook.
         """
         recorded, layers = RecordedStatistics(), RecordedStatistics()
-        fused = [norm for norm in self.norms if can_fuse(norm)]
         constants = self._current()
-        handles = []
-        try:
-            for index, norm in enumerate(self.norms):
-                if norm in fused:
-                    norm.forward = partial(self._forward, layers, constants, index)  # type: ignore[method-assign]
-                else:
-                    handles.append(norm.register_forward_pre_hook(recording_hook(layers)))
+        functions: Forwards = {
+            norm: partial(self._forward, layers, constants, index)
+            for index, norm in enumerate(self.norms)
+            if can_fuse(norm)
+        }
+        others = [norm for norm in self.norms if norm not in functions]
+        with replaced_forward(functions), recording_hooks(others, layers):
             yield recorded
             if layers:
                 self._stack(recorded, layers, constants)
-        finally:
-            for norm in fused:
-                norm.__dict__.pop("forward", None)
-            for handle in handles:
-                handle.remove()
 
     def refresh(self) -> None:
         """Recompute the constants in place, where a captured forward pass reads them."""
