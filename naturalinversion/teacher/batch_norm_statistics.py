@@ -49,12 +49,8 @@ def can_fuse(norm: nn.BatchNorm2d) -> bool:
     own = "forward" in norm.__dict__
     inherited = type(norm).forward is nn.BatchNorm2d.forward
     assert norm.running_mean is not None
-    return (
-        inherited
-        and not own
-        and not norm.training
-        and norm.running_mean.device.type in ("cpu", "cuda")
-    )
+    unchanged = inherited and not own and not norm.training
+    return unchanged and norm.running_mean.device.type in ("cpu", "cuda")
 
 
 def _scales_and_biases(norms: Sequence[nn.BatchNorm2d]) -> Iterator[tuple[Tensor, Tensor]]:
@@ -81,10 +77,10 @@ def _forward(
 ) -> Tensor:
     assert norm.running_mean is not None
     assert norm.running_var is not None
+    out: Tensor
     out, mean, variance = _AffineWithMoments.apply(maps, scale, bias)
     recorded[norm] = LayerStatistics(mean, variance, norm.running_mean, norm.running_var)
-    result: Tensor = out
-    return result
+    return out
 
 
 class _AffineWithMoments(torch.autograd.Function):

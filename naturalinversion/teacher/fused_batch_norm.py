@@ -90,10 +90,10 @@ class FusedBatchNorms:
         assert norm.running_mean is not None
         assert norm.running_var is not None
         count = self._count(maps.numel() // maps.shape[1], maps.device)
+        out: Tensor
         out, mean, variance = _FusedBatchNorm.apply(maps, *constants.rows(index), count)
         layers[norm] = LayerStatistics(mean, variance, norm.running_mean, norm.running_var)
-        result: Tensor = out
-        return result
+        return out
 
     def _count(self, values: int, device: torch.device) -> Tensor:
         """``values`` as the int32 tensor (1,) that the kernel takes, cached."""
@@ -156,8 +156,7 @@ class _FusedBatchNorm(torch.autograd.Function):
         maps = maps.contiguous(memory_format=_layout(maps))
         batch_mean, batch_variance = torch.batch_norm_update_stats(maps, None, None, 0.0)
         ctx.save_for_backward(maps, batch_mean, scale, ones, count)
-        eps = 1e-5  # required, but not read: ``inverse`` already includes it
-        out = torch.batch_norm_elemt(maps, weight, bias, mean, inverse, eps)
+        out = torch.batch_norm_elemt(maps, weight, bias, mean, inverse, 1e-5)  # eps is not read
         return out, batch_mean, batch_variance
 
     @staticmethod
