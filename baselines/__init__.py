@@ -1,6 +1,6 @@
-"""The methods of the benchmark under one interface; `METHODS` is the one list of them.
+"""The methods of the benchmark under one interface: `METHODS`.
 
-`REFERENCES` are not data-free: they are trained on the real images and stand beside the methods.
+`REFERENCES` are not data-free: they are trained on the real images, for comparison.
 """
 
 from baselines.dafl import DAFL

@@ -1,7 +1,7 @@
 """DAFL, data-free learning of student networks (Chen et al., ICCV 2019).
 
-One batch a step: the generator minimises oh * L_oh + ie * L_ie + a * L_a (Eq. 7), which asks the
-teacher for confident, balanced and active answers, and the student follows the teacher on the same
+One batch a step: the generator minimises oh * L_oh + ie * L_ie + a * L_a (Eq. 7), for confident and
+balanced predictions of the teacher and large activations, and the student is distilled on the same
 images (Eq. 8). Defaults are the official values for CIFAR-10.
 
 Differs from the paper where the official code does: Adam and SGD in place of NAG, the entropy in
@@ -22,7 +22,7 @@ from naturalinversion import priors
 
 @dataclass(kw_only=True)
 class DAFL(JointSynthesizer):
-    """The synthesizer; its student is trained in `prepare`, on images nobody else sees."""
+    """The synthesizer; its student is trained in `prepare`, on images that are not stored."""
 
     epochs: int = 2000
     steps: int = 120
@@ -43,16 +43,16 @@ class DAFL(JointSynthesizer):
 
     def step(self, state: JointState, latents: Tensor) -> dict[str, Tensor]:
         images = state.generator(latents[0])
-        seen = state.teacher.observe(images, embedding=True)
-        assert seen.embedding is not None
+        observation = state.teacher.observe(images, embedding=True)
+        assert observation.embedding is not None
         terms = {
-            "one_hot": priors.one_hot(seen.logits),
-            "information_entropy": priors.information_entropy(seen.logits),
-            "activation": priors.activation(seen.embedding),
+            "one_hot": priors.one_hot(observation.logits),
+            "information_entropy": priors.information_entropy(observation.logits),
+            "activation": priors.activation(observation.embedding),
         }
         generator_loss = torch.stack([getattr(self, n) * t for n, t in terms.items()]).sum()
-        answers = state.student(images.detach())
-        student_loss = priors.distillation(answers, seen.logits.detach(), self.temperature)
+        logits = state.student(images.detach())
+        student_loss = priors.distillation(logits, observation.logits.detach(), self.temperature)
         state.generator_optimizer.zero_grad()
         state.student_optimizer.zero_grad()
         (generator_loss + student_loss).backward()  # type: ignore[no-untyped-call]

@@ -1,8 +1,8 @@
 """DeepInversion and Adaptive DeepInversion (Yin et al., CVPR 2020): free pixels under batch-norm
-statistics, and the same with a student that has to disagree.
+statistics, and the same with a student that should disagree with the teacher.
 
 Minimises cross-entropy + R_BN + R_TV + R_l2 (+ R_compete) over the pixels of one batch with Adam,
-rolling the batch by up to two pixels before every look. Defaults are the official CIFAR script's
+rolling the batch by up to two pixels in every iteration. Defaults are the official CIFAR script's
 "better images" setting for batches of 256.
 
 Differs from the official code: the images returned are the last iterate because that is what its
@@ -48,8 +48,8 @@ class Pixels:
             [self.images], lr=self.rate, fused=True, capturable=supports_capture(self.images.device)
         )
 
-    def render(self, by: ImageTransform | None) -> Tensor:
-        """The pixels as they are: there is no place inside for a shift."""
+    def render(self, transform: ImageTransform | None) -> Tensor:
+        """The pixels; ``transform`` is ignored, as there is nothing between pixels and image."""
         return self.images
 
 
@@ -69,8 +69,8 @@ class DeepInversion(InversionMethod):
     def prepare(
         self, teacher: Teacher, student: nn.Module | None, seed: int, training: Training
     ) -> None:
-        """Keep the teacher, and the student to compete with; batches share nothing."""
-        self._keep(teacher, student)
+        """Set the teacher, and the student to compete with; batches share no state."""
+        self._set_networks(teacher, student)
 
     def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
         """One batch (N, 3, H, W) for ``labels`` (N,)."""
@@ -78,7 +78,7 @@ class DeepInversion(InversionMethod):
         return Batch(result.images, labels, result.losses)
 
     def source(self, labels: Tensor, seed: int) -> Pixels:
-        """The pixels of a batch, as they are before its first step."""
+        """The initial pixels of a batch."""
         teacher = self._teacher
         start = torch.randn(
             len(labels), *teacher.image_shape, generator=generator(derive(seed, "pixels"))
@@ -86,16 +86,16 @@ class DeepInversion(InversionMethod):
         return Pixels(start.to(teacher.device, teacher.dtype), self.rate)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Nothing: batches share nothing."""
+        """Empty: batches share no state."""
         return {}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Nothing to take back."""
+        """Does nothing: batches share no state."""
 
 
 @dataclass(kw_only=True)
 class AdaptiveDeepInversion(DeepInversion):
-    """ADI: DeepInversion whose images must also split the student from the teacher."""
+    """ADI: DeepInversion with a loss term that rewards disagreement of student and teacher."""
 
     compete: float = 10.0
 

@@ -1,8 +1,8 @@
 """DFAD, data-free adversarial distillation (Fang et al., 2019).
 
-A game over one number, the mean absolute difference of student and teacher logits:
-``student_steps`` times the student lowers it on fresh images, then the generator raises it once
-(Alg. 1). Defaults are the official values.
+Minimax over the mean absolute difference of student and teacher logits: the student minimises it in
+``student_steps`` steps on new images, then the generator maximises it in one (Alg. 1). Defaults are
+the official values.
 
 Differs from the official code: the student after the last epoch is the result, not the best on the
 test set; the generator builds no graph in the student's steps.
@@ -21,7 +21,7 @@ from naturalinversion import priors
 
 @dataclass(kw_only=True)
 class DFAD(JointSynthesizer):
-    """The synthesizer; its student is trained in `prepare`, on images nobody else sees."""
+    """The synthesizer; its student is trained in `prepare`, on images that are not stored."""
 
     epochs: int = 500
     steps: int = 50

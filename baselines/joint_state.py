@@ -1,4 +1,4 @@
-"""Generator, student and their optimisers as they grow together, for DAFL and DFAD."""
+"""State of the joint training of generator and student, for DAFL and DFAD."""
 
 import math
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class JointState:
-    """What a step works on, and what an interrupted `prepare` needs to go on."""
+    """Networks, optimisers and loss history of a training; `state_dict` is its checkpoint."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class JointState:
         )
 
     def tensors(self) -> list[Tensor]:
-        """What a step goes on from."""
+        """The tensors that a step updates."""
         found: list[Tensor] = []
         for network in (self.generator, self.student):
             found += [*network.parameters(), *network.buffers()]
@@ -54,7 +54,7 @@ class JointState:
         return found
 
     def begin_epoch(self, progress: float) -> None:
-        """Modes and learning rates for ``progress`` in [0, 1)."""
+        """Set training mode and the learning rates for ``progress`` in [0, 1)."""
         self.student.train()
         self.generator.train()
         recipe = self.recipe
@@ -64,7 +64,7 @@ class JointState:
         set_rate(self.generator_optimizer, recipe.rate_generator * generator_drop)
 
     def end_epoch(self, rows: list[dict[str, Tensor]]) -> None:
-        """Keep the mean of the epoch's loss terms."""
+        """Record the mean of each loss term over ``rows``, one per step. Raises `DivergedError`."""
         means = {name: torch.stack([row[name] for row in rows]).mean().item() for name in rows[0]}
         for name, value in means.items():
             if not math.isfinite(value):

@@ -1,9 +1,8 @@
-"""What DAFL and DFAD share: a generator and a student that grow together, epoch by epoch.
+"""Joint training of a generator and a student, the base of DAFL and DFAD.
 
-A subclass says what one step is; this class owns the order of steps, the learning-rate drops, the
-seeds (one per epoch, so that an interrupted run goes on with the same draws), saving and sampling.
-Latents are drawn on the host and put where the step looks for them: a GPU captures it once for the
-whole run.
+A subclass defines one step; this class does epochs, learning-rate drops, seeds (one per epoch, so
+that an interrupted run resumes with the same draws), checkpoints and sampling. Latents are drawn on
+the host and copied into the tensor that the step reads: a GPU captures it once for the whole run.
 """
 
 from abc import ABC, abstractmethod
@@ -30,8 +29,8 @@ class JointSynthesizer(ABC):
     """Train generator and student in ``epochs`` times ``steps`` steps, then sample the generator.
 
     ``milestones`` are fractions of the run at which ``gamma`` multiplies the student's learning
-    rate (the generator's as well if ``generator_schedule``). The student ends as it is after the
-    last epoch: nothing is selected.
+    rate (the generator's as well if ``generator_schedule``). The result is the student
+    after the last epoch, not the best one.
     """
 
     epochs: int
@@ -70,25 +69,27 @@ class JointSynthesizer(ABC):
 
     @property
     def samples(self) -> int:
-        """How many batches of the generator a step takes."""
+        """The number of generator batches in a step."""
         return 1
 
     @abstractmethod
     def step(self, state: JointState, latents: Tensor) -> dict[str, Tensor]:
         """One step of generator and student; returns the loss terms, detached.
 
-        ``latents`` (samples, N, Z) are drawn anew for each step. A GPU repeats what this does the
-        first time, so it may depend on no number that is not a tensor's, and read none.
+        ``latents`` (samples, N, Z) are drawn for each step. A GPU captures this once and replays
+        it, so it must not depend on Python values that change, nor read values back.
         """
 
     def prepare(
         self, teacher: Teacher, student: nn.Module | None, seed: int, training: Training
     ) -> None:
-        """Train the generator and, in place, ``student``; goes on from what was saved.
+        """Train the generator and, in place, ``student``; resumes from the saved state.
 
         Raises `DivergedError` naming the term and the epoch.
         """
-        assert student is not None, "synthesize() refuses a joint method without a student"
+        assert student is not None, (
+            "synthesize() raises SettingError for a joint method without a student"
+        )
         self._teacher = teacher
         self._build(seed)
         state = JointState(teacher, student, self._generator, self)
@@ -101,20 +102,20 @@ class JointSynthesizer(ABC):
         latents = torch.zeros(
             self.samples, self.batch_size, self.latent, device=teacher.device, dtype=teacher.dtype
         )
-        step = self._repeatable(state, latents)
+        step = self._step_function(state, latents)
         for epoch in range(state.epoch, self.epochs):
             state.begin_epoch(epoch / self.epochs)
             draws = generator(derive(seed, "epoch", epoch))
             with seeded(derive(seed, "dropout", epoch)):
                 rows = []
                 for _ in range(self.steps):
-                    for place in latents:
-                        refill(place, torch.randn(place.shape, generator=draws))
+                    for latent in latents:
+                        refill(latent, torch.randn(latent.shape, generator=draws))
                     rows.append({name: term.clone() for name, term in step().items()})
                     training.progress(1)
             state.end_epoch(rows)
             training.save(state.state_dict())
-        # Back to the usual layout: what is stored must not depend on how it was computed.
+        # The default memory layout: stored weights must not depend on how they were computed.
         student.to(memory_format=torch.contiguous_format)
         student.eval()
         self._losses = state.losses()
@@ -135,11 +136,11 @@ class JointSynthesizer(ABC):
         return self._generator.state_dict()
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take the generator back; needs `prepare`'s teacher."""
+        """Load the generator; `prepare` must have been called."""
         self._generator.load_state_dict(state)
 
-    def _repeatable(self, state: JointState, latents: Tensor) -> Callable[[], dict[str, Tensor]]:
-        """The step on what ``latents`` hold when it is called."""
+    def _step_function(self, state: JointState, latents: Tensor) -> Callable[[], dict[str, Tensor]]:
+        """A step on the current values of ``latents``, captured on a GPU."""
         teacher = state.teacher
 
         def step() -> dict[str, Tensor]:

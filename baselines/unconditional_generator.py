@@ -47,7 +47,7 @@ class UnconditionalGenerator(nn.Module):
         return images
 
     def sample(self, size: int, draws: torch.Generator) -> Tensor:
-        """``size`` images of latents drawn from N(0, 1)."""
+        """``size`` images (N, 3, H, W) of latents drawn from N(0, 1) with ``draws``."""
         weight = self.project.weight
         latent = to_device(torch.randn(size, self.latent, generator=draws), weight.device)
         images: Tensor = self(latent.to(weight.dtype))

@@ -8,8 +8,8 @@ generator, which minimises -D(fake).
 For details the paper refers to the official code. Taken from there: upsampling before a block's
 first convolution (the paper: before the second); the generator's batch, twice the critic's;
 Glorot's initialisation, with He's factor in the blocks; a 1x1 convolution on the shortcut where a
-block changes side or channels; no ReLU before the critic's first convolution, where it would hide
-the darker half of the pixels.
+block changes side or channels; no ReLU before the critic's first convolution, where it would cut
+off the darker half of the pixels.
 
 Differs from the official code: real images are drawn independently of each other, not epoch by
 epoch, so that every iteration has a seed of its own; one device, so a batch norm sees its whole
@@ -34,11 +34,14 @@ from naturalinversion.seeds import derive, generator, seeded, to_device
 from naturalinversion.synthesis import Training
 
 TERMS = ("critic", "wasserstein", "generator")
-CHECK_EVERY = 50  # iterations between two looks at the losses, and two states to go on from
+CHECK_EVERY = 50  # iterations between two checks of the losses, and two checkpoints
 
 
 class WassersteinGAN:
-    """Generator and critic; `train`, then `sample`. Same seed, same bytes on a CPU."""
+    """Generator and critic; `train`, then `sample`. Deterministic by seed on a CPU.
+
+    Raises `SettingError` for an ``image_size`` that is not a power of two, 8 or more.
+    """
 
     losses: dict[str, Tensor]  # each term (iterations,): means over the critic's steps
 
@@ -50,8 +53,10 @@ class WassersteinGAN:
         self.settings, self.image_size = settings, image_size
         self.device = torch.device(device)
 
-    def train(self, draw: RealSampler, *, seed: int, training: Training | None = None) -> None:
-        """Train both networks on what ``draw`` gives; goes on from what was saved.
+    def train(
+        self, sample_real: RealSampler, *, seed: int, training: Training | None = None
+    ) -> None:
+        """Train both networks on images of ``sample_real``; resumes from the saved state.
 
         Raises `DivergedError` naming the term and the iteration.
         """
@@ -64,9 +69,9 @@ class WassersteinGAN:
             history.resume(TERMS, saved["history"].to(self.device))
         begin = 0 if saved is None else len(saved["history"])
         inputs = WassersteinInputs(self.settings, self.image_size, self.device, begin)
-        iterate = self._repeatable(inputs, history)
+        iterate = self._iteration_function(inputs, history)
         for iteration in range(begin, self.settings.iterations):
-            inputs.draw(draw, generator(derive(seed, "iteration", iteration)))
+            inputs.draw(sample_real, generator(derive(seed, "iteration", iteration)))
             for optimizer in self._optimizers.values():
                 rate = self.settings.rate * (1 - iteration / self.settings.iterations)
                 set_rate(optimizer, rate)
@@ -105,8 +110,10 @@ class WassersteinGAN:
                 capturable=supports_capture(self.device),
             )
 
-    def _repeatable(self, inputs: WassersteinInputs, history: LossHistory) -> Callable[[], None]:
-        """An iteration on what ``inputs`` hold when it is called; a GPU captures it."""
+    def _iteration_function(
+        self, inputs: WassersteinInputs, history: LossHistory
+    ) -> Callable[[], None]:
+        """An iteration on the current values of ``inputs``, captured on a GPU."""
 
         def iterate() -> None:
             self._iterate(inputs, history)
@@ -135,15 +142,15 @@ class WassersteinGAN:
         """Lines 3 to 9: the critic's loss and its estimate of the Wasserstein distance (2,)."""
         with torch.no_grad():
             fake = self.generator(latent)
-        of_real, of_fake = self.critic(torch.cat([real, fake])).chunk(2)
-        distance = of_real.mean() - of_fake.mean()
+        real_scores, fake_scores = self.critic(torch.cat([real, fake])).chunk(2)
+        distance = real_scores.mean() - fake_scores.mean()
         loss = self.settings.penalty * gradient_penalty(self.critic, real, fake, mix) - distance
         self._step("critic", loss)
         return torch.stack([loss, distance]).detach()
 
     def _generator_step(self, latent: Tensor) -> Tensor:
         """Lines 11 and 12: the generator's loss ()."""
-        self.critic.requires_grad_(False)  # its gradients would be computed for nothing
+        self.critic.requires_grad_(False)  # its gradients are not needed
         loss: Tensor = -self.critic(self.generator(latent)).mean()
         self._step("generator", loss)
         self.critic.requires_grad_(True)

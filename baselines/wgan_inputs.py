@@ -1,4 +1,4 @@
-"""What an iteration of WGAN-GP draws, where a captured step looks for it."""
+"""The random inputs of an iteration of WGAN-GP, in the tensors that a captured step reads."""
 
 from collections.abc import Callable
 
@@ -10,11 +10,11 @@ from naturalinversion.seeds import refill
 
 RealSampler = Callable[
     [int, torch.Generator], Tensor
-]  # so many real images (N, 3, H, W) in [-1, 1]
+]  # a number of real images (N, 3, H, W) in [-1, 1]
 
 
 class WassersteinInputs:
-    """What an iteration draws, in tensors that stay where they are; and its number (1,)."""
+    """Real images, latents and mixing weights of an iteration, and its index (1,)."""
 
     def __init__(
         self, settings: WassersteinSettings, image_size: int, device: torch.device, iteration: int
@@ -23,15 +23,15 @@ class WassersteinInputs:
         self.real = torch.zeros(steps, size, 3, image_size, image_size, device=device)
         self.latents = torch.zeros(steps, size, settings.latent, device=device)
         self.mixes = torch.zeros(steps, size, 1, 1, 1, device=device)
-        of_generator = settings.generator_batch_size
-        self.generator_latents = torch.zeros(of_generator, settings.latent, device=device)
+        generator_size = settings.generator_batch_size
+        self.generator_latents = torch.zeros(generator_size, settings.latent, device=device)
         self.iteration = torch.tensor([iteration], device=device)
 
-    def draw(self, draw: RealSampler, draws: torch.Generator) -> None:
-        """Fill them, in the order of Algorithm 1."""
+    def draw(self, sample_real: RealSampler, draws: torch.Generator) -> None:
+        """Draw all inputs from ``draws``, in the order of Algorithm 1."""
         for real, latent, mix in zip(self.real, self.latents, self.mixes, strict=True):
-            refill(real, draw(len(real), draws))
+            refill(real, sample_real(len(real), draws))
             refill(latent, torch.randn(latent.shape, generator=draws))
             refill(mix, torch.rand(mix.shape, generator=draws))
-        place = self.generator_latents
-        refill(place, torch.randn(place.shape, generator=draws))
+        latent = self.generator_latents
+        refill(latent, torch.randn(latent.shape, generator=draws))

@@ -57,7 +57,7 @@ class GeneratorBlock(nn.Module):
 
 
 class Critic(nn.Module):
-    """Images (N, 3, H, W) to one number each (N,); no batch norm (the paper's Section 4)."""
+    """Images (N, 3, H, W) to scores (N,); no batch norm (the paper's Section 4)."""
 
     def __init__(self, width: float = 1.0) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class Critic(nn.Module):
 
 
 class CriticBlock(nn.Module):
-    """Pre-activation residual block; ``down`` halves the side, ``first`` leaves pixels as are."""
+    """Pre-activation residual block; ``down`` halves the side, ``first`` has no ReLU on pixels."""
 
     def __init__(
         self, inputs: int, outputs: int, *, down: bool = False, first: bool = False
@@ -94,7 +94,7 @@ class CriticBlock(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         out = self.body(maps)
-        if self.down:  # mean pooling and the shortcut's convolution commute too
+        if self.down:  # average pooling and a 1x1 convolution commute as well
             out, maps = F.avg_pool2d(out, 2), F.avg_pool2d(maps, 2)
         total: Tensor = out + self.shortcut(maps)
         return total

@@ -10,9 +10,8 @@ from naturalinversion.errors import SettingError
 class WassersteinSettings:
     """``iterations`` are the generator's; the rate of both networks falls linearly to 0.
 
-    ``batch_size`` counts the real images of a critic's step, and the fake ones.
-
-    Raises `SettingError` for values that the method can't work with.
+    ``batch_size`` is the number of real images in a critic's step, and of generated ones. Raises
+    `SettingError` for values out of range.
     """
 
     iterations: int = 100_000

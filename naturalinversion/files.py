@@ -1,14 +1,14 @@
-"""Writing files so that a reader sees the old content or all of the new one."""
+"""Atomic writes: a reader finds the old content or all of the new one."""
 
 import os
 import secrets
 from pathlib import Path
 
-DRAFTS = ".*.tmp"  # what a killed writer may leave behind
+DRAFTS = ".*.tmp"  # files that a killed writer may leave behind
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Put ``content`` into ``path``, or leave what was there; raises `OSError` when it can't."""
+    """Replace ``path`` by ``content``; raises `OSError`, and leaves ``path``, if that fails."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(draft, "xb") as file:

@@ -1,9 +1,8 @@
 """The store of synthetic images: safetensors shards, one per batch, and a meta.json beside them.
 
-The master copy is float16 in teacher space: what the teacher was optimised on. What a metric or
-another program reads are pixels, and how they are made is part of a method's result: `denormalize`
-undoes the teacher's normalisation and clamps, `minmax` stretches every image to 0..255, as the
-official NaturalInversion code does when it saves (methods agree on nothing here).
+The store holds float16 in teacher space. Metrics and other programs read pixels, and the mapping to
+them is part of a method's result: ``denormalize`` undoes the teacher's normalisation and clamps,
+``minmax`` stretches every image to 0..255, as the official NaturalInversion code does on saving.
 """
 
 import hashlib
@@ -22,11 +21,11 @@ from naturalinversion.files import write_atomically
 
 PixelMapping = Literal["denormalize", "minmax"]
 META = "meta.json"
-IMAGES = "images"  # the store, in the folder of a run that leaves other files beside it
+IMAGES = "images"  # subfolder of the store, where a run has other files as well
 
 
 class Meta(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the shards are: whose, from which teacher, made how."""
+    """Which method made the shards, from which teacher, with which settings and seed."""
 
     method: str
     teacher: str  # fingerprint
@@ -44,7 +43,8 @@ class Meta(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SyntheticDataset:
     """Images (N, 3, H, W) and labels (N,) of a folder written by `synthesize`.
 
-    ``batches`` limits it to the first batches; the order is that of the batch numbers.
+    ``batches`` limits it to the first batches; the order is that of the batch numbers. Raises
+    `StoreError` for a folder without images or with fewer batches.
     """
 
     def __init__(self, folder: Path | str, batches: int | None = None) -> None:
@@ -52,7 +52,7 @@ class SyntheticDataset:
         self.meta = read_meta(self.folder)
         self.batches = self.meta.batches if batches is None else batches
         if not 0 < self.batches <= self.meta.batches:
-            raise StoreError(f"{folder} holds {self.meta.batches} batches, {batches} asked for")
+            raise StoreError(f"{folder} holds {self.meta.batches} batches, not {batches}")
 
     def __len__(self) -> int:
         return self.batches * self.meta.batch_size
@@ -71,11 +71,11 @@ class SyntheticDataset:
         return joined([self], mapping)[0]
 
     def export(self, folder: Path | str, mapping: PixelMapping) -> int:
-        """Write an ImageFolder tree, ``folder/<class>/<number>.png``; returns how many images."""
+        """Write an ImageFolder tree, ``folder/<class>/<number>.png``; returns their number."""
         from PIL import Image
 
         digits = len(str(self.meta.num_classes - 1))
-        for label in range(self.meta.num_classes):  # an empty class keeps its number
+        for label in range(self.meta.num_classes):  # also of classes without images
             (Path(folder) / f"{label:0{digits}d}").mkdir(parents=True, exist_ok=True)
         number = 0
         for batch, labels in self.shards():
@@ -90,10 +90,10 @@ class SyntheticDataset:
 def joined(
     datasets: Sequence[SyntheticDataset], mapping: PixelMapping | None = None, count: int = 0
 ) -> tuple[Tensor, Tensor]:
-    """The images of all of them (N, 3, H, W) and labels (N,), read shard by shard.
+    """Images (N, 3, H, W) and labels (N,) of all ``datasets``, read shard by shard.
 
-    Images are float16 in teacher space, or uint8 with a ``mapping`` to pixels. ``count`` takes the
-    first so many, 0 all. No image is held twice.
+    Images are float16 in teacher space, or uint8 with a ``mapping`` to pixels. ``count`` limits
+    them to the first, 0 takes all. No image is held in memory twice.
     """
     count = count or sum(map(len, datasets))
     dtype = torch.uint8 if mapping else torch.float16
@@ -135,21 +135,21 @@ def to_pixels(
 
 
 def shard_path(folder: Path, index: int) -> Path:
-    """Where batch ``index`` lies."""
+    """The file of batch ``index``."""
     return folder / f"batch-{index:05d}.safetensors"
 
 
 def write_shard(folder: Path, index: int, images: Tensor, labels: Tensor, attempt: int = 0) -> None:
     """Write one batch atomically, with the digest of its content in the header.
 
-    ``attempt`` is how many seeds of the batch diverged before this one.
+    ``attempt`` is the number of seeds of this batch that diverged before.
     """
     tensors = {
         "images": images.detach().to("cpu", torch.float16).contiguous(),
         "labels": labels.detach().to("cpu", torch.int64).contiguous(),
     }
-    about = {"sha256": _digest(tensors)} | ({"attempt": str(attempt)} if attempt else {})
-    content = save(tensors, metadata=about)
+    metadata = {"sha256": _digest(tensors)} | ({"attempt": str(attempt)} if attempt else {})
+    content = save(tensors, metadata=metadata)
     write_atomically(shard_path(folder, index), content)
 
 
@@ -172,7 +172,7 @@ def read_shard(folder: Path, index: int) -> tuple[Tensor, Tensor]:
 
 
 def retried(folder: Path, indices: Iterable[int]) -> list[int]:
-    """The batches among these that diverged at first. Raises `StoreError` as `read_shard` does."""
+    """Those of the batches ``indices`` that took more than one seed. Raises `StoreError`."""
     found = []
     for index in indices:
         path = shard_path(folder, index)
@@ -186,7 +186,7 @@ def retried(folder: Path, indices: Iterable[int]) -> list[int]:
 
 
 def shard_is_whole(folder: Path, index: int) -> bool:
-    """Whether batch ``index`` is there and undamaged."""
+    """Whether batch ``index`` exists and is undamaged."""
     try:
         read_shard(folder, index)
     except StoreError:
@@ -206,7 +206,7 @@ def read_meta(folder: Path) -> Meta:
 
 
 def as_stored(meta: Meta) -> Meta:
-    """``meta`` as `read_meta` would give it back: JSON knows lists, not tuples."""
+    """``meta`` as `read_meta` returns it: JSON has lists, not tuples."""
     return msgspec.json.decode(msgspec.json.encode(meta), type=Meta)
 
 

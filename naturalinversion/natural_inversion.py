@@ -36,12 +36,12 @@ BareHead = Literal["auto", "conv_tanh", "tanh", "none"]
 
 @dataclass(kw_only=True)
 class NaturalInversion(InversionMethod):
-    """The synthesizer, with the switches that the paper's Tables 3 and 4 turn.
+    """The synthesizer, with the options that the paper's Tables 3 and 4 vary.
 
     Defaults are the published values for CIFAR-10 with ResNet-34 and batches of 256.
     Without ``one_to_one``, one generator is trained in `prepare` for ``iterations`` steps of
-    ``shared_batch`` images, its latents drawn anew in each step or once; every batch is a sample of
-    it, whose losses are those of that training. Without ``pyramid`` the generator's image goes
+    ``shared_batch`` images, with latents drawn in each step or once; every batch is a sample of it,
+    and its losses are those of that training. Without ``pyramid`` the generator's image goes
     through ``bare_head``: ``auto`` is tanh, or nothing if there is no ``channel_scaling`` either.
     Without that the scale is ``fixed_scale``. The paper leaves these cases of its Table 3 open.
     """
@@ -86,15 +86,15 @@ class NaturalInversion(InversionMethod):
     def prepare(
         self, teacher: Teacher, student: nn.Module | None, seed: int, training: Training
     ) -> None:
-        """Keep the teacher and the student to compete with; train the shared generator if any."""
-        self._keep(teacher, student)
+        """Set the teacher and the student to compete with; train the shared generator, if any."""
+        self._set_networks(teacher, student)
         if self.one_to_one:
             return
         saved = training.restore()
         if saved is None:
             labels = balanced_labels(self.shared_batch, teacher.num_classes, derive(seed, "labels"))
-            fresh = self.shared_latents == "every step"
-            source = self.source(labels.to(teacher.device), seed, resample=fresh)
+            resample = self.shared_latents == "every step"
+            source = self.source(labels.to(teacher.device), seed, resample=resample)
             made = self._invert(source, labels.to(teacher.device), seed, training.progress, "last")
             self._captured.release()  # batches only render
             saved = {"source": source.state_dict(), "losses": made.losses}
@@ -103,7 +103,7 @@ class NaturalInversion(InversionMethod):
         self._losses = saved.get("losses", {})
 
     def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
-        """One batch (N, 3, H, W) for ``labels`` (N,) from a generator of its own."""
+        """One batch (N, 3, H, W) for ``labels`` (N,), from its own generator or the shared one."""
         source = self.source(labels, seed)
         if self.one_to_one:
             result = self._invert(source, labels, seed, progress, self.keep)
@@ -123,12 +123,12 @@ class NaturalInversion(InversionMethod):
         return dict(self._shared)
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take the shared generator back; how its training went is not in the state."""
+        """Load the shared generator; the losses of its training are not part of the state."""
         self._shared = dict(state)
         self._losses = {}
 
     def source(self, labels: Tensor, seed: int, resample: bool = False) -> GeneratedImages:
-        """Generator, pyramid, scale and latents of a batch, as they are before its first step."""
+        """Generator, pyramid, alpha and latents of a batch, freshly initialised."""
         teacher = self._teacher
         size = teacher.image_shape[-1]
         with seeded(derive(seed, "networks")):
@@ -173,7 +173,7 @@ class NaturalInversion(InversionMethod):
 class AdaptiveNaturalInversion(NaturalInversion):
     """NaturalInversion plus ADI's competition term: the paper's "A-ours".
 
-    The paper says it in one sentence; the factor is ADI's (Yin et al., 2020).
+    The paper mentions it in one sentence; the factor is ADI's (Yin et al., 2020).
     """
 
     compete: float = 10.0

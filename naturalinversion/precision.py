@@ -1,4 +1,4 @@
-"""The number formats that a network is computed in: float32, TF32 or bfloat16."""
+"""The number formats of forward and backward passes: float32, TF32 or bfloat16."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,12 +18,12 @@ def effective_precision(device: torch.device | str, precision: Precision) -> Pre
 
 @contextmanager
 def compute_in(device: torch.device, precision: Precision) -> Iterator[None]:
-    """Passes and their gradients in ``precision``.
+    """Compute forward and backward passes in ``precision`` until the end of the block.
 
-    "fp32" keeps a GPU from rounding to TF32, "bf16" autocasts: only convolutions and matrix
-    products round; weights, losses and the statistics of batch norms stay in float32. Autocast
-    keeps no rounded weight: an optimiser may step within. Those of a teacher are kept by
-    `cached_weights`. PyTorch's switches for TF32 are global; they are put back afterwards.
+    "fp32" disables TF32 on a GPU; "bf16" autocasts convolutions and matrix products, while weights,
+    losses and batch-norm statistics stay in float32. Autocast's own weight cache is off, so that an
+    optimiser may step within the block; a teacher's cast weights are cached by `cached_weights`.
+    PyTorch's global switches for TF32 are restored afterwards.
     """
     effective = effective_precision(device, precision)
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn

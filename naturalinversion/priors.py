@@ -8,8 +8,8 @@ et al., ICCV 2019): `one_hot`, `information_entropy`, `activation`. DFAD (Fang e
 Differs from the papers where the official codes do: the norms are neither squared nor averaged and
 run over the whole batch, DAFL's entropy uses log10, and ADI's divergence takes the mixture first.
 
-Every term is computed in float32 at least: logits in bfloat16 have 8 bits, and a softmax of them
-would round once more. Its gradient is finite wherever its arguments are.
+Every term is a scalar, computed in float32 at least: bfloat16 logits have 8 bits, and a softmax
+would round them once more. Its gradient is finite wherever its arguments are.
 """
 
 import math
@@ -20,12 +20,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-LEAST_LOG = -1e30  # of a probability: its exponential is 0 long before
+MIN_LOG = -1e30  # of a probability; its exponential is 0 anyway
 
 
 @dataclass(frozen=True)
 class LayerStatistics:
-    """What one batch norm saw and what it remembers; four tensors of shape (C,)."""
+    """Moments of one batch norm's input, and its running statistics; four tensors (C,)."""
 
     mean: Tensor
     variance: Tensor  # biased
@@ -35,10 +35,10 @@ class LayerStatistics:
 
 def bn_statistics(layers: Sequence[LayerStatistics]) -> Tensor:
     """R_BN (Eq. 3): over the layers, the distance of means plus the distance of variances."""
-    seen = [layer.mean for layer in layers] + [layer.variance for layer in layers]
-    remembered = [layer.running_mean for layer in layers]
-    remembered += [layer.running_variance for layer in layers]
-    return torch.stack(torch._foreach_norm(torch._foreach_sub(seen, remembered))).sum()
+    batch = [layer.mean for layer in layers] + [layer.variance for layer in layers]
+    running = [layer.running_mean for layer in layers]
+    running += [layer.running_variance for layer in layers]
+    return torch.stack(torch._foreach_norm(torch._foreach_sub(batch, running))).sum()
 
 
 def total_variation(images: Tensor) -> Tensor:
@@ -46,7 +46,7 @@ def total_variation(images: Tensor) -> Tensor:
 
     ``images`` (N, C, H, W); horizontal, vertical and both diagonals, each one norm of the batch.
     """
-    images = _wide(images)
+    images = _at_least_float32(images)
     differences = (
         images[..., :, :-1] - images[..., :, 1:],
         images[..., :-1, :] - images[..., 1:, :],
@@ -58,7 +58,7 @@ def total_variation(images: Tensor) -> Tensor:
 
 def l2(images: Tensor) -> Tensor:
     """R_l2 (Eq. 4): the norm of the whole batch (N, C, H, W)."""
-    norm: Tensor = torch.linalg.vector_norm(_wide(images))
+    norm: Tensor = torch.linalg.vector_norm(_at_least_float32(images))
     return norm
 
 
@@ -78,9 +78,9 @@ def compete_divergence(
     student_logits: Tensor, teacher_logits: Tensor, temperature: float = 3.0, floor: float = 0.01
 ) -> Tensor:
     """ADI's divergence in nats, batch mean: half KL(M || P) plus half KL(M || Q), M the mixture."""
-    student = F.softmax(_wide(student_logits) / temperature, dim=1)
-    teacher = F.softmax(_wide(teacher_logits) / temperature, dim=1)
-    floor = max(floor, torch.finfo(student.dtype).tiny)  # the slope of log at 0 is not finite
+    student = F.softmax(_at_least_float32(student_logits) / temperature, dim=1)
+    teacher = F.softmax(_at_least_float32(teacher_logits) / temperature, dim=1)
+    floor = max(floor, torch.finfo(student.dtype).tiny)  # log has no finite gradient at 0
     mixture = ((student + teacher) / 2).clamp(floor, 1 - floor)
     student, teacher = student.clamp(floor, 1 - floor), teacher.clamp(floor, 1 - floor)
     to_student = F.kl_div(student.log(), mixture, reduction="batchmean")
@@ -90,13 +90,13 @@ def compete_divergence(
 
 def one_hot(logits: Tensor) -> Tensor:
     """L_oh of DAFL: cross-entropy of the logits (N, K) against their own argmax."""
-    return F.cross_entropy(_wide(logits), logits.argmax(dim=1))
+    return F.cross_entropy(_at_least_float32(logits), logits.argmax(dim=1))
 
 
 def information_entropy(logits: Tensor) -> Tensor:
     """L_ie of DAFL: minus the entropy of the batch-mean softmax, in decimal logarithms.
 
-    By the logarithm of the mean, which stays finite where a class's probability rounds to 0.
+    Computed from the logarithm of the mean, finite where a class's probability rounds to 0.
     """
     log_mean = torch.logsumexp(_log_softmax(logits), dim=0) - math.log(len(logits))
     return (log_mean.exp() * log_mean).sum() / math.log(10.0)
@@ -104,27 +104,27 @@ def information_entropy(logits: Tensor) -> Tensor:
 
 def activation(embedding: Tensor) -> Tensor:
     """L_a of DAFL: minus the mean absolute value of the penultimate features (N, D)."""
-    return -_wide(embedding).abs().mean()
+    return -_at_least_float32(embedding).abs().mean()
 
 
 def disagreement(student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
     """DFAD's model discrepancy: mean absolute difference of the logits (N, K)."""
-    return F.l1_loss(_wide(student_logits), _wide(teacher_logits))
+    return F.l1_loss(_at_least_float32(student_logits), _at_least_float32(teacher_logits))
 
 
 def distillation(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
     """KL(teacher || student) of the softened predictions, batch mean, without a tau^2 factor."""
-    target = _log_softmax(_wide(teacher_logits) / temperature)
-    prediction = _log_softmax(_wide(student_logits) / temperature)
+    target = _log_softmax(_at_least_float32(teacher_logits) / temperature)
+    prediction = _log_softmax(_at_least_float32(student_logits) / temperature)
     return F.kl_div(prediction, target, reduction="batchmean", log_target=True)
 
 
-def _wide(values: Tensor) -> Tensor:
-    """In float32; float64 stays."""
+def _at_least_float32(values: Tensor) -> Tensor:
+    """Narrower types to float32; float64 stays."""
     return values if values.dtype == torch.float64 else values.float()
 
 
 def _log_softmax(logits: Tensor) -> Tensor:
-    """Over the classes (N, K), and finite: two finite logits may be infinitely far apart."""
-    logits = _wide(logits)
-    return F.log_softmax(logits, dim=1).clamp_min(LEAST_LOG)
+    """Over the classes (N, K), clamped: the difference of two finite logits may overflow."""
+    logits = _at_least_float32(logits)
+    return F.log_softmax(logits, dim=1).clamp_min(MIN_LOG)

@@ -1,4 +1,4 @@
-"""How long steps report that they advance: a callable, so that methods know no progress bar."""
+"""Progress of long loops: methods call a callback, the command line draws a bar."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -6,9 +6,9 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
-Progress = Callable[[int], None]  # told how many steps were done since the last call
+Progress = Callable[[int], None]  # called with the number of steps since the last call
 
-_line = 0  # of the terminal, counted from the cursor down
+_line = 0  # of the terminal, counted down from the cursor
 
 
 def silent(steps: int) -> None:
@@ -16,13 +16,13 @@ def silent(steps: int) -> None:
 
 
 def use_line(number: int) -> None:
-    """Draw this process's bars on line ``number``: processes that share a terminal take turns."""
+    """Draw this process's bars on line ``number``, as other processes use the same terminal."""
     global _line
     _line = number
 
 
 def quiet() -> bool | None:
-    """What tqdm's ``disable`` should be: off under CI, and by itself when stderr is no terminal."""
+    """The value of tqdm's ``disable``: True under CI, else None: only if stderr is no terminal."""
     return True if os.environ.get("CI") else None
 
 

@@ -1,7 +1,7 @@
 """Seeds: one integer per (run, purpose, batch), and module initialisation that is reproducible.
 
-Nothing here reads or moves the global random state, so batch ``k`` alone equals batch ``k`` after
-batch ``k - 1``, on any machine and in any order.
+Nothing here reads or moves the global random state, so batch ``k`` is the same whether it
+is made alone or after others, on any machine and in any order.
 """
 
 import hashlib
@@ -14,40 +14,42 @@ from torch import Tensor
 
 
 def derive(seed: int, *path: int | str) -> int:
-    """A 63-bit seed for the place ``path`` under ``seed``, e.g. ``derive(0, "batch", 7)``."""
+    """A 63-bit seed for the purpose ``path`` under ``seed``, e.g. ``derive(0, "batch", 7)``."""
     entropy = [seed] + [_number(part) for part in path]
     high, low = np.random.SeedSequence(entropy).generate_state(2, np.uint32)
     return (int(high) << 31) ^ int(low)
 
 
 def generator(seed: int) -> torch.Generator:
-    """A CPU generator: draws are made on the host, so that every device sees the same ones."""
+    """A CPU generator: draws are made on the host, so that they are the same for all devices."""
     return torch.Generator().manual_seed(seed)
 
 
 def to_device(drawn: Tensor, device: torch.device) -> Tensor:
-    """A copy of a host draw on ``device``; a GPU is not waited for."""
+    """A non-blocking copy of a host draw on ``device``."""
     if device.type == "cuda":
         drawn = drawn.pin_memory()
     return drawn.to(device, non_blocking=True)
 
 
-def refill(place: Tensor, drawn: Tensor) -> None:
-    """Copy a host draw into ``place``, a tensor that a captured step reads; no GPU is waited for.
+def refill(target: Tensor, drawn: Tensor) -> None:
+    """Copy a host draw into ``target``, a tensor that a captured step reads, without blocking.
 
-    Every call copies from pinned memory of its own, freed once it has been read. Raises
-    `ValueError` where the shapes differ.
+    Every call copies from its own pinned memory, freed after the copy. Raises `ValueError` where
+    the shapes differ.
     """
-    if place.shape != drawn.shape:
-        raise ValueError(f"a step works on {tuple(place.shape)}, drawn were {tuple(drawn.shape)}")
-    if place.is_cuda and not drawn.is_cuda:
+    if target.shape != drawn.shape:
+        raise ValueError(
+            f"the step reads a tensor {tuple(target.shape)}, the draw is {tuple(drawn.shape)}"
+        )
+    if target.is_cuda and not drawn.is_cuda:
         drawn = drawn.pin_memory()
-    place.copy_(drawn, non_blocking=True)
+    target.copy_(drawn, non_blocking=True)
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Run constructors or dropout under ``seed`` and give the global state back afterwards."""
+    """Seed the global random state until the end of the block, and restore it afterwards."""
     in_use = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     devices = range(torch.cuda.device_count() if in_use else 0)
     with torch.random.fork_rng(devices=devices):

@@ -1,7 +1,6 @@
-"""What a data-free method is, and the one function that runs any of them.
+"""The interface of a data-free method, and the one function that runs any of them.
 
-A method implements `Synthesizer`; `synthesize` owns labels, seeds, shards, resume and progress, so
-that a method is only its mathematics.
+A method implements `Synthesizer`; `synthesize` does labels, seeds, shards, resuming and progress.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,7 +33,7 @@ StudentUse = Literal["none", "compete", "joint"]
 
 @dataclass(frozen=True)
 class Batch:
-    """Images (N, 3, H, W) in teacher space, labels (N,), and each loss term's course (E,)."""
+    """Images (N, 3, H, W) in teacher space, labels (N,), and each loss term per iteration (E,)."""
 
     images: Tensor
     labels: Tensor
@@ -43,10 +42,11 @@ class Batch:
 
 @dataclass
 class Training:
-    """What `Synthesizer.prepare` may use besides teacher and student.
+    """Callbacks of `Synthesizer.prepare` for progress and checkpoints.
 
-    ``progress`` reports steps. ``restore`` returns what the last ``save`` got, or None: a method
-    that trains for long saves its state now and then, and goes on from it when interrupted.
+    ``progress`` is called with a number of steps. ``restore`` returns the state of the last
+    ``save``, or None: a method that trains for long saves its state at intervals, and resumes from
+    it when it was interrupted.
     """
 
     progress: Progress = silent
@@ -57,9 +57,9 @@ class Training:
 class Synthesizer(Protocol):
     """A data-free method: a class whose constructor takes its hyper-parameters by name.
 
-    ``student_use`` says what the student passed to `prepare` is for: ``none`` (a student is trained
-    later, on the finished images), ``compete`` (the images are to split it from the teacher, it is
-    not changed), ``joint`` (it is trained here, together with the generator).
+    ``student_use`` is the role of the student passed to `prepare`: ``none`` (students are trained
+    later, on the finished images), ``compete`` (a frozen student, which the images should make
+    disagree with the teacher), ``joint`` (it is trained here, together with the generator).
     """
 
     student_use: ClassVar[StudentUse]
@@ -67,23 +67,23 @@ class Synthesizer(Protocol):
     def prepare(
         self, teacher: Teacher, student: nn.Module | None, seed: int, training: Training
     ) -> None:
-        """Learn what all batches share; keeps ``teacher`` (and ``student``) for `batch`."""
+        """Train what all batches share; keeps ``teacher`` (and ``student``) for `batch`."""
 
     def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
-        """One batch for the target ``labels`` (N,); depends on nothing but `prepare` and these.
+        """One batch for the target ``labels`` (N,), a function of these, ``seed`` and `prepare`.
 
-        A method without targets ignores their values and returns labels of its own.
+        A method without target labels ignores their values and returns its own.
         """
 
     def state_dict(self) -> dict[str, Tensor]:
-        """What `prepare` learned, empty if nothing."""
+        """The weights that `prepare` trained, empty if there are none."""
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take back what `state_dict` gave; `prepare` with its arguments was or will be called."""
+        """Load a `state_dict`; `prepare` with its arguments was or will be called."""
 
 
 def balanced_labels(size: int, num_classes: int, seed: int) -> Tensor:
-    """``size`` labels (N,): every class as often, and the rest distinct classes drawn at random."""
+    """``size`` labels (N,): each class equally often, the rest distinct classes drawn at random."""
     whole = torch.arange(num_classes).repeat(size // num_classes)
     rest = torch.randperm(num_classes, generator=generator(seed))[: size % num_classes]
     return torch.cat([whole, rest])
@@ -107,16 +107,16 @@ def synthesize(
 ) -> SyntheticDataset:
     """Fill ``folder`` with ``batches`` batches, the first of them numbered ``first``.
 
-    A batch depends on its number alone: two folders with batches 0 to 4 and 5 to 9 hold what one
-    folder with ten would.
+    A batch depends on its number alone: two folders with batches 0 to 4 and 5 to 9 hold the same
+    images as one folder with ten.
 
-    Whole batches found there are kept, so the same call again goes on where it was interrupted and
-    ends with the same bytes. A batch that diverges is tried again with its next seed, `ATTEMPTS`
-    times in all, which its shard then says. ``on_batch`` is told of every batch made in this call,
-    before it is written: what it keeps is there when the batch is. ``student_known`` says that a
-    joint method's student was kept: with all batches there it is not trained again. Raises
-    `StoreError` when the folder holds images of another run, `SettingError` when the method needs a
-    student and got none, `DivergedError` naming the batch.
+    Undamaged batches in the folder are kept, so the same call resumes an interrupted one and ends
+    with the same bytes. A batch that diverges is retried with its next seed, `ATTEMPTS` times in
+    all; its shard records the retries. ``on_batch`` is called with the number and content of every
+    batch made in this call, before it is written. ``student_known``: the caller has the student of
+    a joint method, which is then not trained again if all batches exist. Raises `StoreError` when
+    the folder holds images of another run, `SettingError` for a missing student or numbers out of
+    range, `DivergedError` naming the batch.
     """
     if batches < 1 or batch_size < 2:
         raise SettingError(f"{batches} batches of {batch_size}: at least one batch of two images")
@@ -157,7 +157,7 @@ def synthesize(
 
 
 def iterations_of(synthesizer: Synthesizer, batches: int) -> int:
-    """How many optimisation steps `synthesize` will report, for a progress bar; 0 if unknown."""
+    """The number of steps `synthesize` will report to a progress bar; 0 if unknown."""
     shared = getattr(synthesizer, "prepare_steps", 0)
     return int(shared or getattr(synthesizer, "iterations", 0) * batches)
 
@@ -165,7 +165,7 @@ def iterations_of(synthesizer: Synthesizer, batches: int) -> int:
 def _attempt(
     synthesizer: Synthesizer, labels: Tensor, seed: int, index: int, training: Training
 ) -> tuple[Batch, int]:
-    """The batch of this number, and how many attempts before it diverged."""
+    """The batch of this number, and the number of attempts that diverged before."""
     reason = ""
     for attempt in range(ATTEMPTS):
         path = ("batch", index, "attempt", attempt) if attempt else ("batch", index)

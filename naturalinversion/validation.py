@@ -1,4 +1,4 @@
-"""What hyper-parameters have in common: a number that makes no sense is refused at once."""
+"""Range checks of hyper-parameters."""
 
 import math
 from typing import Any

@@ -24,7 +24,7 @@ def _one_thread() -> None:
 
 @pytest.fixture(autouse=True)
 def _switches() -> Iterator[None]:
-    """What a run sets up in torch for its process is put back, and a command's signal."""
+    """Restore torch's global options and the signal handler after each test."""
     handler = signal.getsignal(signal.SIGTERM)
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
@@ -38,7 +38,7 @@ def _switches() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def make_teacher() -> Callable[..., Teacher]:
-    """A randomly initialised teacher with lived-in batch norms."""
+    """A randomly initialised teacher with running statistics."""
 
     def make(
         arch: str = "resnet18", num_classes: int = 4, size: int = 16, width: float = 0.0625
@@ -56,5 +56,5 @@ def make_teacher() -> Callable[..., Teacher]:
 
 @pytest.fixture
 def graphs(monkeypatch: pytest.MonkeyPatch) -> list[FakeGraph]:
-    """The CPU is a device that captures steps and repeats them; the graphs it makes."""
+    """Steps on the CPU are captured and replayed; the graphs made."""
     return capture_on_cpu(monkeypatch)

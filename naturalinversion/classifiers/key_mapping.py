@@ -1,4 +1,4 @@
-"""Names of weights as others call them: a published state dict made to fit one of our networks."""
+"""Maps the parameter names of a published state dict to those of one of our networks."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from naturalinversion.errors import UsageError
 
-#: What others call the same part; tried in this order on a name that the network doesn't have.
+# Patterns tried in this order on a parameter name that the network does not have.
 KNOWN_RENAMES = (
     (r"^(module|model|net|backbone)\.", ""),
     (r"\.shortcut\.", ".downsample."),
@@ -22,18 +22,18 @@ SHOWN = 3  # names of each kind in a message
 def map_keys(
     given: Mapping[str, Tensor], expected: Mapping[str, Tensor], source: str
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """``given`` under the names of ``expected``, and which names changed, from old to new.
+    """``given`` under the names of ``expected``, and the names that changed, from old to new.
 
-    Counters of batches seen, which old files lack, are taken from ``expected``. Raises `UsageError`
-    in one line that says what is missing, what is left over, and which shape is another.
+    ``num_batches_tracked``, which old files lack, are taken from ``expected``. Raises `UsageError`
+    in one line that names what is missing, what is unknown, and a shape that differs.
     """
     found: dict[str, Tensor] = {}
     renamed: dict[str, str] = {}
     problems = []
     for name, tensor in given.items():
-        new = _our_name(name, expected, given)
+        new = _mapped_name(name, expected, given)
         if new in found:
-            problems.append(f"two names for {new} ({name} is one)")
+            problems.append(f"{new} given twice, once as {name}")
         found[new] = tensor
         if new != name:
             renamed[name] = new
@@ -60,7 +60,7 @@ def renaming_text(renamed: Mapping[str, str]) -> str:
     return f"{len(pairs)} names mapped: {_some(pairs)}"
 
 
-def _our_name(name: str, expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
+def _mapped_name(name: str, expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
     if name in expected:
         return name
     candidates = [name]

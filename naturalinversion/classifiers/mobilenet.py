@@ -21,7 +21,7 @@ class DepthwiseConv(nn.Conv2d):
     """A convolution of each channel alone; its weights' names and values are Conv2d's.
 
     On a CPU the gradient of the weights is seven times slower where the map is smaller than the
-    kernel, unless its border is there before the convolution.
+    kernel, unless it is padded before the convolution.
     """
 
     def forward(self, input: Tensor) -> Tensor:

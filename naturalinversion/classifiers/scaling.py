@@ -1,4 +1,4 @@
-"""How a width factor turns the published channel count into a narrower one."""
+"""Channel counts under a width factor."""
 
 # PyTorch 2.15 on a CPU corrupts memory in the weight gradient of a strided 1x1 convolution with
 # fewer input channels in channels_last, and narrower layers would save no time.

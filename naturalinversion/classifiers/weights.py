@@ -1,4 +1,4 @@
-"""Networks on disk: safetensors weights whose header says how to build and feed the network."""
+"""Networks on disk: safetensors weights with a description of network and images in the header."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,14 +54,14 @@ def load_classifier(path: Path) -> tuple[nn.Module, Classifier]:
 
 
 def save_described(path: Path, model: nn.Module, what: str, description: msgspec.Struct) -> None:
-    """Write weights atomically, with ``description`` in the header under ``what``."""
+    """Write weights atomically, with ``description`` in the header under the key ``what``."""
     tensors = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()}
     metadata = {what: msgspec.json.encode(description).decode()}
     write_atomically(path, save(tensors, metadata=metadata))
 
 
 def load_described(path: Path, what: str, struct: type[S]) -> tuple[S, dict[str, Tensor]]:
-    """What `save_described` wrote: the description and the weights.
+    """Description and weights of a file by `save_described`.
 
     Raises `MissingError` without the file and `UsageError` when it holds something else.
     """
@@ -100,9 +100,10 @@ def as_teacher(
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """A state dict from safetensors or from torch.save, never by unpickling code.
+    """A state dict from safetensors or from torch.save, read without unpickling code.
 
-    Takes a checkpoint that holds its state dict under ``state_dict``, ``model`` or ``net``.
+    A checkpoint may hold it under ``state_dict``, ``model`` or ``net``. Raises `MissingError` or
+    `UsageError`.
     """
     if not path.is_file():
         raise MissingError(f"--weights {path}: no such file")
@@ -125,9 +126,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def load_state(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> dict[str, str]:
-    """Fill ``model``; which names of ``state`` were others, from old to new.
+    """Load ``state`` into ``model``; returns the names that were mapped, from old to new.
 
-    Raises `UsageError` in one line that says what is missing, extra or of another shape.
+    Raises `UsageError` in one line that names what is missing, unknown or of another shape.
     """
     found, renamed = map_keys(state, model.state_dict(), str(path))
     model.load_state_dict(found)

@@ -53,7 +53,7 @@ class ConditionalGenerator(nn.Module):
 
 
 def base_resolution(image_size: int) -> int:
-    """A quarter of the image's side, the resolution a generator starts from."""
+    """A quarter of the image's side, at which a generator starts. Raises `SettingError`."""
     if image_size < 8 or image_size % 4:
         raise SettingError(
             f"the generator makes images whose side is a multiple of 4, 8 or more: not {image_size}"

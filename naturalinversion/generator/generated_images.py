@@ -13,11 +13,12 @@ from naturalinversion.teacher.teacher import Teacher
 
 
 class GeneratedImages(nn.Module):
-    """The `ImageSource` of NaturalInversion: alpha * P(G(latent, label)), for N labels (N,).
+    """The `ImageSource` of NaturalInversion: alpha * P(G(latent, label)), for ``labels`` (N,).
 
-    ``scale`` is alpha's start (N, 3, 1, 1), or the constant in its place. Without a pyramid the
-    generator's image goes through ``output_head`` instead. ``resample`` draws a new latent for
-    every image rendered in training, from that generator.
+    ``scale`` is the initial alpha (N, 3, 1, 1), or a constant instead. Without a pyramid the
+    generator's image goes through ``output_head``. ``latent`` is (N, Z); with ``resample`` new
+    latents are drawn from that random generator in every iteration. ``rates`` are the learning
+    rates of generator, pyramid and alpha.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class GeneratedImages(nn.Module):
 
     @property
     def capturable(self) -> bool:
-        """Not when every step draws new latents, on the host."""
+        """False when every step draws new latents on the host."""
         return self.resample is None
 
     def leaves(self) -> list[Tensor]:
@@ -72,14 +73,14 @@ class GeneratedImages(nn.Module):
             groups.append({"params": [self.scale], "lr": self.rates[2]})
         return torch.optim.Adam(groups, fused=True, capturable=supports_capture(self.latent.device))
 
-    def render(self, by: ImageTransform | None) -> Tensor:
-        """The batch (N, 3, H, W); ``by`` shifts the generator's image before the pyramid."""
-        if by is not None and self.resample is not None:
+    def render(self, transform: ImageTransform | None) -> Tensor:
+        """Images (N, 3, H, W); ``transform`` is applied between generator and pyramid."""
+        if transform is not None and self.resample is not None:
             drawn = torch.randn(self.latent.shape, generator=self.resample)
             self.latent = to_device(drawn, self.latent.device).to(self.latent.dtype)
         images: Tensor = self.generator(self.latent, self.one_hot)
-        if by is not None:
-            images = by(images)
+        if transform is not None:
+            images = transform(images)
         if self.pyramid is not None:
             images = self.pyramid(images, self._maps(images))
         else:

@@ -21,11 +21,12 @@ Head = Literal["conv_tanh", "tanh", "none"]
 
 
 class FeatureTransferPyramid(nn.Module):
-    """Combine a classifier's maps, coarse to fine, into an image-sized correction.
+    """Combine a classifier's feature maps, coarse to fine, into a correction of the image.
 
     ``stages`` are the classifier's, fine to coarse (`Teacher.stages`). ``used`` picks maps by the
-    paper's index, 1 the finest: the blocks stay, the maps not used are left out of the sums (Table
-    4). ``head`` is what joins the correction and the generator's image.
+    paper's index, 1 the finest: all blocks stay, maps not used are left out of the sums (Table 4).
+    ``head`` follows the sum of the correction and the generator's image. Raises `SettingError` for
+    stages that the classifier does not have.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class FeatureTransferPyramid(nn.Module):
         self.used = frozenset(range(1, count + 1) if used is None else used)
         if not self.used <= set(range(1, count + 1)):
             raise SettingError(
-                f"pyramid stages {sorted(self.used)} asked for, the classifier has 1 to {count}"
+                f"pyramid_stages is {sorted(self.used)}, the classifier has 1 to {count}"
             )
         coarse_to_fine = list(stages)[::-1]
         channels = [stage.channels for stage in coarse_to_fine]
@@ -55,7 +56,7 @@ class FeatureTransferPyramid(nn.Module):
         self.tanh = head != "none"
 
     def forward(self, images: Tensor, maps: Sequence[Tensor]) -> Tensor:
-        """``images`` (N, 3, H, W) and maps fine to coarse to enhanced images (N, 3, H, W)."""
+        """Enhance ``images`` (N, 3, H, W) by ``maps`` (N, C_l, H_l, W_l), fine to coarse."""
         count = len(maps)
         enhanced = self._block(0, self._used(maps[-1], count))
         for index in range(1, count):

@@ -1,4 +1,4 @@
-"""Nearest upsampling in the maps' own type: it rounds nothing, but autocast would widen them."""
+"""Nearest upsampling in the maps' own type, which autocast would convert to float32."""
 
 import torch
 from torch import Tensor, nn

@@ -1,7 +1,7 @@
-"""One captured step for all batches of a method: what a batch starts from is copied into it.
+"""One captured step for all batches of a method: the initial state of a batch is copied into it.
 
-A capture takes several iterations and holds the memory of one. The step works on tensors of its
-own; a batch is nothing but what they are filled with, so it comes out the same after any other.
+A capture takes several iterations and holds the memory of one. The step has tensors of its own; a
+batch is determined by the values copied into them, so it does not depend on batches before it.
 """
 
 import copy
@@ -21,15 +21,15 @@ from naturalinversion.inversion.step import DeviceShifts, Schedule, Step
 
 
 class CapturedBatches:
-    """Holds the captured step as long as batches come that it fits, and no longer.
+    """Keeps the captured step until a batch needs another one.
 
-    ``settings`` is whatever else the step follows from: a method whose sources differ in more than
-    their tensors says it here.
+    ``settings`` holds what else the step depends on, where sources of a method differ in more than
+    the values of their tensors.
     """
 
     def __init__(self) -> None:
         self.settings: object = None
-        self._fits: tuple[Any, ...] | None = None
+        self._key: tuple[Any, ...] | None = None
         self._captured: tuple[Step, CapturedStep[None]] | None = None
 
     def begin(
@@ -40,13 +40,13 @@ class CapturedBatches:
         keep_best: bool,
         schedule: Schedule,
     ) -> tuple[Step, CapturedStep[None]]:
-        """The step of this batch before its first iteration, and what does one on the device."""
-        given = (self.settings, keep_best, schedule, len(draws))
-        fits = (*given, *_what_is_captured(source, objective))
-        if self._captured is None or self._fits != fits:
+        """The step, set to this batch before its first iteration, and its captured version."""
+        options = (self.settings, keep_best, schedule, len(draws))
+        key = (*options, *_capture_key(source, objective))
+        if self._captured is None or self._key != key:
             self.release()
             self._captured = _capture(source, objective, draws, keep_best, schedule)
-            self._fits = fits
+            self._key = key
         step, run = self._captured
         with torch.no_grad():
             torch._foreach_copy_(step.source.tensors(), source.tensors())
@@ -57,8 +57,8 @@ class CapturedBatches:
         return step, run
 
     def release(self) -> None:
-        """Let go of the step, its memory, the teacher and the student."""
-        self._fits = self._captured = None
+        """Free the step and its memory, with its references to teacher and student."""
+        self._key = self._captured = None
 
 
 def _capture(
@@ -81,18 +81,18 @@ def _capture(
     return step, CapturedStep(step, teacher.device, step.state)
 
 
-def _what_is_captured(source: ImageSource, objective: Objective) -> tuple[Any, ...]:
-    """All that the operations depend on, and the place of every tensor that is not copied.
+def _capture_key(source: ImageSource, objective: Objective) -> tuple[Any, ...]:
+    """All that the captured operations depend on, and the address of every tensor not copied.
 
-    A student may be filled with other weights meanwhile. The teacher may not, as what is derived
-    from its weights is captured too.
+    The student's weights may change in place between batches. The teacher's may not, as tensors
+    derived from them are captured too.
     """
     teacher, student = objective.teacher, objective.student
-    given = [getattr(objective, f.name) for f in fields(objective) if f.name != "labels"]
-    own = [_layout(tensor) for tensor in (*source.tensors(), objective.labels)]
+    loss = [getattr(objective, f.name) for f in fields(objective) if f.name != "labels"]
+    copied = [_layout(tensor) for tensor in (*source.tensors(), objective.labels)]
     versions = [tensor._version for tensor in _tensors(teacher.model)]
     networks = [teacher.model, *([student] if isinstance(student, nn.Module) else [])]
-    places = [(t.data_ptr(), _layout(t)) for network in networks for t in _tensors(network)]
+    addresses = [(t.data_ptr(), _layout(t)) for network in networks for t in _tensors(network)]
     modes = [module.training for network in networks for module in network.modules()]
     cudnn = torch.backends.cudnn
     switches = (
@@ -101,7 +101,7 @@ def _what_is_captured(source: ImageSource, objective: Objective) -> tuple[Any, .
         cudnn.benchmark,
         cudnn.deterministic,
     )
-    return type(source), teacher.precision, *given, own, versions, places, modes, switches
+    return type(source), teacher.precision, *loss, copied, versions, addresses, modes, switches
 
 
 def _layout(tensor: Tensor) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""A step captured on a GPU once and repeated by it (CUDA graphs): the host's share is gone."""
+"""A step captured as a CUDA graph and replayed: no launch overhead on the host."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from torch import Tensor
 from naturalinversion.seeds import seeded
 
 CAPTURING = ("cuda",)  # device types that can capture a step
-WARM_UP = 3  # steps before the capture: libraries choose and load their kernels in them
+WARM_UP = 3  # eager steps before the capture, in which libraries select and load kernels
 
 Result = TypeVar("Result")
 
@@ -18,13 +18,13 @@ _eager = False
 
 
 def supports_capture(device: torch.device) -> bool:
-    """Whether ``device`` can capture a step and repeat it."""
+    """Whether steps on ``device`` are captured as CUDA graphs."""
     return device.type in CAPTURING
 
 
 @contextmanager
 def eager() -> Iterator[None]:
-    """Until the end of the block the same steps run as they are: nothing is captured or replayed.
+    """Run steps eagerly until the end of the block: nothing is captured or replayed.
 
     For comparisons with captured steps, and for counting operations.
     """
@@ -37,12 +37,12 @@ def eager() -> Iterator[None]:
 
 
 class CapturedStep(Generic[Result]):
-    """``step`` captured on ``device``: a call does it again, and gives the same tensors, refilled.
+    """``step`` captured on ``device``: a call replays it and returns the same tensors, overwritten.
 
-    A step must do the same operations on the same tensors in every call and read nothing back.
-    ``state`` gives the tensors that it goes on from. The capture is not one of its steps: they are
-    left as they were, those that the first step made (an optimiser's) as zeros, and the global
-    random state as well.
+    A step must do the same operations on the same tensors in every call and read nothing back to
+    the host. ``state`` returns the tensors that it updates. The capture does not count as a step:
+    afterwards they hold their values from before, those that the first step created (an
+    optimiser's) zeros, and the global random state is restored as well.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class CapturedStep(Generic[Result]):
         device: torch.device,
         state: Callable[[], Sequence[Tensor]],
     ) -> None:
-        self.step = step  # what it works on has to live as long as the graph
+        self.step = step  # keeps its tensors alive as long as the graph
         self.device = device
         self.state = state
         self.graph: torch.cuda.CUDAGraph | None = None
@@ -74,16 +74,16 @@ class CapturedStep(Generic[Result]):
         with torch.cuda.device(self.device), seeded(0):
             stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
             for _ in range(WARM_UP):
-                _run_on(stream, self.step)
-                _put_back(self.state(), before)
+                _run_on_stream(stream, self.step)
+                _restore(self.state(), before)
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph, stream=stream):
                 self.result = self.step()
         self.graph = graph
 
 
-def _run_on(stream: torch.cuda.Stream, step: Callable[[], object]) -> None:
-    """On the stream that captures, as its memory has to be known there."""
+def _run_on_stream(stream: torch.cuda.Stream, step: Callable[[], object]) -> None:
+    """Run ``step`` on the stream of the capture, whose memory pool it then shares."""
     current = torch.cuda.current_stream()
     stream.wait_stream(current)
     with torch.cuda.stream(stream):
@@ -92,7 +92,7 @@ def _run_on(stream: torch.cuda.Stream, step: Callable[[], object]) -> None:
 
 
 @torch.no_grad()
-def _put_back(state: Sequence[Tensor], before: dict[Tensor, Tensor]) -> None:
+def _restore(state: Sequence[Tensor], before: dict[Tensor, Tensor]) -> None:
     for tensor in state:
         if tensor in before:
             tensor.copy_(before[tensor])

@@ -1,4 +1,4 @@
-"""Where images come from, as the optimisation loop sees it."""
+"""The interface between the optimisation loop and what it optimises."""
 
 from typing import Protocol
 
@@ -9,28 +9,28 @@ from naturalinversion.inversion.jitter import ImageTransform
 
 
 class ImageSource(Protocol):
-    """Free pixels, or a generator with its pyramid."""
+    """Images as a function of optimised tensors: free pixels, or a generator with its pyramid."""
 
     @property
     def capturable(self) -> bool:
-        """Whether every rendering in training does the same on the same tensors.
+        """Whether `render` does the same operations on the same tensors in every iteration.
 
-        Then a GPU can capture a step and repeat it, for other batches too: the source is copied,
-        and the copy's tensors are filled with another's. Not so when something new is drawn on
-        the host.
+        Then a step can be captured as a CUDA graph and replayed, for other batches too: the source
+        is copied, and the values of another are copied into its tensors. False when `render` draws
+        on the host.
         """
 
     def leaves(self) -> list[Tensor]:
         """The tensors that are optimised."""
 
     def tensors(self) -> list[Tensor]:
-        """The leaves and all else that is this batch's own: buffers, latents, one-hot labels."""
+        """All tensors of this batch: the leaves, buffers, latents, one-hot labels."""
 
     def optimizer(self) -> torch.optim.Optimizer:
-        """A fresh optimiser over the leaves; on a GPU one that can be captured.
+        """A new optimiser over the leaves, capturable on a GPU.
 
-        Its state begins with zeros, as that of Adam and SGD does.
+        Its initial state must be zeros, as that of Adam and SGD is.
         """
 
-    def render(self, by: ImageTransform | None) -> Tensor:
-        """Images (N, 3, H, W) in teacher space; ``by`` shifts inside the source, None does not."""
+    def render(self, transform: ImageTransform | None) -> Tensor:
+        """Images (N, 3, H, W) in teacher space, with ``transform`` applied inside the source."""

@@ -1,14 +1,14 @@
 """The optimisation loop that DeepInversion, ADI and NaturalInversion share (paper, Eq. 1 and 8).
 
 Where the image comes from (free pixels, or a generator with its pyramid) is an `ImageSource`; what
-is minimised is an `Objective`. All speed lives here: the teacher is frozen, its statistics come out
-of the one pass the loss needs, nothing is read back inside the loop, the best iterate is kept as
+is minimised is an `Objective`. What makes it fast: the teacher is frozen, its statistics come from
+the one pass the loss needs, nothing is read back inside the loop, the best iterate is kept as
 parameters and rendered once at the end, which gives the same images because a generator's batch
-norm uses the batch, and a GPU repeats one captured step.
+norm uses the batch, and a GPU replays one captured step.
 
 Differs from the official codes: the teacher's weights get no gradient (they were computed and
-thrown away), hooks leave with the pass, and DeepInversion's "best" is what the recipe says, where
-the official one is an alias of the last iterate.
+thrown away), hooks are removed after each pass, and DeepInversion's "best" is what the recipe
+says, where the official one is an alias of the last iterate.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ Keep = Literal["best", "last"]
 
 @dataclass(frozen=True)
 class InversionResult:
-    """The images (N, 3, H, W), not jittered, and every term's course over the iterations (E,)."""
+    """Images (N, 3, H, W) without jitter, and each loss term over the iterations (E,)."""
 
     images: Tensor
     losses: dict[str, Tensor]
@@ -40,18 +40,18 @@ class InversionResult:
 
 @dataclass(frozen=True)
 class Plateau:
-    """Stop when the mean loss of ``window`` iterations is not ``least_fall`` below the one before.
+    """Stop when the mean loss of ``window`` iterations fell by less than ``min_decrease``.
 
-    A window of 0 never stops.
+    The decrease is relative to the mean of the window before; a window of 0 never stops.
     """
 
     window: int = 0
-    least_fall: float = 0.01
+    min_decrease: float = 0.01
 
     def reached(self, history: LossHistory, done: int) -> bool:
-        """Whether two whole windows are there after ``done`` iterations, and hardly differ."""
+        """Whether two whole windows end after ``done`` iterations, and differ by less."""
         due = bool(self.window) and done % self.window == 0 and done >= 2 * self.window
-        return due and history.relative_decrease(done, self.window) < self.least_fall
+        return due and history.relative_decrease(done, self.window) < self.min_decrease
 
 
 def invert(
@@ -67,10 +67,10 @@ def invert(
 ) -> InversionResult:
     """Optimise ``source`` for the labels of ``objective``, one iteration per draw.
 
-    ``keep`` says which iterate is rendered: the one with the lowest total loss, before its step, or
-    the last. ``schedule`` is that of all learning rates. With a ``plateau`` the loop may end before
-    the draws do. ``captured`` holds a GPU's step from one batch to the next. Raises `DivergedError`
-    naming term and iteration.
+    ``keep`` selects the iterate that is rendered: the one with the lowest total loss, before its
+    step, or the last. ``schedule`` is that of all learning rates. A ``plateau`` may end the loop
+    early. ``captured`` keeps a GPU's captured step from one batch to the next. Raises
+    `DivergedError` naming term and iteration.
     """
     teacher, best = objective.teacher, keep == "best"
     run: Callable[[], None]

@@ -1,8 +1,8 @@
-"""The random shifts and mirrorings between an image and the teacher that looks at it.
+"""Jitter: random shifts and horizontal flips of the images before the teacher's forward pass.
 
-DeepInversion rolls the batch by up to two pixels before every look; NaturalInversion rolls and
-mirrors twice, once before the pyramid and once before the loss. Offsets are the same for the whole
-batch and the roll is circular.
+DeepInversion rolls the batch by up to two pixels before every forward pass; NaturalInversion rolls
+and flips twice, before the pyramid and before the loss. Offsets are the same for the whole batch
+and the roll is circular.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,15 +14,12 @@ from torch import Tensor
 
 from naturalinversion.seeds import refill
 
-ImageTransform = Callable[[Tensor], Tensor]  # images (N, C, H, W) to the same, moved
+ImageTransform = Callable[[Tensor], Tensor]  # images (N, C, H, W) to the same shape
 
 
 @dataclass(frozen=True)
 class Shift:
-    """Roll by (dy, dx) pixels, then mirror left and right if ``flip``; takes images to moved ones.
-
-    Images are (N, C, H, W).
-    """
+    """Roll images (N, C, H, W) by (dy, dx) pixels, then flip them horizontally if ``flip``."""
 
     dy: int
     dx: int
@@ -35,7 +32,7 @@ class Shift:
 
 
 class IterationShifts(NamedTuple):
-    """One iteration's shifts: inside the image source and before the loss."""
+    """The shifts of one iteration: inside the image source and before the loss."""
 
     source: Shift
     loss: Shift
@@ -43,13 +40,13 @@ class IterationShifts(NamedTuple):
 
 @dataclass(frozen=True)
 class Jitter:
-    """Offsets uniform in [-pixels, pixels] on both axes; mirrored half of the time if ``flip``."""
+    """Offsets uniform in [-pixels, pixels] on both axes; with ``flip`` half are flipped."""
 
     pixels: int = 2
     flip: bool = False
 
     def draw(self, iterations: int, generator: torch.Generator) -> list[IterationShifts]:
-        """All shifts of a batch, drawn ahead so that the loop never leaves the device."""
+        """The shifts of all iterations, drawn ahead so that the loop needs no draws on the host."""
         offsets = torch.randint(
             -self.pixels, self.pixels + 1, (iterations, 2, 2), generator=generator
         ).tolist()
@@ -63,7 +60,7 @@ class Jitter:
 
 
 class ShiftTable:
-    """Every iteration's `Shift` as rows of index tables, so that a device can look up its own."""
+    """The `Shift` of every iteration as index tables on the device."""
 
     def __init__(
         self, shifts: Sequence[Shift], size: tuple[int, int], device: torch.device
@@ -72,39 +69,44 @@ class ShiftTable:
         self.tables = [table.to(device) for table in _tables(shifts, size)]
 
     def refill(self, shifts: Sequence[Shift]) -> None:
-        """As many shifts of another batch, in the same tensors."""
-        for place, table in zip(self.tables, _tables(shifts, self.size), strict=True):
-            refill(place, table)
+        """Copy as many shifts of another batch into the same tensors."""
+        for table, fresh in zip(self.tables, _tables(shifts, self.size), strict=True):
+            refill(table, fresh)
 
     def at(self, iteration: Tensor) -> ImageTransform:
-        """The shift of ``iteration`` (1,), which lies on the device and is not read."""
+        """The shift of ``iteration`` (1,), an index on the device that is not read back."""
         rows = [table.index_select(0, iteration).flatten() for table in self.tables]
-        return lambda images: _Permuted.apply(images, *rows)
+        return lambda images: _Permute.apply(images, *rows)
 
 
 def _tables(shifts: Sequence[Shift], size: tuple[int, int]) -> list[Tensor]:
-    """Rows (E, H), columns (E, W), and the inverses of both."""
+    """Row indices (E, H), column indices (E, W), and the inverse permutations of both."""
     height, width = size
-    dy, dx = torch.tensor([(by.dy, by.dx) for by in shifts]).unbind(dim=1)
+    dy, dx = torch.tensor([(shift.dy, shift.dx) for shift in shifts]).unbind(dim=1)
     rows = (torch.arange(height) - dy[:, None]) % height
     columns = (torch.arange(width) - dx[:, None]) % width
-    flips = torch.tensor([by.flip for by in shifts])
+    flips = torch.tensor([shift.flip for shift in shifts])
     columns = torch.where(flips[:, None], columns.flip(1), columns)
     return [rows, columns, rows.argsort(dim=1), columns.argsort(dim=1)]
 
 
-class _Permuted(torch.autograd.Function):
-    """Images (N, C, H, W) with rows and columns in another order; the gradient in the old one."""
+class _Permute(torch.autograd.Function):
+    """Permute rows and columns of images (N, C, H, W), and the gradient by the inverse."""
 
     @staticmethod
     def forward(  # type: ignore[no-untyped-def]
-        ctx, images: Tensor, rows: Tensor, columns: Tensor, old_rows: Tensor, old_columns: Tensor
+        ctx,
+        images: Tensor,
+        rows: Tensor,
+        columns: Tensor,
+        inverse_rows: Tensor,
+        inverse_columns: Tensor,
     ) -> Tensor:
-        ctx.save_for_backward(old_rows, old_columns)
+        ctx.save_for_backward(inverse_rows, inverse_columns)
         return images.index_select(2, rows).index_select(3, columns)
 
     @staticmethod
     def backward(ctx, *gradients: Tensor):  # type: ignore[no-untyped-def]
         rows, columns = ctx.saved_tensors
-        moved_back = gradients[0].index_select(2, rows).index_select(3, columns)
-        return moved_back, None, None, None, None
+        gradient = gradients[0].index_select(2, rows).index_select(3, columns)
+        return gradient, None, None, None, None

@@ -1,4 +1,4 @@
-"""What DeepInversion, NaturalInversion and their adaptive versions have in common."""
+"""The base class of DeepInversion, NaturalInversion and their adaptive versions."""
 
 import math
 from dataclasses import dataclass, field
@@ -21,11 +21,12 @@ from naturalinversion.validation import at_least
 
 @dataclass(kw_only=True)
 class InversionMethod:
-    """The loss, the shifts and the budget of a batch; methods give them their published values.
+    """Loss weights, jitter and iterations of a batch; subclasses set the published values.
 
-    ``reference_batch`` keeps the balance of the loss at other batch sizes (0: weights as they are).
-    ``schedule`` is that of all learning rates. With ``plateau`` a batch ends early, once the mean
-    loss of that share of the iterations is not 1 % below that of as many before (0: it never does).
+    ``reference_batch`` is the batch size that the weights are for (0: any). ``schedule`` is that of
+    all learning rates. ``plateau`` is a window as a fraction of the iterations: a batch ends early
+    once the mean loss of a window is less than 1 % below that of the window before (0: never).
+    Raises `SettingError` for values out of range.
     """
 
     iterations: int = 2000
@@ -52,10 +53,10 @@ class InversionMethod:
         at_least(1, self, "iterations")
         at_least(0, self, "jitter", "reference_batch", "compete_floor")
         if not 0 <= self.plateau <= 0.5:
-            raise SettingError(f"plateau is {self.plateau:g}: a share up to 0.5, or 0 for never")
+            raise SettingError(f"plateau is {self.plateau:g}: a fraction up to 0.5, or 0 for never")
 
     def weights(self, batch_size: int) -> Weights:
-        """The loss for batches of this size."""
+        """The loss weights for batches of this size."""
         weights = Weights(
             self.cross_entropy, self.bn_statistics, self.total_variation, self.l2, self.compete
         )
@@ -67,12 +68,12 @@ class InversionMethod:
             self.iterations, generator(derive(seed, "jitter"))
         )
 
-    def _keep(self, teacher: Teacher, student: nn.Module | None) -> None:
-        """Keep the teacher, and the student to compete with."""
+    def _set_networks(self, teacher: Teacher, student: nn.Module | None) -> None:
+        """Set the teacher, and the student to compete with, which is frozen."""
         self._teacher = teacher
         if student is not None:
             student.eval().requires_grad_(False)
-            if teacher.device.type != "cpu":  # where it is no faster
+            if teacher.device.type != "cpu":  # where this is no faster
                 student.to(memory_format=torch.channels_last)
         self._student = student
 
@@ -81,8 +82,7 @@ class InversionMethod:
     ) -> InversionResult:
         weights = self.weights(len(labels))
         self._teacher.refresh()
-        own = {name: value for name, value in vars(self).items() if not name.startswith("_")}
-        self._captured.settings = own
+        self._captured.settings = {n: v for n, v in vars(self).items() if not n.startswith("_")}
         return invert(
             source,
             Objective(self._teacher, labels, weights, self._student, self.compete_floor),

@@ -1,4 +1,4 @@
-"""What one look of the teacher at a batch of images costs (paper, Eq. 1 and 8)."""
+"""The loss of a batch of images under the teacher (NaturalInversion, Eq. 1 and 8)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -24,8 +24,9 @@ class Weights:
     def for_batch(self, size: int, reference: int) -> "Weights":
         """The same balance at another batch size.
 
-        Cross-entropy and R_BN pull on one image with 1 / B, the norms R_TV and R_l2 with
-        1 / sqrt(B): their factors hold for ``reference`` images. 0 leaves them as they are.
+        The gradient of one image scales with 1 / B for cross-entropy and R_BN, but with
+        1 / sqrt(B) for the norms R_TV and R_l2, whose factors are for ``reference`` images. 0
+        leaves them as they are.
         """
         if not reference:
             return self
@@ -37,8 +38,8 @@ class Weights:
 class Objective:
     """The loss of images for ``labels`` (N,), term by term.
 
-    ``student`` is needed when ``weights.compete`` is not 0; it is used as it is, in eval mode by
-    its owner. ``compete_floor`` is the floor of `priors.compete`.
+    ``student`` (images to logits, in eval mode) is needed when ``weights.compete`` is not 0.
+    ``compete_floor`` is the floor of `priors.compete`.
     """
 
     teacher: Teacher
@@ -48,21 +49,21 @@ class Objective:
     compete_floor: float = 0.01
 
     def terms(self, images: Tensor) -> dict[str, Tensor]:
-        """Every term that has a weight, of images (N, 3, H, W) in teacher space, unweighted."""
+        """Unweighted terms with a non-zero weight, of images (N, 3, H, W) in teacher space."""
         weights = self.weights
-        seen = self.teacher.observe(images, statistics=weights.bn_statistics != 0)
-        terms = {"cross_entropy": F.cross_entropy(seen.logits, self.labels)}
+        observation = self.teacher.observe(images, statistics=weights.bn_statistics != 0)
+        terms = {"cross_entropy": F.cross_entropy(observation.logits, self.labels)}
         if weights.bn_statistics:
-            terms["bn_statistics"] = seen.bn_statistics()
+            terms["bn_statistics"] = observation.bn_statistics()
         if weights.total_variation:
             terms["total_variation"] = priors.total_variation(images)
         if weights.l2:
             terms["l2"] = priors.l2(images)
         if weights.compete and self.student is not None:
             logits = self.student(images.contiguous(memory_format=torch.channels_last))
-            terms["compete"] = priors.compete(logits, seen.logits, floor=self.compete_floor)
+            terms["compete"] = priors.compete(logits, observation.logits, floor=self.compete_floor)
         return terms
 
     def total(self, terms: dict[str, Tensor]) -> Tensor:
-        """Their weighted sum."""
+        """The weighted sum of ``terms``, a scalar."""
         return torch.stack([getattr(self.weights, n) * t for n, t in terms.items()]).sum()

@@ -1,4 +1,4 @@
-"""Optimisers in a step that a device may repeat: on such a device their rates lie there as well."""
+"""Optimisers whose steps can be captured: on a GPU their learning rates are tensors on it."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from naturalinversion.inversion.cuda_graph import supports_capture
 
 
 def rate_on(device: torch.device, rate: float) -> float | Tensor:
-    """A learning rate for an optimiser on ``device`` that `set_rate` is to change."""
+    """``rate`` as an optimiser on ``device`` takes it, so that `set_rate` can change it."""
     return torch.tensor(rate, device=device) if supports_capture(device) else rate
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Change the rate of all groups, where a captured step sees it."""
+    """Set the learning rate of all groups, in place where a captured step reads it."""
     for group in optimizer.param_groups:
         if isinstance(group["lr"], Tensor):
             group["lr"].fill_(rate)
@@ -23,14 +23,16 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 
 def state_of(optimizer: torch.optim.Optimizer) -> list[Tensor]:
-    """The tensors of its state: none before its first step."""
+    """The tensors of its state; none before its first step."""
     values = [value for state in optimizer.state.values() for value in state.values()]
     return [value for value in values if isinstance(value, Tensor)]
 
 
 def load_state(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
-    """Take back a saved state; rates and switches, which depend on the device, stay its own."""
-    own = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
+    """Load a saved state, but keep learning rates and options, which depend on the device."""
+    options = [
+        {k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups
+    ]
     optimizer.load_state_dict(saved)
-    for group, settings in zip(optimizer.param_groups, own, strict=True):
-        group.update(settings)
+    for group, kept in zip(optimizer.param_groups, options, strict=True):
+        group.update(kept)

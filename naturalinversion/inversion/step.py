@@ -1,7 +1,7 @@
-"""One iteration of the optimisation loop, on tensors that stay where they are.
+"""One iteration of the optimisation loop, on tensors at fixed addresses.
 
-Nothing in it asks the device for a number, and the iteration's own number lies on the device, so
-that a GPU can capture one iteration and repeat it by itself (see `captured_batches`).
+Nothing is read back from the device, and the index of the iteration is a tensor on it, so that an
+iteration can be captured as a CUDA graph and replayed (see `captured_batches`).
 """
 
 import math
@@ -25,22 +25,22 @@ Schedule = Literal["constant", "cosine"]
 class ShiftSource(Protocol):
     """The shifts of each iteration in turn."""
 
-    def of(self, iteration: Tensor) -> tuple[ImageTransform, ImageTransform]:
-        """Inside the source and before the loss; ``iteration`` (1,) counts on the device."""
+    def at(self, iteration: Tensor) -> tuple[ImageTransform, ImageTransform]:
+        """Those inside the source and before the loss, of ``iteration`` (1,) on the device."""
 
 
 class HostShifts:
-    """Shifts by numbers that the host knows, one iteration after another."""
+    """Shifts with offsets known to the host, one iteration after another."""
 
     def __init__(self, draws: Sequence[IterationShifts]) -> None:
         self._next: Iterator[IterationShifts] = iter(draws)
 
-    def of(self, iteration: Tensor) -> tuple[ImageTransform, ImageTransform]:
+    def at(self, iteration: Tensor) -> tuple[ImageTransform, ImageTransform]:
         return next(self._next)
 
 
 class DeviceShifts:
-    """Shifts that the device looks up."""
+    """Shifts that the device looks up in tables, by the index of the iteration."""
 
     def __init__(
         self, draws: Sequence[IterationShifts], size: tuple[int, int], device: torch.device
@@ -48,11 +48,11 @@ class DeviceShifts:
         self._inside = ShiftTable([draw.source for draw in draws], size, device)
         self._before_loss = ShiftTable([draw.loss for draw in draws], size, device)
 
-    def of(self, iteration: Tensor) -> tuple[ImageTransform, ImageTransform]:
+    def at(self, iteration: Tensor) -> tuple[ImageTransform, ImageTransform]:
         return self._inside.at(iteration), self._before_loss.at(iteration)
 
     def refill(self, draws: Sequence[IterationShifts]) -> None:
-        """Those of another batch, in the same tensors."""
+        """Copy the shifts of another batch into the same tensors."""
         self._inside.refill([draw.source for draw in draws])
         self._before_loss.refill([draw.loss for draw in draws])
 
@@ -62,13 +62,13 @@ class BestIterate:
 
     def __init__(self, leaves: list[Tensor]) -> None:
         self.leaves = leaves
-        self.kept = [leaf.detach().clone() for leaf in leaves]
-        self.lowest = torch.full((), torch.inf, device=self.kept[0].device)
+        self.copies = [leaf.detach().clone() for leaf in leaves]
+        self.lowest = torch.full((), torch.inf, device=self.copies[0].device)
 
     def restart(self) -> None:
         """Start from the current leaves, in the same tensors."""
         with torch.no_grad():
-            torch._foreach_copy_(self.kept, self.leaves)
+            torch._foreach_copy_(self.copies, self.leaves)
         self.lowest.fill_(torch.inf)
 
     def update(self, total: Tensor) -> None:
@@ -76,21 +76,21 @@ class BestIterate:
         better = total < self.lowest
         if not supports_capture(self.lowest.device):
             if better:
-                torch._foreach_copy_(self.kept, [leaf.detach() for leaf in self.leaves])
+                torch._foreach_copy_(self.copies, [leaf.detach() for leaf in self.leaves])
                 self.lowest.copy_(total)
             return
-        for kept, leaf in zip(self.kept, self.leaves, strict=True):
-            torch.where(better, leaf.detach(), kept, out=kept)
+        for copy, leaf in zip(self.copies, self.leaves, strict=True):
+            torch.where(better, leaf.detach(), copy, out=copy)
         self.lowest.copy_(torch.where(better, total, self.lowest))
 
     def restore(self) -> None:
         """Set the leaves to the best iterate."""
         with torch.no_grad():
-            torch._foreach_copy_(self.leaves, self.kept)
+            torch._foreach_copy_(self.leaves, self.copies)
 
 
 class Step:
-    """Render, observe, step; ``history`` and ``best`` fill up, in ``iterations`` calls at most."""
+    """One call is one iteration, at most ``iterations`` times; fills ``history`` and ``best``."""
 
     def __init__(
         self,
@@ -108,12 +108,12 @@ class Step:
         self.history = LossHistory(iterations)
         self.best = BestIterate(source.leaves()) if keep_best else None
         self.iteration = torch.zeros(1, dtype=torch.int64, device=self.device)
-        self._rates: list[tuple[Tensor, Tensor]] = []  # each group's rate, and its table (E,)
+        self._rates: list[tuple[Tensor, Tensor]] = []  # rate of each group, its values (E,)
         if schedule == "cosine":
             self._schedule(iterations)
 
     def __call__(self) -> None:
-        inside, before_loss = self.shifts.of(self.iteration)
+        inside, before_loss = self.shifts.at(self.iteration)
         for rate, table in self._rates:
             rate.copy_(table.index_select(0, self.iteration).squeeze(0))
         self.optimizer.zero_grad(set_to_none=True)
@@ -129,13 +129,13 @@ class Step:
         self.iteration.add_(1)
 
     def state(self) -> list[Tensor]:
-        """The tensors that a call goes on from."""
-        kept = [] if self.best is None else [*self.best.kept, self.best.lowest]
+        """The tensors that a call updates."""
+        best = [] if self.best is None else [*self.best.copies, self.best.lowest]
         optimised = [*self.source.tensors(), *state_of(self.optimizer)]
-        return [*optimised, *kept, self.history.rows, self.iteration]
+        return [*optimised, *best, self.history.rows, self.iteration]
 
     def restart(self) -> None:
-        """Back to before the first iteration, in the same tensors, from the source as it is now."""
+        """Reset to before the first iteration, in the same tensors; the source is not changed."""
         for moment in state_of(self.optimizer):
             moment.zero_()
         if self.best is not None:
@@ -144,9 +144,9 @@ class Step:
         self.iteration.zero_()
 
     def _schedule(self, iterations: int) -> None:
-        """Half a cosine from each group's learning rate to nothing."""
-        turn = (torch.arange(iterations, dtype=torch.float64) + 0.5) * (math.pi / iterations)
-        factors = (1 + turn.cos()) / 2
+        """Half a cosine from each group's learning rate to 0."""
+        angle = (torch.arange(iterations, dtype=torch.float64) + 0.5) * (math.pi / iterations)
+        factors = (1 + angle.cos()) / 2
         for group in self.optimizer.param_groups:
             table = (factors * group["lr"]).float().to(self.device)
             group["lr"] = table[0].clone()

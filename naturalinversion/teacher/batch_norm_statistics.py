@@ -7,7 +7,7 @@ from the kernel that trains batch norms: on a CPU in channels_last layout it is 
 maps instead of six. `fused_batch_norm` is the version for GPUs.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from naturalinversion.priors import LayerStatistics
+from naturalinversion.teacher.replaced_forward import Forwards, replaced_forward
 from naturalinversion.teacher.stacked_moments import StackedMoments
 
 
@@ -33,20 +34,14 @@ def record_batch_norm_statistics(norms: Sequence[nn.BatchNorm2d]) -> Iterator[Re
     Of a norm that is called twice, the last call counts.
     """
     recorded = RecordedStatistics()
-    handles = []
     fused = [norm for norm in norms if can_fuse(norm)]
-    try:
-        for norm, (scale, bias) in zip(fused, _scales_and_biases(fused), strict=True):
-            norm.forward = partial(_forward, recorded, norm, scale, bias)  # type: ignore[method-assign]
-        for norm in norms:
-            if norm not in fused:
-                handles.append(norm.register_forward_pre_hook(recording_hook(recorded)))
+    functions: Forwards = {
+        norm: partial(_forward, recorded, norm, scale, bias)
+        for norm, (scale, bias) in zip(fused, _scales_and_biases(fused), strict=True)
+    }
+    others = [norm for norm in norms if norm not in functions]
+    with replaced_forward(functions), recording_hooks(others, recorded):
         yield recorded
-    finally:
-        for norm in fused:
-            norm.__dict__.pop("forward", None)
-        for handle in handles:
-            handle.remove()
 
 
 def can_fuse(norm: nn.BatchNorm2d) -> bool:
@@ -54,12 +49,8 @@ def can_fuse(norm: nn.BatchNorm2d) -> bool:
     own = "forward" in norm.__dict__
     inherited = type(norm).forward is nn.BatchNorm2d.forward
     assert norm.running_mean is not None
-    return (
-        inherited
-        and not own
-        and not norm.training
-        and norm.running_mean.device.type in ("cpu", "cuda")
-    )
+    unchanged = inherited and not own and not norm.training
+    return unchanged and norm.running_mean.device.type in ("cpu", "cuda")
 
 
 def _scales_and_biases(norms: Sequence[nn.BatchNorm2d]) -> Iterator[tuple[Tensor, Tensor]]:
@@ -86,10 +77,10 @@ def _forward(
 ) -> Tensor:
     assert norm.running_mean is not None
     assert norm.running_var is not None
+    out: Tensor
     out, mean, variance = _AffineWithMoments.apply(maps, scale, bias)
     recorded[norm] = LayerStatistics(mean, variance, norm.running_mean, norm.running_var)
-    result: Tensor = out
-    return result
+    return out
 
 
 class _AffineWithMoments(torch.autograd.Function):
@@ -136,8 +127,11 @@ def _channels(values: Tensor) -> Tensor:
     return values.view(1, -1, 1, 1)
 
 
-def recording_hook(recorded: RecordedStatistics) -> Callable[..., None]:
-    """A forward pre-hook for batch norms that `can_fuse` excludes; autograd differentiates it."""
+@contextmanager
+def recording_hooks(
+    norms: Sequence[nn.BatchNorm2d], recorded: RecordedStatistics
+) -> Iterator[None]:
+    """Record norms that `can_fuse` excludes by forward pre-hooks, which autograd differentiates."""
 
     def hook(module: nn.BatchNorm2d, inputs: tuple[Any, ...]) -> None:
         assert module.running_mean is not None
@@ -146,4 +140,9 @@ def recording_hook(recorded: RecordedStatistics) -> Callable[..., None]:
         variance, mean = torch.var_mean(maps, dim=(0, 2, 3), correction=0)
         recorded[module] = LayerStatistics(mean, variance, module.running_mean, module.running_var)
 
-    return hook
+    handles = [norm.register_forward_pre_hook(hook) for norm in norms]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

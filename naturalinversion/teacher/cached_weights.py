@@ -20,6 +20,7 @@ from naturalinversion.classifiers.mobilenet import DepthwiseConv
 from naturalinversion.teacher.batch_norm_constants import norm_tensors
 from naturalinversion.teacher.batch_norm_statistics import can_fuse
 from naturalinversion.teacher.derived_tensors import can_cache, copied_in_place, tensor_versions
+from naturalinversion.teacher.replaced_forward import Forwards, replaced_forward
 
 CACHED_DEVICES = ("cuda",)  # device types where it is faster; CPU results stay byte for byte
 
@@ -45,20 +46,12 @@ class CachedWeights:
     def enabled(self, *, folded: bool) -> Iterator[None]:
         """Use them until the end of the block; ``folded``: with batch norms folded in."""
         pairs = self._foldable_norms() if folded else {}
-        replaced: list[nn.Module] = []
-        try:
-            for layer in self.network.modules():
-                if _is_frozen(layer):
-                    norm = pairs.get(layer)
-                    layer.forward = partial(self._forward, layer, norm)  # type: ignore[method-assign]
-                    replaced.append(layer)
-                    if norm is not None:
-                        norm.forward = _identity  # type: ignore[method-assign, assignment]
-                        replaced.append(norm)
+        layers = [layer for layer in self.network.modules() if _is_frozen(layer)]
+        functions: Forwards = {
+            layer: partial(self._forward, layer, pairs.get(layer)) for layer in layers
+        }
+        with replaced_forward(functions | dict.fromkeys(pairs.values(), _identity)):
             yield
-        finally:
-            for module in replaced:
-                module.__dict__.pop("forward", None)
 
     def refresh(self) -> None:
         """Recompute all in place, where a captured forward pass reads them."""

@@ -28,9 +28,10 @@ from naturalinversion.teacher.batch_norm_constants import BatchNormConstants
 from naturalinversion.teacher.batch_norm_statistics import (
     RecordedStatistics,
     can_fuse,
-    recording_hook,
+    recording_hooks,
 )
 from naturalinversion.teacher.derived_tensors import can_cache
+from naturalinversion.teacher.replaced_forward import Forwards, replaced_forward
 from naturalinversion.teacher.stacked_moments import StackedMoments, stack_padded
 
 FUSED_DEVICES = ("cuda",)  # device types with these kernels
@@ -48,26 +49,20 @@ class FusedBatchNorms:
     def record_batch_norm_statistics(self) -> Iterator[RecordedStatistics]:
         """Fill the dictionary, and its ``stacked`` moments, when the block ends.
 
-        Norms whose forward pass is not PyTorch's are recorded by a `recording_hook`.
+        Norms whose forward pass is not PyTorch's are recorded by a pre-hook.
         """
         recorded, layers = RecordedStatistics(), RecordedStatistics()
-        fused = [norm for norm in self.norms if can_fuse(norm)]
         constants = self._current()
-        handles = []
-        try:
-            for index, norm in enumerate(self.norms):
-                if norm in fused:
-                    norm.forward = partial(self._forward, layers, constants, index)  # type: ignore[method-assign]
-                else:
-                    handles.append(norm.register_forward_pre_hook(recording_hook(layers)))
+        functions: Forwards = {
+            norm: partial(self._forward, layers, constants, index)
+            for index, norm in enumerate(self.norms)
+            if can_fuse(norm)
+        }
+        others = [norm for norm in self.norms if norm not in functions]
+        with replaced_forward(functions), recording_hooks(others, layers):
             yield recorded
             if layers:
                 self._stack(recorded, layers, constants)
-        finally:
-            for norm in fused:
-                norm.__dict__.pop("forward", None)
-            for handle in handles:
-                handle.remove()
 
     def refresh(self) -> None:
         """Recompute the constants in place, where a captured forward pass reads them."""
@@ -95,10 +90,10 @@ class FusedBatchNorms:
         assert norm.running_mean is not None
         assert norm.running_var is not None
         count = self._count(maps.numel() // maps.shape[1], maps.device)
+        out: Tensor
         out, mean, variance = _FusedBatchNorm.apply(maps, *constants.rows(index), count)
         layers[norm] = LayerStatistics(mean, variance, norm.running_mean, norm.running_var)
-        result: Tensor = out
-        return result
+        return out
 
     def _count(self, values: int, device: torch.device) -> Tensor:
         """``values`` as the int32 tensor (1,) that the kernel takes, cached."""
@@ -161,8 +156,7 @@ class _FusedBatchNorm(torch.autograd.Function):
         maps = maps.contiguous(memory_format=_layout(maps))
         batch_mean, batch_variance = torch.batch_norm_update_stats(maps, None, None, 0.0)
         ctx.save_for_backward(maps, batch_mean, scale, ones, count)
-        eps = 1e-5  # required, but not read: ``inverse`` already includes it
-        out = torch.batch_norm_elemt(maps, weight, bias, mean, inverse, eps)
+        out = torch.batch_norm_elemt(maps, weight, bias, mean, inverse, 1e-5)  # eps is not read
         return out, batch_mean, batch_variance
 
     @staticmethod

@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from naturalinversion.teacher.replaced_forward import replaced_forward
+
 MIN_CHANNELS = 256  # in and out: with fewer the direct convolution is faster
 MAX_SIDE = 8  # of the maps: above it copying tiles costs more than it saves
 MIN_TILES = 64  # with fewer, reading the transformed kernels dominates
@@ -47,14 +49,9 @@ class WinogradConvolutions:
     @contextmanager
     def enabled(self) -> Iterator[None]:
         """Use them until the end of the block, for float32 maps on a CPU."""
-        replaced = [c for c in self._convolutions if "forward" not in c.__dict__]
-        try:
-            for convolution in replaced:
-                convolution.forward = partial(self._forward, convolution)  # type: ignore[method-assign]
+        unchanged = [c for c in self._convolutions if "forward" not in c.__dict__]
+        with replaced_forward({c: partial(self._forward, c) for c in unchanged}):
             yield
-        finally:
-            for convolution in replaced:
-                convolution.__dict__.pop("forward", None)
 
     def _forward(self, convolution: nn.Conv2d, maps: Tensor) -> Tensor:
         if not _is_faster(maps) or convolution.weight.requires_grad:

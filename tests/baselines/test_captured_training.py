@@ -1,4 +1,4 @@
-"""DAFL, DFAD and WGAN-GP on graphs that a CPU plays: captured once, they train as the loop does."""
+"""DAFL, DFAD and WGAN-GP on emulated CUDA graphs: captured, they train as the eager loop does."""
 
 import copy
 import gc
@@ -9,20 +9,19 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from baselines import METHODS
 from baselines.wgan_gp import WassersteinGAN
 from baselines.wgan_settings import WassersteinSettings
 from naturalinversion import Batch, Teacher, Training
-from naturalinversion.classifiers import build
 from naturalinversion.errors import DivergedError
-from naturalinversion.seeds import seeded
 from tests.naturalinversion.fake_cuda_graph import Event, FakeGraph, RefusedError, capture_on_cpu
+from tests.naturalinversion.small_methods import network
 
 EPOCHS, STEPS = 3, 3
 SMALL = {"batch_size": 6, "latent": 8, "generator_width": 0.125}
-# Learning rates lie on a device in float32, where these are what they are in float64.
+# Learning rates are float32 tensors on a device; these are exact in float32.
 RATES = {"rate_generator": 2**-10, "rate_student": 2**-4, "gamma": 0.5}
 JOINT: list[tuple[str, str, dict[str, Any]]] = [
     ("dafl", "resnet18", {}),
@@ -40,17 +39,6 @@ TINY = WassersteinSettings(
     width=0.01,
     rate=1e-3,
 )
-
-
-def network(arch: str, seed: int) -> nn.Module:
-    """In float64, its batch norms lived-in."""
-    with seeded(seed):
-        model = build(arch, 10, 0.125).double().train()
-        with torch.no_grad():
-            for _ in range(5):
-                noise = torch.randn(16, 3, 4, 4, dtype=torch.float64)
-                model(F.interpolate(2 * noise, scale_factor=4))
-    return model
 
 
 class Joint:
@@ -98,8 +86,8 @@ def test_a_captured_training_that_was_interrupted_ends_with_the_same_bytes(
     assert len(graphs) == 2
 
 
-def test_a_state_can_go_on_where_nothing_is_captured() -> None:
-    """And the other way round: switches of optimisers are the device's, not the file's."""
+def test_a_checkpoint_of_a_gpu_resumes_on_a_cpu_and_the_reverse() -> None:
+    """Options of optimisers are the device's, not the checkpoint's."""
     on_cpu: list[dict[str, Any]] = []
     expected = Joint("dafl", "resnet18", {}, save=lambda s: on_cpu.append(copy.deepcopy(s)))
     with pytest.MonkeyPatch.context() as patch:
@@ -118,7 +106,7 @@ def noise(count: int, draws: torch.Generator) -> Tensor:
 
 
 def trained(settings: WassersteinSettings = TINY, **training: Any) -> dict[str, Tensor]:
-    """All that WGAN-GP ends with."""
+    """Images, losses and weights of a trained WGAN-GP."""
     gan = WassersteinGAN(settings, 8)
     gan.train(noise, seed=0, training=Training(**training))
     networks = {**gan.generator.state_dict(prefix="g."), **gan.critic.state_dict(prefix="c.")}
@@ -144,7 +132,7 @@ def test_wgan_gp_captured_and_interrupted_ends_with_the_same_bytes(
     assert_close(trained(restore=lambda: saved[0]), whole, 0.0)
 
 
-def test_wgan_gp_notices_a_loss_that_is_no_number_while_the_device_goes_on(
+def test_wgan_gp_notices_a_loss_that_is_not_finite_without_waiting(
     graphs: list[FakeGraph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("baselines.wgan_gp.CHECK_EVERY", 2)
@@ -165,7 +153,7 @@ def test_wgan_gp_notices_a_loss_that_is_no_number_while_the_device_goes_on(
 
 
 @pytest.mark.parametrize("name", ["dafl", "dfad"])
-def test_nothing_of_a_training_outlives_it(name: str, graphs: list[FakeGraph]) -> None:
+def test_the_captured_step_is_freed_after_the_training(name: str, graphs: list[FakeGraph]) -> None:
     gc.disable()
     try:
         made = Joint(name, "resnet18", {})

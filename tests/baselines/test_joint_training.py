@@ -1,4 +1,4 @@
-"""DAFL and DFAD in narrower numbers: the game is the same."""
+"""DAFL and DFAD in bfloat16: they learn as in float32."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ def losses(name: str, precision: Precision) -> dict[str, list[float]]:
 
 @pytest.mark.parametrize("name", ["dafl", "dfad"])
 def test_in_bf16_student_and_generator_learn_as_in_float32(name: str) -> None:
-    """Each step of a student is answered by the student after it, not by weights kept rounded."""
+    """Each step uses the student's current weights, not weights that autocast cached."""
     full, half = losses(name, "fp32"), losses(name, "bf16")
     assert full != half
     for term, course in full.items():

@@ -1,4 +1,4 @@
-"""WGAN-GP: its penalty, its order of steps, its networks' shapes, what it learns and repeats."""
+"""WGAN-GP: penalty, order of steps, networks, convergence, determinism and resuming."""
 
 import copy
 from typing import Any
@@ -57,8 +57,8 @@ def test_the_penalty_of_a_linear_critic_is_known() -> None:
     torch.testing.assert_close(weight.grad, 2 * (norm - 1) * weight.detach() / norm)
 
 
-def test_the_penalty_looks_between_real_and_fake_image_by_image() -> None:
-    """D(x) = |x|^2 / 2 has the gradient x, so the penalty tells where it was taken."""
+def test_the_penalty_is_taken_between_real_and_fake_image_by_image() -> None:
+    """D(x) = |x|^2 / 2 has the gradient x, so the penalty shows where it was taken."""
     draws = generator(2)
     real, fake = (torch.randn(4, 3, 8, 8, generator=draws) for _ in "ab")
     for mix in (torch.zeros(4, 1, 1, 1), torch.ones(4, 1, 1, 1), torch.rand(4, 1, 1, 1)):
@@ -109,7 +109,7 @@ def test_the_defaults_are_the_published_ones() -> None:
     assert (settings.latent, settings.width) == (128, 1)
 
 
-def test_the_critic_takes_so_many_steps_for_each_of_the_generator(
+def test_the_critic_takes_critic_steps_for_each_of_the_generator(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     steps: list[str] = []
@@ -121,8 +121,8 @@ def test_the_critic_takes_so_many_steps_for_each_of_the_generator(
         original(self, name, loss)
         for other, old in zip(("generator", "critic"), before, strict=True):
             new = getattr(self, other).state_dict()
-            moved = any(not torch.equal(old[key], new[key]) for key in old)
-            assert moved == (other == name), "the other network rests"
+            changed = any(not torch.equal(old[key], new[key]) for key in old)
+            assert changed == (other == name), "the other network is not changed"
         steps.append(name)
 
     def draw(count: int, draws: torch.Generator) -> Tensor:
@@ -185,7 +185,7 @@ def test_an_interrupted_training_ends_with_the_same_bytes(
     assert sum(reported) == TINY.iterations - stop
     assert same(resumed, trained())
     monkeypatch.setattr(wgan_gp, "CHECK_EVERY", 50)
-    assert same(resumed, trained()), "how often it looks at the losses changes nothing"
+    assert same(resumed, trained()), "how often losses are checked changes nothing"
 
 
 def test_it_learns_the_mean_colour_of_the_real_images() -> None:
@@ -215,7 +215,7 @@ def test_it_learns_the_mean_colour_of_the_real_images() -> None:
 
 
 @pytest.mark.parametrize("broken", [0, 3, 6])
-def test_a_loss_that_is_no_number_names_its_iteration(broken: int) -> None:
+def test_a_loss_that_is_not_finite_names_its_iteration(broken: int) -> None:
     calls = 0
 
     def draw(count: int, draws: torch.Generator) -> Tensor:
@@ -244,12 +244,12 @@ def test_a_loss_that_is_no_number_names_its_iteration(broken: int) -> None:
         ({"betas": (0.0, 1.0)}, "betas"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(wrong: dict[str, Any], named: str) -> None:
+def test_settings_out_of_range_are_refused(wrong: dict[str, Any], named: str) -> None:
     with pytest.raises(SettingError, match=named):
         WassersteinSettings(**wrong)
 
 
 @pytest.mark.parametrize("size", [0, 4, 12, 28])
-def test_sizes_that_no_doubling_reaches_are_refused(size: int) -> None:
+def test_sizes_that_are_no_power_of_two_are_refused(size: int) -> None:
     with pytest.raises(SettingError, match=f"not {size}"):
         WassersteinGAN(TINY, size)

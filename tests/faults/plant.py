@@ -56,8 +56,8 @@ FAULTS = (
     Fault(  # R_BN compares variances only
         "bn-means-ignored",
         "naturalinversion/priors.py",
-        "seen = [layer.mean for layer in layers]",
-        "seen = [layer.running_mean for layer in layers]",
+        "batch = [layer.mean for layer in layers]",
+        "batch = [layer.running_mean for layer in layers]",
     ),
     Fault(  # the teacher is trained on plain pixels, the images are made for normalised ones
         "no-normalisation",

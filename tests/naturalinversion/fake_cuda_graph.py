@@ -1,9 +1,9 @@
-"""CUDA graphs played on a CPU: a capture writes operations down, a replay does them again.
+"""CUDA graphs emulated on a CPU: a capture records operations, a replay executes them again.
 
-As on a GPU, a replay knows no Python: it repeats the captured operations on the tensors they had,
-and their results lie where they lay. What a GPU refuses within a capture is refused here: reading a
-number back, and copying one from the host. A tensor made without naming the device is one of
-another device, as the host's would be.
+As on a GPU, a replay runs no Python code: it executes the captured operations on the captured
+tensors, and writes results to the same addresses. What a GPU refuses within a capture is refused
+here: reading a value back, and copying one from the host. A tensor created without a device is on
+another device, as it would be on the host.
 """
 
 from collections.abc import Iterator
@@ -19,43 +19,43 @@ from torch.utils._pytree import tree_leaves
 from naturalinversion.inversion import cuda_graph
 
 READS_BACK = {"_local_scalar_dense", "item", "equal", "is_nonzero", "nonzero", "masked_select"}
-FROM_THE_HOST = {"lift_fresh", "lift", "pin_memory"}
-UNANNOUNCED = {"running_mean", "running_var"}  # written by batch norms whose schemas don't say so
+HOST_COPIES = {"lift_fresh", "lift", "pin_memory"}
+UNDECLARED_WRITES = {"running_mean", "running_var"}  # of batch norms, missing in their schemas
 
 
 class RefusedError(RuntimeError):
-    """What can't be captured."""
+    """An operation that can't be captured."""
 
 
 class FakeGraph(TorchDispatchMode):
-    """Stands in for `torch.cuda.CUDAGraph`."""
+    """Replaces `torch.cuda.CUDAGraph`."""
 
     def __init__(self) -> None:
         super().__init__()
         self.calls: list[tuple[Any, Any, Any, list[Tensor]]] = []
         self.replayed = 0
-        self._before: dict[tuple[Any, ...], tuple[Tensor, Tensor]] = {}  # what a capture overwrote
+        self._overwritten: dict[tuple[Any, ...], tuple[Tensor, Tensor]] = {}  # and values before
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         name = func.overloadpacket.__name__
-        if name in READS_BACK | FROM_THE_HOST or _counts_what_is_true(name, args):
+        if name in READS_BACK | HOST_COPIES or _indexes_by_mask(name, args):
             raise RefusedError(f"{name} within a capture")
-        self._keep_what_is_written(func, args, kwargs)
+        self._save_written(func, args, kwargs)
         results = func(*args, **kwargs)
         self.calls.append((func, args, kwargs, _tensors(results)))
         return results
 
     @contextmanager
     def captured(self) -> Iterator[None]:
-        """Write the block down; its operations are not done."""
+        """Record the block's operations and undo their writes."""
         with self, torch.device("meta"):
             yield
         with torch.no_grad():
-            for tensor, before in reversed(self._before.values()):
+            for tensor, before in reversed(self._overwritten.values()):
                 if not torch.equal(tensor, before):
                     tensor.copy_(before)
-        self._before.clear()
+        self._overwritten.clear()
 
     @torch.no_grad()
     def replay(self) -> None:
@@ -66,18 +66,18 @@ class FakeGraph(TorchDispatchMode):
                 if place.data_ptr() != result.data_ptr():
                     place.copy_(result)
 
-    def _keep_what_is_written(self, func: Any, args: Any, kwargs: Any) -> None:
+    def _save_written(self, func: Any, args: Any, kwargs: Any) -> None:
         for number, argument in enumerate(func._schema.arguments):
             written = argument.alias_info is not None and argument.alias_info.is_write
-            if written or argument.name in UNANNOUNCED:
+            if written or argument.name in UNDECLARED_WRITES:
                 given = args[number] if number < len(args) else kwargs.get(argument.name)
                 for tensor in _tensors(given):
                     place = tensor.data_ptr(), tensor.shape, tensor.stride()
-                    self._before.setdefault(place, (tensor, tensor.clone()))
+                    self._overwritten.setdefault(place, (tensor, tensor.clone()))
 
 
-def _counts_what_is_true(name: str, args: Any) -> bool:
-    """Indexing by a mask: how many rows come out is read back."""
+def _indexes_by_mask(name: str, args: Any) -> bool:
+    """Indexing by a mask reads back the number of rows."""
     indices = _tensors(args[1]) if name.startswith("index") and len(args) > 1 else []
     return any(index.dtype == torch.bool for index in indices)
 
@@ -87,7 +87,7 @@ def _tensors(values: Any) -> list[Tensor]:
 
 
 class Stream:
-    """All work of a CPU is in order."""
+    """Replaces `torch.cuda.Stream`: operations of a CPU run in order."""
 
     def __init__(self, device: object = None) -> None:
         pass
@@ -97,7 +97,7 @@ class Stream:
 
 
 class Event:
-    """A point in that work; it counts how often the host waited for one."""
+    """Replaces `torch.cuda.Event`; counts how often the host waited."""
 
     waited = 0
 
@@ -109,7 +109,7 @@ class Event:
 
 
 def capture_on_cpu(monkeypatch: pytest.MonkeyPatch) -> list[FakeGraph]:
-    """The CPU is a device that captures; the graphs it makes from now on."""
+    """Steps on the CPU are captured from now on; returns the list of graphs as they are made."""
     made: list[FakeGraph] = []
 
     def graph() -> FakeGraph:

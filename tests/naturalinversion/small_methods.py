@@ -31,7 +31,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
 
 
 def network(arch: str, seed: int) -> nn.Module:
-    """A narrow one whose batch norms have seen something."""
+    """A narrow one with running statistics, in float64 and eval mode."""
     with seeded(seed):
         model = build(arch, 10, 0.125).double().train()
         with torch.no_grad():
@@ -56,9 +56,9 @@ def prepared(
     sizes = SMALL | {"shared_batch": len(LABELS)} if name.startswith("ni") else {}
     method = METHODS[name](**{"iterations": ITERATIONS, **sizes, **settings})
     assert isinstance(method, InversionMethod)
-    rival = network(arch, 1)
+    student = network(arch, 1)
     method.prepare(  # type: ignore[attr-defined]
-        teacher(arch, precision), rival if precision == "fp32" else rival.float(), 0, Training()
+        teacher(arch, precision), student if precision == "fp32" else student.float(), 0, Training()
     )
     return method
 
@@ -70,7 +70,7 @@ def batch(method: Any, seed: int = 0) -> Batch:
 
 
 def assert_close(one: Batch, other: Batch) -> None:
-    """But for rounding, as another order of operations gives it."""
+    """Equal up to rounding."""
     torch.testing.assert_close(one.images, other.images, rtol=1e-6, atol=1e-8)
     assert one.losses.keys() == other.losses.keys()
     for term, course in one.losses.items():
@@ -78,7 +78,7 @@ def assert_close(one: Batch, other: Batch) -> None:
 
 
 def assert_identical(one: Batch, other: Batch) -> None:
-    """In every bit."""
+    """Equal in every bit."""
     assert torch.equal(one.images, other.images)
     assert one.losses.keys() == other.losses.keys()
     for term, course in one.losses.items():

@@ -19,11 +19,11 @@ teacher = Teacher(build("resnet34", 10, 0.125), num_classes=10, image_shape=(3, 
 method = METHODS["ni_adi"](iterations=1, latent=128, generator_width=0.25)
 student = build("resnet18", 10, 0.125)
 
-def look(index, batch):
+def measure(index, batch):
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     print(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, len(os.listdir("/proc/self/fd")))
 
-synthesize(method, teacher, "images", batches=200, batch_size=20, student=student, on_batch=look)
+synthesize(method, teacher, "images", batches=200, batch_size=20, student=student, on_batch=measure)
 modules = [*teacher.model.modules(), *student.modules()]
 hooks = sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in modules)
 print(hooks, sum("forward" in m.__dict__ for m in modules))
@@ -38,9 +38,9 @@ def test_two_hundred_batches_pile_nothing_up(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    *looks, last = [[float(word) for word in line.split()] for line in done.stdout.splitlines()]
-    assert len(looks) == 200
-    memory, files = zip(*looks, strict=True)
+    *measured, last = [[float(word) for word in line.split()] for line in done.stdout.splitlines()]
+    assert len(measured) == 200
+    memory, files = zip(*measured, strict=True)
     settled, end = median(memory[30:80]), median(memory[150:])
     assert end < settled + 4
     assert max(files[30:]) == files[30]

@@ -1,4 +1,4 @@
-"""NaturalInversion: the switches of Tables 3 and 4, where gradients go, and how it fails."""
+"""NaturalInversion: the options of Tables 3 and 4, the shared generator, and refused settings."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -6,24 +6,13 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
-from contract_methods import FromOutside
-from torch import Tensor, nn
+from torch import Tensor
 
-from baselines.deep_inversion import Pixels
-from naturalinversion import Batch, SyntheticDataset, Teacher, Training, priors, synthesize
+from naturalinversion import SyntheticDataset, Teacher, Training, synthesize
 from naturalinversion.classifiers import build
-from naturalinversion.errors import DivergedError, SettingError, StoreError
-from naturalinversion.generator.conditional_generator import ConditionalGenerator
-from naturalinversion.generator.generated_images import GeneratedImages
-from naturalinversion.generator.pyramid import FeatureTransferPyramid
-from naturalinversion.images import read_shard, retried, shard_path
-from naturalinversion.inversion.invert import Keep, invert
-from naturalinversion.inversion.jitter import Jitter, Shift
-from naturalinversion.inversion.objective import Objective, Weights
+from naturalinversion.errors import SettingError
+from naturalinversion.images import shard_path
 from naturalinversion.natural_inversion import NaturalInversion
-from naturalinversion.progress import Progress
-from naturalinversion.seeds import generator, seeded
 from naturalinversion.synthesis import iterations_of
 
 MakeTeacher = Callable[..., Teacher]
@@ -44,24 +33,6 @@ def images_of(teacher: Teacher, **settings: Any) -> Tensor:
 
 def fill(teacher: Teacher, folder: Path, synthesizer: Any, **more: Any) -> SyntheticDataset:
     return synthesize(synthesizer, teacher, folder, batches=BATCHES, batch_size=SIZE, **more)
-
-
-def source(
-    teacher: Teacher, *, pyramid: bool = True, scale: bool = True, **more: Any
-) -> GeneratedImages:
-    with seeded(5):
-        size = teacher.image_shape[-1]
-        return GeneratedImages(
-            teacher,
-            ConditionalGenerator(4, latent=8, image_size=size, width=0.1),
-            FeatureTransferPyramid(teacher.stages, size) if pyramid else None,
-            torch.randn(8, 3, 1, 1) + 5 if scale else 1.0,
-            latent=torch.randn(8, 8),
-            labels=LABELS,
-            rates=(1e-3, 5e-4, 0.05),
-            output_head=None if pyramid or not scale else nn.Tanh(),
-            **more,
-        )
 
 
 class Steps:
@@ -171,30 +142,6 @@ def test_every_switch_makes_other_images(make_teacher: MakeTeacher) -> None:
         assert not any(torch.equal(images, other) for other in made[:index]), switches[index]
 
 
-@pytest.mark.parametrize("pyramid", [True, False])
-def test_no_pixel_is_larger_than_its_channels_scale(
-    pyramid: bool, make_teacher: MakeTeacher
-) -> None:
-    images = source(make_teacher(), pyramid=pyramid)
-    assert images.scale is not None
-    with torch.no_grad():
-        images.generator.body[-1].weight.mul_(50)  # far into the tanh
-        pixels = images.render(None)
-        assert (pixels.abs() <= images.scale.abs()).all()
-        assert pixels.abs().amax() > 1, "the scale stretches beyond the tanh"
-
-
-def test_without_scale_pixels_stay_within_one_and_without_both_they_are_the_generators(
-    make_teacher: MakeTeacher,
-) -> None:
-    teacher = make_teacher()
-    with torch.no_grad():
-        assert source(teacher, scale=False).render(None).abs().amax() <= 1
-        bare = source(teacher, pyramid=False, scale=False)
-        assert torch.equal(bare.render(None), bare.generator(bare.latent, bare.one_hot))
-    assert not any("scale" in name for name, _ in bare.named_parameters())
-
-
 def test_the_choice_of_pyramid_stages_changes_the_images(make_teacher: MakeTeacher) -> None:
     teacher = make_teacher()
     choices: Sequence[tuple[int, ...]] = ((4,), (3, 4), (2, 3, 4), (1, 2, 3, 4), ())
@@ -226,187 +173,6 @@ def test_an_image_size_the_generator_cannot_make(size: int, tmp_path: Path) -> N
 def test_iterations_are_one_or_more() -> None:
     with pytest.raises(SettingError, match="iterations is 0"):
         method(iterations=0)
-
-
-class Spy(nn.Module):
-    """A pyramid that remembers what it was given."""
-
-    def __init__(self, inner: FeatureTransferPyramid) -> None:
-        super().__init__()
-        self.inner = inner
-        self.maps: Sequence[Tensor] = ()
-        self.image: Tensor | None = None
-
-    def forward(self, images: Tensor, maps: Sequence[Tensor]) -> Tensor:
-        self.image, self.maps = images, maps
-        enhanced: Tensor = self.inner(images, maps)
-        return enhanced
-
-
-@pytest.mark.parametrize("feature_gradient", [False, True])
-def test_features_are_constants_unless_asked_for(
-    feature_gradient: bool, make_teacher: MakeTeacher
-) -> None:
-    images = source(make_teacher(), feature_gradient=feature_gradient)
-    assert images.pyramid is not None
-    spy = Spy(images.pyramid)
-    images.pyramid = spy  # type: ignore[assignment]
-    images.render(Shift(1, -1, True))
-    assert spy.image is not None
-    assert spy.image.requires_grad
-    assert len(spy.maps) == 4
-    assert {m.requires_grad for m in spy.maps} == {feature_gradient}
-
-
-def test_generator_pyramid_and_scale_all_learn(make_teacher: MakeTeacher) -> None:
-    teacher = make_teacher()
-    images = source(teacher)
-    assert images.pyramid is not None
-    assert images.scale is not None
-    F.cross_entropy(teacher(images.render(Shift(1, -1))), LABELS).backward()
-
-    def slope(parameter: Tensor) -> float:
-        assert parameter.grad is not None
-        assert parameter.grad.isfinite().all()
-        return parameter.grad.abs().sum().item()
-
-    for name, parameter in images.pyramid.named_parameters():
-        assert slope(parameter) > 0, name
-    for name, parameter in images.generator.named_parameters():
-        if name.endswith("weight"):
-            assert slope(parameter) > 0, name
-    assert (images.scale.grad != 0).all(), "every image and channel has a scale of its own"
-    optimised = {id(p) for group in images.optimizer().param_groups for p in group["params"]}
-    assert optimised == {id(p) for p in images.leaves()}
-    assert all(p.grad is None for p in teacher.model.parameters())
-
-
-def test_the_image_shift_before_the_pyramid_moves_the_generators_image(
-    make_teacher: MakeTeacher,
-) -> None:
-    bare = source(make_teacher(), pyramid=False, scale=False)
-    with torch.no_grad():
-        still, moved = bare.render(None), bare.render(Shift(1, 2))
-        mirrored = bare.render(Shift(0, 0, True))
-    assert torch.equal(moved, still.roll((1, 2), (2, 3)))
-    assert torch.equal(mirrored, still.flip(3))
-
-
-@pytest.mark.parametrize("keep", ["best", "last"])
-def test_the_iterate_kept_is_the_one_asked_for(keep: Keep, make_teacher: MakeTeacher) -> None:
-    """Steps of 1 on a norm go down, overshoot, and come back up."""
-    start = torch.randn(8, 3, 16, 16, generator=generator(0))
-    weights = Weights(cross_entropy=0.0, bn_statistics=0.0, l2=1.0)
-    draws = Jitter(0).draw(4, generator(0))
-    made = invert(Pixels(start, 1.0), Objective(make_teacher(), LABELS, weights), draws, keep=keep)
-    course = made.losses["total"]
-    assert 0 < course.argmin() < 3
-    shown = priors.l2(made.images)
-    if keep == "best":
-        assert shown == course.min()
-    else:
-        assert shown > course.min()
-
-
-def test_nan_in_the_teacher_names_term_iteration_and_batch(
-    make_teacher: MakeTeacher, tmp_path: Path
-) -> None:
-    teacher = make_teacher()
-    with torch.no_grad():
-        list(teacher.model.parameters())[-1].fill_(float("nan"))
-    pattern = "^batch 0: cross_entropy became nan at iteration 0, with every of 3 seeds$"
-    with pytest.raises(DivergedError, match=pattern) as caught:
-        fill(teacher, tmp_path, method())
-    assert caught.value.exit_code == 1
-    assert not list(tmp_path.glob("*.safetensors"))
-
-
-def test_a_rate_that_explodes_names_the_iteration_after_its_step(
-    make_teacher: MakeTeacher, tmp_path: Path
-) -> None:
-    with pytest.raises(DivergedError, match=r"^batch 0: \w+ became (nan|inf) at iteration 1, "):
-        fill(make_teacher(), tmp_path, method(rate_scaling=1e38))
-
-
-class SecondIsNaN(FromOutside):
-    """Its second batch is NaN, and so are as many in a row as ``failures`` says."""
-
-    def __init__(self, failures: int) -> None:
-        super().__init__()
-        self.failures, self.calls = failures, 0
-
-    def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
-        self.calls += 1
-        made = super().batch(labels, seed, progress)
-        bad = 2 <= self.calls < 2 + self.failures
-        return Batch(made.images * (float("nan") if bad else 1), made.labels)
-
-
-def test_a_batch_that_fails_leaves_those_before_it(
-    make_teacher: MakeTeacher, tmp_path: Path
-) -> None:
-    pattern = "^batch 1: the images hold NaN or infinity, with every of 3 seeds$"
-    with pytest.raises(DivergedError, match=pattern):
-        fill(make_teacher(), tmp_path, SecondIsNaN(failures=3))
-    assert [p.name for p in tmp_path.glob("*.safetensors")] == [shard_path(tmp_path, 0).name]
-
-
-def test_a_batch_that_diverges_is_made_with_its_next_seed(
-    make_teacher: MakeTeacher, tmp_path: Path
-) -> None:
-    whole, again = tmp_path / "whole", tmp_path / "again"
-    fill(make_teacher(), whole, SecondIsNaN(failures=0))
-    fill(make_teacher(), again, SecondIsNaN(failures=2))
-    indices = range(len(list(whole.glob("*.safetensors"))))
-    assert retried(whole, indices) == []
-    assert retried(again, indices) == [1]
-    same = [
-        torch.equal(read_shard(whole, index)[0], read_shard(again, index)[0]) for index in indices
-    ]
-    assert same == [index != 1 for index in indices]
-    (again / shard_path(again, 0).name).write_bytes(b"")
-    with pytest.raises(StoreError, match="can't be read"):
-        retried(again, indices)
-
-
-@pytest.mark.parametrize(
-    "other", [{"seed": 1}, {"settings": {"noise": 2}}, {"method": "another"}], ids=str
-)
-def test_a_folder_of_another_run_is_refused(
-    other: dict[str, Any], make_teacher: MakeTeacher, tmp_path: Path
-) -> None:
-    teacher = make_teacher()
-    fill(teacher, tmp_path, FromOutside())
-    with pytest.raises(StoreError, match="holds images of another run"):
-        fill(teacher, tmp_path, FromOutside(), **other)
-
-
-def test_the_same_call_again_goes_on_whatever_the_settings_hold(
-    make_teacher: MakeTeacher, tmp_path: Path
-) -> None:
-    """JSON knows no tuples: a folder written a moment ago is still this run's."""
-    settings = {"milestones": (0.4, 0.8), "stages": None}
-    for _ in range(2):
-        dataset = fill(make_teacher(), tmp_path, FromOutside(), settings=settings)
-    assert len(dataset) == BATCHES * SIZE
-
-
-def test_labels_reach_the_generator(make_teacher: MakeTeacher) -> None:
-    images = source(make_teacher(), pyramid=False, scale=False)
-    with torch.no_grad():
-        before = images.render(None)
-        images.one_hot = images.one_hot.roll(1, 0)
-        assert not torch.equal(images.render(None), before)
-
-
-def test_the_latent_is_drawn_anew_only_in_training_of_a_shared_generator(
-    make_teacher: MakeTeacher,
-) -> None:
-    shared = source(make_teacher(), pyramid=False, scale=False, resample=generator(1))
-    with torch.no_grad():
-        assert torch.equal(shared.render(None), shared.render(None))
-        first = shared.render(Shift(0, 0))
-        assert not torch.equal(first, shared.render(Shift(0, 0)))
 
 
 @pytest.mark.parametrize(

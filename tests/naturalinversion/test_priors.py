@@ -17,7 +17,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 
 
 class OneNorm(nn.Module):
-    """The batch norm sees the images themselves, so that its statistics are known."""
+    """The first layer is a batch norm, so its statistics are those of the images."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class OneNorm(nn.Module):
 
 
 def remembering(images: Tensor) -> Teacher:
-    """A teacher whose batch norm remembers exactly ``images``."""
+    """A teacher whose running statistics are exactly those of ``images``."""
     model = OneNorm().double()
     variance, mean = torch.var_mean(images, dim=(0, 2, 3), correction=0)
     model.norm.running_mean = mean
@@ -52,10 +52,10 @@ def test_bn_statistics_vanish_on_the_images_remembered_with_a_finite_gradient() 
 def test_bn_statistics_are_distances_of_means_and_of_biased_variances() -> None:
     images = noise(4, 3, 8, 8)
     teacher = remembering(images)
-    seen = teacher.observe(2 * images + 5, statistics=True).statistics
+    observed = teacher.observe(2 * images + 5, statistics=True).statistics
     variance, mean = torch.var_mean(images, dim=(0, 2, 3), correction=0)
     expected = (mean + 5).norm() + (3 * variance).norm()
-    torch.testing.assert_close(priors.bn_statistics(seen), expected)
+    torch.testing.assert_close(priors.bn_statistics(observed), expected)
 
 
 def test_bn_statistics_add_up_over_layers() -> None:

@@ -1,4 +1,4 @@
-"""The picture of a set: filled from as many batches as it takes, white where there is nothing."""
+"""The grid of samples: filled from as many batches as it takes, white where images are missing."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -167,7 +167,7 @@ def test_two_candidates_for_one_part_are_refused(names: tuple[str, str]) -> None
     for name in names:
         given[name] = given["fc.weight"].clone()
     del given["fc.weight"]
-    with pytest.raises(UsageError, match=r"two names for fc.weight"):
+    with pytest.raises(UsageError, match=r"fc.weight given twice"):
         map_keys(given, expected, "x")
 
 

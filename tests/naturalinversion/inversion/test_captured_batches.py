@@ -1,4 +1,4 @@
-"""All batches of a method through one captured step: each comes out as if it were alone."""
+"""All batches of a method through one captured step: each is the same as if made alone."""
 
 import gc
 import weakref
@@ -43,8 +43,8 @@ def test_batches_of_one_capture_are_those_made_alone(
         assert not torch.equal(alone[0].images, alone[1].images)
 
 
-def test_what_a_batch_gave_stays_as_it_is(graphs: list[FakeGraph]) -> None:
-    """The next one works on the same tensors, and nobody holds them."""
+def test_later_batches_do_not_change_an_earlier_one(graphs: list[FakeGraph]) -> None:
+    """Batches use the same tensors, so results must be copies."""
     method = prepared("ni", {"keep": "last"})
     first = batch(method)
     images, losses = first.images.clone(), {n: c.clone() for n, c in first.losses.items()}
@@ -63,7 +63,7 @@ def test_a_source_that_was_passed_in_is_the_optimised_one(graphs: list[FakeGraph
     assert int(sources[0].generator.body[0].num_batches_tracked) == ITERATIONS + 2  # rendered twice
 
 
-def refill_the_student(method: Any) -> None:
+def change_student_in_place(method: Any) -> None:
     with torch.no_grad():
         for parameter in method._student.parameters():
             parameter.mul_(1.1)
@@ -73,7 +73,7 @@ def refill_the_student(method: Any) -> None:
     ("change", "captures"),
     [
         pytest.param(lambda method: None, 1, id="nothing"),
-        pytest.param(refill_the_student, 1, id="student refilled in place"),
+        pytest.param(change_student_in_place, 1, id="student changed in place"),
         pytest.param(lambda m: setattr(m, "_student", network("resnet18", 2)), 2, id="student"),
         pytest.param(lambda m: m._student.to(torch.float32).double(), 2, id="student moved"),
         pytest.param(lambda m: setattr(m, "_teacher", teacher("vgg11")), 2, id="teacher"),
@@ -91,7 +91,7 @@ def refill_the_student(method: Any) -> None:
         ),
     ],
 )
-def test_what_the_step_follows_from_makes_a_new_one(
+def test_a_change_that_the_step_depends_on_makes_a_new_capture(
     change: Callable[[Any], Any], captures: int, graphs: list[FakeGraph]
 ) -> None:
     method: Any = prepared("ni_adi", {})
@@ -113,10 +113,10 @@ def test_another_number_of_labels_makes_a_new_step(graphs: list[FakeGraph]) -> N
     assert_identical(few, alone.batch(LABELS[:4], 1, lambda done: None))
 
 
-def test_nothing_of_a_method_outlives_it(
+def test_step_and_graph_are_freed_with_the_method(
     graphs: list[FakeGraph], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Its memory is there for the next cell at once, not only after a garbage collection."""
+    """At once, not only by the garbage collector: the next cell needs the memory."""
     held: list[weakref.ref[Any]] = []
 
     def step(*given: Any, **named: Any) -> Step:
@@ -138,10 +138,10 @@ def test_nothing_of_a_method_outlives_it(
         gc.enable()
 
 
-def test_a_step_that_no_longer_fits_is_let_go_of_first(
+def test_the_old_step_is_freed_before_another_is_captured(
     graphs: list[FakeGraph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The memory of two is never held."""
+    """The memory of two is never allocated."""
     method: Any = prepared("di", {})
     batch(method)
     first, alive = weakref.ref(graphs.pop()), []
@@ -160,7 +160,7 @@ def test_a_step_that_no_longer_fits_is_let_go_of_first(
     assert alive == [False]
 
 
-def test_the_shared_generators_step_is_let_go_of_after_its_training(
+def test_the_shared_generators_step_is_freed_after_its_training(
     graphs: list[FakeGraph],
 ) -> None:
     method = prepared("ni", {"one_to_one": False, "shared_latents": "once"})
@@ -171,7 +171,7 @@ def test_the_shared_generators_step_is_let_go_of_after_its_training(
 
 
 def spoil_from(iteration: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The loss is the images' norm, and NaN from the iteration with this number on."""
+    """The loss is the images' norm, and NaN from this iteration on."""
     calls = torch.zeros((), dtype=torch.int64)
 
     def terms(objective: Objective, images: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -183,10 +183,10 @@ def spoil_from(iteration: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("broken", "noticed"), [(0, 400), (150, 400), (200, 600), (399, 600)])
-def test_a_loss_that_is_no_number_is_noticed_while_the_device_goes_on(
+def test_a_loss_that_is_not_finite_is_noticed_without_waiting(
     broken: int, noticed: int, graphs: list[FakeGraph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two hundred iterations after its losses were copied, which nobody waited for."""
+    """Two hundred iterations after its losses were copied."""
     before = 650
     spoil_from(before + broken, monkeypatch)
     method: Any = prepared("di", {"iterations": before, "l2": 1.0})
@@ -199,7 +199,7 @@ def test_a_loss_that_is_no_number_is_noticed_while_the_device_goes_on(
     assert Event.waited == noticed // 200 - 1
 
 
-def test_one_at_the_end_is_noticed_at_the_end(
+def test_a_loss_that_is_not_finite_at_the_end_is_noticed_there(
     graphs: list[FakeGraph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoil_from(249, monkeypatch)
@@ -209,7 +209,7 @@ def test_one_at_the_end_is_noticed_at_the_end(
     assert not Event.waited
 
 
-def test_after_a_batch_that_diverged_the_next_is_whole(
+def test_a_batch_that_diverged_does_not_affect_the_next(
     graphs: list[FakeGraph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     method: Any = prepared("di", {"keep": "best"})

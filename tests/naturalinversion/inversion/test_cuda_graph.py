@@ -1,4 +1,4 @@
-"""The step that a GPU captures and repeats: on graphs that a CPU plays, it is the loop."""
+"""Captured steps: replays on emulated CUDA graphs give the batches of the eager loop."""
 
 from typing import Any
 
@@ -44,8 +44,8 @@ def test_in_bf16_a_replayed_batch_ends_where_the_loop_does(
     assert end() == pytest.approx(expected, rel=0.05)
 
 
-def test_the_capture_is_no_step(graphs: list[FakeGraph]) -> None:
-    """Weights and momentum are those before it, and the global random state too."""
+def test_the_capture_does_not_count_as_a_step(graphs: list[FakeGraph]) -> None:
+    """It restores weights, momentum and the global random state."""
     weight = torch.ones(3, requires_grad=True)
     optimizer = torch.optim.SGD([weight], lr=0.1, momentum=0.9, fused=True)
     noise = torch.zeros(3)

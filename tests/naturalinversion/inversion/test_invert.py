@@ -1,6 +1,7 @@
-"""The optimisation loop: what a device looks up itself, other numbers, schedules and early ends."""
+"""The optimisation loop: shifts on the device, precision, schedules, plateaus, the best iterate."""
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,12 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from baselines import METHODS
-from naturalinversion import Teacher, Training
+from baselines.deep_inversion import Pixels
+from naturalinversion import Teacher, Training, priors
 from naturalinversion.classifiers import build
 from naturalinversion.errors import SettingError
+from naturalinversion.inversion.invert import Keep, invert
 from naturalinversion.inversion.jitter import Jitter, Shift, ShiftTable
 from naturalinversion.inversion.method import InversionMethod
-from naturalinversion.inversion.objective import Objective
+from naturalinversion.inversion.objective import Objective, Weights
 from naturalinversion.inversion.step import DeviceShifts, HostShifts, ShiftSource, Step
 from naturalinversion.precision import Precision
 from naturalinversion.seeds import generator, seeded
@@ -26,7 +29,7 @@ SMALL = {"latent": 16, "generator_width": 0.125}
 
 @pytest.fixture(scope="module")
 def model() -> nn.Module:
-    """A small network whose batch norms have seen smooth images, as noise is not."""
+    """A small network whose running statistics are of smooth images, not of noise."""
     with seeded(0):
         network = build("resnet18", 10, 0.125).train()
         with torch.no_grad():
@@ -62,8 +65,8 @@ def test_a_table_of_shifts_gives_the_same_images_and_gradients() -> None:
 
 
 @pytest.mark.parametrize("name", ["di", "ni"])
-def test_the_step_that_a_device_repeats_is_the_step(name: str, model: nn.Module) -> None:
-    """Shifts that the host gives and those that the device looks up, but for memory layout."""
+def test_a_step_with_shifts_on_the_device_is_the_step(name: str, model: nn.Module) -> None:
+    """Shifts given by the host and looked up on the device agree, up to rounding."""
 
     def ends(on_device: bool) -> tuple[Tensor, dict[str, Tensor]]:
         found = method(copy.deepcopy(model).double(), name, iterations=8)
@@ -101,7 +104,7 @@ def test_in_bf16_a_batch_ends_where_float32_does_within_a_few_percent(
 
 
 def test_statistics_in_bf16_are_those_of_float32(model: nn.Module) -> None:
-    """The maps round, the means and variances over them hardly."""
+    """Maps are rounded, means and variances over them hardly differ."""
     images = torch.randn(16, 3, 16, 16, generator=generator(0))
     teacher = Teacher(model, num_classes=10, image_shape=(3, 16, 16))
     full = teacher.observe(images, statistics=True)
@@ -113,8 +116,8 @@ def test_statistics_in_bf16_are_those_of_float32(model: nn.Module) -> None:
         torch.testing.assert_close(other.variance, one.variance, rtol=0.1, atol=0.02)
 
 
-def test_a_cosine_lets_the_images_come_to_rest(model: nn.Module) -> None:
-    """The same steps at first, none at last: with large ones, the loss ends lower."""
+def test_a_cosine_schedule_ends_with_small_steps(model: nn.Module) -> None:
+    """The first step is the same; with a large learning rate the loss ends lower."""
     ends = {
         schedule: made(model, "di", iterations=60, rate=1.0, schedule=schedule).losses["total"]
         for schedule in ("constant", "cosine")
@@ -124,7 +127,7 @@ def test_a_cosine_lets_the_images_come_to_rest(model: nn.Module) -> None:
 
 
 def test_a_plateau_ends_a_batch_early(model: nn.Module) -> None:
-    """Without weights that pull, the loss does not fall, so two windows are enough to see it."""
+    """With a learning rate of 0 the loss does not fall, so it ends after two windows."""
     still = {"rate": 0.0, "iterations": 40}
     assert len(made(model, "di", plateau=0.125, **still).losses["total"]) == 10
     assert len(made(model, "di", **still).losses["total"]) == 40
@@ -134,7 +137,7 @@ def test_a_plateau_ends_a_batch_early(model: nn.Module) -> None:
         METHODS["di"](plateau=0.6)
 
 
-def test_a_source_that_draws_anew_is_not_repeated(model: nn.Module) -> None:
+def test_a_source_that_draws_in_every_step_is_not_captured(model: nn.Module) -> None:
     shared = method(model, "ni", one_to_one=False, shared_batch=len(LABELS))
     assert isinstance(shared, InversionMethod)
     assert not shared.source(LABELS, 0, resample=True).capturable
@@ -145,3 +148,26 @@ def test_draws_are_uniform_in_the_jitter() -> None:
     offsets = [value for draw in draws for value in (draw.loss.dy, draw.loss.dx)]
     for value in range(-2, 3):
         assert offsets.count(value) / len(offsets) == pytest.approx(0.2, abs=0.03)
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_the_iterate_kept_is_the_one_asked_for(
+    keep: Keep, make_teacher: Callable[..., Teacher]
+) -> None:
+    """Steps of 1 on a norm go down, overshoot, and come back up."""
+    start = torch.randn(8, 3, 16, 16, generator=generator(0))
+    weights = Weights(cross_entropy=0.0, bn_statistics=0.0, l2=1.0)
+    draws = Jitter(0).draw(4, generator(0))
+    made = invert(
+        Pixels(start, 1.0),
+        Objective(make_teacher(), torch.arange(8) % 4, weights),
+        draws,
+        keep=keep,
+    )
+    course = made.losses["total"]
+    assert 0 < course.argmin() < 3
+    shown = priors.l2(made.images)
+    if keep == "best":
+        assert shown == course.min()
+    else:
+        assert shown > course.min()

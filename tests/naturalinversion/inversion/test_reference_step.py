@@ -1,4 +1,4 @@
-"""The fast loop and the published one, kept side by side, make the same images."""
+"""The optimised loop and the published one in plain code make the same images."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ SETTINGS: dict[str, dict[str, Any]] = {"di": {}, "adi": {}, "ni": SMALL, "ni_adi
 
 
 def network(arch: str, seed: int) -> nn.Module:
-    """A small network whose batch norms have seen something."""
+    """A small network with running statistics."""
     with seeded(seed):
         model = build(arch, 10, 0.125).train()
         with torch.no_grad():
@@ -118,13 +118,13 @@ def test_a_batch_norm_of_ones_own_is_left_as_it_is() -> None:
     teacher = Teacher(model.double(), num_classes=5, image_shape=(3, 8, 8))
     images = torch.randn(6, 3, 8, 8, dtype=torch.float64, generator=generator(0))
     expected = model(images)
-    seen: list[Tensor] = []
+    observed: list[Tensor] = []
     for norm in (model[1], model[3]):
-        norm.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+        norm.register_forward_pre_hook(lambda module, inputs: observed.append(inputs[0]))
     found = teacher.observe(images, statistics=True)
     torch.testing.assert_close(found.logits, expected)
     assert len(found.statistics) == 2
-    for statistics, maps in zip(found.statistics, seen, strict=True):
+    for statistics, maps in zip(found.statistics, observed, strict=True):
         torch.testing.assert_close(statistics.mean, maps.mean((0, 2, 3)))
         torch.testing.assert_close(statistics.variance, maps.var((0, 2, 3), correction=0))
     assert all("forward" not in module.__dict__ for module in model.modules())
@@ -136,11 +136,11 @@ def test_in_bf16_the_gradient_is_that_of_float32_rounded() -> None:
     wide = torch.randn(6, norm.num_features, 8, 8, generator=generator(0))
     maps = [wide.requires_grad_(), wide.detach().bfloat16().requires_grad_()]
     for each in maps:
-        with record_batch_norm_statistics([norm]) as seen:
+        with record_batch_norm_statistics([norm]) as observed:
             out = norm(each)
         assert out.dtype == each.dtype
-        assert seen[norm].mean.dtype == torch.float32
-        (out.float().square().sum() + 100 * seen[norm].variance.sum()).backward()
+        assert observed[norm].mean.dtype == torch.float32
+        (out.float().square().sum() + 100 * observed[norm].variance.sum()).backward()
     assert maps[1].grad is not None
     assert maps[1].grad.dtype == torch.bfloat16
     torch.testing.assert_close(maps[1].grad.float(), maps[0].grad, rtol=0.05, atol=0.05)
@@ -153,9 +153,9 @@ def test_the_gradient_of_output_and_statistics_is_right() -> None:
         nn.init.normal_(model[0].bias)
     teacher = Teacher(model.double(), num_classes=2, image_shape=(3, 4, 4), smallest_stage=2)
 
-    def look(images: Tensor) -> tuple[Tensor, ...]:
-        seen = teacher.observe(images, statistics=True)
-        return seen.logits, seen.statistics[0].mean, seen.statistics[0].variance
+    def run(images: Tensor) -> tuple[Tensor, ...]:
+        observed = teacher.observe(images, statistics=True)
+        return observed.logits, observed.statistics[0].mean, observed.statistics[0].variance
 
     images = torch.randn(5, 3, 4, 4, dtype=torch.float64, generator=generator(0))
-    assert torch.autograd.gradcheck(look, (images.requires_grad_(),))
+    assert torch.autograd.gradcheck(run, (images.requires_grad_(),))

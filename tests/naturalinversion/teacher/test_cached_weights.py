@@ -60,9 +60,9 @@ def features(teacher: Teacher, images: Tensor) -> list[Tensor]:
     """Maps and logits of a pass that observes no batch norm, and the gradient through them."""
     leaf = images.clone().requires_grad_()
     with compute_in(teacher.device, teacher.precision):
-        seen = teacher.observe(leaf, maps=True, embedding=True)
-    assert seen.embedding is not None
-    found = [*seen.maps, seen.logits, seen.embedding]
+        observed = teacher.observe(leaf, maps=True, embedding=True)
+    assert observed.embedding is not None
+    found = [*observed.maps, observed.logits, observed.embedding]
     sum((each.float().square().mean() for each in found), torch.zeros(())).backward()
     assert leaf.grad is not None
     return [*(each.detach() for each in found), leaf.grad]
@@ -192,12 +192,12 @@ def test_a_map_that_a_hook_reads_is_unchanged() -> None:
 
 def test_a_network_with_other_hooks_is_not_folded(kernels: None) -> None:
     model = network(narrow("resnet18"))
-    seen: list[Tensor] = []
-    model.get_submodule("conv1").register_forward_hook(lambda module, i, out: seen.append(out))
+    observed: list[Tensor] = []
+    model.get_submodule("conv1").register_forward_hook(lambda module, i, out: observed.append(out))
     images = noise(4, 3, 16, 16)
     teach(model)(images)
     expected = F.conv2d(images, model.get_parameter("conv1.weight"), padding=1)
-    torch.testing.assert_close(seen[-1], expected)
+    torch.testing.assert_close(observed[-1], expected)
 
 
 def test_a_pass_that_records_statistics_is_not_folded(request: pytest.FixtureRequest) -> None:

@@ -63,10 +63,10 @@ def observe(teacher: Teacher, images: Tensor) -> tuple[Observation, Tensor]:
     """The observation, and the gradient of logits and R_BN together."""
     leaf = images.clone().requires_grad_()
     with compute_in(teacher.device, teacher.precision):
-        seen = teacher.observe(leaf, statistics=True)
-        (seen.logits.float().square().mean() + seen.bn_statistics()).backward()
+        observed = teacher.observe(leaf, statistics=True)
+        (observed.logits.float().square().mean() + observed.bn_statistics()).backward()
     assert leaf.grad is not None
-    return seen, leaf.grad
+    return observed, leaf.grad
 
 
 def assert_close(found: Tensor, expected: Tensor, off: float = 1e-12) -> None:
@@ -122,18 +122,18 @@ def test_all_layers_at_once_are_the_layers_one_by_one(
     expected, gradient = observe(teacher, images)
     assert expected.stacked is None
     request.getfixturevalue("kernels")
-    seen, found = observe(teacher, images)
-    assert seen.stacked is not None
-    assert_close(seen.logits, expected.logits)
-    assert_close(seen.bn_statistics(), expected.bn_statistics())
+    observed, found = observe(teacher, images)
+    assert observed.stacked is not None
+    assert_close(observed.logits, expected.logits)
+    assert_close(observed.bn_statistics(), expected.bn_statistics())
     assert_close(found, gradient)
-    assert len(seen.statistics) == len(expected.statistics) == teacher.batch_norm_count
-    for layer, other in zip(seen.statistics, expected.statistics, strict=True):
+    assert len(observed.statistics) == len(expected.statistics) == teacher.batch_norm_count
+    for layer, other in zip(observed.statistics, expected.statistics, strict=True):
         assert layer.running_mean is other.running_mean
         assert layer.running_variance is other.running_variance
         assert_close(layer.mean, other.mean)
         assert_close(layer.variance, other.variance)
-    torch.testing.assert_close(priors.bn_statistics(seen.statistics), seen.bn_statistics())
+    torch.testing.assert_close(priors.bn_statistics(observed.statistics), observed.bn_statistics())
 
 
 def test_gradients_of_single_moments_are_those_of_the_moments(kernels: None) -> None:
@@ -144,9 +144,9 @@ def test_gradients_of_single_moments_are_those_of_the_moments(kernels: None) -> 
     teacher = Teacher(model.double(), num_classes=10, image_shape=(3, 4, 4), smallest_stage=2)
 
     def moments(images: Tensor) -> tuple[Tensor, ...]:
-        seen = teacher.observe(images, statistics=True)
-        (layer,) = seen.statistics
-        return seen.logits, layer.mean, layer.variance, seen.bn_statistics()
+        observed = teacher.observe(images, statistics=True)
+        (layer,) = observed.statistics
+        return observed.logits, layer.mean, layer.variance, observed.bn_statistics()
 
     assert torch.autograd.gradcheck(moments, (noise(5, 3, 4, 4).requires_grad_(),))
 
@@ -181,12 +181,12 @@ def test_unusual_norms_are_recorded_as_they_are(request: pytest.FixtureRequest) 
     images = noise(6, 3, 8, 8)
     expected, gradient = observe(teacher, images)
     request.getfixturevalue("kernels")
-    seen, found = observe(teacher, images)
-    assert len(seen.statistics) == 3
-    assert_close(seen.logits, expected.logits)
-    assert_close(seen.bn_statistics(), expected.bn_statistics())
+    observed, found = observe(teacher, images)
+    assert len(observed.statistics) == 3
+    assert_close(observed.logits, expected.logits)
+    assert_close(observed.bn_statistics(), expected.bn_statistics())
     assert_close(found, gradient)
-    for layer, other in zip(seen.statistics, expected.statistics, strict=True):
+    for layer, other in zip(observed.statistics, expected.statistics, strict=True):
         assert layer.running_mean is other.running_mean
         assert_close(layer.variance, other.variance)
     assert all("forward" not in module.__dict__ for module in teacher.model.modules())
@@ -201,9 +201,11 @@ def test_narrow_maps_keep_their_type_and_their_moments_are_wide(
     norm = norms_of(network("resnet18", torch.float32).eval().requires_grad_(False))[3]
     wide = 1 + noise(6, norm.num_features, 8, 8, dtype=torch.float32)
     wide = wide.contiguous(memory_format=layout).requires_grad_()
-    with record_batch_norm_statistics([norm]) as seen:
+    with record_batch_norm_statistics([norm]) as observed:
         out = norm(wide)
-    (out.sum() + 9 * seen[norm].mean.square().sum() + 9 * seen[norm].variance.sum()).backward()
+    (
+        out.sum() + 9 * observed[norm].mean.square().sum() + 9 * observed[norm].variance.sum()
+    ).backward()
 
     request.getfixturevalue("kernels")
     maps = wide.detach().to(dtype).requires_grad_()
@@ -219,7 +221,7 @@ def test_narrow_maps_keep_their_type_and_their_moments_are_wide(
     assert wide.grad is not None
     rounding = 2e-6 if dtype == torch.float32 else 2e-2
     assert_close(result.float(), out, rounding)
-    assert_close(moments.variance, seen[norm].variance, rounding)
+    assert_close(moments.variance, observed[norm].variance, rounding)
     assert_close(maps.grad.float(), wide.grad, rounding)
 
 
@@ -230,23 +232,23 @@ def test_a_network_in_bf16_has_statistics_in_float32(request: pytest.FixtureRequ
     images = noise(8, 3, 16, 16).bfloat16()
     expected, gradient = observe(wide, images.float())
     request.getfixturevalue("kernels")
-    seen, found = observe(narrow, images)
-    assert all(layer.mean.dtype == torch.float32 for layer in seen.statistics)
+    observed, found = observe(narrow, images)
+    assert all(layer.mean.dtype == torch.float32 for layer in observed.statistics)
     assert found.dtype == torch.bfloat16
-    assert_close(seen.bn_statistics(), expected.bn_statistics(), 0.02)
+    assert_close(observed.bn_statistics(), expected.bn_statistics(), 0.02)
     assert (found.float() - gradient).norm() < 0.1 * gradient.norm()
 
 
 def test_maps_in_no_layout_are_taken_too(request: pytest.FixtureRequest) -> None:
     norm = norms_of(network("resnet18").eval().requires_grad_(False))[0]
     maps = noise(4, norm.num_features, 16, 16)[..., ::2, ::2].requires_grad_()
-    with record_batch_norm_statistics([norm]) as seen:
+    with record_batch_norm_statistics([norm]) as observed:
         expected = norm(maps)
     request.getfixturevalue("kernels")
     with FusedBatchNorms([norm]).record_batch_norm_statistics() as fused:
         found = norm(maps)
     assert_close(found, expected)
-    assert_close(fused[norm].variance, seen[norm].variance)
+    assert_close(fused[norm].variance, observed[norm].variance)
 
 
 def test_at_no_distance_the_gradient_is_nothing(kernels: None) -> None:
@@ -254,9 +256,9 @@ def test_at_no_distance_the_gradient_is_nothing(kernels: None) -> None:
     model = nn.Sequential(nn.BatchNorm2d(3), nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(48, 10))
     teacher = Teacher(model.double(), num_classes=10, image_shape=(3, 4, 4), smallest_stage=2)
     images = noise(5, 3, 4, 4)
-    seen = teacher.observe(images, statistics=True).statistics[0]
-    model[0].running_mean.copy_(seen.mean)
-    model[0].running_var.copy_(seen.variance)
+    observed = teacher.observe(images, statistics=True).statistics[0]
+    model[0].running_mean.copy_(observed.mean)
+    model[0].running_var.copy_(observed.variance)
     leaf = images.requires_grad_()
     found = teacher.observe(leaf, statistics=True)
     first, second = found.statistics
@@ -288,9 +290,9 @@ def test_norms_that_change_are_noticed(change: str, monkeypatch: pytest.MonkeyPa
         CHANGES[change](norm)
     expected, gradient = observe(teacher, images)
     with emulated(monkeypatch):
-        seen, found = observe(teacher, images)
-    assert_close(seen.logits, expected.logits)
-    assert_close(seen.bn_statistics(), expected.bn_statistics())
+        observed, found = observe(teacher, images)
+    assert_close(observed.logits, expected.logits)
+    assert_close(observed.bn_statistics(), expected.bn_statistics())
     assert_close(found, gradient)
 
 
@@ -301,7 +303,7 @@ def test_a_captured_look_reads_what_was_refreshed(kernels: None) -> None:
     observe(teacher, images)
     graph = FakeGraph()
     with graph.captured():
-        seen, found = observe(teacher, images)
+        observed, found = observe(teacher, images)
     for module in model.modules():
         for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
             if tensor.is_floating_point():
@@ -309,8 +311,8 @@ def test_a_captured_look_reads_what_was_refreshed(kernels: None) -> None:
     teacher.refresh()
     graph.replay()
     expected, gradient = observe(teach(model), images)
-    assert_close(seen.logits, expected.logits)
-    assert seen.stacked is not None
+    assert_close(observed.logits, expected.logits)
+    assert observed.stacked is not None
     torch.testing.assert_close(found, gradient)
 
 
@@ -335,12 +337,12 @@ def test_a_layer_costs_three_kernels_and_the_loss_eight_for_all(kernels: None) -
         model.append(nn.Linear(48, 10))
         teacher = Teacher(model.double(), num_classes=10, image_shape=(3, 4, 4), smallest_stage=2)
         images = noise(5, 3, 4, 4)
-        seen, _ = observe(teacher, images)
+        observed, _ = observe(teacher, images)
         with Launches() as launches:
             observe(teacher, images)
         counts.append(launches.count)
-        assert seen.stacked is not None
+        assert observed.stacked is not None
         with Launches() as launches:
-            torch.autograd.grad(seen.stacked.distance(), seen.stacked.batch)
+            torch.autograd.grad(observed.stacked.distance(), observed.stacked.batch)
         assert launches.count <= 8
     assert counts[1] - counts[0] == 3 * 10

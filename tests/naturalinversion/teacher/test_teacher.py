@@ -97,7 +97,7 @@ def teach(model: nn.Module, **changes: object) -> Teacher:
 
 
 def made(factory: Callable[[], nn.Module]) -> nn.Module:
-    """Weights by seed, and batch norms that have seen something."""
+    """Weights by seed, and batch norms with running statistics."""
     with seeded(1):
         model = factory().train()
         with torch.no_grad():
@@ -215,12 +215,12 @@ def test_statistics_are_those_of_each_batch_norms_input() -> None:
     assert isinstance(model, FunctionalPooling)
     teacher = teach(model)
     images = noise(6, 3, 16, 16)
-    seen = teacher.observe(images, statistics=True).statistics
-    assert len(seen) == teacher.batch_norm_count == 3
+    observed = teacher.observe(images, statistics=True).statistics
+    assert len(observed) == teacher.batch_norm_count == 3
     first = model.convs[0](images)
-    torch.testing.assert_close(seen[0].mean, first.mean(dim=(0, 2, 3)))
-    torch.testing.assert_close(seen[0].variance, first.var(dim=(0, 2, 3), correction=0))
-    for layer, norm in zip(seen, model.norms, strict=True):
+    torch.testing.assert_close(observed[0].mean, first.mean(dim=(0, 2, 3)))
+    torch.testing.assert_close(observed[0].variance, first.var(dim=(0, 2, 3), correction=0))
+    for layer, norm in zip(observed, model.norms, strict=True):
         assert isinstance(norm, nn.BatchNorm2d)
         assert layer.running_mean is norm.running_mean
         assert layer.running_variance is norm.running_var
@@ -229,17 +229,17 @@ def test_statistics_are_those_of_each_batch_norms_input() -> None:
 def test_the_embedding_is_what_the_last_linear_layer_reads() -> None:
     model = made(BottleneckNet)
     assert isinstance(model, BottleneckNet)
-    seen = teach(model).observe(noise(2, 3, 16, 16), embedding=True)
-    assert seen.embedding is not None
-    torch.testing.assert_close(model.fc(seen.embedding), seen.logits)
+    observed = teach(model).observe(noise(2, 3, 16, 16), embedding=True)
+    assert observed.embedding is not None
+    torch.testing.assert_close(model.fc(observed.embedding), observed.logits)
 
 
 def test_gradients_reach_the_images_through_all_that_is_observed() -> None:
     teacher = teach(made(BottleneckNet))
     for what in ("logits", "statistics", "maps", "embedding"):
         images = noise(2, 3, 16, 16).requires_grad_()
-        seen = teacher.observe(images, statistics=True, maps=True, embedding=True)
-        value = getattr(seen, what)
+        observed = teacher.observe(images, statistics=True, maps=True, embedding=True)
+        value = getattr(observed, what)
         if what == "statistics":
             value = value[-1].variance
         elif what == "maps":
