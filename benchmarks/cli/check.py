@@ -10,7 +10,7 @@ from benchmarks.cli.console import result, result_json, say
 from benchmarks.cli.options import How, What, Where
 from benchmarks.cli.table_options import OfTables, make_cells, refuse_by_hand
 from benchmarks.engine.digests import source_digest
-from benchmarks.engine.provenance import Meter
+from benchmarks.engine.provenance import CostMeter
 from benchmarks.tables.expand import Expansion
 from naturalinversion.errors import MissingError, UsageError
 from reports.machine import device_class
@@ -89,7 +89,7 @@ class Check:
         return found
 
     def _refuse_other_device(self, accepted: dict[str, list[Accepted]]) -> None:
-        here = device_class(Meter(self.how.machine()).provenance.device)
+        here = device_class(CostMeter(self.how.machine()).provenance.device)
         for name, numbers in accepted.items():
             for number in numbers:
                 if number.device != here:

@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 import torch
 from tyro.conf import UseAppendAction, arg
 
-from benchmarks.engine.context import DataSource, Machine, default_root
-from benchmarks.engine.executor import Cluster
+from benchmarks.engine.context import DataOptions, default_root
+from benchmarks.engine.executor import RayOptions
+from benchmarks.engine.machine import Machine
 from benchmarks.recipes.resolve import Recipes
 from naturalinversion.classifiers import ARCHITECTURES
 from naturalinversion.errors import UsageError
@@ -73,10 +74,10 @@ class Where:
     weights: Annotated[tuple[str, ...], arg(metavar="ARCH=FILE"), UseAppendAction] = ()
     """a classifier that is not to be trained but read: safetensors or a state dict of torch.save"""
 
-    def data(self) -> DataSource:
+    def data(self) -> DataOptions:
         """Where cells find real images, classifiers and the weights of extractors."""
         given = self.given_weights()
-        return DataSource(self.data_root, self.download, self.inception_weights, given)
+        return DataOptions(self.data_root, self.download, self.inception_weights, given)
 
     def given_weights(self) -> dict[str, Path]:
         """Files of classifiers by architecture."""
@@ -126,7 +127,7 @@ class How:
             raise UsageError(f"--max-hours {self.max_hours:g}: 0 or more, under {MAX_HOURS}")
         return self.max_hours
 
-    def cluster(self) -> Cluster | None:
+    def ray_options(self) -> RayOptions | None:
         """The Ray cluster asked for, if any."""
         if self.engine == "local":
             if self.address:
@@ -134,7 +135,7 @@ class How:
             return None
         if not 0 < self.gpu_share <= 1:
             raise UsageError(f"--gpu-share {self.gpu_share:g}: above 0, 1 at most")
-        return Cluster(self.address, self.gpu_share)
+        return RayOptions(self.address, self.gpu_share)
 
     def worker_count(self) -> int:
         """How many cells at a time."""

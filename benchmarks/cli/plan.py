@@ -8,7 +8,7 @@ from benchmarks.cli.options import How
 from benchmarks.cli.table_options import ALL, OfTables
 from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.cell_runner import is_done
-from benchmarks.engine.estimate import Estimate, estimate, play
+from benchmarks.engine.estimate import Estimate, estimate, simulate
 from benchmarks.tables.expand import SYNTHETIC
 from benchmarks.tables.registry import workload
 from reports.records import load_all
@@ -92,7 +92,7 @@ class Plan(OfTables):
         for name, cells in tables.items():
             seconds = {c.key: records[c.key].cost.seconds for c in cells if c.key in records}
             known = [cell for cell in cells if cell.key in seconds]
-            rows.append((name, len(cells), len(known), play(cells, known, seconds, workers)))
+            rows.append((name, len(cells), len(known), simulate(cells, known, seconds, workers)))
         if self.json:
             names = ("table", "cells", "recorded", "wall_seconds")
             result_json([dict(zip(names, row, strict=True)) for row in rows])

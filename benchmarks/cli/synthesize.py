@@ -12,7 +12,7 @@ from tyro.conf import UseAppendAction, arg
 from benchmarks.cli.console import result, result_json, say
 from benchmarks.cli.options import How
 from benchmarks.engine.checkpoint import Checkpoint
-from benchmarks.engine.torch_setup import set_up_torch
+from benchmarks.engine.machine import set_up_torch
 from benchmarks.recipes.methods import build_method, load_object
 from benchmarks.recipes.resolve import Recipes
 from naturalinversion.classifiers import ARCHITECTURES

@@ -72,8 +72,8 @@ def finish_tables(expansions: Sequence[Expansion], where: Where, how: How, json:
     if json:
         result_json(
             {
-                "made": summary.made,
-                "found": summary.found,
+                "made": summary.computed,
+                "found": summary.cached,
                 "failed": {label: str(error) for label, error in summary.failed.items()},
                 "blocked": summary.blocked,
                 "files": [str(path) for path in rendered.paths],
@@ -99,7 +99,7 @@ def make_cells(expansions: Sequence[Expansion], where: Where, how: How) -> Summa
             how.machine(),
             where.data(),
             how.worker_count(),
-            how.cluster(),
+            how.ray_options(),
         )
     for error in summary.failed.values():
         say(f"failed: {error}")

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from tqdm import tqdm
 
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.context import Machine
-from benchmarks.engine.scheduler import Schedule
-from benchmarks.engine.torch_setup import set_up_torch
+from benchmarks.engine.machine import Machine, set_up_torch
+from benchmarks.engine.scheduler import Scheduler
 from benchmarks.engine.workloads import Step, Workload
 from naturalinversion.progress import quiet
 
@@ -46,7 +45,7 @@ def estimate(
         own = {step: count for step, count in found.items() if step not in paid}
         seconds[key] = CELL_SECONDS + sum(times[step] * count for step, count in own.items())
         paid |= {step for step in own if step.shared}
-    return Estimate(seconds, play(cells, todo, seconds, workers))
+    return Estimate(seconds, simulate(cells, todo, seconds, workers))
 
 
 def _time(steps: Sequence[Step], machine: Machine, workers: int) -> list[float]:
@@ -70,19 +69,19 @@ def _seconds(step: Step, machine: Machine) -> float:
     return step.seconds(machine)
 
 
-def play(
+def simulate(
     cells: Sequence[Cell], todo: Sequence[Cell], seconds: Mapping[str, float], workers: int
 ) -> float:
     """Wall time when workers take cells in the engine's order, each ``seconds`` by its key."""
-    schedule = Schedule(cells, todo)
+    scheduler = Scheduler(cells, todo)
     running: list[tuple[float, int, Cell]] = []
     now = START_SECONDS if todo and workers > 1 else 0.0
     number = 0
     while True:
-        while len(running) < max(workers, 1) and (cell := schedule.next()) is not None:
+        while len(running) < max(workers, 1) and (cell := scheduler.next()) is not None:
             number += 1
             heapq.heappush(running, (now + seconds[cell.key], number, cell))
         if not running:
             return now
         now, _, cell = heapq.heappop(running)
-        schedule.finish(cell)
+        scheduler.finish(cell)

@@ -1,11 +1,11 @@
-"""What a kind of cell is: a module with a typed ``Recipe`` and ``run(work, recipe)``."""
+"""What a kind of cell is: a module with a typed ``Recipe`` and ``run(context, recipe)``."""
 
 import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.context import Work
+from benchmarks.engine.context import CellContext
 
 if TYPE_CHECKING:
     from benchmarks.engine.workloads import Workload
@@ -19,8 +19,8 @@ class Kind(Protocol):
 
     Recipe: type[Any]
 
-    def run(self, work: Work, recipe: Any) -> Metrics:
-        """Do the work in ``work.folder`` and return the metrics."""
+    def run(self, context: CellContext, recipe: Any) -> Metrics:
+        """Do the work in ``context.folder`` and return the metrics."""
 
     def workload(self, cell: Cell, classes: int, train: int, test: int) -> "Workload":
         """What ``run`` will do, for a data set of so many classes and images."""

@@ -12,12 +12,12 @@ from typing import Any
 
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_runner import KNOWN_ERRORS, CellFailedError
-from benchmarks.engine.context import Machine
-from benchmarks.engine.workers import Done, Make, Task, timed
+from benchmarks.engine.machine import Machine
+from benchmarks.engine.workers import Compute, Finished, Task, timed
 from naturalinversion.errors import UsageError
 
 RETRIES = 10  # of a cell whose node or process was lost
-LOOK = 1.0  # seconds between two looks, so that signals are answered
+POLL_SECONDS = 1.0  # so that signals are answered in between
 
 
 class RayWorkers:
@@ -26,7 +26,7 @@ class RayWorkers:
     Raises `UsageError` when Ray is not installed or does not answer.
     """
 
-    def __init__(self, make: Make, machine: Machine, address: str, gpu_share: float) -> None:
+    def __init__(self, compute: Compute, machine: Machine, address: str, gpu_share: float) -> None:
         try:
             import ray
         except ImportError as error:
@@ -35,7 +35,7 @@ class RayWorkers:
             raise UsageError(
                 f"--engine ray --device {machine.device}: --device cuda, Ray chooses which"
             )
-        self.ray, self.make = ray, make
+        self.ray, self.compute = ray, compute
         root = str(Path(__file__).parents[2])
         try:
             ray.init(
@@ -61,15 +61,15 @@ class RayWorkers:
         return True
 
     def submit(self, cell: Cell) -> Task:
-        return self.task.remote(self.make, cell)
+        return self.task.remote(self.compute, cell)
 
     def wait(self, tasks: Collection[Task]) -> Iterator[Task]:
         ended: list[Any] = []
         while not ended:
-            ended, _ = self.ray.wait(list(tasks), num_returns=1, timeout=LOOK)
+            ended, _ = self.ray.wait(list(tasks), num_returns=1, timeout=POLL_SECONDS)
         return iter(ended)
 
-    def result(self, task: Task, cell: Cell) -> Done:
+    def result(self, task: Task, cell: Cell) -> Finished:
         try:
             done: Any = self.ray.get(task)
         except self.ray.exceptions.RayTaskError as error:
@@ -80,7 +80,7 @@ class RayWorkers:
             raise CellFailedError(
                 f"{cell.label}: lost with its node {RETRIES + 1} times; the same command goes on"
             ) from error
-        return Done(*done)
+        return Finished(*done)
 
     def close(self, tasks: Collection[Task]) -> None:
         for task in tasks:

@@ -14,7 +14,7 @@ import msgspec
 import torch
 
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.context import Machine
+from benchmarks.engine.machine import Machine
 from benchmarks.recipes.methods import build_method
 from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.training.accuracy import accuracy

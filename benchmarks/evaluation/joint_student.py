@@ -3,7 +3,7 @@
 import msgspec
 
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.context import Work
+from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.workloads import Network, TestStep, Workload
 from benchmarks.training.accuracy import accuracy
@@ -18,12 +18,12 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     image_size: int
 
 
-def run(work: Work, recipe: Recipe) -> Metrics:
+def run(context: CellContext, recipe: Recipe) -> Metrics:
     """The student's accuracy as it is after the last epoch of its generator."""
-    model, _ = load_classifier(work.inputs["images"] / WEIGHTS)
-    dataset = load_real(work, recipe.dataset, recipe.image_size)
-    _, test = splits(dataset, work)
-    return {"test_accuracy": accuracy(model.to(work.machine.torch_device()), test)}
+    model, _ = load_classifier(context.inputs["images"] / WEIGHTS)
+    dataset = load_real(context, recipe.dataset, recipe.image_size)
+    _, test = splits(dataset, context)
+    return {"test_accuracy": accuracy(model.to(context.machine.torch_device()), test)}
 
 
 def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:

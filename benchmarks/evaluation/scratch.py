@@ -12,7 +12,7 @@ from functools import partial
 import msgspec
 
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.context import Work
+from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.workloads import TestStep, TrainingStep, Workload, network_of
 from benchmarks.recipes.schema import TrainingRecipe
@@ -39,12 +39,12 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     images: ImageSelection
 
 
-def run(work: Work, recipe: Recipe) -> Metrics:
+def run(context: CellContext, recipe: Recipe) -> Metrics:
     """Train on the synthetic images, test on both real splits. ``train_accuracy`` is the number."""
-    meta = recipe.images.meta(work)
-    source = DeviceDataset(*recipe.images.load(work)).to(work.machine.torch_device())
-    dataset = load_real(work, recipe.dataset, recipe.image_size)
-    train, test = (replace(s, mean=source.mean, std=source.std) for s in splits(dataset, work))
+    meta = recipe.images.meta(context)
+    source = DeviceDataset(*recipe.images.load(context)).to(context.machine.torch_device())
+    dataset = load_real(context, recipe.dataset, recipe.image_size)
+    train, test = (replace(s, mean=source.mean, std=source.std) for s in splits(dataset, context))
     description = Classifier(
         recipe.arch,
         meta.num_classes,
@@ -55,8 +55,8 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     )
     model = description.build(derive(recipe.seed, "scratch"))
     loss, seed = cross_entropy_loss(), derive(recipe.seed, "scratch", "training")
-    save = partial(save_classifier, work.folder / WEIGHTS, model, description)
-    metrics = train_and_test(work, model, source, test, recipe.training, loss, seed, save)
+    save = partial(save_classifier, context.folder / WEIGHTS, model, description)
+    metrics = train_and_test(context, model, source, test, recipe.training, loss, seed, save)
     return metrics | {
         "train_accuracy": accuracy(model, train),
         "synthetic_images": len(source),

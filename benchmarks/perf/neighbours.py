@@ -13,7 +13,7 @@ from typing import Annotated
 import torch
 import tyro
 
-from benchmarks.engine.memory import forget_peak, peak_memory
+from benchmarks.engine.machine import peak_memory, reset_peak_memory
 from benchmarks.evaluation.fidelity import torch_fidelity_api
 
 
@@ -49,7 +49,7 @@ def measure(sizes: Sizes, device: torch.device) -> Found:
     """Time and memory of `benchmarks.evaluation.fidelity.torch_fidelity_api.precision_recall`."""
     torch.manual_seed(0)
     one, other = torch.randn(2, sizes.images, sizes.features, device=device)
-    forget_peak(device)
+    reset_peak_memory(device)
     before = peak_memory(device)
     started, cpu = time.perf_counter(), time.process_time()
     torch_fidelity_api.precision_recall(one, other, sizes.neighbours, device)

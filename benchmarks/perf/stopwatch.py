@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 
-from benchmarks.engine.memory import forget_peak, peak_memory
+from benchmarks.engine.machine import peak_memory, reset_peak_memory
 
 
 class Stopwatch:
@@ -17,7 +17,7 @@ class Stopwatch:
 
     def begin(self) -> None:
         """Forget the peak."""
-        forget_peak(self.device)
+        reset_peak_memory(self.device)
 
     def now(self) -> float:
         """Seconds, once the device has done what it was told."""

@@ -7,7 +7,7 @@ from torch import nn
 
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.checkpoint import Checkpoint
-from benchmarks.engine.context import Work
+from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.workloads import Network, SynthesisStep, Workload, network_of
 from benchmarks.recipes.methods import build_method
@@ -47,27 +47,27 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     first: int = 0
 
 
-def run(work: Work, recipe: Recipe) -> Metrics:
+def run(context: CellContext, recipe: Recipe) -> Metrics:
     """Fill ``images/``; keep a grid and the losses of the first batch, and a joint student."""
-    device = work.machine.torch_device()
-    teacher = load_teacher(work.inputs["teacher"] / WEIGHTS, device, work.machine.precision)
+    device = context.machine.torch_device()
+    teacher = load_teacher(context.inputs["teacher"] / WEIGHTS, device, context.machine.precision)
     synthesizer: Synthesizer = build_method(recipe.method, recipe.settings)
-    student, description = _student(work, recipe, teacher)
+    student, description = _student(context, recipe, teacher)
 
     def on_batch(index: int, batch: Batch) -> None:
         if index == recipe.first and batch.losses:
-            save_losses(work.folder / LOSSES, batch.losses)
+            save_losses(context.folder / LOSSES, batch.losses)
         if flat := count_flat(batch.images):
-            work.log.warning("batch %d: %d images are of one colour", index, flat)
+            context.log.warning("batch %d: %d images are of one colour", index, flat)
         ends = {name: round(float(course[-1]), 4) for name, course in batch.losses.items()}
-        work.log.info("batch %d done, last losses %s", index, ends)
+        context.log.info("batch %d done, last losses %s", index, ends)
 
-    checkpoint = Checkpoint(work.folder / "prepare.pt")
-    with bar(iterations_of(synthesizer, recipe.batches), work.title) as progress:
+    checkpoint = Checkpoint(context.folder / "prepare.pt")
+    with bar(iterations_of(synthesizer, recipe.batches), context.label) as progress:
         dataset = synthesize(
             synthesizer,
             teacher,
-            work.folder / IMAGES,
+            context.folder / IMAGES,
             batches=recipe.batches,
             batch_size=recipe.batch_size,
             first=recipe.first,
@@ -79,26 +79,26 @@ def run(work: Work, recipe: Recipe) -> Metrics:
             on_batch=on_batch,
         )
     if description is not None and student is not None and recipe.student:
-        save_classifier(work.folder / WEIGHTS, student, description)
+        save_classifier(context.folder / WEIGHTS, student, description)
     images, labels = grid_images(dataset.shards(), teacher.num_classes)
-    save_grid(work.folder / GRID, images, labels, teacher)
+    save_grid(context.folder / GRID, images, labels, teacher)
     again = retried(dataset.folder, range(recipe.first, recipe.first + recipe.batches))
     metrics: Metrics = {
         "images": len(dataset),
         "batches_retried": len(again),
         "flat_images": sum(count_flat(images) for images, _ in dataset.shards()),
-        **final_losses(work.folder / LOSSES),
+        **final_losses(context.folder / LOSSES),
     }
     checkpoint.delete()
     return metrics | teacher_agreement(teacher, dataset)
 
 
 def _student(
-    work: Work, recipe: Recipe, teacher: Teacher
+    context: CellContext, recipe: Recipe, teacher: Teacher
 ) -> tuple[nn.Module | None, Classifier | None]:
     """A competing student from its cell, a joint one freshly made, or none."""
-    if "student" in work.inputs:
-        model, description = load_classifier(work.inputs["student"] / WEIGHTS)
+    if "student" in context.inputs:
+        model, description = load_classifier(context.inputs["student"] / WEIGHTS)
         return model.to(teacher.device), description
     if not recipe.student:
         return None, None

@@ -5,7 +5,7 @@ from functools import partial
 import msgspec
 
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.context import Work
+from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.workloads import TestStep, TrainingStep, Workload, network_of
 from benchmarks.recipes.schema import TrainingRecipe
@@ -28,9 +28,9 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     floor: float = 0.0
 
 
-def run(work: Work, recipe: Recipe) -> Metrics:
+def run(context: CellContext, recipe: Recipe) -> Metrics:
     """Train, test, and keep the weights. Raises `BenchmarkError` below the floor."""
-    dataset = load_real(work, recipe.dataset, recipe.image_size)
+    dataset = load_real(context, recipe.dataset, recipe.image_size)
     description = Classifier(
         recipe.arch,
         len(dataset.classes),
@@ -39,12 +39,12 @@ def run(work: Work, recipe: Recipe) -> Metrics:
         dataset.mean,
         dataset.std,
     )
-    train, test = splits(dataset, work)
+    train, test = splits(dataset, context)
     model = description.build(recipe.seed)
-    save = partial(save_classifier, work.folder / WEIGHTS, model, description)
+    save = partial(save_classifier, context.folder / WEIGHTS, model, description)
     loss, seed = cross_entropy_loss(), recipe.seed
     metrics = train_and_test(
-        work, model, train, test, recipe.training, loss, seed, save, recipe.floor
+        context, model, train, test, recipe.training, loss, seed, save, recipe.floor
     )
     return metrics | {
         "data_fingerprint": dataset.fingerprint,

@@ -9,9 +9,8 @@ from typing import Literal
 import torch
 import tyro
 
-from benchmarks.engine.context import Machine
+from benchmarks.engine.machine import Machine, set_up_torch
 from benchmarks.engine.packages import not_installed
-from benchmarks.engine.torch_setup import set_up_torch
 from benchmarks.perf.gpu_check import features, joint, norms, synthesis, training
 from benchmarks.perf.gpu_check.cases import SIZES
 from benchmarks.perf.gpu_check.check import Check

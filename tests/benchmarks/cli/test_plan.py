@@ -12,8 +12,8 @@ from benchmarks.cli import plan
 from benchmarks.cli.plan import duration, images
 from benchmarks.engine import workloads
 from benchmarks.engine.cell import Cell, with_inputs
-from benchmarks.engine.context import Machine
 from benchmarks.engine.estimate import CELL_SECONDS, Estimate, estimate
+from benchmarks.engine.machine import Machine
 from benchmarks.engine.workloads import Network, Step, SynthesisStep, TrainingStep, Workload
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.pipeline import Pipeline

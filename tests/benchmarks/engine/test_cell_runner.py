@@ -20,14 +20,15 @@ from benchmarks.cli.status import state, where
 from benchmarks.engine import executor
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_runner import CellFailedError, is_done, run_cell
-from benchmarks.engine.context import DataSource, Machine, Work
+from benchmarks.engine.context import CellContext, DataOptions
 from benchmarks.engine.kinds import Metrics
+from benchmarks.engine.machine import Machine
 from naturalinversion.errors import BenchmarkError, MissingError, UsageError
 from reports.records import SchemaError, read
 
 KINDS = {"toy": "toy_kind"}
-MACHINE, DATA = Machine("cpu", "fp32", 1), DataSource(Path("nowhere"))
-Behaviour = Callable[[Work], None]
+MACHINE, DATA = Machine("cpu", "fp32", 1), DataOptions(Path("nowhere"))
+Behaviour = Callable[[CellContext], None]
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,14 +44,14 @@ class Toys:
         self.ran: list[str] = []
         self.behaviour: dict[str, Behaviour] = {}
 
-    def run(self, work: Work, recipe: Recipe) -> Metrics:
-        self.ran.append(work.title)
+    def run(self, context: CellContext, recipe: Recipe) -> Metrics:
+        self.ran.append(context.label)
         total = recipe.number
-        for folder in work.inputs.values():
+        for folder in context.inputs.values():
             total += int((folder / "sum.txt").read_text())
-        self.behaviour.get(work.title, lambda work: None)(work)
-        (work.folder / "sum.txt").write_text(str(total))
-        work.log.info("the sum is %d", total)
+        self.behaviour.get(context.label, lambda context: None)(context)
+        (context.folder / "sum.txt").write_text(str(total))
+        context.log.info("the sum is %d", total)
         return {"sum": total, "images": 3}
 
 
@@ -72,7 +73,7 @@ def make(made: Cell, runs: Path) -> str:
 
 
 def fail(error: BaseException) -> Behaviour:
-    def behaviour(work: Work) -> None:
+    def behaviour(context: CellContext) -> None:
         raise error
 
     return behaviour
@@ -86,7 +87,7 @@ def diamond() -> tuple[Cell, Cell, Cell, Cell]:
 
 def test_a_finished_cell_has_artefacts_log_recipe_and_record(toys: Toys, tmp_path: Path) -> None:
     root, *_ = diamond()
-    assert make(root, tmp_path) == "made"
+    assert make(root, tmp_path) == "computed"
     folder = root.folder(tmp_path)
     record = read(folder / "record.json")
     assert (record.kind, record.label, record.key) == ("toy", "root", root.key)
@@ -107,8 +108,8 @@ def test_the_record_comes_last(toys: Toys, tmp_path: Path) -> None:
     root, *_ = diamond()
     seen: list[bool] = []
 
-    def die(work: Work) -> None:
-        seen.append((work.folder / "record.json").exists())
+    def die(context: CellContext) -> None:
+        seen.append((context.folder / "record.json").exists())
         raise KeyboardInterrupt
 
     toys.behaviour["root"] = die
@@ -118,21 +119,21 @@ def test_the_record_comes_last(toys: Toys, tmp_path: Path) -> None:
     assert not (root.folder(tmp_path) / "record.json").exists()
     assert not is_done(root, tmp_path)
     toys.behaviour.clear()
-    assert make(root, tmp_path) == "made"
+    assert make(root, tmp_path) == "computed"
     assert is_done(root, tmp_path)
 
 
 def test_the_same_again_runs_nothing(toys: Toys, tmp_path: Path) -> None:
     _, _, _, top = diamond()
     first = executor.run([top], KINDS, tmp_path, MACHINE, DATA)
-    assert (first.made, first.found) == (4, 0)
+    assert (first.computed, first.cached) == (4, 0)
     assert sorted(toys.ran) == ["left", "right", "root", "top"]
     assert (toys.ran[0], toys.ran[-1]) == ("root", "top")
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("record.json")}
     second = executor.run([top], KINDS, tmp_path, MACHINE, DATA)
-    assert (second.made, second.found, len(toys.ran)) == (0, 4, 4)
+    assert (second.computed, second.cached, len(toys.ran)) == (0, 4, 4)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("record.json")} == before
-    assert make(top, tmp_path) == "found"
+    assert make(top, tmp_path) == "cached"
     assert (top.folder(tmp_path) / "sum.txt").read_text() == "11"
 
 
@@ -152,7 +153,7 @@ def test_what_is_not_the_file_of_the_record_is_said_and_made_again(
     assert not is_done(root, tmp_path)
     capsys.readouterr()
     summary = executor.run([root], KINDS, tmp_path, MACHINE, DATA)
-    assert (summary.made, summary.found) == (1, 0)
+    assert (summary.computed, summary.cached) == (1, 0)
     (said,) = [line for line in capsys.readouterr().err.splitlines() if "made again" in line]
     assert said.startswith("root is made again: ")
     assert ("record.json" if harm == "record cut short" else "sum.txt") in said
@@ -178,7 +179,7 @@ def test_an_interrupted_run_goes_on_where_it_was(toys: Toys, tmp_path: Path) -> 
         executor.run([top], KINDS, tmp_path, MACHINE, DATA)
     toys.behaviour.clear()
     summary = executor.run([top], KINDS, tmp_path, MACHINE, DATA)
-    assert (summary.made, summary.found) == (1, 2)
+    assert (summary.computed, summary.cached) == (1, 2)
     assert toys.ran == ["root", "left", "top", "top"]
 
 
@@ -191,11 +192,11 @@ def test_a_failed_cell_blocks_only_what_reads_it(toys: Toys, tmp_path: Path) -> 
     assert list(summary.failed) == ["left"]
     assert str(summary.failed["left"]) == "left: accuracy is too low"
     assert summary.blocked == ["top", "beyond"]
-    assert summary.made == 3
+    assert summary.computed == 3
     assert sorted(toys.ran) == ["alone", "left", "right", "root"]
     toys.behaviour.clear()
     mended = executor.run([beyond, alone], KINDS, tmp_path, MACHINE, DATA)
-    assert (mended.made, mended.found, mended.failed, mended.blocked) == (3, 3, {}, [])
+    assert (mended.computed, mended.cached, mended.failed, mended.blocked) == (3, 3, {}, [])
 
 
 def test_progress_goes_to_stderr_one_line_per_cell(
@@ -252,8 +253,8 @@ def test_a_known_error_is_in_the_log_without_traceback(toys: Toys, tmp_path: Pat
 def test_a_number_that_is_not_finite_fails_the_cell(toys: Toys, tmp_path: Path) -> None:
     root, *_ = diamond()
     sum_of = toys.run
-    sys.modules["toy_kind"].run = lambda work, recipe: (  # type: ignore[attr-defined]
-        sum_of(work, recipe) | {"loss": float("nan")}
+    sys.modules["toy_kind"].run = lambda context, recipe: (  # type: ignore[attr-defined]
+        sum_of(context, recipe) | {"loss": float("nan")}
     )
     with pytest.raises(CellFailedError, match="loss is nan") as caught:
         make(root, tmp_path)
@@ -277,7 +278,7 @@ def test_a_damaged_cell_is_made_again(damage: str, toys: Toys, tmp_path: Path) -
         (root.folder(tmp_path) / "sum.txt").unlink()
     assert not is_done(root, tmp_path)
     summary = executor.run([left], KINDS, tmp_path, MACHINE, DATA)
-    assert (summary.made, summary.found) == (1, 1)
+    assert (summary.computed, summary.cached) == (1, 1)
     assert toys.ran == ["root", "left", "root"]
     assert read(record).metrics == {"sum": 1, "images": 3}
 
@@ -348,7 +349,7 @@ def test_a_cell_at_work_in_another_process_is_waited_for(
         )
     process.communicate()
     waiting.join(20)
-    assert outcome == ["found" if other_finished else "made"]
+    assert outcome == ["cached" if other_finished else "computed"]
     assert toys.ran == ([] if other_finished else ["root"])
     assert state(root, runs) == "done"
 
@@ -356,7 +357,7 @@ def test_a_cell_at_work_in_another_process_is_waited_for(
 def test_status_says_where_a_cell_is_made(toys: Toys, tmp_path: Path) -> None:
     root, said = cell("root"), list[str]()
 
-    def look(work: Work) -> None:
+    def look(context: CellContext) -> None:
         said.append(where(root, tmp_path, state(root, tmp_path)))
 
     toys.behaviour["root"] = look
@@ -373,7 +374,7 @@ def test_a_lock_left_by_a_killed_process_holds_nobody_up(
     process.wait()
     assert (root.folder(tmp_path / "runs") / ".lock").exists()
     assert state(root, tmp_path / "runs") == "to do"
-    assert make(root, tmp_path / "runs") == "made"
+    assert make(root, tmp_path / "runs") == "computed"
 
 
 def test_a_device_that_is_not_there(toys: Toys, tmp_path: Path) -> None:
@@ -401,7 +402,7 @@ def test_a_finished_cells_memory_is_given_back(
     given_back: list[bool] = []
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: given_back.append(held[0]() is None))
 
-    def behaviour(work: Work) -> None:
+    def behaviour(context: CellContext) -> None:
         model = nn.Linear(2, 2)
         held.append(weakref.ref(model))
 
@@ -418,7 +419,7 @@ def test_what_a_failed_cell_held_is_let_go(
     given_back: list[bool] = []
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: given_back.append(held[0]() is None))
 
-    def behaviour(work: Work) -> None:
+    def behaviour(context: CellContext) -> None:
         model = nn.Linear(2, 2)
         held.append(weakref.ref(model))
         raise MemoryError("out of memory")
@@ -437,7 +438,7 @@ def test_longest_chain_first() -> None:
     for n in range(3):
         long = cell(f"b{n}", 20 + n, previous=long)
     cells = executor.with_inputs([*short, long])
-    schedule = executor.Schedule(cells, cells)
+    schedule = executor.Scheduler(cells, cells)
     first = schedule.next()
     assert first is not None
     assert first.label == "a"

@@ -11,7 +11,8 @@ import torch
 from benchmarks.datasets.load import load
 from benchmarks.engine import workloads
 from benchmarks.engine.cell import make_cell
-from benchmarks.engine.context import DataSource, Machine, Work
+from benchmarks.engine.context import CellContext, DataOptions
+from benchmarks.engine.machine import Machine
 from benchmarks.evaluation.scratch import Recipe, run, workload
 from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.synthesis.image_sets import ImageSelection
@@ -38,12 +39,12 @@ def write_set(cell: Path, shift: int = 0, first: int = 0) -> None:
         write_shard(folder, batch, images, (split.labels[part] + shift) % 10)
 
 
-def work_in(tmp_path: Path, *sets: Path) -> Work:
+def work_in(tmp_path: Path, *sets: Path) -> CellContext:
     inputs = {f"images{index}": folder for index, folder in enumerate(sets)}
     folder = tmp_path / "cell"
     folder.mkdir()
     log = logging.getLogger("test")
-    return Work(folder, inputs, Machine(), DataSource(tmp_path), "table2", log)
+    return CellContext(folder, inputs, Machine(), DataOptions(tmp_path), "table2", log)
 
 
 def share(tmp_path: Path, shift: int) -> float:

@@ -15,8 +15,9 @@ from torch import Tensor
 from benchmarks.datasets.load import load
 from benchmarks.engine import workloads
 from benchmarks.engine.cell import Cell, make_cell
-from benchmarks.engine.context import DataSource, Machine, Work
+from benchmarks.engine.context import CellContext, DataOptions
 from benchmarks.engine.kinds import Metrics
+from benchmarks.engine.machine import Machine
 from benchmarks.evaluation.feature_space import (
     mixing,
     pca,
@@ -103,8 +104,8 @@ def recipe(images: int = 100, **changes: Any) -> Recipe:
 def make(folder: Path, inputs: dict[str, Path], **changes: Any) -> tuple[Metrics, Path]:
     folder.mkdir()
     log = logging.getLogger("test")
-    work = Work(folder, inputs, Machine(), DataSource(folder), "figure4", log)
-    return run(work, recipe(**changes)), folder / FILE
+    context = CellContext(folder, inputs, Machine(), DataOptions(folder), "figure4", log)
+    return run(context, recipe(**changes)), folder / FILE
 
 
 def rows_of(path: Path) -> list[list[str]]:
