@@ -21,7 +21,7 @@ MAX_HOURS = 10_000
 
 
 @dataclass(frozen=True)
-class What:
+class RecipeOptions:
     """Which recipes: scale, data sets, seeds, and overrides."""
 
     scale: str = "demo"
@@ -31,7 +31,7 @@ class What:
     seeds: int = 1
     """how many seeds; teachers, images and students all change with the seed"""
     first_seed: int = 0
-    """the first seed"""
+    """the first of these seeds"""
     set: Annotated[tuple[str, ...], arg(metavar="RECIPE.KEY=VALUE"), UseAppendAction] = ()
     """override a recipe value, e.g. di.settings.iterations=50; may be given several times"""
 
@@ -57,7 +57,7 @@ class What:
 
 
 @dataclass(frozen=True)
-class Where:
+class PathOptions:
     """Folders and data."""
 
     runs_dir: Path = Path("runs")
@@ -70,7 +70,6 @@ class Where:
     """let torchvision fetch CIFAR into the data root, and torch-fidelity its Inception weights"""
     inception_weights: Path | None = None
     """torch-fidelity's weights-inception-2015-12-05-6726825d.pth, for metrics at mini and paper"""
-
     weights: Annotated[tuple[str, ...], arg(metavar="ARCH=FILE"), UseAppendAction] = ()
     """a classifier that is not to be trained but read: safetensors or a state dict of torch.save"""
 
@@ -92,8 +91,8 @@ class Where:
 
 
 @dataclass(frozen=True)
-class How:
-    """The machine."""
+class RunOptions:
+    """Device, precision, workers and time limit."""
 
     device: str = "auto"
     """cpu, cuda, cuda:1 …; auto takes a GPU if there is one"""
@@ -106,9 +105,9 @@ class How:
     threads: int = 0
     """CPU threads of each worker; 0: 1 with several workers, else all cores"""
     engine: Literal["local", "ray"] = "local"
-    """who makes cells: processes of this machine, or the nodes of a Ray cluster"""
+    """where cells are computed: processes of this machine, or the nodes of a Ray cluster"""
     address: str = ""
-    """of the Ray cluster, e.g. auto or ray://host:10001; by default one is begun here"""
+    """of the Ray cluster, e.g. auto or ray://host:10001; by default one is started here"""
     gpu_share: float = 1.0
     """of a GPU that one cell takes on a Ray cluster; 0.5 lets two cells share one"""
     max_hours: float = 0.0
@@ -141,11 +140,11 @@ class How:
         """How many cells at a time."""
         if self.workers:
             return self.workers
-        return 1 if self._device() != "cpu" else cores()
+        return 1 if self._device() != "cpu" else available_cores()
 
     def _threads(self) -> int:
         alone = self.engine == "local" and self.worker_count() == 1
-        return cores() if alone else 1
+        return available_cores() if alone else 1
 
     def _device(self) -> str:
         if self.device != "auto":
@@ -153,6 +152,6 @@ class How:
         return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def cores() -> int:
+def available_cores() -> int:
     """The cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

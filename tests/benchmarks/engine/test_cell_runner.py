@@ -16,10 +16,10 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.cli.status import state, where
 from benchmarks.engine import executor
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_runner import CellFailedError, is_done, run_cell
+from benchmarks.engine.cell_status import cell_state, computed_by
 from benchmarks.engine.context import CellContext, DataOptions
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.machine import Machine
@@ -331,7 +331,7 @@ def test_a_cell_at_work_in_another_process_is_waited_for(
     """And not made a second time, if the other process made it."""
     root, process = held
     runs = tmp_path / "runs"
-    assert state(root, runs) == "at work"
+    assert cell_state(root, runs) == "at work"
     outcome: list[str] = []
     waiting = threading.Thread(target=lambda: outcome.append(make(root, runs)))
     waiting.start()
@@ -351,19 +351,19 @@ def test_a_cell_at_work_in_another_process_is_waited_for(
     waiting.join(20)
     assert outcome == ["cached" if other_finished else "computed"]
     assert toys.ran == ([] if other_finished else ["root"])
-    assert state(root, runs) == "done"
+    assert cell_state(root, runs) == "done"
 
 
 def test_status_says_where_a_cell_is_made(toys: Toys, tmp_path: Path) -> None:
     root, said = cell("root"), list[str]()
 
     def look(context: CellContext) -> None:
-        said.append(where(root, tmp_path, state(root, tmp_path)))
+        said.append(computed_by(root, tmp_path, cell_state(root, tmp_path)))
 
     toys.behaviour["root"] = look
     make(root, tmp_path)
     assert said == [f"{platform.node()}, process {os.getpid()}"]
-    assert where(root, tmp_path, state(root, tmp_path)) == ""
+    assert computed_by(root, tmp_path, cell_state(root, tmp_path)) == ""
 
 
 def test_a_lock_left_by_a_killed_process_holds_nobody_up(
@@ -373,7 +373,7 @@ def test_a_lock_left_by_a_killed_process_holds_nobody_up(
     process.kill()
     process.wait()
     assert (root.folder(tmp_path / "runs") / ".lock").exists()
-    assert state(root, tmp_path / "runs") == "to do"
+    assert cell_state(root, tmp_path / "runs") == "to do"
     assert make(root, tmp_path / "runs") == "computed"
 
 

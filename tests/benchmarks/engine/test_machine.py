@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.cli.options import How
+from benchmarks.cli.options import RunOptions
 from benchmarks.engine.machine import Machine, set_up_torch
 from benchmarks.engine.provenance import CostMeter
 from tests.benchmarks.command_line import here
@@ -67,19 +67,19 @@ print(before, peak, peak_memory(cpu))
 def test_fast_lets_libraries_time_their_algorithms_and_records_say_so(
     fast: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine = How(device="cpu", fast=fast).machine()
+    machine = RunOptions(device="cpu", fast=fast).machine()
     assert set_up_torch(machine) == torch.device("cpu")
     assert torch.backends.cudnn.benchmark is fast
     assert torch.are_deterministic_algorithms_enabled()
     assert CostMeter(machine).provenance.deterministic, "nothing is chosen so on a CPU"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    assert How(device="cuda", fast=fast).machine().is_deterministic() is not fast
+    assert RunOptions(device="cuda", fast=fast).machine().is_deterministic() is not fast
 
 
 def test_without_being_asked_nothing_is_fast() -> None:
     assert not Machine().fast
-    assert not How(device="cpu").machine().fast
+    assert not RunOptions(device="cpu").machine().fast
 
 
 @pytest.mark.parametrize("command", ["run", "compare", "synthesize"])
