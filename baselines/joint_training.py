@@ -8,8 +8,8 @@ whole run.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -63,6 +63,15 @@ class JointSynthesizer(ABC):
     def prepare_steps(self) -> int:
         """Optimisation steps of `prepare`."""
         return self.epochs * self.steps
+
+    @property
+    def prepare_batch_size(self) -> int:
+        """Images in each of them."""
+        return self.batch_size
+
+    def with_iterations(self, iterations: int, batch_size: int) -> Self:
+        """The same method with one epoch of so many steps, to be timed."""
+        return replace(self, epochs=1, steps=iterations, batch_size=batch_size)
 
     @abstractmethod
     def build_generator(self, image_size: int) -> UnconditionalGenerator:

@@ -10,7 +10,7 @@ from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.cell_runner import is_done
 from benchmarks.engine.estimate import Estimate, estimate, simulate
 from benchmarks.tables.expand import SYNTHETIC
-from benchmarks.tables.registry import workload
+from benchmarks.tables.registry import count_steps
 from reports.records import load_all
 
 
@@ -39,7 +39,7 @@ class Plan(TableOptions):
         found = None
         if self.timing:
             found = estimate(
-                cells, todo, workload, self.execution.machine(), self.execution.worker_count()
+                cells, todo, count_steps, self.execution.machine(), self.execution.worker_count()
             )
         if self.json:
             self._print_json(cells, todo, found)
@@ -59,15 +59,18 @@ class Plan(TableOptions):
             )
 
     def _print_times(self, todo: list[Cell], found: Estimate) -> None:
-        for name, members in _by_kind(todo).items():
+        for name, members in _by_kind([c for c in todo if c.key in found.seconds]).items():
             seconds = sum(found.seconds[cell.key] for cell in members)
             print_result(f"  {name:14} {len(members):4} cells {duration(seconds):>10} of work")
-        print_result(
-            f"  about {duration(found.wall)} with {self.execution.worker_count()} at a time"
-        )
+        for cell in todo:
+            if cell.key in found.unknown:
+                print_result(f"  not estimated: {cell.kind} {cell.label}: no with_iterations")
+        wall, workers = duration(found.wall), self.execution.worker_count()
+        besides = " for the others" if found.unknown else ""
+        print_result(f"  about {wall}{besides} with {workers} at a time")
 
     def _print_json(self, cells: list[Cell], todo: list[Cell], found: Estimate | None) -> None:
-        """Seconds are null where nothing was timed, 0 of what is done."""
+        """Seconds are null where nothing was or can be timed, 0 of what is done."""
         left = {cell.key for cell in todo}
         print_json(
             {
@@ -78,7 +81,7 @@ class Plan(TableOptions):
                         "key": cell.key,
                         "done": cell.key not in left,
                         "images": images(cell),
-                        "seconds": found and found.seconds.get(cell.key, 0.0),
+                        "seconds": _seconds(cell, found),
                     }
                     for cell in cells
                 ],
@@ -108,6 +111,12 @@ class Plan(TableOptions):
         for name, count, known_count, wall in rows:
             print_result(f"| {name} | {count} | {known_count} | {wall / 60:.1f} |")
         return 0
+
+
+def _seconds(cell: Cell, found: Estimate | None) -> float | None:
+    if found is None or cell.key in found.unknown:
+        return None
+    return found.seconds.get(cell.key, 0.0)
 
 
 def _by_kind(cells: list[Cell]) -> dict[str, list[Cell]]:

@@ -12,7 +12,7 @@ import msgspec
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
-from benchmarks.engine.workloads import TestStep, TrainingStep, Workload, network_of
+from benchmarks.engine.step_timing import StepCounts, classifier_of
 from benchmarks.recipes.schema import StudentPixels, TrainingRecipe
 from benchmarks.synthesis.image_sets import ImageSelection
 from benchmarks.training.device_dataset import DeviceDataset
@@ -20,6 +20,7 @@ from benchmarks.training.fit import train_and_test
 from benchmarks.training.learning_rate import updates_per_epoch
 from benchmarks.training.losses import distillation_loss
 from benchmarks.training.real_images import load_real, splits
+from benchmarks.training.training_steps import ForwardStep, TrainingStep
 from naturalinversion.classifiers.weights import (
     WEIGHTS,
     as_teacher,
@@ -65,13 +66,13 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     return metrics | {"synthetic_images": len(source)}
 
 
-def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
+def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts:
     """Updates on the synthetic images and passes over the test split."""
     recipe = msgspec.convert(cell.recipe, Recipe)
     training = recipe.training
-    network, teacher = (network_of(c, classes) for c in (cell, cell.inputs["teacher"]))
+    network, teacher = (classifier_of(c, classes) for c in (cell, cell.inputs["teacher"]))
     updates = training.epochs * updates_per_epoch(training, recipe.images.count)
     return {
         TrainingStep(network, training.batch_size, teacher): updates,
-        TestStep(network): test * training.evaluations,
+        ForwardStep(network): test * training.evaluations,
     }

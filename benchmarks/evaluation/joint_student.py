@@ -5,9 +5,10 @@ import msgspec
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
-from benchmarks.engine.workloads import Network, TestStep, Workload
+from benchmarks.engine.step_timing import RandomClassifier, StepCounts
 from benchmarks.training.accuracy import accuracy
 from benchmarks.training.real_images import load_real, splits
+from benchmarks.training.training_steps import ForwardStep
 from naturalinversion.classifiers.weights import WEIGHTS, load_classifier
 
 
@@ -26,8 +27,8 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     return {"test_accuracy": accuracy(model.to(context.machine.torch_device()), test)}
 
 
-def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
+def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts:
     """One pass over the test split."""
     grown = cell.inputs["images"].recipe
-    network = Network(grown["student"], grown["width"], cell.recipe["image_size"], classes)
-    return {TestStep(network): test}
+    network = RandomClassifier(grown["student"], grown["width"], cell.recipe["image_size"], classes)
+    return {ForwardStep(network): test}

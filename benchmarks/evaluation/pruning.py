@@ -10,7 +10,7 @@ import msgspec
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
-from benchmarks.engine.workloads import TestStep, TrainingStep, Workload, network_of
+from benchmarks.engine.step_timing import StepCounts, classifier_of
 from benchmarks.evaluation.l1_pruning import PrunedClassifier, example_of, prune, save_pruned
 from benchmarks.recipes.schema import PruningProtocol
 from benchmarks.synthesis.image_sets import ImageSelection
@@ -20,6 +20,7 @@ from benchmarks.training.fit import train_and_test
 from benchmarks.training.learning_rate import updates_per_epoch
 from benchmarks.training.losses import cross_entropy_loss, distillation_loss
 from benchmarks.training.real_images import load_real, splits
+from benchmarks.training.training_steps import ForwardStep, TrainingStep
 from naturalinversion.classifiers.weights import WEIGHTS, as_teacher, load_classifier
 from naturalinversion.errors import UsageError
 from naturalinversion.seeds import derive
@@ -80,13 +81,13 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     return before | after | {"synthetic_images": len(source)}
 
 
-def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
+def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts:
     """Updates on the synthetic images and passes over the test split, as if nothing were pruned."""
     recipe = msgspec.convert(cell.recipe, Recipe)
-    training, network = recipe.pruning.training, network_of(cell, classes)
+    training, network = recipe.pruning.training, classifier_of(cell, classes)
     updates = training.epochs * updates_per_epoch(training, recipe.images.count)
     teacher = network if recipe.pruning.loss == "distillation" else None
     return {
         TrainingStep(network, training.batch_size, teacher): updates,
-        TestStep(network): test * (training.evaluations + 2),
+        ForwardStep(network): test * (training.evaluations + 2),
     }

@@ -14,7 +14,7 @@ import msgspec
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
-from benchmarks.engine.workloads import TestStep, TrainingStep, Workload, network_of
+from benchmarks.engine.step_timing import StepCounts, classifier_of
 from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.synthesis.image_sets import ImageSelection
 from benchmarks.training.accuracy import accuracy
@@ -23,6 +23,7 @@ from benchmarks.training.fit import train_and_test
 from benchmarks.training.learning_rate import updates_per_epoch
 from benchmarks.training.losses import cross_entropy_loss
 from benchmarks.training.real_images import load_real, splits
+from benchmarks.training.training_steps import ForwardStep, TrainingStep
 from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_classifier
 from naturalinversion.seeds import derive
 
@@ -63,13 +64,13 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     }
 
 
-def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
+def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts:
     """Updates on the synthetic images, passes over the test split and one over the other."""
     recipe = msgspec.convert(cell.recipe, Recipe)
     training = recipe.training
-    network = network_of(cell, classes)
+    network = classifier_of(cell, classes)
     updates = training.epochs * updates_per_epoch(training, recipe.images.count)
     return {
         TrainingStep(network, training.batch_size): updates,
-        TestStep(network): train + test * training.evaluations,
+        ForwardStep(network): train + test * training.evaluations,
     }

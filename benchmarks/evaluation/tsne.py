@@ -19,12 +19,13 @@ from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.machine import Machine
-from benchmarks.engine.workloads import TestStep, Workload, network_of
+from benchmarks.engine.step_timing import StepCounts, classifier_of
 from benchmarks.evaluation.feature_space import mixing, pca, stage_features, stage_names, t_sne
 from benchmarks.recipes.schema import TsneProtocol
 from benchmarks.synthesis.image_sets import ImageSelection
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.real_images import load_real
+from benchmarks.training.training_steps import ForwardStep
 from naturalinversion.classifiers.weights import WEIGHTS, load_teacher
 from naturalinversion.errors import BenchmarkError, UsageError
 from naturalinversion.files import write_atomically
@@ -180,12 +181,12 @@ class TsneStep:
 _TIMED_POINTS, _EARLY = 300, 250
 
 
-def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
+def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts:
     """A pass over every set, and one t-SNE of all points for every stage."""
     recipe = msgspec.convert(cell.recipe, Recipe)
-    network = network_of(cell.inputs["teacher"], classes)
+    network = classifier_of(cell.inputs["teacher"], classes)
     stages = recipe.stages or stage_names(network.teacher(torch.device("cpu")))
     protocol = recipe.tsne
     points = protocol.images * (1 + len(recipe.sets))
     layout = TsneStep(points, protocol.components, protocol.perplexity, protocol.iterations)
-    return {TestStep(network): points, layout: len(stages)}
+    return {ForwardStep(network): points, layout: len(stages)}

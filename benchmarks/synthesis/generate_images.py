@@ -9,9 +9,10 @@ from benchmarks.engine.cell import Cell
 from benchmarks.engine.checkpoint import Checkpoint
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
-from benchmarks.engine.workloads import Network, SynthesisStep, Workload, network_of
+from benchmarks.engine.step_timing import RandomClassifier, StepCounts, classifier_of
 from benchmarks.recipes.methods import build_method
 from benchmarks.synthesis.image_quality import count_flat, teacher_agreement
+from benchmarks.synthesis.synthesis_steps import SynthesisStep
 from naturalinversion.classifiers.weights import (
     WEIGHTS,
     Classifier,
@@ -115,21 +116,21 @@ def _student(
     return model.to(teacher.device), description
 
 
-def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
-    """The iterations of all batches, or of what they share; batches of a method without any."""
+def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts | None:
+    """The iterations of all batches, or of what they share; None if the method can't be timed.
+
+    A method says how it is shortened: ``with_iterations``, see `Synthesizer`.
+    """
     recipe = msgspec.convert(cell.recipe, Recipe)
-    teacher = network_of(cell.inputs["teacher"], classes)
+    synthesizer = build_method(recipe.method, recipe.settings)
+    iterations = iterations_of(synthesizer, recipe.batches)
+    if not iterations or not hasattr(synthesizer, "with_iterations"):
+        return None
+    teacher = classifier_of(cell.inputs["teacher"], classes)
     student = None
     if "student" in cell.inputs:
-        student = network_of(cell.inputs["student"], classes)
+        student = classifier_of(cell.inputs["student"], classes)
     elif recipe.student:
-        student = Network(recipe.student, recipe.width, teacher.image_size, classes)
-    step = SynthesisStep(
-        recipe.method,
-        msgspec.json.encode(recipe.settings, order="sorted"),
-        teacher,
-        recipe.batch_size,
-        student,
-    )
-    steps = iterations_of(build_method(recipe.method, recipe.settings), recipe.batches)
-    return {step: steps or recipe.batches}
+        student = RandomClassifier(recipe.student, recipe.width, teacher.image_size, classes)
+    settings = msgspec.json.encode(recipe.settings, order="sorted")
+    return {SynthesisStep(recipe.method, settings, teacher, recipe.batch_size, student): iterations}

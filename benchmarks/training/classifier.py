@@ -7,12 +7,13 @@ import msgspec
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
-from benchmarks.engine.workloads import TestStep, TrainingStep, Workload, network_of
+from benchmarks.engine.step_timing import StepCounts, classifier_of
 from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.training.fit import train_and_test
 from benchmarks.training.learning_rate import updates_per_epoch
 from benchmarks.training.losses import cross_entropy_loss
 from benchmarks.training.real_images import load_real, splits
+from benchmarks.training.training_steps import ForwardStep, TrainingStep
 from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_classifier
 
 
@@ -53,11 +54,11 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     }
 
 
-def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
+def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts:
     """Updates on the training split and passes over the test split."""
-    training, network = msgspec.convert(cell.recipe, Recipe).training, network_of(cell, classes)
+    training, network = msgspec.convert(cell.recipe, Recipe).training, classifier_of(cell, classes)
     updates = training.epochs * updates_per_epoch(training, train)
     return {
         TrainingStep(network, training.batch_size): updates,
-        TestStep(network): test * training.evaluations,
+        ForwardStep(network): test * training.evaluations,
     }

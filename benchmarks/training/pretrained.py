@@ -8,9 +8,10 @@ from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.digests import file_sha256
 from benchmarks.engine.kinds import Metrics
-from benchmarks.engine.workloads import TestStep, Workload, network_of
+from benchmarks.engine.step_timing import StepCounts, classifier_of
 from benchmarks.training.accuracy import accuracy
 from benchmarks.training.real_images import load_real, splits
+from benchmarks.training.training_steps import ForwardStep
 from naturalinversion.classifiers.key_mapping import renaming_text
 from naturalinversion.classifiers.weights import (
     WEIGHTS,
@@ -73,6 +74,6 @@ def weights_sha256(path: Path) -> str:
         raise UsageError(f"--weights {path}: {error.strerror}") from error
 
 
-def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
+def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts:
     """Passes over the test split."""
-    return {TestStep(network_of(cell, classes)): test}
+    return {ForwardStep(classifier_of(cell, classes)): test}

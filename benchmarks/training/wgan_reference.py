@@ -16,7 +16,7 @@ from benchmarks.engine.checkpoint import Checkpoint
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.machine import Machine
-from benchmarks.engine.workloads import per_step
+from benchmarks.engine.step_timing import per_step
 from benchmarks.recipes.methods import build_method, checked_settings
 from benchmarks.training.real_images import load_real
 from naturalinversion.errors import DivergedError
@@ -169,7 +169,7 @@ def _timed(
     return small, factor
 
 
-def workload(cell: Cell, classes: int, train: int, test: int) -> dict[WassersteinStep, int]:
+def count_steps(cell: Cell, classes: int, train: int, test: int) -> dict[WassersteinStep, int]:
     """The iterations of the training; the samples cost next to nothing beside them."""
     recipe = msgspec.convert(cell.recipe, Recipe)
     settings = msgspec.json.encode(recipe.settings, order="sorted")

@@ -14,7 +14,7 @@ from benchmarks.datasets.dataset import Split
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
-from benchmarks.engine.workloads import Workload
+from benchmarks.engine.step_timing import StepCounts
 from benchmarks.evaluation.fidelity.border import border_contrast
 from benchmarks.evaluation.fidelity.extractors import FeatureStep, RealFeatures, find_extractor
 from benchmarks.recipes.schema import FidelityProtocol
@@ -76,7 +76,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     }
 
 
-def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
+def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts:
     """The images judged and the real ones; those are kept, so later cells take less."""
     recipe = msgspec.convert(cell.recipe, Recipe)
     extractor = recipe.fidelity.extractor

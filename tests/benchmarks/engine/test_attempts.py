@@ -54,7 +54,7 @@ def stopped(seconds: float) -> Callable[[CellContext], None]:
 
 
 def make(runs: Path) -> Record:
-    run_cell(CELL, runs, MACHINE, DATA)
+    run_cell(CELL, registry.KINDS, runs, MACHINE, DATA)
     return read(CELL.folder(runs) / "record.json")
 
 

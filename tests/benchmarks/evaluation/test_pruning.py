@@ -12,17 +12,18 @@ import torch
 from torch import nn
 
 from benchmarks.datasets.load import load
-from benchmarks.engine import workloads
 from benchmarks.engine.cell import make_cell
 from benchmarks.engine.context import CellContext, DataOptions
 from benchmarks.engine.machine import Machine
+from benchmarks.engine.step_timing import RandomClassifier
 from benchmarks.evaluation.l1_pruning import PrunedClassifier, example_of, load_pruned, prune
-from benchmarks.evaluation.pruning import Recipe, run, workload
+from benchmarks.evaluation.pruning import Recipe, count_steps, run
 from benchmarks.recipes.schema import PruningProtocol, TrainingRecipe
 from benchmarks.synthesis.image_sets import ImageSelection
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.loop import train
 from benchmarks.training.losses import cross_entropy_loss
+from benchmarks.training.training_steps import ForwardStep, TrainingStep
 from naturalinversion.classifiers.weights import (
     WEIGHTS,
     Classifier,
@@ -170,12 +171,12 @@ def test_a_recipe_that_does_not_fit_is_one_line(
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "distillation"])
-def test_its_workload_counts_updates_and_three_tests(loss: str) -> None:
+def test_its_steps_are_updates_and_three_tests(loss: str) -> None:
     images = ImageSelection([2, 4], 100)
     cell = make_cell("pruning", "p", msgspec.structs.replace(recipe(loss=loss), images=images), {})
-    network = workloads.Network("resnet18", 0.0625, 8, 10)
+    network = RandomClassifier("resnet18", 0.0625, 8, 10)
     teacher = network if loss == "distillation" else None
-    assert workload(cell, 10, 1297, 500) == {
-        workloads.TrainingStep(network, 32, teacher): 2 * 4,
-        workloads.TestStep(network): 3 * 500,
+    assert count_steps(cell, 10, 1297, 500) == {
+        TrainingStep(network, 32, teacher): 2 * 4,
+        ForwardStep(network): 3 * 500,
     }

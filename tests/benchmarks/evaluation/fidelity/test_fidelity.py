@@ -135,7 +135,7 @@ def test_a_cell_leaves_a_record_and_missing_weights_end_the_run(
 
 def test_the_plan_counts_the_images_judged_and_the_real_ones(tiny: Extractor) -> None:
     cell = make_cell("fidelity", "judged", recipe(100, [3]), {})
-    judged, real = fidelity.workload(cell, 10, 1297, 500).items()
+    judged, real = fidelity.count_steps(cell, 10, 1297, 500).items()
     assert [count for _, count in (judged, real)] == [100, 1297]
     assert [step.shared for step, _ in (judged, real)] == [False, True]
     assert all(0 < step.seconds(MACHINE) < 1 for step, _ in (judged, real))
