@@ -11,7 +11,7 @@ from benchmarks.perf.ratio_clock import Comparison
 
 LINES: list[tuple[str, str]] = []
 BENCHMARK_FIELDS = ("name", "fullname", "params", "extra_info")
-STATISTICS = ("median", "min", "max", "rounds")
+STATISTICS = ("median", "min", "max", "mean", "rounds")
 
 
 @pytest.fixture

@@ -151,12 +151,12 @@ def test_a_full_disk_is_not_what_a_cell_fails_of(
     monkeypatch.setattr(attempts, "write_atomically", full)
     before = threading.active_count()
 
-    def context() -> None:
+    def disturbed() -> None:
         with AttemptsWriter(tmp_path, lambda: NO_ATTEMPTS, every=0.01):
             time.sleep(0.05)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        context()
+        disturbed()
     assert threading.active_count() == before
     assert list(tmp_path.iterdir()) == []
