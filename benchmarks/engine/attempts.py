@@ -51,7 +51,7 @@ def read_attempts(folder: Path, key: str) -> Attempts:
 
 
 class AttemptsWriter:
-    """Keeps a cell's cost in its folder while the block runs; the caller deletes it at the end."""
+    """Writes a cell's cost to its folder while the block runs; the caller deletes it at the end."""
 
     def __init__(
         self, folder: Path, attempts: Callable[[], Attempts], every: float = WRITE_SECONDS
@@ -76,7 +76,7 @@ class AttemptsWriter:
             self._write()
 
     def delete(self) -> None:
-        """The record holds it now."""
+        """Remove the file: the record holds the cost now."""
         self._done.set()
         self._thread.join()
         self._path.unlink(missing_ok=True)

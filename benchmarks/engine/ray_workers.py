@@ -1,7 +1,7 @@
 """Cells on a Ray cluster: ``--engine ray``. Every node sees the same folders and the same code.
 
 A cell is one task, with its threads and its share of a GPU. Results go into the shared ``runs/``,
-nothing through Ray. When a node is lost its tasks are begun again on another one and go on from
+nothing through Ray. When a node is lost its tasks are started again on another one and go on from
 the shards that were finished.
 """
 
@@ -21,7 +21,7 @@ POLL_SECONDS = 1.0  # so that signals are answered in between
 
 
 class RayWorkers:
-    """The nodes of the cluster at ``address``, or of one begun here when that is empty.
+    """The nodes of the cluster at ``address``, or of one started here when that is empty.
 
     Raises `UsageError` when Ray is not installed or does not answer.
     """

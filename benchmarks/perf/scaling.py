@@ -68,7 +68,7 @@ def synthesis(sizes: Sizes, count: int) -> list[Cell]:
 def images_per_second(
     sizes: Sizes, workers: int, ray_options: RayOptions | None, runs: Path
 ) -> float:
-    """What ``workers`` make in ``runs`` while all of them are at work."""
+    """The rate at which ``workers`` write images to ``runs`` while all of them are at work."""
     cells = synthesis(sizes, workers)  # Ray has a node of its own: a core for each
     summary = executor.run(
         cells, KINDS, runs, Machine("cpu", "fp32", 1), DataOptions(), workers, ray_options
@@ -150,7 +150,7 @@ def main(
     engines: tuple[Literal["processes", "ray"], ...] = ("processes", "ray"),
     out: Path | None = None,
 ) -> None:
-    """Measure, print a table, write JSON if told where."""
+    """Measure, print a table, write JSON to ``out`` if given."""
     if sizes.workers < 2:
         sys.exit("error: --workers: two or more, one is what they are compared with")
     found = measure(sizes, engines)

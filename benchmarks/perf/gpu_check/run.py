@@ -37,7 +37,7 @@ def run(
     say: Callable[[str], None] = print,
     seconds: float = 0.0,
 ) -> int:
-    """Run them all and tell ``say`` a line each; the exit code: 1 when any failed.
+    """Run all, ``say`` a line for each; returns the exit code: 1 when any failed.
 
     After ``seconds`` (0: never) what is left fails unrun, so that the last line is there in time.
     """

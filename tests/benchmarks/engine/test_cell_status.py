@@ -84,10 +84,10 @@ def test_a_cell_at_work_in_another_process_is_waited_for(
 def test_status_says_where_a_cell_is_made(toys: Toys, tmp_path: Path) -> None:
     root, said = cell("root"), list[str]()
 
-    def look(context: CellContext) -> None:
+    def read_status(context: CellContext) -> None:
         said.append(computed_by(root, tmp_path, cell_state(root, tmp_path)))
 
-    toys.behaviour["root"] = look
+    toys.behaviour["root"] = read_status
     make(root, tmp_path)
     assert said == [f"{platform.node()}, process {os.getpid()}"]
     assert computed_by(root, tmp_path, cell_state(root, tmp_path)) == ""

@@ -136,7 +136,7 @@ def test_what_the_user_asked_wrongly_ends_the_run_at_once_with_its_own_code(
 def test_what_a_failed_cell_held_is_let_go(
     toys: Toys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its error is told at the end of the run; a device's memory is needed by the next cell."""
+    """Its error is kept until the end of the run; the next cell needs the device's memory."""
     held: list[weakref.ref[nn.Module]] = []
     given_back: list[bool] = []
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: given_back.append(held[0]() is None))

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from tests.naturalinversion.conftest import graphs  # noqa: F401
 from torch import Tensor
 
 from benchmarks.engine.checkpoint import Checkpoint
@@ -175,7 +174,7 @@ def test_an_unknown_name_is_a_usage_error(capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.fixture
 def played(
-    graphs: list[PlayedGraph],  # noqa: F811
+    graphs: list[PlayedGraph],
     monkeypatch: pytest.MonkeyPatch,
 ) -> list[str]:
     """Capture on the CPU, and the modes of waiting that PyTorch was put in."""
