@@ -9,13 +9,13 @@ ARGS   ?=
 
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m benchmarks
-WHAT = --scale $(SCALE) --seeds $(SEEDS) $(if $(DATASET),--dataset $(DATASET))
+RECIPE = --scale $(SCALE) --seeds $(SEEDS) $(if $(DATASET),--dataset $(DATASET))
 
 .DEFAULT_GOAL := help
 TABLES := table1 table2 table3 table4 table5 figure2 figure3 figure4 figure5 figure6
 
 .PHONY: help setup test test-oldest lint types imports audit report claims clean \
-	bench accept-bench bench-gpu gpu-check bench-scaling bench-neighbours \
+	bench accept-bench bench-gpu gpu-check bench-scaling \
 	pictures reproduce-all reproduce-mini-row plan-all results check-accuracy accept-accuracy check-faults test-faults \
 	$(TABLES:%=reproduce-%) $(TABLES:%=plan-%)
 
@@ -37,30 +37,30 @@ $(BIN)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 $(TABLES:%=reproduce-%): reproduce-%: setup
-	$(RUN) run $* $(WHAT) $(ARGS)
+	$(RUN) run $* $(RECIPE) $(ARGS)
 
 $(TABLES:%=plan-%): plan-%: setup
-	$(RUN) plan $* $(WHAT) $(ARGS)
+	$(RUN) plan $* $(RECIPE) $(ARGS)
 
 pictures: setup  ## invert a classifier that comes with the library: a minute or two, no data set
 	$(RUN) pictures $(ARGS)
 
 reproduce-all: setup  ## run every table and figure; what two of them need is made once
-	$(RUN) run all $(WHAT) $(ARGS)
+	$(RUN) run all $(RECIPE) $(ARGS)
 
 plan-all: setup  ## say what all of them would run and how long it takes
-	$(RUN) plan all $(WHAT) $(ARGS)
+	$(RUN) plan all $(RECIPE) $(ARGS)
 
 claims: setup  ## the paper's 190 numbers beside what was measured, with a verdict each
 	$(RUN) claims $(ARGS)
 
 check-accuracy: SEEDS = 4
 check-accuracy: setup  ## hold accuracy numbers against the accepted ones
-	$(RUN) check $(ARGS) $(WHAT)
+	$(RUN) check $(ARGS) $(RECIPE)
 
 accept-accuracy: SEEDS = 18
 accept-accuracy: setup  ## write reports/accepted/ from records of SEEDS seeds
-	$(RUN) accept $(ARGS) $(WHAT)
+	$(RUN) accept $(ARGS) $(RECIPE)
 
 test-faults: setup  ## kill a run a hundred times; it must end as one that nobody disturbed
 	$(BIN)/python tests/faults/kill.py $(ARGS)
@@ -145,9 +145,6 @@ gpu-check: setup  ## hold what runs differently on a GPU against the CPU; ARGS='
 
 bench-scaling: setup  ## images a second of one worker and of two, here and on a Ray cluster
 	$(BIN)/python -m benchmarks.perf.scaling $(ARGS)
-
-bench-neighbours: setup  ## precision and recall of 50,000 against 50,000 images: time and memory
-	$(BIN)/python -m benchmarks.perf.neighbours $(ARGS)
 
 clean:  ## remove caches (keeps runs/, reports/out/ and the environment)
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .tox build dist *.egg-info

@@ -7,8 +7,8 @@ the host and copied into the tensor that the step reads: a GPU captures it once 
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -62,6 +62,15 @@ class JointSynthesizer(ABC):
     def prepare_steps(self) -> int:
         """Optimisation steps of `prepare`."""
         return self.epochs * self.steps
+
+    @property
+    def prepare_batch_size(self) -> int:
+        """Images in each of them."""
+        return self.batch_size
+
+    def with_iterations(self, iterations: int, batch_size: int) -> Self:
+        """The same method with one epoch of so many steps, to be timed."""
+        return replace(self, epochs=1, steps=iterations, batch_size=batch_size)
 
     @abstractmethod
     def build_generator(self, image_size: int) -> UnconditionalGenerator:

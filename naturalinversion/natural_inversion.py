@@ -11,8 +11,8 @@ lowest loss. Differs from the official code: every batch has its own seed, and K
 where the code has 10.
 """
 
-from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -82,6 +82,15 @@ class NaturalInversion(InversionMethod):
     def prepare_steps(self) -> int:
         """Optimisation steps of `prepare`."""
         return 0 if self.one_to_one else self.iterations
+
+    @property
+    def prepare_batch_size(self) -> int:
+        """Images in each of them."""
+        return self.shared_batch
+
+    def with_iterations(self, iterations: int, batch_size: int) -> Self:
+        """The same method with so many iterations, to be timed; a shared generator's on a batch."""
+        return replace(self, iterations=iterations, shared_batch=batch_size)
 
     def prepare(
         self, teacher: Teacher, student: nn.Module | None, seed: int, training: Training

@@ -60,6 +60,12 @@ class Synthesizer(Protocol):
     ``student_use`` is the role of the student passed to `prepare`: ``none`` (students are trained
     later, on the finished images), ``compete`` (a frozen student, which the images should make
     disagree with the teacher), ``joint`` (it is trained here, together with the generator).
+
+    Three optional names say how long it takes. ``iterations``: optimisation steps of a batch.
+    ``prepare_steps``: those of `prepare` in their place (0: none), of ``prepare_batch_size`` images
+    each. ``with_iterations(iterations, batch_size)``: the same method, fresh, with so many steps in
+    all, those of `prepare` of ``batch_size`` images; it is what an estimate times. Without it no
+    time is estimated for the method's synthesis.
     """
 
     student_use: ClassVar[StudentUse]

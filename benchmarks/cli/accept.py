@@ -1,13 +1,13 @@
-"""``accept``: make a table's numbers the ones that later checks are held against."""
+"""``accept``: make a table's numbers the reference of later checks."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tyro.conf import Positional
 
-from benchmarks.cli.console import result, result_json, say
-from benchmarks.cli.options import How, What, Where
-from benchmarks.cli.table_options import OfTables, make_cells, refuse_by_hand
+from benchmarks.cli.console import log, print_json, print_result
+from benchmarks.cli.options import PathOptions, RecipeOptions, RunOptions
+from benchmarks.cli.table_options import TableOptions, compute_cells, reject_overrides
 from naturalinversion.errors import UsageError
 from reports.records import load_all
 from reports.regression.accept import LEAST, RefusedError, accepted_from, changes
@@ -21,9 +21,9 @@ class Accept:
 
     tables: Positional[tuple[str, ...]] = ("accuracy",)
     """accuracy, or any other table"""
-    what: What = field(default_factory=What)
-    where: Where = field(default_factory=Where)
-    how: How = field(default_factory=How)
+    recipe: RecipeOptions = field(default_factory=RecipeOptions)
+    paths: PathOptions = field(default_factory=PathOptions)
+    execution: RunOptions = field(default_factory=RunOptions)
     rows: tuple[str, ...] = ()
     """some rows of the tables; what is accepted of the others stays"""
     accepted_dir: Path = FOLDER
@@ -32,12 +32,12 @@ class Accept:
     """print what changes as JSON"""
 
     def run(self) -> int:
-        """Make what is missing, then write one file per table; nothing if a cell failed."""
-        if len(self.what.seed_list()) < LEAST:
-            raise UsageError(f"--seeds {self.what.seeds}: {LEAST} or more to accept")
-        refuse_by_hand(self.what, self.where)
-        expansions = OfTables(self.tables, self.what, self.where, rows=self.rows).expansions()
-        if make_cells(expansions, self.where, self.how).failed:
+        """Compute what is missing, then write one file per table; nothing if a cell failed."""
+        if len(self.recipe.seed_list()) < LEAST:
+            raise UsageError(f"--seeds {self.recipe.seeds}: {LEAST} or more to accept")
+        reject_overrides(self.recipe, self.paths)
+        expansions = TableOptions(self.tables, self.recipe, self.paths, rows=self.rows).expansions()
+        if compute_cells(expansions, self.paths, self.execution).failed:
             return 1
         accepted = self._accepted([view for e in expansions for view in e.views])
         answer = {}
@@ -49,17 +49,17 @@ class Accept:
             answer[str(path)] = list(changes(before, numbers))
             write(path, numbers)
         if self.json:
-            result_json(answer)
+            print_json(answer)
             return 0
         for name, lines in answer.items():
-            result("\n".join([f"{name}:", *(lines or ["as it was"])]))
+            print_result("\n".join([f"{name}:", *(lines or ["as it was"])]))
         if any("+" in number.commit for numbers in accepted.values() for number in numbers):
-            say("some records are of a checkout with changes: commit first, then accept")
+            log("some records are of a checkout with changes: commit first, then accept")
         return 0
 
     def _accepted(self, views: list[View]) -> dict[Path, list[Accepted]]:
         """The numbers by file, all of them before the first file is written."""
-        records = load_all(self.where.runs_dir)
+        records = load_all(self.paths.runs_dir)
         try:
             return {
                 path_of(view, self.accepted_dir): accepted_from(view, records) for view in views

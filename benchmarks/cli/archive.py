@@ -4,8 +4,8 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.cli.console import say
-from benchmarks.cli.options import Where
+from benchmarks.cli.console import log
+from benchmarks.cli.options import PathOptions
 from benchmarks.tables.paper_settings import paper_settings
 from naturalinversion.errors import MissingError, UsageError
 from reports.archive import KEPT, TEMPLATE, render_results
@@ -22,15 +22,15 @@ class Keep:
 
     name: str
     """of the folder, e.g. 2026-11-23-two-cores"""
-    where: Where = field(default_factory=Where)
+    paths: PathOptions = field(default_factory=PathOptions)
 
     def run(self) -> int:
         """Copy."""
         if Path(self.name).name != self.name or self.name in ("", ".", ".."):
             raise UsageError(f"--name {self.name!r}: the name of one folder")
-        files = keep(self.where.runs_dir, KEPT / self.name) + report(KEPT / self.name)
+        files = keep(self.paths.runs_dir, KEPT / self.name) + report(KEPT / self.name)
         size = sum(path.stat().st_size for path in files)
-        say(f"{KEPT / self.name}: {len(files)} files, {size / 1e6:.1f} MB")
+        log(f"{KEPT / self.name}: {len(files)} files, {size / 1e6:.1f} MB")
         return 0
 
 
@@ -47,10 +47,10 @@ class Results:
         if not template.is_file():
             raise MissingError(f"{template} is missing")
         for folder in sorted(path.parent for path in KEPT.glob(f"*/{RUNS}")):
-            say(f"written: {report(folder)[-1]}")
+            log(f"written: {report(folder)[-1]}")
         page = template.with_suffix("")
         write_atomically(page, render_results(template).encode())
-        say(f"written: {page}")
+        log(f"written: {page}")
         return 0
 
 

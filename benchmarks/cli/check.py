@@ -1,4 +1,4 @@
-"""``check``: make a table's cells and hold their numbers against the accepted ones."""
+"""``check``: compute a table's cells and compare their numbers with the accepted ones."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 import msgspec
 from tyro.conf import Positional
 
-from benchmarks.cli.console import result, result_json, say
-from benchmarks.cli.options import How, What, Where
-from benchmarks.cli.table_options import OfTables, make_cells, refuse_by_hand
+from benchmarks.cli.console import log, print_json, print_result
+from benchmarks.cli.options import PathOptions, RecipeOptions, RunOptions
+from benchmarks.cli.table_options import TableOptions, compute_cells, reject_overrides
 from benchmarks.engine.digests import source_digest
-from benchmarks.engine.provenance import Meter
+from benchmarks.engine.provenance import CostMeter
 from benchmarks.tables.expand import Expansion
 from naturalinversion.errors import MissingError, UsageError
 from reports.machine import device_class
@@ -28,14 +28,16 @@ FIRST_SEED = 100  # not one of those accepted
 
 @dataclass(frozen=True)
 class Check:
-    """Say whether a table's numbers are still the accepted ones: exit code 1 if not."""
+    """Test whether a table's numbers are still the accepted ones: exit code 1 if not."""
 
     tables: Positional[tuple[str, ...]] = ("accuracy",)
     """accuracy, or any other table with accepted numbers"""
-    what: What = field(default_factory=lambda: What(seeds=SEEDS, first_seed=FIRST_SEED))
-    where: Where = field(default_factory=lambda: Where(runs_dir=RUNS))
-    """cells of other code are not this code's numbers: a folder for each by default"""
-    how: How = field(default_factory=How)
+    recipe: RecipeOptions = field(
+        default_factory=lambda: RecipeOptions(seeds=SEEDS, first_seed=FIRST_SEED)
+    )
+    paths: PathOptions = field(default_factory=lambda: PathOptions(runs_dir=RUNS))
+    """by default a folder for each version of the code: its numbers are compared, no older ones"""
+    execution: RunOptions = field(default_factory=RunOptions)
     rows: tuple[str, ...] = ()
     """some rows of the tables; default: all"""
     accepted_dir: Path = FOLDER
@@ -44,31 +46,31 @@ class Check:
     """print the result as JSON"""
 
     def run(self) -> int:
-        """Make what is missing, then compare; a failed cell is a failed check."""
-        return replace(self, where=self._of_this_code())._run()
+        """Compute what is missing, then compare; a failed cell is a failed check."""
+        return replace(self, paths=self._of_this_code())._run()
 
-    def _of_this_code(self) -> Where:
-        if self.where.runs_dir != RUNS:
-            return self.where
+    def _of_this_code(self) -> PathOptions:
+        if self.paths.runs_dir != RUNS:
+            return self.paths
         own = RUNS / source_digest()
-        say(f"cells of this code: {own}")
-        return replace(self.where, runs_dir=own)
+        log(f"cells of this code: {own}")
+        return replace(self.paths, runs_dir=own)
 
     def _run(self) -> int:
-        refuse_by_hand(self.what, self.where)
-        expansions = OfTables(self.tables, self.what, self.where, rows=self.rows).expansions()
+        reject_overrides(self.recipe, self.paths)
+        expansions = TableOptions(self.tables, self.recipe, self.paths, rows=self.rows).expansions()
         accepted = self._accepted(expansions)
         self._refuse_other_device(accepted)
-        summary = make_cells(expansions, self.where, self.how)
+        summary = compute_cells(expansions, self.paths, self.execution)
         differences: list[Difference] = []
         if not summary.failed:
             differences = self._compare(expansions, accepted)
         if self.json:
             failed = {label: str(error) for label, error in summary.failed.items()}
             found = [msgspec.to_builtins(one) | {"fails": one.fails} for one in differences]
-            result_json({"failed": failed, "differences": found})
+            print_json({"failed": failed, "differences": found})
         elif differences:
-            result(check_markdown(differences))
+            print_result(check_markdown(differences))
         return 1 if summary.failed or any(one.fails for one in differences) else 0
 
     def _accepted(self, expansions: list[Expansion]) -> dict[str, list[Accepted]]:
@@ -89,7 +91,7 @@ class Check:
         return found
 
     def _refuse_other_device(self, accepted: dict[str, list[Accepted]]) -> None:
-        here = device_class(Meter(self.how.machine()).provenance.device)
+        here = device_class(CostMeter(self.execution.machine()).provenance.device)
         for name, numbers in accepted.items():
             for number in numbers:
                 if number.device != here:
@@ -101,7 +103,7 @@ class Check:
     def _compare(
         self, expansions: list[Expansion], accepted: dict[str, list[Accepted]]
     ) -> list[Difference]:
-        records = load_all(self.where.runs_dir)
+        records = load_all(self.paths.runs_dir)
         numbers = sum(map(len, accepted.values()))
         try:
             return [

@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 import pandas as pd
 
-from benchmarks.cli.console import result, result_json, say
-from benchmarks.cli.options import Where
+from benchmarks.cli.console import log, print_json, print_result
+from benchmarks.cli.options import PathOptions
 from benchmarks.tables.paper_settings import paper_settings
 from reports.claims.ledger import ledger
 from reports.claims.markdown import claims_markdown
@@ -17,29 +17,29 @@ from reports.tables.layout import read
 
 @dataclass(frozen=True)
 class Claims:
-    """Say of every published number whether it was measured, and whether the two agree."""
+    """List every published number with what was measured of it, and whether the two agree."""
 
-    where: Where = field(default_factory=Where)
+    paths: PathOptions = field(default_factory=PathOptions)
     json: bool = False
     """print the ledger as JSON"""
 
     def run(self) -> int:
         """Write ``claims.csv`` and ``claims.md``, and print the latter; nothing is run."""
-        paths = sorted((self.where.runs_dir / "views").glob("*.json"))
-        views, records = [read(path) for path in paths], load_all(self.where.runs_dir)
+        paths = sorted((self.paths.runs_dir / "views").glob("*.json"))
+        views, records = [read(path) for path in paths], load_all(self.paths.runs_dir)
         frame = ledger(views, records, paper_settings())
         markdown = claims_markdown(frame)
         self._write("claims.csv", frame.to_csv(index=False, lineterminator="\n"))
         self._write("claims.md", markdown)
         if self.json:
-            result_json(_plain(frame))
+            print_json(_plain(frame))
         else:
-            result(markdown)
-        say(f"ledger: {self.where.out_dir / 'claims.csv'}")
+            print_result(markdown)
+        log(f"ledger: {self.paths.out_dir / 'claims.csv'}")
         return 0
 
     def _write(self, name: str, text: str) -> None:
-        path: Path = self.where.out_dir / name
+        path: Path = self.paths.out_dir / name
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, text.encode())
 

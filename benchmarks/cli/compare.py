@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import msgspec
 from tyro.conf import Positional
 
-from benchmarks.cli.options import How, What, Where
-from benchmarks.cli.table_options import finish_tables
+from benchmarks.cli.options import PathOptions, RecipeOptions, RunOptions
+from benchmarks.cli.table_options import run_and_report
 from benchmarks.tables.expand import expand
 from benchmarks.tables.spec import RowSpec, read_table
 from naturalinversion.classifiers import ARCHITECTURES
@@ -21,14 +21,14 @@ class Compare:
     """dafl dfad di adi ni ni_adi, or package.module:Class"""
     teacher: str = "resnet34"
     student: str = "resnet18"
-    what: What = field(default_factory=What)
-    where: Where = field(default_factory=Where)
-    how: How = field(default_factory=How)
+    recipe: RecipeOptions = field(default_factory=RecipeOptions)
+    paths: PathOptions = field(default_factory=PathOptions)
+    execution: RunOptions = field(default_factory=RunOptions)
     json: bool = False
     """print the result as JSON"""
 
     def run(self) -> int:
-        """Make the cells, write the views and the report, print the comparison."""
+        """Compute the cells, write the views and the report, print the comparison."""
         if not self.methods:
             raise UsageError("compare needs a method or more, e.g. compare di ni")
         for arch in (self.teacher, self.student):
@@ -43,9 +43,9 @@ class Compare:
             for name in spec.datasets
         ]
         named = msgspec.structs.replace(spec, name="compare", title=title, row=rows)
-        seeds = self.what.seed_list()
+        seeds = self.recipe.seed_list()
         expansions = [
             expand(named, recipes, seeds, methods=self.methods)
-            for recipes in self.what.recipes(spec.datasets, self.where.given_weights())
+            for recipes in self.recipe.recipes(spec.datasets, self.paths.given_weights())
         ]
-        return finish_tables(expansions, self.where, self.how, self.json)
+        return run_and_report(expansions, self.paths, self.execution, self.json)

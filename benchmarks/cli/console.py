@@ -6,16 +6,16 @@ from typing import Any
 import msgspec
 
 
-def say(line: str) -> None:
-    """One line for the reader at the terminal."""
+def log(line: str) -> None:
+    """One line on stderr, for the reader at the terminal."""
     print(line, file=sys.stderr)
 
 
-def result(text: str) -> None:
-    """What the command was asked for, seen at once also where stdout is a pipe."""
+def print_result(text: str) -> None:
+    """The result as text on stdout, flushed: seen at once also where stdout is a pipe."""
     print(text, flush=True)
 
 
-def result_json(value: Any) -> None:
-    """The same for programs."""
+def print_json(value: Any) -> None:
+    """The result as indented JSON on stdout."""
     print(msgspec.json.format(msgspec.json.encode(value)).decode())

@@ -18,7 +18,7 @@ from benchmarks.cli.archive import Keep, Results
 from benchmarks.cli.check import Check
 from benchmarks.cli.claims import Claims
 from benchmarks.cli.compare import Compare
-from benchmarks.cli.console import say
+from benchmarks.cli.console import log
 from benchmarks.cli.pictures import Pictures
 from benchmarks.cli.plan import Plan
 from benchmarks.cli.ready import Ready
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return_unknown_args=True,
     )
     if unknown:
-        say(f"error: unknown option {unknown[0]} (see --help)")
+        log(f"error: unknown option {unknown[0]} (see --help)")
         sys.exit(2)
     sys.exit(execute(command))
 
@@ -76,22 +76,22 @@ def execute(command: Executable) -> int:
     try:
         return command.run()
     except KNOWN_ERRORS as error:
-        say(f"error: {error}")
+        log(f"error: {error}")
         return int(getattr(error, "exit_code", 1))
     except ModuleNotFoundError as error:
-        say(f"error: {packages.not_installed(error)}")
+        log(f"error: {packages.not_installed(error)}")
         return packages.EXIT_CODE
     except OSError as error:
-        say(f"error: {error.filename or 'file system'}: {error.strerror or error}")
+        log(f"error: {error.filename or 'file system'}: {error.strerror or error}")
         return 1
     except TimeIsUpError as error:
-        say("--max-hours are over: what was finished is kept, the same command goes on")
+        log("--max-hours are over: what was finished is kept, the same command goes on")
         return error.exit_code
     except _Terminated:
-        say("terminated: what was finished is kept, the same command goes on")
+        log("terminated: what was finished is kept, the same command goes on")
         return 143
     except KeyboardInterrupt:
-        say("interrupted: what was finished is kept, the same command goes on")
+        log("interrupted: what was finished is kept, the same command goes on")
         return 130
 
 

@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 import torch
 from tyro.conf import UseAppendAction, arg
 
-from benchmarks.engine.context import DataSource, Machine, default_root
-from benchmarks.engine.executor import Cluster
+from benchmarks.engine.context import DataOptions, default_root
+from benchmarks.engine.executor import RayOptions
+from benchmarks.engine.machine import Machine
 from benchmarks.recipes.resolve import Recipes
 from naturalinversion.classifiers import ARCHITECTURES
 from naturalinversion.errors import UsageError
@@ -20,7 +21,7 @@ MAX_HOURS = 10_000
 
 
 @dataclass(frozen=True)
-class What:
+class RecipeOptions:
     """Which recipes: scale, data sets, seeds, and overrides."""
 
     scale: str = "demo"
@@ -30,7 +31,7 @@ class What:
     seeds: int = 1
     """how many seeds; teachers, images and students all change with the seed"""
     first_seed: int = 0
-    """the first seed"""
+    """the first of these seeds"""
     set: Annotated[tuple[str, ...], arg(metavar="RECIPE.KEY=VALUE"), UseAppendAction] = ()
     """override a recipe value, e.g. di.settings.iterations=50; may be given several times"""
 
@@ -56,7 +57,7 @@ class What:
 
 
 @dataclass(frozen=True)
-class Where:
+class PathOptions:
     """Folders and data."""
 
     runs_dir: Path = Path("runs")
@@ -69,14 +70,13 @@ class Where:
     """let torchvision fetch CIFAR into the data root, and torch-fidelity its Inception weights"""
     inception_weights: Path | None = None
     """torch-fidelity's weights-inception-2015-12-05-6726825d.pth, for metrics at mini and paper"""
-
     weights: Annotated[tuple[str, ...], arg(metavar="ARCH=FILE"), UseAppendAction] = ()
     """a classifier that is not to be trained but read: safetensors or a state dict of torch.save"""
 
-    def data(self) -> DataSource:
+    def data(self) -> DataOptions:
         """Where cells find real images, classifiers and the weights of extractors."""
         given = self.given_weights()
-        return DataSource(self.data_root, self.download, self.inception_weights, given)
+        return DataOptions(self.data_root, self.download, self.inception_weights, given)
 
     def given_weights(self) -> dict[str, Path]:
         """Files of classifiers by architecture."""
@@ -91,8 +91,8 @@ class Where:
 
 
 @dataclass(frozen=True)
-class How:
-    """The machine."""
+class RunOptions:
+    """Device, precision, workers and time limit."""
 
     device: str = "auto"
     """cpu, cuda, cuda:1 …; auto takes a GPU if there is one"""
@@ -105,9 +105,9 @@ class How:
     threads: int = 0
     """CPU threads of each worker; 0: 1 with several workers, else all cores"""
     engine: Literal["local", "ray"] = "local"
-    """who makes cells: processes of this machine, or the nodes of a Ray cluster"""
+    """where cells are computed: processes of this machine, or the nodes of a Ray cluster"""
     address: str = ""
-    """of the Ray cluster, e.g. auto or ray://host:10001; by default one is begun here"""
+    """of the Ray cluster, e.g. auto or ray://host:10001; by default one is started here"""
     gpu_share: float = 1.0
     """of a GPU that one cell takes on a Ray cluster; 0.5 lets two cells share one"""
     max_hours: float = 0.0
@@ -126,7 +126,7 @@ class How:
             raise UsageError(f"--max-hours {self.max_hours:g}: 0 or more, under {MAX_HOURS}")
         return self.max_hours
 
-    def cluster(self) -> Cluster | None:
+    def ray_options(self) -> RayOptions | None:
         """The Ray cluster asked for, if any."""
         if self.engine == "local":
             if self.address:
@@ -134,17 +134,17 @@ class How:
             return None
         if not 0 < self.gpu_share <= 1:
             raise UsageError(f"--gpu-share {self.gpu_share:g}: above 0, 1 at most")
-        return Cluster(self.address, self.gpu_share)
+        return RayOptions(self.address, self.gpu_share)
 
     def worker_count(self) -> int:
         """How many cells at a time."""
         if self.workers:
             return self.workers
-        return 1 if self._device() != "cpu" else cores()
+        return 1 if self._device() != "cpu" else available_cores()
 
     def _threads(self) -> int:
         alone = self.engine == "local" and self.worker_count() == 1
-        return cores() if alone else 1
+        return available_cores() if alone else 1
 
     def _device(self) -> str:
         if self.device != "auto":
@@ -152,6 +152,6 @@ class How:
         return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def cores() -> int:
+def available_cores() -> int:
     """The cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cli.console import result
+from benchmarks.cli.console import print_result
 from benchmarks.cli.contact_sheet import save_contact_sheet
-from benchmarks.cli.options import How
-from benchmarks.engine.torch_setup import set_up_torch
+from benchmarks.cli.options import RunOptions
+from benchmarks.engine.machine import set_up_torch
 from benchmarks.recipes.methods import build_method
 from naturalinversion.classifiers.ready import describe
 from naturalinversion.errors import UsageError
@@ -43,7 +43,7 @@ class Pictures:
     """of each method, in one batch"""
     iterations: int = 300
     seed: int = 0
-    how: How = field(default_factory=lambda: How(threads=1))
+    how: RunOptions = field(default_factory=lambda: RunOptions(threads=1))
 
     def run(self) -> int:
         """Write ``OUT/pictures.png``; the same command again reads what is made."""
@@ -73,5 +73,5 @@ class Pictures:
             sheets[TITLES[name]] = (dataset.pixels("denormalize"), dataset.tensors()[1])
         path = self.out / "pictures.png"
         save_contact_sheet(path, sheets, known.classes)
-        result(f"{self.images} images by each of {', '.join(sheets)}: {path}")
+        print_result(f"{self.images} images by each of {', '.join(sheets)}: {path}")
         return 0

@@ -3,42 +3,44 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from benchmarks.cli.console import result, result_json, say
-from benchmarks.cli.options import How
-from benchmarks.cli.table_options import ALL, OfTables
+from benchmarks.cli.console import log, print_json, print_result
+from benchmarks.cli.options import RunOptions
+from benchmarks.cli.table_options import ALL, TableOptions
 from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.cell_runner import is_done
-from benchmarks.engine.estimate import Estimate, estimate, play
+from benchmarks.engine.estimate import Estimate, estimate, simulate
 from benchmarks.tables.expand import SYNTHETIC
-from benchmarks.tables.registry import workload
+from benchmarks.tables.registry import count_steps
 from reports.records import load_all
 
 
 @dataclass(frozen=True)
-class Plan(OfTables):
-    """Say what tables would run: cells, images, and time measured on this machine."""
+class Plan(TableOptions):
+    """Print what tables would run: cells, images, and time measured on this machine."""
 
-    how: How = field(default_factory=How)
+    execution: RunOptions = field(default_factory=RunOptions)
     timing: bool = True
     """time a few steps of every kind on this machine, which takes a minute or more"""
     recorded: bool = False
-    """print what each table takes by the seconds in the records of its cells, and time nothing"""
+    """print the time of each table by the records of its cells, and time nothing"""
 
     def run(self) -> int:
-        """Print cells and images at once, then what they take, timed here."""
+        """Print cells and images at once, then their times, measured here."""
         if self.recorded:
             return self._print_recorded()
         cells = self.cells()
         if not self.json:
             self._print_cells(cells)
-        todo = [cell for cell in cells if not is_done(cell, self.where.runs_dir)]
+        todo = [cell for cell in cells if not is_done(cell, self.paths.runs_dir)]
         if not self.json:
-            result(f"{len(cells) - len(todo)} done, {len(todo)} to do")
+            print_result(f"{len(cells) - len(todo)} done, {len(todo)} to do")
             if todo and self.timing:
-                say("timing their steps on this machine; --no-timing leaves it out")
+                log("timing their steps on this machine; --no-timing leaves it out")
         found = None
         if self.timing:
-            found = estimate(cells, todo, workload, self.how.machine(), self.how.worker_count())
+            found = estimate(
+                cells, todo, count_steps, self.execution.machine(), self.execution.worker_count()
+            )
         if self.json:
             self._print_json(cells, todo, found)
         elif found is not None and todo:
@@ -48,22 +50,29 @@ class Plan(OfTables):
     def _print_cells(self, cells: list[Cell]) -> None:
         """Every cell of the tables, done or not."""
         made = sum(map(images, cells))
-        about = f"{' '.join(self.tables)} at scale {self.what.scale}"
-        result(f"{about}: {len(cells)} cells, {made:,} images")
+        about = f"{' '.join(self.tables)} at scale {self.recipe.scale}"
+        print_result(f"{about}: {len(cells)} cells, {made:,} images")
         for name, members in _by_kind(cells).items():
             made = sum(map(images, members))
-            result(f"  {name:14} {len(members):4} cells" + (f", {made:,} images" if made else ""))
+            print_result(
+                f"  {name:14} {len(members):4} cells" + (f", {made:,} images" if made else "")
+            )
 
     def _print_times(self, todo: list[Cell], found: Estimate) -> None:
-        for name, members in _by_kind(todo).items():
+        for name, members in _by_kind([c for c in todo if c.key in found.seconds]).items():
             seconds = sum(found.seconds[cell.key] for cell in members)
-            result(f"  {name:14} {len(members):4} cells {duration(seconds):>10} of work")
-        result(f"  about {duration(found.wall)} with {self.how.worker_count()} at a time")
+            print_result(f"  {name:14} {len(members):4} cells {duration(seconds):>10} of work")
+        for cell in todo:
+            if cell.key in found.unknown:
+                print_result(f"  not estimated: {cell.kind} {cell.label}: no with_iterations")
+        wall, workers = duration(found.wall), self.execution.worker_count()
+        besides = " for the others" if found.unknown else ""
+        print_result(f"  about {wall}{besides} with {workers} at a time")
 
     def _print_json(self, cells: list[Cell], todo: list[Cell], found: Estimate | None) -> None:
-        """Seconds are null where nothing was timed, 0 of what is done."""
+        """Seconds are null where nothing was or can be timed, 0 of what is done."""
         left = {cell.key for cell in todo}
-        result_json(
+        print_json(
             {
                 "cells": [
                     {
@@ -72,36 +81,42 @@ class Plan(OfTables):
                         "key": cell.key,
                         "done": cell.key not in left,
                         "images": images(cell),
-                        "seconds": found and found.seconds.get(cell.key, 0.0),
+                        "seconds": _seconds(cell, found),
                     }
                     for cell in cells
                 ],
-                "workers": self.how.worker_count(),
+                "workers": self.execution.worker_count(),
                 "wall_seconds": found and found.wall,
             }
         )
 
     def _print_recorded(self) -> int:
-        """Each table alone and from nothing, and all together: workers play the records' cells."""
-        expansions, workers = self.expansions(), self.how.worker_count()
+        """Each table alone and from nothing, and all together, simulated with recorded times."""
+        expansions, workers = self.expansions(), self.execution.worker_count()
         tables = {e.views[0].name: with_inputs(e.targets) for e in expansions}
         if len(tables) > 1:
             tables[ALL] = self.cells()
-        records = load_all(self.where.runs_dir)
+        records = load_all(self.paths.runs_dir)
         rows = []
         for name, cells in tables.items():
             seconds = {c.key: records[c.key].cost.seconds for c in cells if c.key in records}
             known = [cell for cell in cells if cell.key in seconds]
-            rows.append((name, len(cells), len(known), play(cells, known, seconds, workers)))
+            rows.append((name, len(cells), len(known), simulate(cells, known, seconds, workers)))
         if self.json:
             names = ("table", "cells", "recorded", "wall_seconds")
-            result_json([dict(zip(names, row, strict=True)) for row in rows])
+            print_json([dict(zip(names, row, strict=True)) for row in rows])
             return 0
-        result(f"| table | cells | recorded | minutes, {workers} at a time |")
-        result("| --- | ---: | ---: | ---: |")
+        print_result(f"| table | cells | recorded | minutes, {workers} at a time |")
+        print_result("| --- | ---: | ---: | ---: |")
         for name, count, known_count, wall in rows:
-            result(f"| {name} | {count} | {known_count} | {wall / 60:.1f} |")
+            print_result(f"| {name} | {count} | {known_count} | {wall / 60:.1f} |")
         return 0
+
+
+def _seconds(cell: Cell, found: Estimate | None) -> float | None:
+    if found is None or cell.key in found.unknown:
+        return None
+    return found.seconds.get(cell.key, 0.0)
 
 
 def _by_kind(cells: list[Cell]) -> dict[str, list[Cell]]:
@@ -112,7 +127,7 @@ def _by_kind(cells: list[Cell]) -> dict[str, list[Cell]]:
 
 
 def images(cell: Cell) -> int:
-    """How many images a cell makes."""
+    """How many images a cell synthesizes."""
     if cell.kind not in SYNTHETIC:
         return 0
     return int(cell.recipe["batches"]) * int(cell.recipe["batch_size"])

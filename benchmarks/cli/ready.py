@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from benchmarks.cli.console import result, result_json
+from benchmarks.cli.console import print_json, print_result
 from naturalinversion.classifiers.ready import describe, ready_names, weights_of
 
 
@@ -21,11 +21,11 @@ class Ready:
         for one in known:
             weights_of(one.name)
         if self.json:
-            result_json([msgspec.to_builtins(one) for one in known])
+            print_json([msgspec.to_builtins(one) for one in known])
             return 0
         for one in known:
             training = one.recipe["training"]
-            result(
+            print_result(
                 f"{one.name}: {one.recipe['arch']}, {one.recipe['width']:g} of its width, "
                 f"{one.test_accuracy:.2%} of {one.dataset}'s test images; "
                 f"{training['epochs']} epochs, rate {training['lr']:g}, {training['schedule']}; "

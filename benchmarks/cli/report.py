@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from benchmarks.cli.console import result, result_json, say
-from benchmarks.cli.options import Where
+from benchmarks.cli.console import log, print_json, print_result
+from benchmarks.cli.options import PathOptions
 from benchmarks.tables.paper_settings import paper_settings
 from reports.report import render
 
@@ -12,16 +12,16 @@ from reports.report import render
 class Report:
     """Write all tables and the page again from the records in the runs folder."""
 
-    where: Where = field(default_factory=Where)
+    paths: PathOptions = field(default_factory=PathOptions)
     json: bool = False
     """print the files written as JSON"""
 
     def run(self) -> int:
         """Render every view."""
-        rendered = render(self.where.runs_dir, self.where.out_dir, protocol=paper_settings())
+        rendered = render(self.paths.runs_dir, self.paths.out_dir, protocol=paper_settings())
         if self.json:
-            result_json([str(path) for path in rendered.paths])
+            print_json([str(path) for path in rendered.paths])
         else:
-            result(rendered.markdown)
-        say(f"report: {self.where.out_dir / 'report.html'}")
+            print_result(rendered.markdown)
+        log(f"report: {self.paths.out_dir / 'report.html'}")
         return 0

@@ -1,27 +1,27 @@
-"""``run``: make the cells of tables, then their report."""
+"""``run``: compute the cells of tables, then their report."""
 
 from dataclasses import dataclass, field
 
-from benchmarks.cli.console import say
-from benchmarks.cli.options import How
+from benchmarks.cli.console import log
+from benchmarks.cli.options import RunOptions
 from benchmarks.cli.plan import Plan
-from benchmarks.cli.table_options import OfTables, finish_tables
+from benchmarks.cli.table_options import TableOptions, run_and_report
 
 
 @dataclass(frozen=True)
-class Run(OfTables):
+class Run(TableOptions):
     """Run tables or figures and report them; the same command again resumes."""
 
-    how: How = field(default_factory=How)
+    execution: RunOptions = field(default_factory=RunOptions)
     yes: bool = False
     """start a run at scale paper, which otherwise only prints its plan"""
 
     def run(self) -> int:
-        """Make the cells, write the views and the report, print the tables."""
+        """Compute the cells, write the views and the report, print the tables."""
         expansions = self.expansions()
-        if self.what.scale == "paper" and not self.yes:
-            shared = (self.tables, self.what, self.where, self.methods, self.rows)
-            Plan(*shared, how=self.how).run()
-            say("this is scale paper: add --yes to start it")
+        if self.recipe.scale == "paper" and not self.yes:
+            shared = (self.tables, self.recipe, self.paths, self.methods, self.rows)
+            Plan(*shared, execution=self.execution).run()
+            log("this is scale paper: add --yes to start it")
             return 2
-        return finish_tables(expansions, self.where, self.how, self.json)
+        return run_and_report(expansions, self.paths, self.execution, self.json)

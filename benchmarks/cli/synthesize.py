@@ -9,10 +9,10 @@ import msgspec
 from torch import nn
 from tyro.conf import UseAppendAction, arg
 
-from benchmarks.cli.console import result, result_json, say
-from benchmarks.cli.options import How
+from benchmarks.cli.console import log, print_json, print_result
+from benchmarks.cli.options import RunOptions
 from benchmarks.engine.checkpoint import Checkpoint
-from benchmarks.engine.torch_setup import set_up_torch
+from benchmarks.engine.machine import set_up_torch
 from benchmarks.recipes.methods import build_method, load_object
 from benchmarks.recipes.resolve import Recipes
 from naturalinversion.classifiers import ARCHITECTURES
@@ -38,7 +38,7 @@ Floats = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Synthesize:
-    """Make training images out of a classifier alone."""
+    """Synthesize training images from a classifier alone."""
 
     out: Path
     """folder for the images: safetensors shards, a grid, and PNGs with --export"""
@@ -65,7 +65,7 @@ class Synthesize:
     """images a batch; 0: the recipe's"""
     seed: int = 0
     student: str = ""
-    """architecture of the student, for methods that compete with or train one"""
+    """architecture of the student, for methods that compete with one or train one jointly"""
     student_weights: Path | None = None
     """weights of the student to compete with"""
     export: Literal["", "denormalize", "minmax"] = ""
@@ -76,17 +76,17 @@ class Synthesize:
     """which data set's recipe: cifar10, cifar100 or digits"""
     set: Annotated[tuple[str, ...], arg(metavar="RECIPE.KEY=VALUE"), UseAppendAction] = ()
     """override a recipe value, e.g. ni.settings.iterations=200; may be given several times"""
-    how: How = field(default_factory=How)
+    execution: RunOptions = field(default_factory=RunOptions)
     json: bool = False
     """print the result as JSON"""
 
     def run(self) -> int:
         """Write the images; the same command again goes on where it was stopped."""
         self._check()
-        machine = self.how.machine()
+        machine = self.execution.machine()
         device = set_up_torch(machine)
         if not machine.is_deterministic():
-            say("--fast: the same command again may give other bytes")
+            log("--fast: the same command again may give other bytes")
         model, description = self._model()
         size = description.image_size
         teacher = Teacher(
@@ -117,12 +117,12 @@ class Synthesize:
                 method=recipe.method,
                 settings=recipe.settings,
                 training=Training(progress, checkpoint.restore, checkpoint.save),
-                on_batch=lambda index, batch: say(f"batch {index + 1} of {batches} done"),
+                on_batch=lambda index, batch: log(f"batch {index + 1} of {batches} done"),
             )
         if student is not None and synthesizer.student_use == "joint" and not kept.is_file():
-            grown = msgspec.structs.replace(description, arch=self.student)
-            save_classifier(kept, student.cpu(), grown)
-            say(f"the student that grew with the generator: {kept}")
+            joint = msgspec.structs.replace(description, arch=self.student)
+            save_classifier(kept, student.cpu(), joint)
+            log(f"the student trained jointly with the generator: {kept}")
         checkpoint.delete()
         images, labels = next(iter(dataset.shards()))
         save_grid(self.out / "grid.png", images, labels, teacher)
@@ -136,9 +136,9 @@ class Synthesize:
             "deterministic": machine.is_deterministic(),
         }
         if self.json:
-            result_json(answer)
+            print_json(answer)
         else:
-            result(
+            print_result(
                 f"{len(dataset)} images in {self.out}, a grid of them in {self.out / 'grid.png'}"
             )
         return 0
@@ -201,5 +201,5 @@ def _filled(description: Classifier, weights: Path) -> nn.Module:
     state = read_weights(weights)
     model = description.build(0)
     if renamed := load_state(model, state, weights):
-        say(f"{weights}: {renaming_text(renamed)}")
+        log(f"{weights}: {renaming_text(renamed)}")
     return model

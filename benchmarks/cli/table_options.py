@@ -1,4 +1,4 @@
-"""What several commands do: expand tables, make their cells, write their views and their report."""
+"""What several commands do: expand tables, compute their cells, write views and the report."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from benchmarks.cli.console import result, result_json, say
-from benchmarks.cli.options import How, What, Where
+from benchmarks.cli.console import log, print_json, print_result
+from benchmarks.cli.options import PathOptions, RecipeOptions, RunOptions
 from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.deadline import TimeIsUpError, stop_after
 from benchmarks.engine.executor import Summary, run
@@ -25,14 +25,14 @@ ALL = "all"
 
 
 @dataclass(frozen=True)
-class OfTables:
-    """What commands about tables have in common."""
+class TableOptions:
+    """Options of every command about tables."""
 
     tables: Positional[tuple[str, ...]]
     """table1 to table5, figure2 to figure6, or all of these; accuracy and studies of our own:
     iterations, questions, padding"""
-    what: What = field(default_factory=What)
-    where: Where = field(default_factory=Where)
+    recipe: RecipeOptions = field(default_factory=RecipeOptions)
+    paths: PathOptions = field(default_factory=PathOptions)
     methods: tuple[str, ...] = ()
     """some of a table's methods, or package.module:Class of your own; default: the table's"""
     rows: tuple[str, ...] = ()
@@ -46,11 +46,11 @@ class OfTables:
             raise UsageError(f"which table? {', '.join(tables())}, or {ALL}")
         paper = [name for name in tables() if read_table(name).of_paper]
         names = paper if ALL in self.tables else list(dict.fromkeys(self.tables))
-        seeds = self.what.seed_list()
+        seeds = self.recipe.seed_list()
         found = []
         for name in names:
             spec = read_table(name)
-            for recipes in self.what.recipes(spec.datasets, self.where.given_weights()):
+            for recipes in self.recipe.recipes(spec.datasets, self.paths.given_weights()):
                 found.append(expand(spec, recipes, seeds, methods=self.methods, rows=self.rows))
         return found
 
@@ -59,58 +59,64 @@ class OfTables:
         return with_inputs([cell for expansion in self.expansions() for cell in expansion.targets])
 
 
-def finish_tables(expansions: Sequence[Expansion], where: Where, how: How, json: bool) -> int:
-    """Make all cells, then report what there is; exit code 1 if a cell failed."""
-    how.hours()  # what is wrong is said before anything is written
-    views = write_views([view for e in expansions for view in e.views], where.runs_dir)
+def run_and_report(
+    expansions: Sequence[Expansion], paths: PathOptions, execution: RunOptions, json: bool
+) -> int:
+    """Compute all cells, then report what there is; exit code 1 if a cell failed."""
+    execution.hours()  # a wrong value is reported before anything is written
+    views = write_views([view for e in expansions for view in e.views], paths.runs_dir)
     try:
-        summary = make_cells(expansions, where, how)
+        summary = compute_cells(expansions, paths, execution)
     except TimeIsUpError:
-        render(where.runs_dir, where.out_dir, views, paper_settings())
+        render(paths.runs_dir, paths.out_dir, views, paper_settings())
         raise
-    rendered = render(where.runs_dir, where.out_dir, views, paper_settings())
+    rendered = render(paths.runs_dir, paths.out_dir, views, paper_settings())
     if json:
-        result_json(
+        print_json(
             {
-                "made": summary.made,
-                "found": summary.found,
+                "made": summary.computed,
+                "found": summary.cached,
                 "failed": {label: str(error) for label, error in summary.failed.items()},
                 "blocked": summary.blocked,
                 "files": [str(path) for path in rendered.paths],
             }
         )
     else:
-        result(rendered.markdown)
-    say(f"report: {where.out_dir / 'report.html'}")
+        print_result(rendered.markdown)
+    log(f"report: {paths.out_dir / 'report.html'}")
     return 1 if summary.failed else 0
 
 
-def make_cells(expansions: Sequence[Expansion], where: Where, how: How) -> Summary:
-    """Make all cells that aren't done; says on stderr which failed."""
+def compute_cells(
+    expansions: Sequence[Expansion], paths: PathOptions, execution: RunOptions
+) -> Summary:
+    """Compute all cells that aren't done; prints on stderr which failed."""
     targets = [cell for expansion in expansions for cell in expansion.targets]
     measured = [cell.recipe["fidelity"] for cell in targets if cell.kind == "fidelity"]
-    for name in {protocol["extractor"] for protocol in measured}:  # missing weights are said now
-        find_extractor(name, where.inception_weights, where.download)
-    with stop_after(how.hours()):
+    for name in {
+        protocol["extractor"] for protocol in measured
+    }:  # missing weights are reported now
+        find_extractor(name, paths.inception_weights, paths.download)
+    with stop_after(execution.hours()):
         summary = run(
             targets,
             KINDS,
-            where.runs_dir,
-            how.machine(),
-            where.data(),
-            how.worker_count(),
-            how.cluster(),
+            paths.runs_dir,
+            execution.machine(),
+            paths.data(),
+            execution.worker_count(),
+            execution.ray_options(),
         )
     for error in summary.failed.values():
-        say(f"failed: {error}")
+        log(f"failed: {error}")
     if summary.blocked:
-        say(f"not run, because what they need failed: {', '.join(summary.blocked)}")
+        log(f"not run, because what they need failed: {', '.join(summary.blocked)}")
     return summary
 
 
-def refuse_by_hand(what: What, where: Where) -> None:
+def reject_overrides(recipe: RecipeOptions, paths: PathOptions) -> None:
     """Accepted numbers are of the recipes as they are. Raises `UsageError`."""
-    if what.set or where.weights:
+    if recipe.set or paths.weights:
         raise UsageError("accepted numbers are of the recipes: not with --set or --weights")
 
 

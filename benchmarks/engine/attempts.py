@@ -1,6 +1,7 @@
-"""What was spent on a cell before this attempt: its cost is that of all the work in it.
+"""What earlier attempts at a cell cost: a record states the cost of all attempts together.
 
-A running cell writes its cost so far every few seconds: a killed one loses no more than that.
+While a cell is computed its cost so far is written every few seconds: a killed one loses no
+more than that.
 """
 
 import threading
@@ -17,47 +18,49 @@ from reports.records import Cost, RecordError
 from reports.records import read as read_record
 
 FILE = ".spent.json"
-EVERY = 10.0  # seconds between two writes
+WRITE_SECONDS = 10.0  # between two writes
 
 
-class Spent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Cost of ``attempts`` at a cell, the machines that they ran on by name."""
+class Attempts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Cost of all ``attempts`` at a cell together, and the machines that they ran on, by name."""
 
     cost: Cost
     attempts: int
     machines: list[str]
 
 
-NOTHING = Spent(Cost(0.0, 0.0, 0, 0.0), 0, [])
+NO_ATTEMPTS = Attempts(Cost(0.0, 0.0, 0, 0.0), 0, [])
 
 
-def spent_on(folder: Path, key: str) -> Spent:
+def read_attempts(folder: Path, key: str) -> Attempts:
     """What unfinished attempts left in the cell's ``folder``, or its record if that holds more.
 
-    A recorded cell is made again when its files are damaged, and then goes on from what is whole.
+    A recorded cell is computed again when its files are damaged, and goes on from what is whole.
     """
     try:
-        found = msgspec.json.decode((folder / FILE).read_bytes(), type=Spent)
+        found = msgspec.json.decode((folder / FILE).read_bytes(), type=Attempts)
     except (OSError, msgspec.DecodeError):
-        found = NOTHING
+        found = NO_ATTEMPTS
     try:
         record = read_record(folder / RECORD)
     except RecordError:
         return found
     if record.key != key or record.cost.seconds < found.cost.seconds:
         return found
-    return Spent(record.cost, 1, [machine_name(record.provenance)])
+    return Attempts(record.cost, 1, [machine_name(record.provenance)])
 
 
-class Spending:
-    """Keeps a cell's cost in its folder while the block runs; the caller deletes it at the end."""
+class AttemptsWriter:
+    """Writes a cell's cost to its folder while the block runs; the caller deletes it at the end."""
 
-    def __init__(self, folder: Path, spent: Callable[[], Spent], every: float = EVERY) -> None:
-        self._path, self._spent, self._every = folder / FILE, spent, every
+    def __init__(
+        self, folder: Path, attempts: Callable[[], Attempts], every: float = WRITE_SECONDS
+    ) -> None:
+        self._path, self._attempts, self._every = folder / FILE, attempts, every
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> "Spending":
+    def __enter__(self) -> "AttemptsWriter":
         self._thread.start()
         return self
 
@@ -73,7 +76,7 @@ class Spending:
             self._write()
 
     def delete(self) -> None:
-        """The record holds it now."""
+        """Remove the file: the record holds the cost now."""
         self._done.set()
         self._thread.join()
         self._path.unlink(missing_ok=True)
@@ -84,6 +87,6 @@ class Spending:
 
     def _write(self) -> None:
         try:
-            write_atomically(self._path, msgspec.json.encode(self._spent()))
+            write_atomically(self._path, msgspec.json.encode(self._attempts()))
         except OSError:  # a full disk is what the cell itself will have to say
             return

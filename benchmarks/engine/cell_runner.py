@@ -12,14 +12,13 @@ from typing import Literal
 import msgspec
 from filelock import FileLock
 
-from benchmarks.engine.attempts import Spending, spent_on
+from benchmarks.engine.attempts import AttemptsWriter, read_attempts
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.context import DataSource, Machine, Work
+from benchmarks.engine.context import CellContext, DataOptions
 from benchmarks.engine.digests import file_sha256
 from benchmarks.engine.kinds import Kinds, Metrics, load_kind
-from benchmarks.engine.memory import give_back
-from benchmarks.engine.provenance import Meter
-from benchmarks.engine.torch_setup import set_up_torch
+from benchmarks.engine.machine import Machine, release_cached_memory, set_up_torch
+from benchmarks.engine.provenance import CostMeter
 from naturalinversion.errors import BenchmarkError, NaturalInversionError
 from naturalinversion.files import DRAFTS, write_atomically
 from reports.records import FILE_NAME as RECORD
@@ -30,19 +29,19 @@ from reports.records import write as write_record
 LOG = "log.txt"
 KNOWN_ERRORS = (NaturalInversionError, RecordError)
 
-Outcome = Literal["made", "found"]
+CellStatus = Literal["computed", "cached"]
 
 
 class CellFailedError(BenchmarkError):
-    """A cell could not be made; the message is one line and names its log."""
+    """A cell could not be computed; the message is one line and names its log."""
 
 
 def is_done(cell: Cell, runs: Path) -> bool:
     """Whether the cell's record is there and its artefacts are the files that it names."""
-    return (cell.folder(runs) / RECORD).exists() and not damage(cell, runs)
+    return (cell.folder(runs) / RECORD).exists() and not find_damage(cell, runs)
 
 
-def damage(cell: Cell, runs: Path) -> str:
+def find_damage(cell: Cell, runs: Path) -> str:
     """What is wrong with a recorded cell, in a few words; empty for a whole or a missing one.
 
     Raises `SchemaError` for the record of another version: it is neither used nor overwritten.
@@ -58,16 +57,18 @@ def damage(cell: Cell, runs: Path) -> str:
         return str(error)
     if record.key != cell.key:
         return f"{folder / RECORD} is another cell's"
-    for name, sealed in record.artefacts.items():
+    for name, recorded in record.artefacts.items():
         if not (folder / name).is_file():
             return f"{folder / name} is missing"
-        if file_sha256(folder / name) != sealed:
+        if file_sha256(folder / name) != recorded:
             return f"{folder / name} is not the file its record names"
     return ""
 
 
-def run_cell(cell: Cell, kinds: Kinds, runs: Path, machine: Machine, data: DataSource) -> Outcome:
-    """Make ``cell``, whose inputs are done, unless it is done already.
+def run_cell(
+    cell: Cell, kinds: Kinds, runs: Path, machine: Machine, data: DataOptions
+) -> CellStatus:
+    """Compute ``cell``, whose inputs are done, unless its record is there already.
 
     Another process that makes the same cell is waited for. Raises `CellFailedError` in one line;
     whatever the cell had finished stays in its folder and is used by the next attempt.
@@ -78,23 +79,23 @@ def run_cell(cell: Cell, kinds: Kinds, runs: Path, machine: Machine, data: DataS
         lock = FileLock(folder / ".lock")
         with lock:
             if is_done(cell, runs):
-                return "found"
+                return "cached"
             for draft in folder.rglob(DRAFTS):  # a killed run's
                 draft.unlink(missing_ok=True)
             with _log(folder / LOG) as log:
-                _make(cell, kinds, folder, runs, machine, data, log)
+                _compute(cell, kinds, folder, runs, machine, data, log)
     except OSError as error:
         raise CellFailedError(f"{cell.label}: {folder}: {error.strerror or error}") from error
-    return "made"
+    return "computed"
 
 
-def _make(
+def _compute(
     cell: Cell,
     kinds: Kinds,
     folder: Path,
     runs: Path,
     machine: Machine,
-    data: DataSource,
+    data: DataOptions,
     log: logging.Logger,
 ) -> None:
     try:
@@ -103,12 +104,14 @@ def _make(
         recipe = msgspec.convert(cell.recipe, module.Recipe)
         write_atomically(folder / "recipe.json", msgspec.json.format(_encoded(cell)))
         inputs = {role: other.folder(runs) for role, other in cell.inputs.items()}
-        meter = Meter(machine, spent_on(folder, cell.key))
+        meter = CostMeter(machine, read_attempts(folder, cell.key))
         log.info("started by %s, process %d: %s", platform.node(), os.getpid(), machine)
-        with Spending(folder, meter.spent) as spending:
-            metrics = module.run(Work(folder, inputs, machine, data, cell.label, log), recipe)
+        with AttemptsWriter(folder, meter.attempts) as attempts:
+            metrics = module.run(
+                CellContext(folder, inputs, machine, data, cell.label, log), recipe
+            )
             write_record(folder, _record(cell, folder, metrics, meter))
-            spending.delete()
+            attempts.delete()
         log.info("finished: %s", metrics)
     except KNOWN_ERRORS as error:
         log.error("%s", error)
@@ -122,10 +125,10 @@ def _make(
             reason = f"{error.filename or folder}: {error.strerror}"
         raise CellFailedError(f"{cell.label}: {reason} (traceback in {folder / LOG})") from error
     finally:
-        give_back()
+        release_cached_memory()
 
 
-def _record(cell: Cell, folder: Path, metrics: Metrics, meter: Meter) -> Record:
+def _record(cell: Cell, folder: Path, metrics: Metrics, meter: CostMeter) -> Record:
     images = metrics.get("images", 0)
     assert isinstance(images, int)
     return Record(

@@ -21,7 +21,7 @@ def stop_after(hours: float) -> Iterator[None]:
     if not hours:
         yield
         return
-    before = signal.signal(signal.SIGALRM, _ring)
+    before = signal.signal(signal.SIGALRM, _raise_time_is_up)
     signal.setitimer(signal.ITIMER_REAL, hours * 3600)
     try:
         yield
@@ -30,5 +30,5 @@ def stop_after(hours: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _ring(number: int, frame: FrameType | None) -> None:
+def _raise_time_is_up(number: int, frame: FrameType | None) -> None:
     raise TimeIsUpError

@@ -1,4 +1,4 @@
-"""How long cells will take here: their steps timed on this machine, their graph played through."""
+"""How long cells will take here: their steps timed on this machine, their schedule simulated."""
 
 import heapq
 import multiprocessing
@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from tqdm import tqdm
 
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.context import Machine
-from benchmarks.engine.scheduler import Schedule
-from benchmarks.engine.torch_setup import set_up_torch
-from benchmarks.engine.workloads import Step, Workload
+from benchmarks.engine.machine import Machine, set_up_torch
+from benchmarks.engine.scheduler import Scheduler
+from benchmarks.engine.step_timing import Step, StepCounts
 from naturalinversion.progress import quiet
 
 START_SECONDS = 3.0  # a worker's first import of torch
@@ -21,32 +20,38 @@ CELL_SECONDS = 0.3  # reading inputs, writing artefacts and the record
 
 @dataclass(frozen=True)
 class Estimate:
-    """``seconds`` of each cell by key, and ``wall`` seconds for all with the workers given."""
+    """``seconds`` of each cell by key, and ``wall`` seconds for all with the workers given.
+
+    A cell whose steps can't be timed is in ``unknown`` by key, and takes no time in ``wall``.
+    """
 
     seconds: dict[str, float]
     wall: float
+    unknown: frozenset[str] = frozenset()
 
 
 def estimate(
     cells: Sequence[Cell],
     todo: Sequence[Cell],
-    workload: Callable[[Cell], Workload],
+    count_steps: Callable[[Cell], StepCounts | None],
     machine: Machine,
     workers: int,
 ) -> Estimate:
-    """Time every kind of step that ``todo`` takes, and add up; ``workload`` says which ones.
+    """Time every kind of step that ``todo`` takes, and add up; ``count_steps`` says which ones.
 
     Steps are timed ``workers`` at a time, so that what workers take from each other counts.
     """
-    workloads = {cell.key: workload(cell) for cell in todo}
-    steps = list({step: None for found in workloads.values() for step in found})
+    counts = {cell.key: count_steps(cell) for cell in todo}
+    known = {key: steps for key, steps in counts.items() if steps is not None}
+    steps = list({step: None for found in known.values() for step in found})
     times = dict(zip(steps, _time(steps, machine, workers), strict=True))
     seconds, paid = {}, set[Step]()
-    for key, found in workloads.items():
+    for key, found in known.items():
         own = {step: count for step, count in found.items() if step not in paid}
         seconds[key] = CELL_SECONDS + sum(times[step] * count for step, count in own.items())
         paid |= {step for step in own if step.shared}
-    return Estimate(seconds, play(cells, todo, seconds, workers))
+    wall = simulate(cells, todo, {key: seconds.get(key, 0.0) for key in counts}, workers)
+    return Estimate(seconds, wall, frozenset(counts.keys() - known.keys()))
 
 
 def _time(steps: Sequence[Step], machine: Machine, workers: int) -> list[float]:
@@ -70,19 +75,22 @@ def _seconds(step: Step, machine: Machine) -> float:
     return step.seconds(machine)
 
 
-def play(
+def simulate(
     cells: Sequence[Cell], todo: Sequence[Cell], seconds: Mapping[str, float], workers: int
 ) -> float:
-    """Wall time when workers take cells in the engine's order, each ``seconds`` by its key."""
-    schedule = Schedule(cells, todo)
+    """Wall time in seconds when workers take cells in the scheduler's order.
+
+    ``seconds`` holds the time of each cell of ``todo`` by its key.
+    """
+    scheduler = Scheduler(cells, todo)
     running: list[tuple[float, int, Cell]] = []
     now = START_SECONDS if todo and workers > 1 else 0.0
     number = 0
     while True:
-        while len(running) < max(workers, 1) and (cell := schedule.next()) is not None:
+        while len(running) < max(workers, 1) and (cell := scheduler.next()) is not None:
             number += 1
             heapq.heappush(running, (now + seconds[cell.key], number, cell))
         if not running:
             return now
         now, _, cell = heapq.heappop(running)
-        schedule.finish(cell)
+        scheduler.finish(cell)

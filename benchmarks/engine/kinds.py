@@ -1,17 +1,15 @@
-"""What a kind of cell is: a module with a typed ``Recipe`` and ``run(work, recipe)``."""
+"""What a kind of cell is: a module with a typed ``Recipe`` and ``run(context, recipe)``."""
 
 import importlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.context import Work
-
-if TYPE_CHECKING:
-    from benchmarks.engine.workloads import Workload
+from benchmarks.engine.context import CellContext
+from benchmarks.engine.step_timing import StepCounts
 
 Metrics = dict[str, float | int | str | list[float]]
-Kinds = Mapping[str, str]  # a kind's name -> the module that makes its cells
+Kinds = Mapping[str, str]  # a kind's name -> the module that computes its cells
 
 
 class Kind(Protocol):
@@ -19,11 +17,11 @@ class Kind(Protocol):
 
     Recipe: type[Any]
 
-    def run(self, work: Work, recipe: Any) -> Metrics:
-        """Do the work in ``work.folder`` and return the metrics."""
+    def run(self, context: CellContext, recipe: Any) -> Metrics:
+        """Write the artefacts to ``context.folder`` and return the metrics."""
 
-    def workload(self, cell: Cell, classes: int, train: int, test: int) -> "Workload":
-        """What ``run`` will do, for a data set of so many classes and images."""
+    def count_steps(self, cell: Cell, classes: int, train: int, test: int) -> StepCounts | None:
+        """The steps of ``run`` for a data set of so many classes and images; None: unknown."""
 
 
 def load_kind(kinds: Kinds, name: str) -> Kind:

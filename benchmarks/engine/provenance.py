@@ -10,9 +10,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.engine.attempts import NOTHING, Spent
-from benchmarks.engine.context import Machine
-from benchmarks.engine.memory import forget_peak, peak_memory
+from benchmarks.engine.attempts import NO_ATTEMPTS, Attempts
+from benchmarks.engine.machine import Machine, peak_memory, reset_peak_memory
 from benchmarks.engine.processor import processor_name
 from naturalinversion.precision import effective_precision
 from reports.machine import machine_name
@@ -21,15 +20,15 @@ from reports.records import Cost, Provenance
 PACKAGES = ("naturalinversion", "torch", "torchvision", "numpy", "scikit-learn", "torch-fidelity")
 
 
-class Meter:
+class CostMeter:
     """Measures one cell, from its creation to `cost`, on top of what ``earlier`` attempts took."""
 
-    def __init__(self, machine: Machine, earlier: Spent = NOTHING) -> None:
+    def __init__(self, machine: Machine, earlier: Attempts = NO_ATTEMPTS) -> None:
         self.device = machine.torch_device()
         self.earlier = earlier
         self.provenance = _provenance(machine, self.device)
         self._wall, self._cpu = time.monotonic(), time.process_time()
-        forget_peak(self.device)
+        reset_peak_memory(self.device)
 
     def cost(self, images: int) -> Cost:
         """Seconds, process CPU seconds, images made, and peak memory in 1e6 bytes.
@@ -44,18 +43,18 @@ class Meter:
             peak_memory_mb=round(max(before.peak_memory_mb, peak_memory(self.device)), 1),
         )
 
-    def spent(self) -> Spent:
+    def attempts(self) -> Attempts:
         """The cost until now of this attempt and of those before it."""
         machines = dict.fromkeys([*self.earlier.machines, machine_name(self.provenance)])
-        return Spent(self.cost(0), self.earlier.attempts + 1, list(machines))
+        return Attempts(self.cost(0), self.earlier.attempts + 1, list(machines))
 
     def notes(self) -> list[str]:
         """What a reader of the cost must know: whether it is of several attempts, and where."""
         if not self.earlier.attempts:
             return []
-        spent = self.spent()
-        where = f", on {' and on '.join(spent.machines)}" if len(spent.machines) > 1 else ""
-        return [f"made in {spent.attempts} attempts; the cost is that of all{where}"]
+        attempts = self.attempts()
+        where = f", on {' and on '.join(attempts.machines)}" if len(attempts.machines) > 1 else ""
+        return [f"made in {attempts.attempts} attempts; the cost is that of all{where}"]
 
 
 def _provenance(machine: Machine, device: torch.device) -> Provenance:

@@ -1,7 +1,7 @@
 """Cells on a Ray cluster: ``--engine ray``. Every node sees the same folders and the same code.
 
 A cell is one task, with its threads and its share of a GPU. Results go into the shared ``runs/``,
-nothing through Ray. When a node is lost its tasks are begun again on another one and go on from
+nothing through Ray. When a node is lost its tasks are started again on another one and go on from
 the shards that were finished.
 """
 
@@ -13,21 +13,21 @@ from typing import Any
 
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_runner import KNOWN_ERRORS, CellFailedError
-from benchmarks.engine.context import Machine
-from benchmarks.engine.workers import Done, Make, Task, timed
+from benchmarks.engine.machine import Machine
+from benchmarks.engine.workers import Compute, Finished, Task, timed
 from naturalinversion.errors import UsageError
 
 RETRIES = 10  # of a cell whose node or process was lost
-LOOK = 1.0  # seconds between two looks, so that signals are answered
+POLL_SECONDS = 1.0  # so that signals are answered in between
 
 
 class RayWorkers:
-    """The nodes of the cluster at ``address``, or of one begun here when that is empty.
+    """The nodes of the cluster at ``address``, or of one started here when that is empty.
 
     Raises `UsageError` when Ray is not installed or does not answer.
     """
 
-    def __init__(self, make: Make, machine: Machine, address: str, gpu_share: float) -> None:
+    def __init__(self, compute: Compute, machine: Machine, address: str, gpu_share: float) -> None:
         try:
             import ray
         except ImportError as error:
@@ -36,7 +36,7 @@ class RayWorkers:
             raise UsageError(
                 f"--engine ray --device {machine.device}: --device cuda, Ray chooses which"
             )
-        self.ray, self.make = ray, make
+        self.ray, self.compute = ray, compute
         root = str(Path(__file__).parents[2])
         path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
         try:
@@ -63,15 +63,15 @@ class RayWorkers:
         return True
 
     def submit(self, cell: Cell) -> Task:
-        return self.task.remote(self.make, cell)
+        return self.task.remote(self.compute, cell)
 
     def wait(self, tasks: Collection[Task]) -> Iterator[Task]:
         ended: list[Any] = []
         while not ended:
-            ended, _ = self.ray.wait(list(tasks), num_returns=1, timeout=LOOK)
+            ended, _ = self.ray.wait(list(tasks), num_returns=1, timeout=POLL_SECONDS)
         return iter(ended)
 
-    def result(self, task: Task, cell: Cell) -> Done:
+    def result(self, task: Task, cell: Cell) -> Finished:
         try:
             done: Any = self.ray.get(task)
         except self.ray.exceptions.RayTaskError as error:
@@ -82,7 +82,7 @@ class RayWorkers:
             raise CellFailedError(
                 f"{cell.label}: lost with its node {RETRIES + 1} times; the same command goes on"
             ) from error
-        return Done(*done)
+        return Finished(*done)
 
     def close(self, tasks: Collection[Task]) -> None:
         for task in tasks:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from benchmarks.engine.cell import Cell
 
 
-class Schedule:
+class Scheduler:
     """Which cell may run next, and what can't run any more."""
 
     def __init__(self, cells: Sequence[Cell], todo: Sequence[Cell]) -> None:

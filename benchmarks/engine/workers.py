@@ -1,4 +1,4 @@
-"""Who makes cells: this process, processes of this machine, or many (`ray_workers`)."""
+"""Where cells are computed: in this process, in a process pool, or on Ray (`ray_workers`)."""
 
 import multiprocessing
 import os
@@ -13,52 +13,52 @@ from typing import Any, NamedTuple, Protocol
 from tqdm import tqdm
 
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.cell_runner import Outcome
+from benchmarks.engine.cell_runner import CellStatus
 from naturalinversion.errors import BenchmarkError
 from naturalinversion.progress import use_line
 
 
-class Done(NamedTuple):
-    """A cell that was made or found, and in how many seconds."""
+class Finished(NamedTuple):
+    """A cell that is done: computed now or found done, and the seconds that took."""
 
-    outcome: Outcome
+    status: CellStatus
     seconds: float
 
 
 Task = Any  # what workers know a submitted cell by
-Make = Callable[[Cell], Outcome]
+Compute = Callable[[Cell], CellStatus]
 
 
 class Workers(Protocol):
-    """Make cells, several at a time."""
+    """Compute cells, several at a time."""
 
     def has_room(self, running: int) -> bool:
         """Whether another cell may be submitted beside ``running``."""
 
     def submit(self, cell: Cell) -> Task:
-        """Begin a cell whose inputs are done."""
+        """Start a cell whose inputs are done."""
 
     def wait(self, tasks: Collection[Task]) -> Iterator[Task]:
         """Those that have ended, at least one."""
 
-    def result(self, task: Task, cell: Cell) -> Done:
-        """What came of it. Raises `CellFailedError`."""
+    def result(self, task: Task, cell: Cell) -> Finished:
+        """Its status and time. Raises `CellFailedError`."""
 
     def close(self, tasks: Collection[Task]) -> None:
-        """Let go of everything; ``tasks`` are those still running, after an interruption."""
+        """Shut down; ``tasks`` are those still running, after an interruption."""
 
 
-def timed(make: Make, cell: Cell) -> Done:
-    """Make the cell and say how long that took."""
+def timed(compute: Compute, cell: Cell) -> Finished:
+    """Compute the cell and measure how long that took."""
     started = time.monotonic()
-    return Done(make(cell), time.monotonic() - started)
+    return Finished(compute(cell), time.monotonic() - started)
 
 
-class ThisProcess:
+class InProcess:
     """One cell after the other, here."""
 
-    def __init__(self, make: Make) -> None:
-        self.make = make
+    def __init__(self, compute: Compute) -> None:
+        self.compute = compute
 
     def has_room(self, running: int) -> bool:
         return running == 0
@@ -69,18 +69,18 @@ class ThisProcess:
     def wait(self, tasks: Collection[Task]) -> Iterator[Task]:
         return iter(list(tasks))
 
-    def result(self, task: Task, cell: Cell) -> Done:
-        return timed(self.make, cell)
+    def result(self, task: Task, cell: Cell) -> Finished:
+        return timed(self.compute, cell)
 
     def close(self, tasks: Collection[Task]) -> None:
         return
 
 
-class Processes:
+class ProcessPool:
     """Fresh processes of this machine, ``count`` at a time."""
 
-    def __init__(self, make: Make, count: int) -> None:
-        self.make, self.count = make, count
+    def __init__(self, compute: Compute, count: int) -> None:
+        self.compute, self.count = compute, count
         context = multiprocessing.get_context("spawn")
         lines, lock = context.Value("i", 0), context.RLock()
         self.pool = ProcessPoolExecutor(
@@ -91,12 +91,12 @@ class Processes:
         return running < self.count
 
     def submit(self, cell: Cell) -> Task:
-        return self.pool.submit(timed, self.make, cell)
+        return self.pool.submit(timed, self.compute, cell)
 
     def wait(self, tasks: Collection[Task]) -> Iterator[Task]:
         return iter(wait(tasks, return_when=FIRST_COMPLETED).done)
 
-    def result(self, task: "Future[Done]", cell: Cell) -> Done:
+    def result(self, task: "Future[Finished]", cell: Cell) -> Finished:
         try:
             return task.result()
         except BrokenProcessPool as error:

@@ -10,9 +10,9 @@ from functools import partial
 import msgspec
 
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.context import Work
+from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
-from benchmarks.engine.workloads import TestStep, TrainingStep, Workload, network_of
+from benchmarks.engine.step_timing import StepCounts, classifier_of
 from benchmarks.recipes.schema import StudentPixels, TrainingRecipe
 from benchmarks.synthesis.image_sets import ImageSelection
 from benchmarks.training.device_dataset import DeviceDataset
@@ -20,6 +20,7 @@ from benchmarks.training.fit import train_and_test
 from benchmarks.training.learning_rate import updates_per_epoch
 from benchmarks.training.losses import distillation_loss
 from benchmarks.training.real_images import load_real, splits
+from benchmarks.training.training_steps import ForwardStep, TrainingStep
 from naturalinversion.classifiers.weights import (
     WEIGHTS,
     as_teacher,
@@ -46,32 +47,32 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     student_pixels: StudentPixels = "stored"
 
 
-def run(work: Work, recipe: Recipe) -> Metrics:
+def run(context: CellContext, recipe: Recipe) -> Metrics:
     """Train on the synthetic images, test on the real test split."""
-    device = work.machine.torch_device()
-    teacher_model, teacher_description = load_classifier(work.inputs["teacher"] / WEIGHTS)
+    device = context.machine.torch_device()
+    teacher_model, teacher_description = load_classifier(context.inputs["teacher"] / WEIGHTS)
     teacher = as_teacher(teacher_model, teacher_description, device)
-    source = DeviceDataset(*recipe.images.load(work, recipe.student_pixels)).to(device)
-    _, test = splits(load_real(work, recipe.dataset, recipe.image_size), work)
+    source = DeviceDataset(*recipe.images.load(context, recipe.student_pixels)).to(device)
+    _, test = splits(load_real(context, recipe.dataset, recipe.image_size), context)
     description = msgspec.structs.replace(teacher_description, arch=recipe.arch, width=recipe.width)
-    if "initial" in work.inputs:
-        model, _ = load_classifier(work.inputs["initial"] / WEIGHTS)
+    if "initial" in context.inputs:
+        model, _ = load_classifier(context.inputs["initial"] / WEIGHTS)
     else:
         model = description.build(derive(recipe.seed, "student"))
     loss = distillation_loss(teacher, recipe.temperature)
     seed = derive(recipe.seed, "distillation")
-    save = partial(save_classifier, work.folder / WEIGHTS, model, description)
-    metrics = train_and_test(work, model, source, test, recipe.training, loss, seed, save)
+    save = partial(save_classifier, context.folder / WEIGHTS, model, description)
+    metrics = train_and_test(context, model, source, test, recipe.training, loss, seed, save)
     return metrics | {"synthetic_images": len(source)}
 
 
-def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
+def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts:
     """Updates on the synthetic images and passes over the test split."""
     recipe = msgspec.convert(cell.recipe, Recipe)
     training = recipe.training
-    network, teacher = (network_of(c, classes) for c in (cell, cell.inputs["teacher"]))
+    network, teacher = (classifier_of(c, classes) for c in (cell, cell.inputs["teacher"]))
     updates = training.epochs * updates_per_epoch(training, recipe.images.count)
     return {
         TrainingStep(network, training.batch_size, teacher): updates,
-        TestStep(network): test * training.evaluations,
+        ForwardStep(network): test * training.evaluations,
     }

@@ -3,11 +3,12 @@
 import msgspec
 
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.context import Work
+from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
-from benchmarks.engine.workloads import Network, TestStep, Workload
+from benchmarks.engine.step_timing import RandomClassifier, StepCounts
 from benchmarks.training.accuracy import accuracy
 from benchmarks.training.real_images import load_real, splits
+from benchmarks.training.training_steps import ForwardStep
 from naturalinversion.classifiers.weights import WEIGHTS, load_classifier
 
 
@@ -18,16 +19,16 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     image_size: int
 
 
-def run(work: Work, recipe: Recipe) -> Metrics:
+def run(context: CellContext, recipe: Recipe) -> Metrics:
     """The student's accuracy as it is after the last epoch of its generator."""
-    model, _ = load_classifier(work.inputs["images"] / WEIGHTS)
-    dataset = load_real(work, recipe.dataset, recipe.image_size)
-    _, test = splits(dataset, work)
-    return {"test_accuracy": accuracy(model.to(work.machine.torch_device()), test)}
+    model, _ = load_classifier(context.inputs["images"] / WEIGHTS)
+    dataset = load_real(context, recipe.dataset, recipe.image_size)
+    _, test = splits(dataset, context)
+    return {"test_accuracy": accuracy(model.to(context.machine.torch_device()), test)}
 
 
-def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
+def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts:
     """One pass over the test split."""
     grown = cell.inputs["images"].recipe
-    network = Network(grown["student"], grown["width"], cell.recipe["image_size"], classes)
-    return {TestStep(network): test}
+    network = RandomClassifier(grown["student"], grown["width"], cell.recipe["image_size"], classes)
+    return {ForwardStep(network): test}

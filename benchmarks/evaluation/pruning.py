@@ -8,9 +8,9 @@ the unpruned network's softened predictions, which needs no labels.
 import msgspec
 
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.context import Work
+from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
-from benchmarks.engine.workloads import TestStep, TrainingStep, Workload, network_of
+from benchmarks.engine.step_timing import StepCounts, classifier_of
 from benchmarks.evaluation.l1_pruning import PrunedClassifier, example_of, prune, save_pruned
 from benchmarks.recipes.schema import PruningProtocol
 from benchmarks.synthesis.image_sets import ImageSelection
@@ -20,6 +20,7 @@ from benchmarks.training.fit import train_and_test
 from benchmarks.training.learning_rate import updates_per_epoch
 from benchmarks.training.losses import cross_entropy_loss, distillation_loss
 from benchmarks.training.real_images import load_real, splits
+from benchmarks.training.training_steps import ForwardStep, TrainingStep
 from naturalinversion.classifiers.weights import WEIGHTS, as_teacher, load_classifier
 from naturalinversion.errors import UsageError
 from naturalinversion.seeds import derive
@@ -39,24 +40,26 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     images: ImageSelection
 
 
-def run(work: Work, recipe: Recipe) -> Metrics:
+def run(context: CellContext, recipe: Recipe) -> Metrics:
     """Prune, fine-tune, test on the real test split, and keep the weights.
 
     Raises `UsageError` for a recipe that names another network than the teacher, or no images.
     """
-    device = work.machine.torch_device()
-    path = work.inputs["teacher"] / WEIGHTS
+    device = context.machine.torch_device()
+    path = context.inputs["teacher"] / WEIGHTS
     (model, classifier), (intact, _) = load_classifier(path), load_classifier(path)
     teacher = as_teacher(intact, classifier, device)
     found = (classifier.arch, classifier.width, classifier.image_size)
     if found != (recipe.arch, recipe.width, recipe.image_size):
-        raise UsageError(f"{work.title}: the recipe's network is not the teacher's, {found}")
+        raise UsageError(f"{context.label}: the recipe's network is not the teacher's, {found}")
     if not recipe.images.batches:
-        raise UsageError(f"{work.title}: fine-tuning needs synthetic images, the recipe names none")
-    source = DeviceDataset(*recipe.images.load(work)).to(device)
-    _, test = splits(load_real(work, recipe.dataset, recipe.image_size), work)
+        raise UsageError(
+            f"{context.label}: fine-tuning needs synthetic images, the recipe names none"
+        )
+    source = DeviceDataset(*recipe.images.load(context)).to(device)
+    _, test = splits(load_real(context, recipe.dataset, recipe.image_size), context)
     pruned = prune(model, example_of(classifier), recipe.ratio, recipe.pruning.layers)
-    work.log.info("filters left: %s", pruned.filters)
+    context.log.info("filters left: %s", pruned.filters)
     before = {
         "unpruned_accuracy": accuracy(teacher.model, test),
         "untuned_accuracy": accuracy(model.to(device), test),
@@ -68,23 +71,23 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     description = PrunedClassifier(classifier, recipe.ratio, recipe.pruning.layers, pruned.kept)
 
     def store() -> None:
-        save_pruned(work.folder / WEIGHTS, model, description)
+        save_pruned(context.folder / WEIGHTS, model, description)
 
     loss = cross_entropy_loss()
     if recipe.pruning.loss == "distillation":
         loss = distillation_loss(teacher, recipe.temperature)
     seed = derive(recipe.seed, "pruning")
-    after = train_and_test(work, model, source, test, recipe.pruning.training, loss, seed, store)
+    after = train_and_test(context, model, source, test, recipe.pruning.training, loss, seed, store)
     return before | after | {"synthetic_images": len(source)}
 
 
-def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
+def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts:
     """Updates on the synthetic images and passes over the test split, as if nothing were pruned."""
     recipe = msgspec.convert(cell.recipe, Recipe)
-    training, network = recipe.pruning.training, network_of(cell, classes)
+    training, network = recipe.pruning.training, classifier_of(cell, classes)
     updates = training.epochs * updates_per_epoch(training, recipe.images.count)
     teacher = network if recipe.pruning.loss == "distillation" else None
     return {
         TrainingStep(network, training.batch_size, teacher): updates,
-        TestStep(network): test * (training.evaluations + 2),
+        ForwardStep(network): test * (training.evaluations + 2),
     }

@@ -12,9 +12,9 @@ from functools import partial
 import msgspec
 
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.context import Work
+from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
-from benchmarks.engine.workloads import TestStep, TrainingStep, Workload, network_of
+from benchmarks.engine.step_timing import StepCounts, classifier_of
 from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.synthesis.image_sets import ImageSelection
 from benchmarks.training.accuracy import accuracy
@@ -23,6 +23,7 @@ from benchmarks.training.fit import train_and_test
 from benchmarks.training.learning_rate import updates_per_epoch
 from benchmarks.training.losses import cross_entropy_loss
 from benchmarks.training.real_images import load_real, splits
+from benchmarks.training.training_steps import ForwardStep, TrainingStep
 from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_classifier
 from naturalinversion.seeds import derive
 
@@ -39,12 +40,12 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     images: ImageSelection
 
 
-def run(work: Work, recipe: Recipe) -> Metrics:
+def run(context: CellContext, recipe: Recipe) -> Metrics:
     """Train on the synthetic images, test on both real splits. ``train_accuracy`` is the number."""
-    meta = recipe.images.meta(work)
-    source = DeviceDataset(*recipe.images.load(work)).to(work.machine.torch_device())
-    dataset = load_real(work, recipe.dataset, recipe.image_size)
-    train, test = (replace(s, mean=source.mean, std=source.std) for s in splits(dataset, work))
+    meta = recipe.images.meta(context)
+    source = DeviceDataset(*recipe.images.load(context)).to(context.machine.torch_device())
+    dataset = load_real(context, recipe.dataset, recipe.image_size)
+    train, test = (replace(s, mean=source.mean, std=source.std) for s in splits(dataset, context))
     description = Classifier(
         recipe.arch,
         meta.num_classes,
@@ -55,21 +56,21 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     )
     model = description.build(derive(recipe.seed, "scratch"))
     loss, seed = cross_entropy_loss(), derive(recipe.seed, "scratch", "training")
-    save = partial(save_classifier, work.folder / WEIGHTS, model, description)
-    metrics = train_and_test(work, model, source, test, recipe.training, loss, seed, save)
+    save = partial(save_classifier, context.folder / WEIGHTS, model, description)
+    metrics = train_and_test(context, model, source, test, recipe.training, loss, seed, save)
     return metrics | {
         "train_accuracy": accuracy(model, train),
         "synthetic_images": len(source),
     }
 
 
-def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
+def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts:
     """Updates on the synthetic images, passes over the test split and one over the other."""
     recipe = msgspec.convert(cell.recipe, Recipe)
     training = recipe.training
-    network = network_of(cell, classes)
+    network = classifier_of(cell, classes)
     updates = training.epochs * updates_per_epoch(training, recipe.images.count)
     return {
         TrainingStep(network, training.batch_size): updates,
-        TestStep(network): train + test * training.evaluations,
+        ForwardStep(network): train + test * training.evaluations,
     }

@@ -16,14 +16,16 @@ import pandas as pd
 import torch
 
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.context import Machine, Work
+from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
-from benchmarks.engine.workloads import TestStep, Workload, network_of
+from benchmarks.engine.machine import Machine
+from benchmarks.engine.step_timing import StepCounts, classifier_of
 from benchmarks.evaluation.feature_space import mixing, pca, stage_features, stage_names, t_sne
 from benchmarks.recipes.schema import TsneProtocol
 from benchmarks.synthesis.image_sets import ImageSelection
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.real_images import load_real
+from benchmarks.training.training_steps import ForwardStep
 from naturalinversion.classifiers.weights import WEIGHTS, load_teacher
 from naturalinversion.errors import BenchmarkError, UsageError
 from naturalinversion.files import write_atomically
@@ -49,19 +51,19 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stages: list[str] = []
 
 
-def run(work: Work, recipe: Recipe) -> Metrics:
+def run(context: CellContext, recipe: Recipe) -> Metrics:
     """Write ``embedding.csv`` (stage,set,x,y) and return ``mixing_<set>_<stage>`` of each."""
     protocol = recipe.tsne
-    _check(work, recipe)
-    teacher = load_teacher(work.inputs["teacher"] / WEIGHTS, work.machine.torch_device())
-    stages = _stages(work, recipe, teacher)
+    _check(context, recipe)
+    teacher = load_teacher(context.inputs["teacher"] / WEIGHTS, context.machine.torch_device())
+    stages = _stages(context, recipe, teacher)
     features = {
         name: stage_features(teacher, source.to(teacher.device), stages, protocol.pool)
-        for name, source in _sources(work, recipe, teacher).items()
+        for name, source in _sources(context, recipe, teacher).items()
     }
     rows: list[tuple[str, str, float, float]] = []
     metrics: Metrics = {"points": protocol.images * len(features)}
-    with bar(len(stages), work.title) as progress:
+    with bar(len(stages), context.label) as progress:
         for stage in stages:
             found = {name: of.pop(stage) for name, of in features.items()}
             seed = derive(recipe.seed, "embedding", stage)
@@ -77,12 +79,12 @@ def run(work: Work, recipe: Recipe) -> Metrics:
             plane = t_sne(points, protocol.perplexity, protocol.iterations, seed)
             names = [name for name, values in found.items() for _ in values]
             rows += [(stage, n, *xy) for n, xy in zip(names, plane.tolist(), strict=True)]
-            work.log.info("%s done: %d points", stage, len(plane))
+            context.log.info("%s done: %d points", stage, len(plane))
             progress(1)
     csv = pd.DataFrame(rows, columns=["stage", "set", "x", "y"]).to_csv(
         index=False, float_format="%.6g", lineterminator="\n"
     )
-    write_atomically(work.folder / FILE, csv.encode())
+    write_atomically(context.folder / FILE, csv.encode())
     return metrics
 
 
@@ -91,12 +93,14 @@ def metric_of(name: str, stage: str) -> str:
     return f"mixing_{re.sub('[^a-z0-9]+', '_', name.lower())}_{stage.replace(' ', '')}"
 
 
-def _check(work: Work, recipe: Recipe) -> None:
+def _check(context: CellContext, recipe: Recipe) -> None:
     """One line before anything is loaded, where scikit-learn would complain after minutes."""
     if not recipe.sets or REAL in recipe.sets:
-        raise UsageError(f"{work.title}: one synthetic set or more is needed, none named '{REAL}'")
+        raise UsageError(
+            f"{context.label}: one synthetic set or more is needed, none named '{REAL}'"
+        )
     if len({metric_of(name, "") for name in recipe.sets}) < len(recipe.sets):
-        raise UsageError(f"{work.title}: sets with too similar names: {', '.join(recipe.sets)}")
+        raise UsageError(f"{context.label}: sets with too similar names: {', '.join(recipe.sets)}")
     sets, protocol = 1 + len(recipe.sets), recipe.tsne
     least = max(
         -(-protocol.components // 2),  # two sets alone are projected for the mixing
@@ -105,36 +109,36 @@ def _check(work: Work, recipe: Recipe) -> None:
     )
     if protocol.images < least:
         raise UsageError(
-            f"{work.title}: {protocol.images} images of each of {sets} sets are too few for "
+            f"{context.label}: {protocol.images} images of each of {sets} sets are too few for "
             f"{protocol.components} components, perplexity {protocol.perplexity:g} and "
             f"{protocol.neighbours} neighbours: {least} or more"
         )
 
 
-def _stages(work: Work, recipe: Recipe, teacher: Teacher) -> Sequence[str]:
+def _stages(context: CellContext, recipe: Recipe, teacher: Teacher) -> Sequence[str]:
     """The stages asked for, fine to coarse."""
     known = stage_names(teacher)
     if unknown := [name for name in recipe.stages if name not in known]:
         raise UsageError(
-            f"{work.title}: the classifier has no stage '{unknown[0]}': {', '.join(known)}"
+            f"{context.label}: the classifier has no stage '{unknown[0]}': {', '.join(known)}"
         )
     return [name for name in known if not recipe.stages or name in recipe.stages]
 
 
-def _sources(work: Work, recipe: Recipe, teacher: Teacher) -> dict[str, DeviceDataset]:
+def _sources(context: CellContext, recipe: Recipe, teacher: Teacher) -> dict[str, DeviceDataset]:
     """The real images, then the synthetic sets by name: t-SNE depends on the order of points."""
-    return {REAL: _real(work, recipe, teacher)} | {
-        name: DeviceDataset(*recipe.sets[name].load(work, name=name))
+    return {REAL: _real(context, recipe, teacher)} | {
+        name: DeviceDataset(*recipe.sets[name].load(context, name=name))
         for name in sorted(recipe.sets)
     }
 
 
-def _real(work: Work, recipe: Recipe, teacher: Teacher) -> DeviceDataset:
+def _real(context: CellContext, recipe: Recipe, teacher: Teacher) -> DeviceDataset:
     """So many images of the training split, drawn at random without repeats."""
-    split = load_real(work, recipe.dataset, recipe.image_size).train
+    split = load_real(context, recipe.dataset, recipe.image_size).train
     if recipe.tsne.images > len(split):
         raise BenchmarkError(
-            f"{work.title}: {recipe.tsne.images} images are asked for, "
+            f"{context.label}: {recipe.tsne.images} images are asked for, "
             f"{recipe.dataset} has {len(split)}"
         )
     draws = generator(derive(recipe.seed, "embedding", REAL))
@@ -177,12 +181,12 @@ class TsneStep:
 _TIMED_POINTS, _EARLY = 300, 250
 
 
-def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
+def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts:
     """A pass over every set, and one t-SNE of all points for every stage."""
     recipe = msgspec.convert(cell.recipe, Recipe)
-    network = network_of(cell.inputs["teacher"], classes)
+    network = classifier_of(cell.inputs["teacher"], classes)
     stages = recipe.stages or stage_names(network.teacher(torch.device("cpu")))
     protocol = recipe.tsne
     points = protocol.images * (1 + len(recipe.sets))
     layout = TsneStep(points, protocol.components, protocol.perplexity, protocol.iterations)
-    return {TestStep(network): points, layout: len(stages)}
+    return {ForwardStep(network): points, layout: len(stages)}

@@ -16,8 +16,8 @@ from naturalinversion import Teacher, priors
 from naturalinversion.seeds import derive, generator, seeded
 
 
-class PublishedGame:
-    """Teacher, generator and student as the published codes hold them."""
+class ReferenceJointTraining:
+    """Teacher, generator, student and optimisers as the published codes have them."""
 
     def __init__(
         self, recipe: JointSynthesizer, teacher: Teacher, student: nn.Module, seed: int
@@ -66,48 +66,52 @@ def reference_training(
     recipe: JointSynthesizer, teacher: Teacher, student: nn.Module, seed: int
 ) -> list[dict[str, float]]:
     """What ``recipe.prepare`` does to ``student``, by the published steps; the losses of each."""
-    game = PublishedGame(recipe, teacher, student, seed)
+    training = ReferenceJointTraining(recipe, teacher, student, seed)
     step: Any = _dafl if isinstance(recipe, DAFL) else _dfad
     rows = []
     for epoch in range(recipe.epochs):
-        game.epoch(epoch / recipe.epochs)
+        training.epoch(epoch / recipe.epochs)
         draws = generator(derive(seed, "epoch", epoch))
         with seeded(derive(seed, "dropout", epoch)):
-            rows += [step(game, recipe, draws) for _ in range(recipe.steps)]
+            rows += [step(training, recipe, draws) for _ in range(recipe.steps)]
     student.eval()
     return rows
 
 
-def _dafl(game: PublishedGame, recipe: DAFL, draws: torch.Generator) -> dict[str, float]:
-    images = game.sample(draws)
-    game.for_generator.zero_grad()
-    game.for_student.zero_grad()
-    game.embedding.clear()
-    logits = game.model(images)
+def _dafl(
+    training: ReferenceJointTraining, recipe: DAFL, draws: torch.Generator
+) -> dict[str, float]:
+    images = training.sample(draws)
+    training.for_generator.zero_grad()
+    training.for_student.zero_grad()
+    training.embedding.clear()
+    logits = training.model(images)
     loss = recipe.one_hot * priors.one_hot(logits)
     loss = loss + recipe.information_entropy * priors.information_entropy(logits)
-    loss = loss + recipe.activation * priors.activation(game.embedding[0])
-    followed = priors.distillation(
-        game.student(images.detach()), logits.detach(), recipe.temperature
+    loss = loss + recipe.activation * priors.activation(training.embedding[0])
+    student_loss = priors.distillation(
+        training.student(images.detach()), logits.detach(), recipe.temperature
     )
-    (loss + followed).backward()  # type: ignore[no-untyped-call]
-    game.for_generator.step()
-    game.for_student.step()
-    return {"generator": loss.item(), "student": followed.item()}
+    (loss + student_loss).backward()  # type: ignore[no-untyped-call]
+    training.for_generator.step()
+    training.for_student.step()
+    return {"generator": loss.item(), "student": student_loss.item()}
 
 
-def _dfad(game: PublishedGame, recipe: Any, draws: torch.Generator) -> dict[str, float]:
+def _dfad(
+    training: ReferenceJointTraining, recipe: Any, draws: torch.Generator
+) -> dict[str, float]:
     for _ in range(recipe.student_steps):
-        images = game.sample(draws).detach()
+        images = training.sample(draws).detach()
         with torch.no_grad():
-            target = game.model(images)
-        game.for_student.zero_grad()
-        followed = priors.disagreement(game.student(images), target)
-        followed.backward()  # type: ignore[no-untyped-call]
-        game.for_student.step()
-    images = game.sample(draws)
-    game.for_generator.zero_grad()
-    loss = -priors.disagreement(game.student(images), game.model(images))
+            target = training.model(images)
+        training.for_student.zero_grad()
+        student_loss = priors.disagreement(training.student(images), target)
+        student_loss.backward()  # type: ignore[no-untyped-call]
+        training.for_student.step()
+    images = training.sample(draws)
+    training.for_generator.zero_grad()
+    loss = -priors.disagreement(training.student(images), training.model(images))
     loss.backward()  # type: ignore[no-untyped-call]
-    game.for_generator.step()
-    return {"generator": loss.item(), "student": followed.item()}
+    training.for_generator.step()
+    return {"generator": loss.item(), "student": student_loss.item()}

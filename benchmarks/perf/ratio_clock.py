@@ -40,7 +40,7 @@ class Comparison:
         return self.turns(lambda: (cpu_seconds(slow), cpu_seconds(fast)), rounds)
 
     def turns(self, turn: Turn, rounds: int, note: Callable[[float], str] | None = None) -> float:
-        """The same of rounds that know their seconds; ``note`` is told the fast way's median."""
+        """The same of rounds that return their seconds; ``note`` gets the fast way's median."""
         found: list[tuple[float, float]] = []
 
         def measured() -> None:

@@ -1,4 +1,4 @@
-"""The published loops of DeepInversion and NaturalInversion, step by step and in no hurry.
+"""The published loops of DeepInversion and NaturalInversion, step by step and unoptimised.
 
 What every speed here is measured against: our own plain code that does per iteration what the
 published implementations do. The teacher's weights collect gradients that nobody reads, hooks take
@@ -22,7 +22,7 @@ from naturalinversion.inversion.invert import InversionResult
 from naturalinversion.inversion.jitter import ImageTransform, IterationShifts
 from naturalinversion.inversion.objective import Weights
 
-NOTHING_YET = 1e6  # the published loss to fall below first
+FIRST_LOWEST = 1e6  # the published codes keep no image until the loss is below it
 
 
 class PublishedTeacher:
@@ -30,7 +30,7 @@ class PublishedTeacher:
 
     def __init__(self, teacher: Teacher) -> None:
         self.model = copy.deepcopy(teacher.model).requires_grad_(True).eval()
-        _rows_first(self.model)
+        _to_nchw(self.model)
         self.stages = teacher.stages
         self.distances: list[Tensor] = []
         self.maps: dict[str, list[Tensor]] = {}
@@ -74,7 +74,7 @@ def reference_batch(
     weights, draws = synthesizer.weights(len(labels)), synthesizer.draws(seed)
     source = synthesizer.source(labels, seed)
     if isinstance(source, GeneratedImages):
-        _rows_first(source)
+        _to_nchw(source)
     student = synthesizer._student
     model = PublishedTeacher(teacher)
     return _loop(model, source, labels, weights, draws, synthesizer.keep == "best", student)
@@ -90,7 +90,7 @@ def _loop(
     student: nn.Module | None,
 ) -> InversionResult:
     optimizer = source.optimizer()
-    best, lowest = torch.empty(0), NOTHING_YET
+    best, lowest = torch.empty(0), FIRST_LOWEST
     rows = []
     for inside, before_loss in draws:
         images = before_loss(_render(model, source, inside))
@@ -139,7 +139,7 @@ def _render(
     return images * source.scale
 
 
-def _rows_first(module: nn.Module) -> None:
+def _to_nchw(module: nn.Module) -> None:
     """Weights in (N, C, H, W) order, those of 1x1 convolutions included, whose order is either."""
     for parameter in module.parameters():
         parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)

@@ -22,8 +22,9 @@ import tyro
 
 from benchmarks.engine import executor
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.context import DataSource, Machine
-from benchmarks.engine.executor import Cluster
+from benchmarks.engine.context import DataOptions
+from benchmarks.engine.executor import RayOptions
+from benchmarks.engine.machine import Machine
 from benchmarks.perf.networks import teacher
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.pipeline import Pipeline
@@ -64,11 +65,13 @@ def synthesis(sizes: Sizes, count: int) -> list[Cell]:
     return [cell for cell, _ in images.parts]
 
 
-def images_per_second(sizes: Sizes, workers: int, cluster: Cluster | None, runs: Path) -> float:
-    """What ``workers`` make in ``runs`` while all of them are at work."""
+def images_per_second(
+    sizes: Sizes, workers: int, ray_options: RayOptions | None, runs: Path
+) -> float:
+    """The rate at which ``workers`` write images to ``runs`` while all of them are at work."""
     cells = synthesis(sizes, workers)  # Ray has a node of its own: a core for each
     summary = executor.run(
-        cells, KINDS, runs, Machine("cpu", "fp32", 1), DataSource(), workers, cluster
+        cells, KINDS, runs, Machine("cpu", "fp32", 1), DataOptions(), workers, ray_options
     )
     if summary.failed:
         raise next(iter(summary.failed.values()))
@@ -125,8 +128,8 @@ def measure(sizes: Sizes, engines: Sequence[str]) -> dict[str, dict[str, list[fl
             for name in engines:
                 print(f"{name}, {count}, {repeat + 1} of {sizes.repeats}", file=sys.stderr)
                 with tempfile.TemporaryDirectory() as folder:
-                    cluster = Cluster() if name == "ray" else None
-                    rate = images_per_second(sizes, count, cluster, Path(folder))
+                    ray_options = RayOptions() if name == "ray" else None
+                    rate = images_per_second(sizes, count, ray_options, Path(folder))
                 found.setdefault(name, {}).setdefault(key, []).append(rate)
     return found
 
@@ -147,7 +150,7 @@ def main(
     engines: tuple[Literal["processes", "ray"], ...] = ("processes", "ray"),
     out: Path | None = None,
 ) -> None:
-    """Measure, print a table, write JSON if told where."""
+    """Measure, print a table, write JSON to ``out`` if given."""
     if sizes.workers < 2:
         sys.exit("error: --workers: two or more, one is what they are compared with")
     found = measure(sizes, engines)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 
-from benchmarks.engine.memory import forget_peak, peak_memory
+from benchmarks.engine.machine import peak_memory, reset_peak_memory
 
 
 class Stopwatch:
@@ -16,11 +16,11 @@ class Stopwatch:
         self.begin()
 
     def begin(self) -> None:
-        """Forget the peak."""
-        forget_peak(self.device)
+        """Start measuring the peak anew."""
+        reset_peak_memory(self.device)
 
     def now(self) -> float:
-        """Seconds, once the device has done what it was told."""
+        """Seconds, once the device has finished its queue."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         return time.perf_counter()

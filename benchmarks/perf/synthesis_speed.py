@@ -62,8 +62,8 @@ class _Batch:
         started = watch.now()
         made.batch(labels, seed, self._progress)
         whole = watch.now() - started
-        (first, begun), (last, ended) = self.marks
-        self.iteration = (ended - begun) / (last - first)
+        (first, started), (last, ended) = self.marks
+        self.iteration = (ended - started) / (last - first)
         self.besides = whole - last * self.iteration
 
     def _progress(self, steps: int) -> None:

@@ -12,7 +12,7 @@ from naturalinversion import priors
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("arch", ["resnet34", "vgg11", "mobilenetv2"])
 def test_bn_statistics(arch: str, compare: Comparison) -> None:
-    """A look at 50 images of 16 pixels and the gradient of R_BN to them."""
+    """R_BN of 50 images of 16 pixels and its gradient with respect to them."""
     of = teacher(arch, 0.125, 16)
     published = PublishedTeacher(of)
     images = torch.randn(50, 3, 16, 16)

@@ -54,8 +54,8 @@ def test_full_step(compare: Comparison) -> None:
 
 def flops(batch: int) -> float:
     """Of a step: two looks at ResNet-34 and one gradient, and the generator's three passes."""
-    look, generator = 2 * 1.16e9, 2 * 0.15e9
-    return batch * (3 * look + 3 * generator)
+    forward, generator = 2 * 1.16e9, 2 * 0.15e9
+    return batch * (3 * forward + 3 * generator)
 
 
 def convolution_rate() -> float:

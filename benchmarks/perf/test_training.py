@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torchvision.transforms import v2
 
 from benchmarks.perf.ratio_clock import Comparison, cpu_seconds
-from benchmarks.perf.training_speed import MEAN, STD, Bare, Race, noise
+from benchmarks.perf.training_speed import MEAN, STD, BareStep, TrainingComparison, noise
 from benchmarks.training.augmentation import sample_crop_flips
 from benchmarks.training.losses import cross_entropy_loss
 
@@ -22,27 +22,27 @@ def test_training_step(
     arch: str, width: float, size: int, batch: int, updates: int, compare: Comparison
 ) -> None:
     """Updates of the loop against bare steps: over 0.95 is an overhead under 5 %."""
-    race = Race(arch, width, size, batch, torch.device("cpu"))
+    comparison = TrainingComparison(arch, width, size, batch, torch.device("cpu"))
 
     def turn() -> tuple[float, float]:
         """Of all updates but one, so that what a run does once cancels."""
-        many, one = side_by_side(race, updates + 1), side_by_side(race, 1)
+        many, one = side_by_side(comparison, updates + 1), side_by_side(comparison, 1)
         return many[0] - one[0], many[1] - one[1]
 
     compare.turns(turn, 5)
 
 
-def side_by_side(race: Race, updates: int) -> tuple[float, float]:
+def side_by_side(comparison: TrainingComparison, updates: int) -> tuple[float, float]:
     """CPU seconds of bare steps and of the loop, which takes one of its own after each of them."""
-    step, own = Bare(copy.deepcopy(race.model)), cross_entropy_loss()
+    step, own = BareStep(copy.deepcopy(comparison.model)), cross_entropy_loss()
     bare = 0.0
 
     def loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         nonlocal bare
-        bare += cpu_seconds(lambda: step(*race.given))
+        bare += cpu_seconds(lambda: step(*comparison.given))
         return own(model, images, labels)
 
-    whole = cpu_seconds(lambda: race.loop(updates, loss))
+    whole = cpu_seconds(lambda: comparison.loop(updates, loss))
     return bare, whole - bare
 
 

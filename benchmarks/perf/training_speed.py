@@ -22,7 +22,7 @@ def noise(count: int, size: int) -> DeviceDataset:
     return DeviceDataset(pixels, torch.randint(0, 10, (count,)), MEAN, STD)
 
 
-class Bare:
+class BareStep:
     """Forward, backward and update of a batch that is there already."""
 
     def __init__(self, model: nn.Module, precision: Precision = "fp32") -> None:
@@ -40,7 +40,7 @@ class Bare:
         self.optimizer.step()
 
 
-class Race:
+class TrainingComparison:
     """The loop and the bare step on the same network and batch size."""
 
     def __init__(
@@ -61,7 +61,7 @@ class Race:
 
     def bare(self, updates: int) -> None:
         """So many bare steps."""
-        step = Bare(self.model, self.precision)
+        step = BareStep(self.model, self.precision)
         for _ in range(updates):
             step(*self.given)
 
@@ -91,11 +91,11 @@ def speed(
     watch: Stopwatch,
 ) -> dict[str, float]:
     """Images a second, the share of time over the bare step, and the peak memory."""
-    race = Race(arch, width, size, batch, watch.device, precision)
+    comparison = TrainingComparison(arch, width, size, batch, watch.device, precision)
 
     def seconds(bare: bool, count: int) -> float:
         started = watch.now()
-        race.bare(count) if bare else race.loop(count)
+        comparison.bare(count) if bare else comparison.loop(count)
         return watch.now() - started
 
     def per_update(bare: bool) -> float:

@@ -7,11 +7,12 @@ from torch import nn
 
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.checkpoint import Checkpoint
-from benchmarks.engine.context import Work
+from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
-from benchmarks.engine.workloads import Network, SynthesisStep, Workload, network_of
+from benchmarks.engine.step_timing import RandomClassifier, StepCounts, classifier_of
 from benchmarks.recipes.methods import build_method
 from benchmarks.synthesis.image_quality import count_flat, teacher_agreement
+from benchmarks.synthesis.synthesis_steps import SynthesisStep
 from naturalinversion.classifiers.weights import (
     WEIGHTS,
     Classifier,
@@ -46,27 +47,27 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     first: int = 0
 
 
-def run(work: Work, recipe: Recipe) -> Metrics:
+def run(context: CellContext, recipe: Recipe) -> Metrics:
     """Fill ``images/``; keep a grid and the losses of the first batch, and a joint student."""
-    device = work.machine.torch_device()
-    teacher = load_teacher(work.inputs["teacher"] / WEIGHTS, device, work.machine.precision)
+    device = context.machine.torch_device()
+    teacher = load_teacher(context.inputs["teacher"] / WEIGHTS, device, context.machine.precision)
     synthesizer: Synthesizer = build_method(recipe.method, recipe.settings)
-    student, description = _student(work, recipe, teacher)
+    student, description = _student(context, recipe, teacher)
 
     def on_batch(index: int, batch: Batch) -> None:
         if index == recipe.first and batch.losses:
-            save_losses(work.folder / LOSSES, batch.losses)
+            save_losses(context.folder / LOSSES, batch.losses)
         if flat := count_flat(batch.images):
-            work.log.warning("batch %d: %d images are of one colour", index, flat)
+            context.log.warning("batch %d: %d images are of one colour", index, flat)
         ends = {name: round(float(course[-1]), 4) for name, course in batch.losses.items()}
-        work.log.info("batch %d done, last losses %s", index, ends)
+        context.log.info("batch %d done, last losses %s", index, ends)
 
-    checkpoint = Checkpoint(work.folder / "prepare.pt")
-    with bar(iterations_of(synthesizer, recipe.batches), work.title) as progress:
+    checkpoint = Checkpoint(context.folder / "prepare.pt")
+    with bar(iterations_of(synthesizer, recipe.batches), context.label) as progress:
         dataset = synthesize(
             synthesizer,
             teacher,
-            work.folder / IMAGES,
+            context.folder / IMAGES,
             batches=recipe.batches,
             batch_size=recipe.batch_size,
             first=recipe.first,
@@ -78,26 +79,26 @@ def run(work: Work, recipe: Recipe) -> Metrics:
             on_batch=on_batch,
         )
     if description is not None and student is not None and recipe.student:
-        save_classifier(work.folder / WEIGHTS, student, description)
+        save_classifier(context.folder / WEIGHTS, student, description)
     images, labels = grid_images(dataset.shards(), teacher.num_classes)
-    save_grid(work.folder / GRID, images, labels, teacher)
+    save_grid(context.folder / GRID, images, labels, teacher)
     again = retried(dataset.folder, range(recipe.first, recipe.first + recipe.batches))
     metrics: Metrics = {
         "images": len(dataset),
         "batches_retried": len(again),
         "flat_images": sum(count_flat(images) for images, _ in dataset.shards()),
-        **final_losses(work.folder / LOSSES),
+        **final_losses(context.folder / LOSSES),
     }
     checkpoint.delete()
     return metrics | teacher_agreement(teacher, dataset)
 
 
 def _student(
-    work: Work, recipe: Recipe, teacher: Teacher
+    context: CellContext, recipe: Recipe, teacher: Teacher
 ) -> tuple[nn.Module | None, Classifier | None]:
     """A competing student from its cell, a joint one freshly made, or none."""
-    if "student" in work.inputs:
-        model, description = load_classifier(work.inputs["student"] / WEIGHTS)
+    if "student" in context.inputs:
+        model, description = load_classifier(context.inputs["student"] / WEIGHTS)
         return model.to(teacher.device), description
     if not recipe.student:
         return None, None
@@ -114,21 +115,21 @@ def _student(
     return model.to(teacher.device), description
 
 
-def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
-    """The iterations of all batches, or of what they share; batches of a method without any."""
+def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts | None:
+    """The iterations of all batches, or of what they share; None if the method can't be timed.
+
+    A method says how it is shortened: ``with_iterations``, see `Synthesizer`.
+    """
     recipe = msgspec.convert(cell.recipe, Recipe)
-    teacher = network_of(cell.inputs["teacher"], classes)
+    synthesizer = build_method(recipe.method, recipe.settings)
+    iterations = iterations_of(synthesizer, recipe.batches)
+    if not iterations or not hasattr(synthesizer, "with_iterations"):
+        return None
+    teacher = classifier_of(cell.inputs["teacher"], classes)
     student = None
     if "student" in cell.inputs:
-        student = network_of(cell.inputs["student"], classes)
+        student = classifier_of(cell.inputs["student"], classes)
     elif recipe.student:
-        student = Network(recipe.student, recipe.width, teacher.image_size, classes)
-    step = SynthesisStep(
-        recipe.method,
-        msgspec.json.encode(recipe.settings, order="sorted"),
-        teacher,
-        recipe.batch_size,
-        student,
-    )
-    steps = iterations_of(build_method(recipe.method, recipe.settings), recipe.batches)
-    return {step: steps or recipe.batches}
+        student = RandomClassifier(recipe.student, recipe.width, teacher.image_size, classes)
+    settings = msgspec.json.encode(recipe.settings, order="sorted")
+    return {SynthesisStep(recipe.method, settings, teacher, recipe.batch_size, student): iterations}

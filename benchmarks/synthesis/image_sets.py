@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.context import Work
+from benchmarks.engine.context import CellContext
 from benchmarks.recipes.schema import StudentPixels
 from naturalinversion.errors import BenchmarkError
 from naturalinversion.images import (
@@ -38,34 +38,34 @@ class ImageSelection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return {_role(name, index): cell for index, cell in enumerate(cells)}
 
     def load(
-        self, work: Work, pixels: StudentPixels = "stored", name: str = ""
+        self, context: CellContext, pixels: StudentPixels = "stored", name: str = ""
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Images (N, 3, H, W), labels (N,), and mean and std (3,) of pixels in teacher space.
 
         Images are float16 in teacher space, or uint8 with a mapping to ``pixels``. Raises
         `BenchmarkError` when there are fewer than ``count``.
         """
-        sets, meta = self._sets(work, name), self.meta(work, name)
+        sets, meta = self._sets(context, name), self.meta(context, name)
         images, labels = joined(sets, None if pixels == "stored" else pixels, self.count)
         return images, labels, torch.tensor(meta.mean), torch.tensor(meta.std)
 
-    def pixels(self, work: Work, mapping: PixelMapping) -> Tensor:
+    def pixels(self, context: CellContext, mapping: PixelMapping) -> Tensor:
         """The same images as uint8 (N, 3, H, W)."""
-        return joined(self._sets(work, ""), mapping, self.count)[0]
+        return joined(self._sets(context, ""), mapping, self.count)[0]
 
-    def meta(self, work: Work, name: str = "") -> Meta:
+    def meta(self, context: CellContext, name: str = "") -> Meta:
         """What the first input says about its images: classes, normalisation, method."""
-        return read_meta(work.inputs[_role(name, 0)] / IMAGES)
+        return read_meta(context.inputs[_role(name, 0)] / IMAGES)
 
-    def _sets(self, work: Work, name: str) -> list[SyntheticDataset]:
+    def _sets(self, context: CellContext, name: str) -> list[SyntheticDataset]:
         sets = [
-            SyntheticDataset(work.inputs[_role(name, index)] / IMAGES, batches)
+            SyntheticDataset(context.inputs[_role(name, index)] / IMAGES, batches)
             for index, batches in enumerate(self.batches)
         ]
         if self.count > (found := sum(map(len, sets))):
             where = f" in images-{name}" if name else ""
             raise BenchmarkError(
-                f"{work.title}: {self.count} images are asked for, there are {found}{where}"
+                f"{context.label}: {self.count} images are asked for, there are {found}{where}"
             )
         return sets
 

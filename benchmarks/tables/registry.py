@@ -1,9 +1,9 @@
-"""The kinds of cell, each with the module that has its ``Recipe``, ``run`` and ``workload``."""
+"""The kinds of cell, each with the module that has its ``Recipe``, ``run`` and ``count_steps``."""
 
 from benchmarks.datasets.load import sizes
 from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.kinds import load_kind
-from benchmarks.engine.workloads import Workload
+from benchmarks.engine.step_timing import StepCounts
 
 KINDS = {
     "classifier": "benchmarks.training.classifier",
@@ -19,7 +19,7 @@ KINDS = {
 }
 
 
-def workload(cell: Cell) -> Workload:
-    """What making ``cell`` takes, in steps that can be timed."""
+def count_steps(cell: Cell) -> StepCounts | None:
+    """The steps of ``cell``, which can be timed here; None where a method can't be shortened."""
     dataset = next(c.recipe["dataset"] for c in with_inputs([cell]) if "dataset" in c.recipe)
-    return load_kind(KINDS, cell.kind).workload(cell, *sizes(dataset))
+    return load_kind(KINDS, cell.kind).count_steps(cell, *sizes(dataset))

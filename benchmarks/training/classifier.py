@@ -5,14 +5,15 @@ from functools import partial
 import msgspec
 
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.context import Work
+from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
-from benchmarks.engine.workloads import TestStep, TrainingStep, Workload, network_of
+from benchmarks.engine.step_timing import StepCounts, classifier_of
 from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.training.fit import train_and_test
 from benchmarks.training.learning_rate import updates_per_epoch
 from benchmarks.training.losses import cross_entropy_loss
 from benchmarks.training.real_images import load_real, splits
+from benchmarks.training.training_steps import ForwardStep, TrainingStep
 from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_classifier
 
 
@@ -28,9 +29,9 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     floor: float = 0.0
 
 
-def run(work: Work, recipe: Recipe) -> Metrics:
+def run(context: CellContext, recipe: Recipe) -> Metrics:
     """Train, test, and keep the weights. Raises `BenchmarkError` below the floor."""
-    dataset = load_real(work, recipe.dataset, recipe.image_size)
+    dataset = load_real(context, recipe.dataset, recipe.image_size)
     description = Classifier(
         recipe.arch,
         len(dataset.classes),
@@ -39,12 +40,12 @@ def run(work: Work, recipe: Recipe) -> Metrics:
         dataset.mean,
         dataset.std,
     )
-    train, test = splits(dataset, work)
+    train, test = splits(dataset, context)
     model = description.build(recipe.seed)
-    save = partial(save_classifier, work.folder / WEIGHTS, model, description)
+    save = partial(save_classifier, context.folder / WEIGHTS, model, description)
     loss, seed = cross_entropy_loss(), recipe.seed
     metrics = train_and_test(
-        work, model, train, test, recipe.training, loss, seed, save, recipe.floor
+        context, model, train, test, recipe.training, loss, seed, save, recipe.floor
     )
     return metrics | {
         "data_fingerprint": dataset.fingerprint,
@@ -53,11 +54,11 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     }
 
 
-def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
+def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts:
     """Updates on the training split and passes over the test split."""
-    training, network = msgspec.convert(cell.recipe, Recipe).training, network_of(cell, classes)
+    training, network = msgspec.convert(cell.recipe, Recipe).training, classifier_of(cell, classes)
     updates = training.epochs * updates_per_epoch(training, train)
     return {
         TrainingStep(network, training.batch_size): updates,
-        TestStep(network): test * training.evaluations,
+        ForwardStep(network): test * training.evaluations,
     }

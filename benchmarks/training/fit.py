@@ -5,7 +5,7 @@ from collections.abc import Callable
 from torch import nn
 
 from benchmarks.engine.checkpoint import Checkpoint
-from benchmarks.engine.context import Work
+from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
 from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.training.accuracy import accuracy
@@ -16,7 +16,7 @@ from naturalinversion.errors import BenchmarkError
 
 
 def train_and_test(
-    work: Work,
+    context: CellContext,
     model: nn.Module,
     dataset: DeviceDataset,
     test: DeviceDataset,
@@ -32,7 +32,7 @@ def train_and_test(
     Raises `BenchmarkError` when the first is below ``floor``; the training is kept, so that the
     same again fails at once.
     """
-    checkpoint = Checkpoint(work.folder / "training.pt")
+    checkpoint = Checkpoint(context.folder / "training.pt")
     history = train(
         model,
         dataset,
@@ -42,15 +42,15 @@ def train_and_test(
         device=dataset.images.device,
         evaluate=lambda network: accuracy(network, test),
         checkpoint=checkpoint,
-        progress=work.title,
-        precision=work.machine.precision,
+        progress=context.label,
+        precision=context.machine.precision,
     )
     assert history.last_accuracy is not None
     assert history.best_accuracy is not None
     if history.last_accuracy < floor:
         raise BenchmarkError(
-            f"{work.title}: test accuracy {history.last_accuracy:.1%} is below the recipe's floor "
-            f"{floor:.1%}"
+            f"{context.label}: test accuracy {history.last_accuracy:.1%} is below the recipe's "
+            f"floor {floor:.1%}"
         )
     save()
     checkpoint.delete()

@@ -5,12 +5,13 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.context import Work
+from benchmarks.engine.context import CellContext
 from benchmarks.engine.digests import file_sha256
 from benchmarks.engine.kinds import Metrics
-from benchmarks.engine.workloads import TestStep, Workload, network_of
+from benchmarks.engine.step_timing import StepCounts, classifier_of
 from benchmarks.training.accuracy import accuracy
 from benchmarks.training.real_images import load_real, splits
+from benchmarks.training.training_steps import ForwardStep
 from naturalinversion.classifiers.key_mapping import renaming_text
 from naturalinversion.classifiers.weights import (
     WEIGHTS,
@@ -33,29 +34,31 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     floor: float
 
 
-def run(work: Work, recipe: Recipe) -> Metrics:
+def run(context: CellContext, recipe: Recipe) -> Metrics:
     """Fit the weights into the architecture, test it, and keep them as a trained one's are.
 
     Raises `UsageError` for another file than the recipe's or weights of another network, and
     `BenchmarkError` below the floor: images must be normalised as in the classifier's training.
     """
-    path = work.data.weights.get(recipe.arch)
+    path = context.data.weights.get(recipe.arch)
     if path is None or weights_sha256(path) != recipe.sha256:
-        raise UsageError(f"{work.title}: needs --weights {recipe.arch}=FILE, {recipe.sha256[:12]}…")
-    dataset = load_real(work, recipe.dataset, recipe.image_size)
+        raise UsageError(
+            f"{context.label}: needs --weights {recipe.arch}=FILE, {recipe.sha256[:12]}…"
+        )
+    dataset = load_real(context, recipe.dataset, recipe.image_size)
     classes, size = len(dataset.classes), recipe.image_size
     description = Classifier(recipe.arch, classes, recipe.width, size, dataset.mean, dataset.std)
     model = description.build(0)
     if renamed := load_state(model, read_weights(path), path):
-        work.log.info("%s: %s", path, renaming_text(renamed))
-    _, test = splits(dataset, work)
-    found = accuracy(model.to(work.machine.torch_device()).eval(), test)
+        context.log.info("%s: %s", path, renaming_text(renamed))
+    _, test = splits(dataset, context)
+    found = accuracy(model.to(context.machine.torch_device()).eval(), test)
     if found < recipe.floor:
         raise BenchmarkError(
-            f"{work.title}: test accuracy {found:.1%} is below the recipe's floor "
+            f"{context.label}: test accuracy {found:.1%} is below the recipe's floor "
             f"{recipe.floor:.1%}: other classes, or another normalisation?"
         )
-    save_classifier(work.folder / WEIGHTS, model, description)
+    save_classifier(context.folder / WEIGHTS, model, description)
     return {
         "test_accuracy": found,
         "data_fingerprint": dataset.fingerprint,
@@ -71,6 +74,6 @@ def weights_sha256(path: Path) -> str:
         raise UsageError(f"--weights {path}: {error.strerror}") from error
 
 
-def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
+def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts:
     """Passes over the test split."""
-    return {TestStep(network_of(cell, classes)): test}
+    return {ForwardStep(classifier_of(cell, classes)): test}

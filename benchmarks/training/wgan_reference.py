@@ -13,9 +13,10 @@ from baselines.wgan_settings import WassersteinSettings
 from benchmarks.datasets.dataset import Dataset
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.checkpoint import Checkpoint
-from benchmarks.engine.context import Machine, Work
+from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
-from benchmarks.engine.workloads import per_step
+from benchmarks.engine.machine import Machine
+from benchmarks.engine.step_timing import per_step
 from benchmarks.recipes.methods import build_method, checked_settings
 from benchmarks.training.real_images import load_real
 from naturalinversion.errors import DivergedError
@@ -41,32 +42,32 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batch_size: int
 
 
-def run(work: Work, recipe: Recipe) -> Metrics:
+def run(context: CellContext, recipe: Recipe) -> Metrics:
     """Train on the real training split and fill ``images/``; keep a grid and the losses.
 
     The metric ``data_free`` is 0. The images have no classes: every label is zero. Where the run is
     in bfloat16, this is in TF32.
     """
     settings = _settings(recipe.settings)
-    device = work.machine.torch_device()
-    dataset = load_real(work, recipe.dataset, recipe.image_size)
+    device = context.machine.torch_device()
+    dataset = load_real(context, recipe.dataset, recipe.image_size)
     gan = WassersteinGAN(settings, recipe.image_size, device)
-    checkpoint = Checkpoint(work.folder / "training.pt")
-    with bar(settings.iterations, work.title) as progress:
+    checkpoint = Checkpoint(context.folder / "training.pt")
+    with bar(settings.iterations, context.label) as progress:
         gan.train(
             real_sampler(dataset.train.images.to(device)),
             seed=derive(recipe.seed, "training"),
             training=Training(progress, checkpoint.restore, checkpoint.save),
         )
-    save_losses(work.folder / LOSSES, gan.losses)
-    work.log.info("trained, last losses %s", final_losses(work.folder / LOSSES))
-    images = _write_images(work, recipe, gan, dataset)
-    save_rows(work.folder / GRID, _first(images, ROWS * COLUMNS))
+    save_losses(context.folder / LOSSES, gan.losses)
+    context.log.info("trained, last losses %s", final_losses(context.folder / LOSSES))
+    images = _write_images(context, recipe, gan, dataset)
+    save_rows(context.folder / GRID, _first(images, ROWS * COLUMNS))
     metrics: Metrics = {
         "images": len(images),
         "data_free": 0,
         "data_fingerprint": dataset.fingerprint,
-        **final_losses(work.folder / LOSSES),
+        **final_losses(context.folder / LOSSES),
     }
     checkpoint.delete()
     return metrics
@@ -98,10 +99,10 @@ def _greys(samples: Tensor) -> Tensor:
 
 
 def _write_images(
-    work: Work, recipe: Recipe, gan: WassersteinGAN, dataset: Dataset
+    context: CellContext, recipe: Recipe, gan: WassersteinGAN, dataset: Dataset
 ) -> SyntheticDataset:
     """Samples normalised by the data set's mean and std, which is the space of its teachers."""
-    folder = work.folder / IMAGES
+    folder = context.folder / IMAGES
     folder.mkdir(exist_ok=True)
     meta = Meta(
         method=METHOD,
@@ -166,7 +167,7 @@ def _timed(
     return small, factor
 
 
-def workload(cell: Cell, classes: int, train: int, test: int) -> dict[WassersteinStep, int]:
+def count_steps(cell: Cell, classes: int, train: int, test: int) -> dict[WassersteinStep, int]:
     """The iterations of the training; the samples cost next to nothing beside them."""
     recipe = msgspec.convert(cell.recipe, Recipe)
     settings = msgspec.json.encode(recipe.settings, order="sorted")

@@ -1,7 +1,8 @@
 """The base class of DeepInversion, NaturalInversion and their adaptive versions."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +55,10 @@ class InversionMethod:
         at_least(0, self, "jitter", "reference_batch", "compete_floor")
         if not 0 <= self.plateau <= 0.5:
             raise SettingError(f"plateau is {self.plateau:g}: a fraction up to 0.5, or 0 for never")
+
+    def with_iterations(self, iterations: int, batch_size: int) -> Self:
+        """The same method with so many iterations a batch, to be timed."""
+        return replace(self, iterations=iterations)
 
     def weights(self, batch_size: int) -> Weights:
         """The loss weights for batches of this size."""

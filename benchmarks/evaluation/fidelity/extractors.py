@@ -11,10 +11,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from benchmarks.engine.context import Machine
 from benchmarks.engine.digests import file_sha256
+from benchmarks.engine.machine import Machine
 from benchmarks.engine.packages import not_installed
-from benchmarks.engine.workloads import per_step
+from benchmarks.engine.step_timing import per_step
 from benchmarks.evaluation.fidelity.bilinear import bilinear
 from naturalinversion.errors import MissingError, UsageError
 from naturalinversion.precision import compute_in

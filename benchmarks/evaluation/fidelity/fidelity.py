@@ -12,9 +12,9 @@ from torch import Tensor
 
 from benchmarks.datasets.dataset import Split
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.context import Work
+from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
-from benchmarks.engine.workloads import Workload
+from benchmarks.engine.step_timing import StepCounts
 from benchmarks.evaluation.fidelity.border import border_contrast
 from benchmarks.evaluation.fidelity.extractors import FeatureStep, RealFeatures, find_extractor
 from benchmarks.recipes.schema import FidelityProtocol
@@ -37,7 +37,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     images: ImageSelection
 
 
-def run(work: Work, recipe: Recipe) -> Metrics:
+def run(context: CellContext, recipe: Recipe) -> Metrics:
     """Compare with the real training images. ``evaluated`` is how many images were judged.
 
     ``frame`` is how much darker their border is than their middle, ``reference_frame`` the same of
@@ -51,16 +51,18 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     )
     from benchmarks.evaluation.fidelity.metrics import check_counts, measure
 
-    protocol, device = recipe.fidelity, work.machine.torch_device()
-    extractor = find_extractor(protocol.extractor, work.data.inception_weights, work.data.download)
-    dataset = load_real(work, recipe.dataset, recipe.image_size)
+    protocol, device = recipe.fidelity, context.machine.torch_device()
+    extractor = find_extractor(
+        protocol.extractor, context.data.inception_weights, context.data.download
+    )
+    dataset = load_real(context, recipe.dataset, recipe.image_size)
     reference = dataset.train.images
-    images = _images_to_judge(work, recipe, dataset.test)
+    images = _images_to_judge(context, recipe, dataset.test)
     check_counts(len(images), len(reference), protocol)
-    with bar(len(images) + len(reference), work.title, "img") as progress:
-        real = cached_real_features(reference, extractor, device, _cache(work.folder), progress)
+    with bar(len(images) + len(reference), context.label, "img") as progress:
+        real = cached_real_features(reference, extractor, device, _cache(context.folder), progress)
         judged = extract(images, extractor, device, progress)
-    with threadpool_limits(work.machine.threads):  # numpy and scikit-learn would take all cores
+    with threadpool_limits(context.machine.threads):  # numpy and scikit-learn would take all cores
         found = measure(judged, real, extractor.layers, protocol, recipe.seed, device)
     return {
         **found,
@@ -74,7 +76,7 @@ def run(work: Work, recipe: Recipe) -> Metrics:
     }
 
 
-def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
+def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts:
     """The images judged and the real ones; those are kept, so later cells take less."""
     recipe = msgspec.convert(cell.recipe, Recipe)
     extractor = recipe.fidelity.extractor
@@ -82,24 +84,25 @@ def workload(cell: Cell, classes: int, train: int, test: int) -> Workload:
     return {FeatureStep(extractor): recipe.images.count, real: train}
 
 
-def _images_to_judge(work: Work, recipe: Recipe, test: Split) -> Tensor:
+def _images_to_judge(context: CellContext, recipe: Recipe, test: Split) -> Tensor:
     """uint8 (N, 3, H, W)."""
     if not recipe.images.batches:
-        return _drawn_test_images(work, recipe, test)
-    images = recipe.images.pixels(work, recipe.fidelity.pixels)
+        return _drawn_test_images(context, recipe, test)
+    images = recipe.images.pixels(context, recipe.fidelity.pixels)
     height, width = images.shape[-2:]
     if (height, width) != (recipe.image_size, recipe.image_size):
         raise BenchmarkError(
-            f"{work.title}: the synthetic images have {width}x{height} pixels, "
+            f"{context.label}: the synthetic images have {width}x{height} pixels, "
             f"the real ones {recipe.image_size}x{recipe.image_size}"
         )
     return images
 
 
-def _drawn_test_images(work: Work, recipe: Recipe, test: Split) -> Tensor:
+def _drawn_test_images(context: CellContext, recipe: Recipe, test: Split) -> Tensor:
     if recipe.images.count > len(test):
         raise BenchmarkError(
-            f"{work.title}: {recipe.images.count} test images are asked for, there are {len(test)}"
+            f"{context.label}: {recipe.images.count} test images are asked for, "
+            f"there are {len(test)}"
         )
     order = torch.randperm(len(test), generator=generator(derive(recipe.seed, "floor")))
     return test.images[order[: recipe.images.count]]

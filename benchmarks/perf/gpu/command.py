@@ -10,8 +10,7 @@ from typing import Annotated
 import torch
 import tyro
 
-from benchmarks.engine.context import Machine
-from benchmarks.engine.torch_setup import set_up_torch
+from benchmarks.engine.machine import Machine, set_up_torch
 from benchmarks.perf.gpu.kernels import kernel_table
 from benchmarks.perf.gpu.measure import Found, Sizes, measure, name_of
 from benchmarks.perf.gpu.targets import table, targets

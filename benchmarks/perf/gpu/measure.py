@@ -49,7 +49,7 @@ def measure(
     say: Callable[[str], None],
     keep: Callable[[Found], None] = lambda found: None,
 ) -> Found:
-    """Everything; ``say`` is told of each part and ``keep`` gets what there is after it.
+    """Everything; ``say`` prints a line for each part and ``keep`` gets the figures after it.
 
     What could not be measured is under "failed", by name, in one line.
     """

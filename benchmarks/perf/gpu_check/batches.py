@@ -1,6 +1,6 @@
 """One method on one network: its batches on the device, without capture, and on the CPU.
 
-Several checks look at the same batches: each is made once.
+Several checks compare the same batches: each is computed once.
 """
 
 from collections.abc import Mapping

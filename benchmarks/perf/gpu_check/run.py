@@ -9,9 +9,8 @@ from typing import Literal
 import torch
 import tyro
 
-from benchmarks.engine.context import Machine
+from benchmarks.engine.machine import Machine, set_up_torch
 from benchmarks.engine.packages import not_installed
-from benchmarks.engine.torch_setup import set_up_torch
 from benchmarks.perf.gpu_check import features, joint, norms, synthesis, training
 from benchmarks.perf.gpu_check.cases import SIZES
 from benchmarks.perf.gpu_check.check import Check
@@ -38,7 +37,7 @@ def run(
     say: Callable[[str], None] = print,
     seconds: float = 0.0,
 ) -> int:
-    """Run them all and tell ``say`` a line each; the exit code: 1 when any failed.
+    """Run all, ``say`` a line for each; returns the exit code: 1 when any failed.
 
     After ``seconds`` (0: never) what is left fails unrun, so that the last line is there in time.
     """

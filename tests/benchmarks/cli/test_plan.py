@@ -10,19 +10,20 @@ import torch
 
 from benchmarks.cli import plan
 from benchmarks.cli.plan import duration, images
-from benchmarks.engine import workloads
+from benchmarks.engine import step_timing
 from benchmarks.engine.cell import Cell, with_inputs
-from benchmarks.engine.context import Machine
 from benchmarks.engine.estimate import CELL_SECONDS, Estimate, estimate
-from benchmarks.engine.workloads import Network, Step, SynthesisStep, TrainingStep, Workload
+from benchmarks.engine.machine import Machine
+from benchmarks.engine.step_timing import RandomClassifier, Step, StepCounts
 from benchmarks.recipes.resolve import Recipes
+from benchmarks.synthesis.synthesis_steps import SynthesisStep
 from benchmarks.tables.pipeline import Pipeline
-from benchmarks.tables.registry import workload
+from benchmarks.tables.registry import count_steps
 from benchmarks.tables.spec import Request
+from benchmarks.training.training_steps import ForwardStep, TrainingStep
 from tests.benchmarks.command_line import ONE, here
 
 TINY = ("protocol.network.width=0.125",)
-Checking = workloads.TestStep  # under its own name pytest takes it for a test
 MACHINE = Machine("cpu", "fp32", 1)
 
 
@@ -34,20 +35,21 @@ def ask(method: str, student: str = "vgg11") -> Request:
     return Request(method=method, student=student)
 
 
-def count(found: Workload, step: type[Step]) -> int:
+def count(found: StepCounts | None, step: type[Step]) -> int:
+    assert found is not None
     return sum(times for taken, times in found.items() if isinstance(taken, step))
 
 
 @pytest.fixture
 def a_step_takes_a_hundredth(monkeypatch: pytest.MonkeyPatch) -> None:
-    for step in (SynthesisStep, TrainingStep, Checking):
+    for step in (SynthesisStep, TrainingStep, ForwardStep):
         monkeypatch.setattr(step, "seconds", lambda self, machine: 0.01)
 
 
 def test_synthesis_takes_its_iterations_for_every_batch() -> None:
     def steps(*overrides: str, method: str = "di") -> int:
         (cell, _), *_ = pipeline(*overrides).images(ask(method)).parts
-        return count(workload(cell), SynthesisStep)
+        return count(count_steps(cell), SynthesisStep)
 
     base = ("di.settings.iterations=10", "di.batches=3")
     assert steps(*base) == 30
@@ -61,15 +63,15 @@ def test_synthesis_takes_its_iterations_for_every_batch() -> None:
 
 def test_training_takes_its_updates_and_its_tests() -> None:
     cell = pipeline("protocol.classifier.epochs=4", "protocol.classifier.batch_size=100").teacher
-    assert count(workload(cell), TrainingStep) == 4 * 13
-    assert count(workload(cell), Checking) == 500
+    assert count(count_steps(cell), TrainingStep) == 4 * 13
+    assert count(count_steps(cell), ForwardStep) == 500
     student = pipeline(
         "protocol.student.epochs=4",
         "protocol.student.updates_per_epoch=7",
         "protocol.student.evaluate_every=2",
     ).student(ask("di"))
-    assert count(workload(student), TrainingStep) == 28
-    assert count(workload(student), Checking) == 2 * 500
+    assert count(count_steps(student), TrainingStep) == 28
+    assert count(count_steps(student), ForwardStep) == 2 * 500
 
 
 @pytest.mark.usefixtures("a_step_takes_a_hundredth")
@@ -77,7 +79,7 @@ def test_estimates_are_positive_and_grow_with_the_iterations() -> None:
     def seconds(iterations: int) -> dict[str, float]:
         target = pipeline(f"di.settings.iterations={iterations}", "di.batches=2").student(ask("di"))
         cells = with_inputs([target])
-        found = estimate(cells, cells, workload, MACHINE, 1)
+        found = estimate(cells, cells, count_steps, MACHINE, 1)
         assert found.wall == pytest.approx(sum(found.seconds.values()))
         return {cell.kind: found.seconds[cell.key] for cell in cells}
 
@@ -92,9 +94,9 @@ def test_estimates_are_positive_and_grow_with_the_iterations() -> None:
 def test_what_is_done_costs_nothing() -> None:
     cells = with_inputs([pipeline().student(ask("di"))])
     todo = cells[1:]
-    found = estimate(cells, todo, workload, MACHINE, 1)
+    found = estimate(cells, todo, count_steps, MACHINE, 1)
     assert set(found.seconds) == {cell.key for cell in todo}
-    assert estimate(cells, [], workload, MACHINE, 1).wall == 0.0
+    assert estimate(cells, [], count_steps, MACHINE, 1).wall == 0.0
 
 
 def test_two_workers_are_faster_but_a_chain_stays_a_chain(
@@ -104,19 +106,21 @@ def test_two_workers_are_faster_but_a_chain_stays_a_chain(
         "benchmarks.engine.estimate._time", lambda steps, machine, workers: [0.01] * len(steps)
     )
     cells = with_inputs([pipeline(seed=seed).teacher for seed in range(4)])
-    one, two = (estimate(cells, cells, workload, MACHINE, workers) for workers in (1, 2))
+    one, two = (estimate(cells, cells, count_steps, MACHINE, workers) for workers in (1, 2))
     assert two.wall < one.wall
     chain = with_inputs([pipeline().student(ask("di"))])
-    alone, together = (estimate(chain, chain, workload, MACHINE, workers) for workers in (1, 2))
+    alone, together = (estimate(chain, chain, count_steps, MACHINE, workers) for workers in (1, 2))
     assert together.wall >= alone.wall
 
 
 @pytest.mark.parametrize(
     "step",
     [
-        TrainingStep(Network("resnet18", 0.125, 8, 4), 8),
-        TrainingStep(Network("resnet18", 0.125, 8, 4), 8, Network("vgg11", 0.125, 16, 4)),
-        Checking(Network("resnet18", 0.125, 8, 4)),
+        TrainingStep(RandomClassifier("resnet18", 0.125, 8, 4), 8),
+        TrainingStep(
+            RandomClassifier("resnet18", 0.125, 8, 4), 8, RandomClassifier("vgg11", 0.125, 16, 4)
+        ),
+        ForwardStep(RandomClassifier("resnet18", 0.125, 8, 4)),
     ],
     ids=["training", "distillation", "test"],
 )
@@ -129,7 +133,6 @@ def test_a_step_is_timed_for_real(step: Step) -> None:
     [
         ("di", ()),
         ("dafl", ("dafl.settings.latent=8", "dafl.settings.generator_width=0.1")),
-        ("contract_methods:FromOutside", ()),
         (
             "ni",
             (
@@ -140,13 +143,13 @@ def test_a_step_is_timed_for_real(step: Step) -> None:
             ),
         ),
     ],
-    ids=["di", "dafl", "outside", "shared generator"],
+    ids=["di", "dafl", "shared generator"],
 )
-def test_every_way_to_make_images_can_be_timed(method: str, overrides: tuple[str, ...]) -> None:
+def test_every_way_to_synthesize_can_be_timed(method: str, overrides: tuple[str, ...]) -> None:
     """Also where batches are larger than what is timed on a CPU."""
     base = [f"{method}.batch_size=100", "protocol.network.image_size=8"]
     (cell, _), *_ = pipeline(*base, *overrides).images(ask(method, "resnet18")).parts
-    (step,) = workload(cell)
+    (step,) = count_steps(cell) or {}
     assert isinstance(step, SynthesisStep)
     assert 0 < step.seconds(MACHINE) < 20
 
@@ -162,8 +165,28 @@ def test_what_is_done_once_is_not_in_the_time_of_a_step(
         nonlocal now
         now += 3 + 0.5 * steps
 
-    monkeypatch.setattr(workloads.time, "perf_counter", lambda: now)
-    assert workloads.per_step(run, torch.device("cpu"), more) == pytest.approx(0.5)
+    monkeypatch.setattr(step_timing.time, "perf_counter", lambda: now)
+    assert step_timing.per_step(run, torch.device("cpu"), more) == pytest.approx(0.5)
+
+
+@pytest.mark.usefixtures("a_step_takes_a_hundredth")
+def test_a_method_that_cannot_be_shortened_is_named_and_not_estimated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A method from outside need not have ``with_iterations``; the rest is estimated."""
+    monkeypatch.chdir(tmp_path)
+    asked = list(ASKED)
+    asked[asked.index("di")] = "contract_methods:FromOutside"
+    code, out, _ = here(capfd, *asked)
+    assert code == 0
+    (line,) = [line for line in out.splitlines() if "not estimated" in line]
+    assert "synthesis" in line
+    assert "with_iterations" in line
+    assert "for the others with 1 at a time" in out
+    code, out, _ = here(capfd, *asked, "--json")
+    found = {cell["kind"]: cell["seconds"] for cell in json.loads(out)["cells"]}
+    assert found["synthesis"] is None
+    assert found["distillation"] > 0
 
 
 def test_images_and_durations_as_printed(tmp_path: Path) -> None:

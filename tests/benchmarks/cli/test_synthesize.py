@@ -154,7 +154,7 @@ def test_the_student_of_a_joint_method_is_kept_and_not_trained_twice(
     code, _, err = here(capfd, *command)
     assert code == 0
     path = tmp_path / "out" / "student.safetensors"
-    assert f"the student that grew with the generator: {path}" in err
+    assert f"the student trained jointly with the generator: {path}" in err
     student, description = load_classifier(path)
     assert (description.arch, description.num_classes) == ("resnet18", 4)
     assert int(student.get_buffer("bn1.num_batches_tracked")) == 2

@@ -11,14 +11,15 @@ import msgspec
 import pytest
 
 from benchmarks.engine import attempts
-from benchmarks.engine.attempts import FILE, NOTHING, Spending, Spent, spent_on
+from benchmarks.engine.attempts import FILE, NO_ATTEMPTS, Attempts, AttemptsWriter, read_attempts
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_runner import run_cell
-from benchmarks.engine.context import DataSource, Machine, Work
+from benchmarks.engine.context import CellContext, DataOptions
+from benchmarks.engine.machine import Machine
 from benchmarks.tables import registry
 from reports.records import Cost, Record, read, write
 
-MACHINE, DATA = Machine("cpu", "fp32", 1), DataSource()
+MACHINE, DATA = Machine("cpu", "fp32", 1), DataOptions()
 CELL = Cell("toy", "a cell", {})
 
 
@@ -27,16 +28,16 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @pytest.fixture
-def toy(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Work], None]], None]:
+def toy(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[CellContext], None]], None]:
     """What the kind ``toy`` does next."""
     module = ModuleType("toy_kind")
     module.Recipe = Recipe  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "toy_kind", module)
     monkeypatch.setitem(registry.KINDS, "toy", "toy_kind")
 
-    def set_behaviour(behaviour: Callable[[Work], None]) -> None:
-        def run(work: Work, recipe: Recipe) -> dict[str, int]:
-            behaviour(work)
+    def set_behaviour(behaviour: Callable[[CellContext], None]) -> None:
+        def run(context: CellContext, recipe: Recipe) -> dict[str, int]:
+            behaviour(context)
             return {"images": 3}
 
         module.run = run  # type: ignore[attr-defined]
@@ -44,8 +45,8 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Work], None]], N
     return set_behaviour
 
 
-def stopped(seconds: float) -> Callable[[Work], None]:
-    def behaviour(work: Work) -> None:
+def stopped(seconds: float) -> Callable[[CellContext], None]:
+    def behaviour(context: CellContext) -> None:
         time.sleep(seconds)
         raise KeyboardInterrupt
 
@@ -53,18 +54,18 @@ def stopped(seconds: float) -> Callable[[Work], None]:
 
 
 def make(runs: Path) -> Record:
-    run_cell(CELL, runs, MACHINE, DATA)
+    run_cell(CELL, registry.KINDS, runs, MACHINE, DATA)
     return read(CELL.folder(runs) / "record.json")
 
 
 def test_what_was_stopped_counts(
-    toy: Callable[[Callable[[Work], None]], None], tmp_path: Path
+    toy: Callable[[Callable[[CellContext], None]], None], tmp_path: Path
 ) -> None:
     toy(stopped(0.3))
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             make(tmp_path)
-    toy(lambda work: None)
+    toy(lambda context: None)
     record = make(tmp_path)
     assert record.cost.seconds >= 0.6
     assert record.cost.images == 3
@@ -74,9 +75,9 @@ def test_what_was_stopped_counts(
 
 
 def test_one_attempt_needs_no_note_and_a_found_cell_keeps_its_cost(
-    toy: Callable[[Callable[[Work], None]], None], tmp_path: Path
+    toy: Callable[[Callable[[CellContext], None]], None], tmp_path: Path
 ) -> None:
-    toy(lambda work: time.sleep(0.2))
+    toy(lambda context: time.sleep(0.2))
     record = make(tmp_path)
     assert record.notes == []
     assert record.cost.seconds >= 0.2
@@ -86,21 +87,21 @@ def test_one_attempt_needs_no_note_and_a_found_cell_keeps_its_cost(
 def test_what_a_killed_attempt_took_is_known(tmp_path: Path) -> None:
     """Nothing runs at the end of a killed process: it has said what it took until then."""
     cost = Cost(12.0, 10.0, 0, 300.0)
-    with Spending(tmp_path, lambda: Spent(cost, 1, ["cpu"]), every=0.01):
+    with AttemptsWriter(tmp_path, lambda: Attempts(cost, 1, ["cpu"]), every=0.01):
         deadline = time.monotonic() + 20
         while not (tmp_path / FILE).exists() and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert spent_on(tmp_path, "key") == Spent(cost, 1, ["cpu"])
+        assert read_attempts(tmp_path, "key") == Attempts(cost, 1, ["cpu"])
 
 
 def test_another_machine_is_named(
-    toy: Callable[[Callable[[Work], None]], None], tmp_path: Path
+    toy: Callable[[Callable[[CellContext], None]], None], tmp_path: Path
 ) -> None:
     folder = CELL.folder(tmp_path)
     folder.mkdir(parents=True)
-    spent = Spent(Cost(3600.0, 3600.0, 0, 9_000_000.0), 1, ["NVIDIA H100, CPU: Xeon"])
+    spent = Attempts(Cost(3600.0, 3600.0, 0, 9_000_000.0), 1, ["NVIDIA H100, CPU: Xeon"])
     (folder / FILE).write_bytes(msgspec.json.encode(spent))
-    toy(lambda work: None)
+    toy(lambda context: None)
     record = make(tmp_path)
     assert record.cost.seconds >= 3600
     assert record.cost.peak_memory_mb == 9_000_000.0
@@ -110,12 +111,12 @@ def test_another_machine_is_named(
 
 
 def test_a_damaged_cell_that_is_mended_costs_what_it_cost(
-    toy: Callable[[Callable[[Work], None]], None], tmp_path: Path
+    toy: Callable[[Callable[[CellContext], None]], None], tmp_path: Path
 ) -> None:
     """Its images are still there: made again, it would seem to have cost nothing."""
 
-    def draw(work: Work) -> None:
-        (work.folder / "grid.png").write_bytes(b"x")
+    def draw(context: CellContext) -> None:
+        (context.folder / "grid.png").write_bytes(b"x")
 
     toy(draw)
     record = make(tmp_path)
@@ -128,17 +129,17 @@ def test_a_damaged_cell_that_is_mended_costs_what_it_cost(
 @pytest.mark.parametrize("content", [b"", b"{", b'{"cost": 3}', b"\xff\xfe"])
 def test_a_damaged_file_counts_as_none(content: bytes, tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(content)
-    assert spent_on(tmp_path, "key") == NOTHING
-    assert spent_on(tmp_path / "nowhere", "key") == NOTHING
+    assert read_attempts(tmp_path, "key") == NO_ATTEMPTS
+    assert read_attempts(tmp_path / "nowhere", "key") == NO_ATTEMPTS
 
 
 def test_the_record_of_another_cell_does_not_count(
-    toy: Callable[[Callable[[Work], None]], None], tmp_path: Path
+    toy: Callable[[Callable[[CellContext], None]], None], tmp_path: Path
 ) -> None:
-    toy(lambda work: None)
+    toy(lambda context: None)
     make(tmp_path)
-    assert spent_on(CELL.folder(tmp_path), CELL.key).attempts == 1
-    assert spent_on(CELL.folder(tmp_path), "another") == NOTHING
+    assert read_attempts(CELL.folder(tmp_path), CELL.key).attempts == 1
+    assert read_attempts(CELL.folder(tmp_path), "another") == NO_ATTEMPTS
 
 
 def test_a_full_disk_is_not_what_a_cell_fails_of(
@@ -150,12 +151,12 @@ def test_a_full_disk_is_not_what_a_cell_fails_of(
     monkeypatch.setattr(attempts, "write_atomically", full)
     before = threading.active_count()
 
-    def work() -> None:
-        with Spending(tmp_path, lambda: NOTHING, every=0.01):
+    def disturbed() -> None:
+        with AttemptsWriter(tmp_path, lambda: NO_ATTEMPTS, every=0.01):
             time.sleep(0.05)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        work()
+        disturbed()
     assert threading.active_count() == before
     assert list(tmp_path.iterdir()) == []

@@ -1,92 +1,33 @@
-"""One cell at a time and many: what is recorded, what is skipped, what a failure costs."""
+"""One cell: what is recorded, what a failure says, and that memory is released."""
 
-import os
-import platform
-import shutil
-import subprocess
 import sys
-import threading
 import weakref
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 
-import msgspec
 import pytest
 import torch
 from torch import nn
 
-from benchmarks.cli.status import state, where
-from benchmarks.engine import executor
-from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_runner import CellFailedError, is_done, run_cell
-from benchmarks.engine.context import DataSource, Machine, Work
-from benchmarks.engine.kinds import Metrics
-from naturalinversion.errors import BenchmarkError, MissingError, UsageError
-from reports.records import SchemaError, read
-
-KINDS = {"toy": "toy_kind"}
-MACHINE, DATA = Machine("cpu", "fp32", 1), DataSource(Path("nowhere"))
-Behaviour = Callable[[Work], None]
-
-
-class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A cell that writes its number plus those of its inputs."""
-
-    number: int
-
-
-class Toys:
-    """What the kind ``toy`` did, and what it is to do besides."""
-
-    def __init__(self) -> None:
-        self.ran: list[str] = []
-        self.behaviour: dict[str, Behaviour] = {}
-
-    def run(self, work: Work, recipe: Recipe) -> Metrics:
-        self.ran.append(work.title)
-        total = recipe.number
-        for folder in work.inputs.values():
-            total += int((folder / "sum.txt").read_text())
-        self.behaviour.get(work.title, lambda work: None)(work)
-        (work.folder / "sum.txt").write_text(str(total))
-        work.log.info("the sum is %d", total)
-        return {"sum": total, "images": 3}
-
-
-@pytest.fixture
-def toys(monkeypatch: pytest.MonkeyPatch) -> Toys:
-    """The kind ``toy``."""
-    found, module = Toys(), ModuleType("toy_kind")
-    module.Recipe, module.run = Recipe, found.run  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "toy_kind", module)
-    return found
-
-
-def cell(label: str, number: int = 1, **inputs: Cell) -> Cell:
-    return Cell("toy", label, {"number": number}, inputs)
-
-
-def make(made: Cell, runs: Path) -> str:
-    return run_cell(made, KINDS, runs, MACHINE, DATA)
-
-
-def fail(error: BaseException) -> Behaviour:
-    def behaviour(work: Work) -> None:
-        raise error
-
-    return behaviour
-
-
-def diamond() -> tuple[Cell, Cell, Cell, Cell]:
-    root = cell("root", 1)
-    left, right = cell("left", 2, root=root), cell("right", 3, root=root)
-    return root, left, right, cell("top", 4, left=left, right=right)
+from benchmarks.engine.context import CellContext
+from benchmarks.engine.machine import Machine
+from naturalinversion.errors import BenchmarkError, UsageError
+from reports.records import read
+from tests.benchmarks.engine.toy_cells import (
+    DATA,
+    KINDS,
+    MACHINE,
+    Toys,
+    cell,
+    diamond,
+    fail,
+    make,
+)
 
 
 def test_a_finished_cell_has_artefacts_log_recipe_and_record(toys: Toys, tmp_path: Path) -> None:
     root, *_ = diamond()
-    assert make(root, tmp_path) == "made"
+    assert make(root, tmp_path) == "computed"
     folder = root.folder(tmp_path)
     record = read(folder / "record.json")
     assert (record.kind, record.label, record.key) == ("toy", "root", root.key)
@@ -107,8 +48,8 @@ def test_the_record_comes_last(toys: Toys, tmp_path: Path) -> None:
     root, *_ = diamond()
     seen: list[bool] = []
 
-    def die(work: Work) -> None:
-        seen.append((work.folder / "record.json").exists())
+    def die(context: CellContext) -> None:
+        seen.append((context.folder / "record.json").exists())
         raise KeyboardInterrupt
 
     toys.behaviour["root"] = die
@@ -118,110 +59,8 @@ def test_the_record_comes_last(toys: Toys, tmp_path: Path) -> None:
     assert not (root.folder(tmp_path) / "record.json").exists()
     assert not is_done(root, tmp_path)
     toys.behaviour.clear()
-    assert make(root, tmp_path) == "made"
+    assert make(root, tmp_path) == "computed"
     assert is_done(root, tmp_path)
-
-
-def test_the_same_again_runs_nothing(toys: Toys, tmp_path: Path) -> None:
-    _, _, _, top = diamond()
-    first = executor.run([top], KINDS, tmp_path, MACHINE, DATA)
-    assert (first.made, first.found) == (4, 0)
-    assert sorted(toys.ran) == ["left", "right", "root", "top"]
-    assert (toys.ran[0], toys.ran[-1]) == ("root", "top")
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("record.json")}
-    second = executor.run([top], KINDS, tmp_path, MACHINE, DATA)
-    assert (second.made, second.found, len(toys.ran)) == (0, 4, 4)
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("record.json")} == before
-    assert make(top, tmp_path) == "found"
-    assert (top.folder(tmp_path) / "sum.txt").read_text() == "11"
-
-
-@pytest.mark.parametrize("harm", ["changed", "deleted", "record cut short"])
-def test_what_is_not_the_file_of_the_record_is_said_and_made_again(
-    harm: str, toys: Toys, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root, *_ = diamond()
-    executor.run([root], KINDS, tmp_path, MACHINE, DATA)
-    folder = root.folder(tmp_path)
-    if harm == "changed":
-        (folder / "sum.txt").write_text("7")  # weights of another training, say
-    elif harm == "deleted":
-        (folder / "sum.txt").unlink()
-    else:
-        (folder / "record.json").write_text('{"schema": 1,')
-    assert not is_done(root, tmp_path)
-    capsys.readouterr()
-    summary = executor.run([root], KINDS, tmp_path, MACHINE, DATA)
-    assert (summary.made, summary.found) == (1, 0)
-    (said,) = [line for line in capsys.readouterr().err.splitlines() if "made again" in line]
-    assert said.startswith("root is made again: ")
-    assert ("record.json" if harm == "record cut short" else "sum.txt") in said
-    assert (folder / "sum.txt").read_text() == "1"
-
-
-def test_a_record_of_another_schema_is_refused_and_stays(toys: Toys, tmp_path: Path) -> None:
-    root, *_ = diamond()
-    make(root, tmp_path)
-    path = root.folder(tmp_path) / "record.json"
-    older = path.read_text().replace('"schema": 1', '"schema": 0')
-    path.write_text(older)
-    with pytest.raises(SchemaError, match="schema 0 is older than this program's 1"):
-        executor.run([root], KINDS, tmp_path, MACHINE, DATA)
-    assert path.read_text() == older
-
-
-def test_an_interrupted_run_goes_on_where_it_was(toys: Toys, tmp_path: Path) -> None:
-    _, left, *_ = diamond()
-    top = cell("top", left=left)
-    toys.behaviour["top"] = fail(KeyboardInterrupt())
-    with pytest.raises(KeyboardInterrupt):
-        executor.run([top], KINDS, tmp_path, MACHINE, DATA)
-    toys.behaviour.clear()
-    summary = executor.run([top], KINDS, tmp_path, MACHINE, DATA)
-    assert (summary.made, summary.found) == (1, 2)
-    assert toys.ran == ["root", "left", "top", "top"]
-
-
-def test_a_failed_cell_blocks_only_what_reads_it(toys: Toys, tmp_path: Path) -> None:
-    _, _, right, top = diamond()
-    beyond = cell("beyond", 5, top=top)
-    alone = cell("alone", 6, right=right)
-    toys.behaviour["left"] = fail(BenchmarkError("accuracy is too low"))
-    summary = executor.run([beyond, alone], KINDS, tmp_path, MACHINE, DATA)
-    assert list(summary.failed) == ["left"]
-    assert str(summary.failed["left"]) == "left: accuracy is too low"
-    assert summary.blocked == ["top", "beyond"]
-    assert summary.made == 3
-    assert sorted(toys.ran) == ["alone", "left", "right", "root"]
-    toys.behaviour.clear()
-    mended = executor.run([beyond, alone], KINDS, tmp_path, MACHINE, DATA)
-    assert (mended.made, mended.found, mended.failed, mended.blocked) == (3, 3, {}, [])
-
-
-def test_progress_goes_to_stderr_one_line_per_cell(
-    toys: Toys, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    _, _, _, top = diamond()
-    toys.behaviour["left"] = fail(BenchmarkError("accuracy is too low"))
-    executor.run([top], KINDS, tmp_path, MACHINE, DATA)
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    lines = captured.err.splitlines()
-    assert [line[:5] for line in lines] == ["[1/4]", "[2/4]", "[3/4]"]
-    assert sorted(line[6:].split(":")[0] for line in lines) == ["toy left", "toy right", "toy root"]
-    (failed,) = [line for line in lines if "toy left" in line]
-    assert failed.endswith("FAILED: left: accuracy is too low")
-
-
-@pytest.mark.parametrize("error", [UsageError("no such device"), MissingError("no such file")])
-def test_what_the_user_asked_wrongly_ends_the_run_at_once_with_its_own_code(
-    error: BenchmarkError, toys: Toys, tmp_path: Path
-) -> None:
-    *_, top = diamond()
-    toys.behaviour["root"] = fail(error)
-    with pytest.raises(type(error), match=str(error)):
-        executor.run([top, cell("last", 9)], KINDS, tmp_path, MACHINE, DATA)
-    assert toys.ran == ["root"], "an hour of other cells before the message helps nobody"
 
 
 def test_an_unexpected_error_is_one_line_and_a_traceback_in_the_log(
@@ -235,7 +74,7 @@ def test_an_unexpected_error_is_one_line_and_a_traceback_in_the_log(
     assert str(caught.value) == f"root: ZeroDivisionError: first line (traceback in {log})"
     text = log.read_text()
     assert "Traceback (most recent call last)" in text
-    assert "test_cell_runner.py" in text
+    assert "toy_cells.py" in text
     assert "second line" in text
 
 
@@ -252,34 +91,13 @@ def test_a_known_error_is_in_the_log_without_traceback(toys: Toys, tmp_path: Pat
 def test_a_number_that_is_not_finite_fails_the_cell(toys: Toys, tmp_path: Path) -> None:
     root, *_ = diamond()
     sum_of = toys.run
-    sys.modules["toy_kind"].run = lambda work, recipe: (  # type: ignore[attr-defined]
-        sum_of(work, recipe) | {"loss": float("nan")}
+    sys.modules["toy_kind"].run = lambda context, recipe: (  # type: ignore[attr-defined]
+        sum_of(context, recipe) | {"loss": float("nan")}
     )
     with pytest.raises(CellFailedError, match="loss is nan") as caught:
         make(root, tmp_path)
     assert "\n" not in str(caught.value)
     assert not is_done(root, tmp_path)
-
-
-@pytest.mark.parametrize("damage", ["truncated", "foreign", "other key", "artefact gone"])
-def test_a_damaged_cell_is_made_again(damage: str, toys: Toys, tmp_path: Path) -> None:
-    root, left, *_ = diamond()
-    executor.run([left], KINDS, tmp_path, MACHINE, DATA)
-    record = root.folder(tmp_path) / "record.json"
-    whole = record.read_bytes()
-    if damage == "truncated":
-        record.write_bytes(whole[: len(whole) // 2])
-    elif damage == "foreign":
-        record.write_text('{"schema": 1, "name": "something else"}')
-    elif damage == "other key":
-        record.write_bytes(whole.replace(root.key.encode(), left.key.encode()))
-    else:
-        (root.folder(tmp_path) / "sum.txt").unlink()
-    assert not is_done(root, tmp_path)
-    summary = executor.run([left], KINDS, tmp_path, MACHINE, DATA)
-    assert (summary.made, summary.found) == (1, 1)
-    assert toys.ran == ["root", "left", "root"]
-    assert read(record).metrics == {"sum": 1, "images": 3}
 
 
 def test_a_runs_folder_that_cannot_be_written_is_one_line(toys: Toys, tmp_path: Path) -> None:
@@ -291,89 +109,6 @@ def test_a_runs_folder_that_cannot_be_written_is_one_line(toys: Toys, tmp_path: 
     assert str(caught.value) == f"root: {root.folder(runs)}: Not a directory"
     assert not is_done(root, runs)
     assert toys.ran == []
-
-
-HOLDER = """
-import sys
-from filelock import FileLock
-with FileLock(sys.argv[1]):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
-@pytest.fixture
-def held(toys: Toys, tmp_path: Path) -> Iterator[tuple[Cell, subprocess.Popen[str]]]:
-    """A cell whose lock another process holds until its stdin is closed."""
-    root, *_ = diamond()
-    folder = root.folder(tmp_path / "runs")
-    folder.mkdir(parents=True)
-    command = [sys.executable, "-c", HOLDER, str(folder / ".lock")]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "held\n"
-        try:
-            yield root, process
-        finally:
-            process.kill()
-
-
-@pytest.mark.parametrize("other_finished", [True, False])
-def test_a_cell_at_work_in_another_process_is_waited_for(
-    other_finished: bool,
-    held: tuple[Cell, subprocess.Popen[str]],
-    toys: Toys,
-    tmp_path: Path,
-) -> None:
-    """And not made a second time, if the other process made it."""
-    root, process = held
-    runs = tmp_path / "runs"
-    assert state(root, runs) == "at work"
-    outcome: list[str] = []
-    waiting = threading.Thread(target=lambda: outcome.append(make(root, runs)))
-    waiting.start()
-    waiting.join(0.3)
-    assert waiting.is_alive()
-    assert toys.ran == []
-    if other_finished:
-        make(root, tmp_path / "elsewhere")
-        toys.ran.clear()
-        shutil.copytree(
-            root.folder(tmp_path / "elsewhere"),
-            root.folder(runs),
-            dirs_exist_ok=True,
-            ignore=shutil.ignore_patterns(".lock"),
-        )
-    process.communicate()
-    waiting.join(20)
-    assert outcome == ["found" if other_finished else "made"]
-    assert toys.ran == ([] if other_finished else ["root"])
-    assert state(root, runs) == "done"
-
-
-def test_status_says_where_a_cell_is_made(toys: Toys, tmp_path: Path) -> None:
-    root, said = cell("root"), list[str]()
-
-    def look(work: Work) -> None:
-        said.append(where(root, tmp_path, state(root, tmp_path)))
-
-    toys.behaviour["root"] = look
-    make(root, tmp_path)
-    assert said == [f"{platform.node()}, process {os.getpid()}"]
-    assert where(root, tmp_path, state(root, tmp_path)) == ""
-
-
-def test_a_lock_left_by_a_killed_process_holds_nobody_up(
-    held: tuple[Cell, subprocess.Popen[str]], tmp_path: Path
-) -> None:
-    root, process = held
-    process.kill()
-    process.wait()
-    assert (root.folder(tmp_path / "runs") / ".lock").exists()
-    assert state(root, tmp_path / "runs") == "to do"
-    assert make(root, tmp_path / "runs") == "made"
 
 
 def test_a_device_that_is_not_there(toys: Toys, tmp_path: Path) -> None:
@@ -401,43 +136,10 @@ def test_a_finished_cells_memory_is_given_back(
     given_back: list[bool] = []
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: given_back.append(held[0]() is None))
 
-    def behaviour(work: Work) -> None:
+    def behaviour(context: CellContext) -> None:
         model = nn.Linear(2, 2)
         held.append(weakref.ref(model))
 
     toys.behaviour["one"] = behaviour
-    run_cell(cell("one"), tmp_path, MACHINE, DATA)
+    run_cell(cell("one"), KINDS, tmp_path, MACHINE, DATA)
     assert given_back == [True]
-
-
-def test_what_a_failed_cell_held_is_let_go(
-    toys: Toys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its error is told at the end of the run; a device's memory is needed by the next cell."""
-    held: list[weakref.ref[nn.Module]] = []
-    given_back: list[bool] = []
-    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: given_back.append(held[0]() is None))
-
-    def behaviour(work: Work) -> None:
-        model = nn.Linear(2, 2)
-        held.append(weakref.ref(model))
-        raise MemoryError("out of memory")
-
-    toys.behaviour["one"] = behaviour
-    summary = executor.run([cell("one")], KINDS, tmp_path, MACHINE, DATA)
-    assert "MemoryError: out of memory" in str(summary.failed["one"])
-    assert held[0]() is None
-    assert given_back[-1], "after it was let go"
-
-
-def test_longest_chain_first() -> None:
-    """With two workers the cell that most others wait for must not come last."""
-    short = [cell(f"short{n}", n) for n in range(3)]
-    long = cell("a", 10)
-    for n in range(3):
-        long = cell(f"b{n}", 20 + n, previous=long)
-    cells = executor.with_inputs([*short, long])
-    schedule = executor.Schedule(cells, cells)
-    first = schedule.next()
-    assert first is not None
-    assert first.label == "a"

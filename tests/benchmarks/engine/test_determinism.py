@@ -12,7 +12,8 @@ from kill import differences
 
 from benchmarks.engine import executor
 from benchmarks.engine.cell import Cell, with_inputs
-from benchmarks.engine.context import DataSource, Machine
+from benchmarks.engine.context import DataOptions
+from benchmarks.engine.machine import Machine
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import expand
 from benchmarks.tables.registry import KINDS
@@ -70,7 +71,7 @@ def runs(_switches: None, row: list[Cell], tmp_path_factory: pytest.TempPathFact
 def make(row: list[Cell], folder: Path, threads: int) -> Path:
     """Every cell of the row, in this process."""
     machine = Machine("cpu", "fp32", threads)
-    assert not executor.run(row, KINDS, folder, machine, DataSource()).failed
+    assert not executor.run(row, KINDS, folder, machine, DataOptions()).failed
     return folder
 
 

@@ -1,32 +1,85 @@
-"""How a process computes, and what its records say of it."""
+"""How a process computes, what its records say of it, and the peak memory of a cell."""
+
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 
-from benchmarks.cli.options import How
-from benchmarks.engine.context import Machine
-from benchmarks.engine.provenance import Meter
-from benchmarks.engine.torch_setup import set_up_torch
+from benchmarks.cli.options import RunOptions
+from benchmarks.engine.machine import Machine, set_up_torch
+from benchmarks.engine.provenance import CostMeter
 from tests.benchmarks.command_line import here
+
+SYNTHESIS = """
+import sys, torch
+from baselines import METHODS
+from benchmarks.engine.machine import peak_memory, reset_peak_memory
+from naturalinversion import Teacher, synthesize
+from torch import nn
+torch.set_num_threads(1)
+start = [nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU()]
+end = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10)]
+teacher = Teacher(nn.Sequential(*start, *end), num_classes=10)
+method = METHODS["di"](iterations=1)
+run = lambda name, batches: synthesize(method, teacher, name, batches=batches, batch_size=128)
+run("first", 5)
+peaks = []
+for name, batches in (("few", 5), ("many", 40)):
+    reset_peak_memory(teacher.device)
+    run(name, batches)
+    peaks.append(peak_memory(teacher.device))
+print(peaks[1] - peaks[0])
+"""
+
+READING = """
+import torch
+from pathlib import Path
+from benchmarks.engine.machine import peak_memory, reset_peak_memory
+from naturalinversion.images import SyntheticDataset, joined
+sets = [SyntheticDataset(Path("many"))] * 4
+images, _ = joined(sets, count=128)
+cpu = torch.device("cpu")
+reset_peak_memory(cpu)
+before = peak_memory(cpu)
+images, labels = joined(sets)
+pixels, _ = joined(sets, "minmax")
+print(peak_memory(cpu) - before, (images.nbytes + labels.nbytes + pixels.nbytes) / 1e6)
+"""
+
+PEAK = """
+import torch
+from benchmarks.engine.machine import peak_memory, reset_peak_memory
+
+cpu = torch.device("cpu")
+reset_peak_memory(cpu)
+before = peak_memory(cpu)
+held = torch.ones(25_000_000)
+peak = peak_memory(cpu)
+del held
+reset_peak_memory(cpu)
+print(before, peak, peak_memory(cpu))
+"""
 
 
 @pytest.mark.parametrize("fast", [False, True])
 def test_fast_lets_libraries_time_their_algorithms_and_records_say_so(
     fast: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine = How(device="cpu", fast=fast).machine()
+    machine = RunOptions(device="cpu", fast=fast).machine()
     assert set_up_torch(machine) == torch.device("cpu")
     assert torch.backends.cudnn.benchmark is fast
     assert torch.are_deterministic_algorithms_enabled()
-    assert Meter(machine).provenance(machine).deterministic, "nothing is chosen so on a CPU"
+    assert CostMeter(machine).provenance.deterministic, "nothing is chosen so on a CPU"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    assert How(device="cuda", fast=fast).machine().is_deterministic() is not fast
+    assert RunOptions(device="cuda", fast=fast).machine().is_deterministic() is not fast
 
 
 def test_without_being_asked_nothing_is_fast() -> None:
     assert not Machine().fast
-    assert not How(device="cpu").machine().fast
+    assert not RunOptions(device="cpu").machine().fast
 
 
 @pytest.mark.parametrize("command", ["run", "compare", "synthesize"])
@@ -34,3 +87,27 @@ def test_commands_take_it(command: str, capfd: pytest.CaptureFixture[str]) -> No
     code, out, _ = here(capfd, command, "--help")
     assert code == 0
     assert "--fast" in out
+
+
+def child(code: str, folder: Path) -> list[float]:
+    """The numbers that a process of its own prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return [float(word) for word in done.stdout.split()]
+
+
+def test_peak_memory_is_measured_and_can_be_reset(tmp_path: Path) -> None:
+    """In a process of its own: here, what another test left may be freed meanwhile."""
+    before, peak, after = child(PEAK, tmp_path)
+    assert peak - before == pytest.approx(100, abs=15)
+    assert after < before + 50
+
+
+def test_many_images_take_no_more_memory_than_few(tmp_path: Path) -> None:
+    """40 batches are 31 MB in the store; read again, four sets of them are held once."""
+    (grown,) = child(SYNTHESIS, tmp_path)
+    assert grown < 10
+    grown, size = child(READING, tmp_path)
+    assert size > 180
+    assert grown < 1.2 * size

@@ -13,8 +13,9 @@ from ray.cluster_utils import Cluster as RayCluster
 
 from benchmarks.engine import executor
 from benchmarks.engine.cell import Cell, with_inputs
-from benchmarks.engine.context import DataSource, Machine
-from benchmarks.engine.executor import Cluster
+from benchmarks.engine.context import DataOptions
+from benchmarks.engine.executor import RayOptions
+from benchmarks.engine.machine import Machine
 from benchmarks.engine.ray_workers import RayWorkers
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import expand
@@ -23,7 +24,7 @@ from benchmarks.tables.spec import read_table
 from naturalinversion.errors import UsageError
 from tests.processes import ROOT
 
-MACHINE, DATA = Machine("cpu", "fp32", 1), DataSource()
+MACHINE, DATA = Machine("cpu", "fp32", 1), DataOptions()
 SIZES = (
     "protocol.classifier_floor=0",
     "protocol.network.width=0.0625",
@@ -67,7 +68,13 @@ def test_a_lost_node_costs_its_unfinished_shards_and_no_byte(
     executor.run(targets, KINDS, alone, MACHINE, DATA)
     with ThreadPoolExecutor(1) as other:  # nodes can only be begun in the main thread
         running = other.submit(
-            executor.run, targets, KINDS, spread, MACHINE, DATA, cluster=Cluster(cluster.address)
+            executor.run,
+            targets,
+            KINDS,
+            spread,
+            MACHINE,
+            DATA,
+            ray_options=RayOptions(cluster.address),
         )
         while len(shards := list(spread.rglob("batch-*.safetensors"))) < 2:
             assert not running.done()
@@ -78,7 +85,7 @@ def test_a_lost_node_costs_its_unfinished_shards_and_no_byte(
         cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
         summary = running.result()
     assert not summary.failed
-    assert summary.made + summary.found == len(with_inputs(targets))
+    assert summary.computed + summary.cached == len(with_inputs(targets))
     assert {path: path.stat().st_mtime_ns for path in before} == before, "a shard was made again"
     assert list(differences(alone, spread)) == []
 
@@ -113,4 +120,4 @@ def test_workers_find_what_lies_on_the_path(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_which_gpu_is_for_the_cluster_to_say() -> None:
     with pytest.raises(UsageError, match="--device cuda:1: --device cuda, Ray chooses which"):
-        RayWorkers(lambda cell: "made", Machine("cuda:1"), "auto", 1.0)
+        RayWorkers(lambda cell: "computed", Machine("cuda:1"), "auto", 1.0)

@@ -12,16 +12,18 @@ import torch
 from torch import nn
 
 from benchmarks.datasets.load import load
-from benchmarks.engine import workloads
 from benchmarks.engine.cell import make_cell
-from benchmarks.engine.context import DataSource, Machine, Work
+from benchmarks.engine.context import CellContext, DataOptions
+from benchmarks.engine.machine import Machine
+from benchmarks.engine.step_timing import RandomClassifier
 from benchmarks.evaluation.l1_pruning import PrunedClassifier, example_of, load_pruned, prune
-from benchmarks.evaluation.pruning import Recipe, run, workload
+from benchmarks.evaluation.pruning import Recipe, count_steps, run
 from benchmarks.recipes.schema import PruningProtocol, TrainingRecipe
 from benchmarks.synthesis.image_sets import ImageSelection
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.loop import train
 from benchmarks.training.losses import cross_entropy_loss
+from benchmarks.training.training_steps import ForwardStep, TrainingStep
 from naturalinversion.classifiers.weights import (
     WEIGHTS,
     Classifier,
@@ -65,7 +67,7 @@ def recipe(**changes: Any) -> Recipe:
     return msgspec.structs.replace(RECIPE, pruning=protocol)
 
 
-def work_in(tmp_path: Path, name: str = "cell", shift: int = 0) -> Work:
+def work_in(tmp_path: Path, name: str = "cell", shift: int = 0) -> CellContext:
     """A teacher, and "synthetic" images that are real digits labelled ``shift`` further."""
     folders = {role: tmp_path / f"{name}-{role}" for role in ("teacher", "images0")}
     teacher, images = folders["teacher"], folders["images0"] / IMAGES
@@ -79,7 +81,7 @@ def work_in(tmp_path: Path, name: str = "cell", shift: int = 0) -> Work:
         pixels = (split.images[part] / 255 - MEAN[0]) / STD[0]
         write_shard(images, batch, pixels, (split.labels[part] + shift) % 10)
     log = logging.getLogger("test")
-    return Work(tmp_path / name, folders, Machine(), DataSource(tmp_path), "figure6", log)
+    return CellContext(tmp_path / name, folders, Machine(), DataOptions(tmp_path), "figure6", log)
 
 
 def right_answers(model: nn.Module) -> float:
@@ -95,10 +97,10 @@ def digest(path: Path) -> str:
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "distillation"])
 def test_a_cell_prunes_tunes_and_tests(loss: str, tmp_path: Path) -> None:
-    work = work_in(tmp_path)
-    weights = work.inputs["teacher"] / WEIGHTS
+    context = work_in(tmp_path)
+    weights = context.inputs["teacher"] / WEIGHTS
     before = digest(weights)
-    metrics = run(work, recipe(loss=loss))
+    metrics = run(context, recipe(loss=loss))
     assert digest(weights) == before, "the teacher's file is only read"
     teacher, _ = load_classifier(weights)
     assert metrics["unpruned_accuracy"] == pytest.approx(right_answers(teacher), abs=0.003)
@@ -106,7 +108,7 @@ def test_a_cell_prunes_tunes_and_tests(loss: str, tmp_path: Path) -> None:
     assert metrics["untuned_accuracy"] == pytest.approx(right_answers(teacher), abs=0.003)
     for name in ("flops_before", "flops_after", "parameters_before", "parameters_after"):
         assert metrics[name] == getattr(report, name)
-    tuned, description = load_pruned(work.folder / WEIGHTS)
+    tuned, description = load_pruned(context.folder / WEIGHTS)
     assert description == PrunedClassifier(
         DESCRIPTION, RECIPE.ratio, RECIPE.pruning.layers, report.kept
     )
@@ -119,14 +121,14 @@ def test_a_cell_prunes_tunes_and_tests(loss: str, tmp_path: Path) -> None:
         *("flops_before", "flops_after", "parameters_before", "parameters_after"),
         *("final_loss", "images_seen", "synthetic_images"),
     }
-    assert [file.name for file in work.folder.iterdir()] == [WEIGHTS]
+    assert [file.name for file in context.folder.iterdir()] == [WEIGHTS]
 
 
 def test_labels_teach_with_cross_entropy_and_do_not_count_in_distillation(tmp_path: Path) -> None:
     def tuned(loss: str, shift: int) -> str:
-        work = work_in(tmp_path, f"{loss}{shift}", shift)
-        run(work, recipe(loss=loss))
-        return digest(work.folder / WEIGHTS)
+        context = work_in(tmp_path, f"{loss}{shift}", shift)
+        run(context, recipe(loss=loss))
+        return digest(context.folder / WEIGHTS)
 
     assert tuned("distillation", 0) == tuned("distillation", 3)
     assert tuned("cross_entropy", 0) != tuned("cross_entropy", 3)
@@ -169,12 +171,12 @@ def test_a_recipe_that_does_not_fit_is_one_line(
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "distillation"])
-def test_its_workload_counts_updates_and_three_tests(loss: str) -> None:
+def test_its_steps_are_updates_and_three_tests(loss: str) -> None:
     images = ImageSelection([2, 4], 100)
     cell = make_cell("pruning", "p", msgspec.structs.replace(recipe(loss=loss), images=images), {})
-    network = workloads.Network("resnet18", 0.0625, 8, 10)
+    network = RandomClassifier("resnet18", 0.0625, 8, 10)
     teacher = network if loss == "distillation" else None
-    assert workload(cell, 10, 1297, 500) == {
-        workloads.TrainingStep(network, 32, teacher): 2 * 4,
-        workloads.TestStep(network): 3 * 500,
+    assert count_steps(cell, 10, 1297, 500) == {
+        TrainingStep(network, 32, teacher): 2 * 4,
+        ForwardStep(network): 3 * 500,
     }

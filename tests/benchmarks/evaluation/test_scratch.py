@@ -9,12 +9,14 @@ import pytest
 import torch
 
 from benchmarks.datasets.load import load
-from benchmarks.engine import workloads
 from benchmarks.engine.cell import make_cell
-from benchmarks.engine.context import DataSource, Machine, Work
-from benchmarks.evaluation.scratch import Recipe, run, workload
+from benchmarks.engine.context import CellContext, DataOptions
+from benchmarks.engine.machine import Machine
+from benchmarks.engine.step_timing import RandomClassifier
+from benchmarks.evaluation.scratch import Recipe, count_steps, run
 from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.synthesis.image_sets import ImageSelection
+from benchmarks.training.training_steps import ForwardStep, TrainingStep
 from naturalinversion.classifiers.weights import WEIGHTS, load_teacher
 from naturalinversion.images import IMAGES, Meta, write_meta, write_shard
 
@@ -38,12 +40,12 @@ def write_set(cell: Path, shift: int = 0, first: int = 0) -> None:
         write_shard(folder, batch, images, (split.labels[part] + shift) % 10)
 
 
-def work_in(tmp_path: Path, *sets: Path) -> Work:
+def work_in(tmp_path: Path, *sets: Path) -> CellContext:
     inputs = {f"images{index}": folder for index, folder in enumerate(sets)}
     folder = tmp_path / "cell"
     folder.mkdir()
     log = logging.getLogger("test")
-    return Work(folder, inputs, Machine(), DataSource(tmp_path), "table2", log)
+    return CellContext(folder, inputs, Machine(), DataOptions(tmp_path), "table2", log)
 
 
 def share(tmp_path: Path, shift: int) -> float:
@@ -83,11 +85,11 @@ def test_the_network_sees_real_images_as_it_saw_the_synthetic_ones(tmp_path: Pat
     assert (model.mean, model.std, model.num_classes) == (MEAN, STD, 10)
 
 
-def test_its_workload_counts_updates_and_both_splits() -> None:
+def test_its_steps_are_updates_and_both_splits() -> None:
     recipe = msgspec.structs.replace(RECIPE, images=ImageSelection([2, 2], 100))
     cell = make_cell("scratch", "s", recipe, {})
-    network = workloads.Network("resnet18", 0.0625, 8, 10)
-    assert workload(cell, 10, 1297, 500) == {
-        workloads.TrainingStep(network, 32): 12 * 4,
-        workloads.TestStep(network): 1297 + 500,
+    network = RandomClassifier("resnet18", 0.0625, 8, 10)
+    assert count_steps(cell, 10, 1297, 500) == {
+        TrainingStep(network, 32): 12 * 4,
+        ForwardStep(network): 1297 + 500,
     }

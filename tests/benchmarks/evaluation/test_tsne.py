@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from benchmarks.datasets.load import load
-from benchmarks.engine import workloads
 from benchmarks.engine.cell import Cell, make_cell
-from benchmarks.engine.context import DataSource, Machine, Work
+from benchmarks.engine.context import CellContext, DataOptions
 from benchmarks.engine.kinds import Metrics
+from benchmarks.engine.machine import Machine
+from benchmarks.engine.step_timing import RandomClassifier
 from benchmarks.evaluation.feature_space import (
     mixing,
     pca,
@@ -24,10 +25,11 @@ from benchmarks.evaluation.feature_space import (
     stage_names,
     t_sne,
 )
-from benchmarks.evaluation.tsne import FILE, Recipe, TsneStep, metric_of, run, workload
+from benchmarks.evaluation.tsne import FILE, Recipe, TsneStep, count_steps, metric_of, run
 from benchmarks.recipes.schema import TsneProtocol
 from benchmarks.synthesis.image_sets import ImageSelection
 from benchmarks.training.device_dataset import DeviceDataset
+from benchmarks.training.training_steps import ForwardStep
 from naturalinversion.classifiers.weights import WEIGHTS, Classifier, as_teacher, save_classifier
 from naturalinversion.errors import BenchmarkError, UsageError
 from naturalinversion.images import IMAGES, Meta, write_meta, write_shard
@@ -103,8 +105,8 @@ def recipe(images: int = 100, **changes: Any) -> Recipe:
 def make(folder: Path, inputs: dict[str, Path], **changes: Any) -> tuple[Metrics, Path]:
     folder.mkdir()
     log = logging.getLogger("test")
-    work = Work(folder, inputs, Machine(), DataSource(folder), "figure4", log)
-    return run(work, recipe(**changes)), folder / FILE
+    context = CellContext(folder, inputs, Machine(), DataOptions(folder), "figure4", log)
+    return run(context, recipe(**changes)), folder / FILE
 
 
 def rows_of(path: Path) -> list[list[str]]:
@@ -238,12 +240,12 @@ def test_neighbours_stay_neighbours_on_the_plane() -> None:
     assert np.linalg.norm(near - far) > 2 * spread
 
 
-def test_its_workload_counts_images_and_stages() -> None:
+def test_its_steps_are_images_and_stages() -> None:
     classifier = {"arch": "resnet18", "width": 0.0625, "image_size": 16, "dataset": "digits"}
     inputs = {"teacher": Cell("classifier", "t", classifier)}
-    network = workloads.Network("resnet18", 0.0625, 16, 10)
+    network = RandomClassifier("resnet18", 0.0625, 16, 10)
     for stages, count in (([], 5), (["block 1"], 1)):
         cell = make_cell("tsne", "t", recipe(stages=stages), inputs)
         layout = TsneStep(300, 20, 30.0, 250)
-        assert workload(cell, 10, 1297, 500) == {workloads.TestStep(network): 300, layout: count}
+        assert count_steps(cell, 10, 1297, 500) == {ForwardStep(network): 300, layout: count}
     assert 0 < TsneStep(200, 5, 10.0, 250).seconds(Machine()) < 60

@@ -42,7 +42,7 @@ SMALL = Sizes(
 
 @pytest.fixture(scope="module")
 def said() -> list[str]:
-    """What was told while it was measured."""
+    """The lines printed while it was measured."""
     return []
 
 
@@ -170,8 +170,8 @@ def test_flops_are_those_of_the_passes(found: Found) -> None:
     of = teacher("resnet18", 0.125, 16)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         of(torch.randn(12, 3, 16, 16))
-    look = counter.get_total_flops()
-    assert 3 * look < found["operations"]["ni"] < 8 * look
+    forward = counter.get_total_flops()
+    assert 3 * forward < found["operations"]["ni"] < 8 * forward
 
 
 def test_loops_agree_and_bf16_ends_within_a_few_percent(found: Found) -> None:

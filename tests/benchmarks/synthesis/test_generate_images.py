@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.engine.context import DataSource, Machine, Work
+from benchmarks.engine.context import CellContext, DataOptions
 from benchmarks.engine.kinds import Metrics
+from benchmarks.engine.machine import Machine
 from benchmarks.synthesis.generate_images import Recipe, run
 from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_classifier
 from naturalinversion.inversion.loss_history import LOSSES
@@ -32,8 +33,10 @@ def make(
         description = Classifier("resnet18", 4, 0.0625, 16, CIFAR10_MEAN, CIFAR10_STD)
         save_classifier(inputs["teacher"] / WEIGHTS, make_teacher().model, description)
         log = logging.getLogger("test")
-        work = Work(tmp_path / "cell", inputs, Machine(), DataSource(tmp_path), "ni", log)
-        return run(work, Recipe("ni", NI | settings, 2, 8, 0)), work.folder
+        context = CellContext(
+            tmp_path / "cell", inputs, Machine(), DataOptions(tmp_path), "ni", log
+        )
+        return run(context, Recipe("ni", NI | settings, 2, 8, 0)), context.folder
 
     return make
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.context import DataSource, Machine, Work
+from benchmarks.engine.context import CellContext, DataOptions
+from benchmarks.engine.machine import Machine
 from benchmarks.synthesis.image_sets import ImageSelection, SyntheticImages
 from naturalinversion.errors import BenchmarkError
 from naturalinversion.images import IMAGES, Meta, write_meta, write_shard
@@ -25,7 +26,7 @@ def planned(*batches: int) -> SyntheticImages:
     return SyntheticImages.of(cells)
 
 
-def stored(root: Path, images: SyntheticImages, name: str = "") -> Work:
+def stored(root: Path, images: SyntheticImages, name: str = "") -> CellContext:
     """A reader's work, whose inputs are the finished cells; every image has a label of its own."""
     inputs, label = {}, 0
     for role, cell in images.inputs(name).items():
@@ -43,7 +44,7 @@ def stored(root: Path, images: SyntheticImages, name: str = "") -> Work:
             write_shard(folder, batch, teacher_space, labels)
             label += SIZE
     log = logging.getLogger("test")
-    return Work(root, inputs, Machine(), DataSource(root), "reader", log)
+    return CellContext(root, inputs, Machine(), DataOptions(root), "reader", log)
 
 
 def test_the_first_images_need_no_more_cells_and_batches_than_hold_them() -> None:
@@ -61,29 +62,29 @@ def test_the_first_images_need_no_more_cells_and_batches_than_hold_them() -> Non
 def test_what_was_planned_is_what_is_read(name: str, tmp_path: Path) -> None:
     everything = planned(2, 2)
     chosen = everything.first(25)
-    work = stored(tmp_path, everything, name)
-    images, labels, mean, std = chosen.selection.load(work, name=name)
+    context = stored(tmp_path, everything, name)
+    images, labels, mean, std = chosen.selection.load(context, name=name)
     assert images.dtype == torch.float16
     assert labels.tolist() == list(range(25))
     assert (mean.tolist(), std.tolist()) == (pytest.approx(MEAN), pytest.approx(STD))
-    assert chosen.selection.meta(work, name).num_classes == 100
-    part = ImageSelection([1, 1], 20).load(work, name=name)[1]
+    assert chosen.selection.meta(context, name).num_classes == 100
+    part = ImageSelection([1, 1], 20).load(context, name=name)[1]
     assert part.tolist() == [*range(10), *range(20, 30)], "batches of every input, in order"
 
 
 def test_pixels_are_what_files_of_the_images_would_hold(tmp_path: Path) -> None:
     everything = planned(2)
-    work = stored(tmp_path, everything)
-    pixels, labels, _, _ = everything.selection.load(work, "denormalize")
+    context = stored(tmp_path, everything)
+    pixels, labels, _, _ = everything.selection.load(context, "denormalize")
     assert pixels.dtype == torch.uint8
     assert (pixels.int() - labels.view(-1, 1, 1, 1)).abs().max() <= 1
-    assert torch.equal(everything.selection.pixels(work, "denormalize"), pixels)
+    assert torch.equal(everything.selection.pixels(context, "denormalize"), pixels)
 
 
 def test_fewer_images_than_asked_for_are_one_line(tmp_path: Path) -> None:
-    work = stored(tmp_path, planned(1, 2))
+    context = stored(tmp_path, planned(1, 2))
     with pytest.raises(BenchmarkError, match=r"^reader: 31 images are asked for, there are 30$"):
-        ImageSelection([1, 2], 31).load(work)
+        ImageSelection([1, 2], 31).load(context)
     named = stored(tmp_path / "named", planned(1), "far")
     with pytest.raises(BenchmarkError, match=r"there are 10 in images-far$"):
         ImageSelection([1], 11).load(named, name="far")

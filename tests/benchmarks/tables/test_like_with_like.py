@@ -6,7 +6,8 @@ import torch
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
 from benchmarks.engine import executor
-from benchmarks.engine.context import DataSource, Machine
+from benchmarks.engine.context import DataOptions
+from benchmarks.engine.machine import Machine
 from benchmarks.evaluation.fidelity import extractors
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.pipeline import Pipeline
@@ -80,7 +81,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(FEATURE_EXTRACTORS_REGISTRY, "tiny", Tiny)
         patch.setitem(extractors.EXTRACTORS, "tiny", tiny)
-        data = DataSource(root, weights=given)
+        data = DataOptions(root, weights=given)
         threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
         summary = executor.run(list(cells.values()), KINDS, root, Machine(), data)
         torch.set_num_threads(threads)

@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from benchmarks.engine.context import DataSource, Machine, Work
+from benchmarks.engine.context import CellContext, DataOptions
+from benchmarks.engine.machine import Machine
 from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.training import classifier
 from naturalinversion.errors import BenchmarkError
@@ -16,18 +17,20 @@ def test_a_teacher_below_the_floor_is_not_trained_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same command fails at once with the same words; a lower floor takes what is there."""
-    work = Work(tmp_path, {}, Machine(), DataSource(tmp_path), "teacher", logging.getLogger("test"))
+    context = CellContext(
+        tmp_path, {}, Machine(), DataOptions(tmp_path), "teacher", logging.getLogger("test")
+    )
     short = TrainingRecipe(epochs=1, updates_per_epoch=2, batch_size=16)
     recipe = classifier.Recipe("resnet18", "digits", 0.0625, 8, 0, short, floor=0.99)
     with pytest.raises(BenchmarkError, match="below the recipe's floor 99") as first:
-        classifier.run(work, recipe)
+        classifier.run(context, recipe)
     monkeypatch.setattr(
         "benchmarks.training.epoch.EpochRunner.run", lambda *given: pytest.fail("again")
     )
     with pytest.raises(BenchmarkError) as second:
-        classifier.run(work, recipe)
+        classifier.run(context, recipe)
     assert str(first.value) == str(second.value)
-    metrics = classifier.run(work, msgspec.structs.replace(recipe, floor=0.0))
+    metrics = classifier.run(context, msgspec.structs.replace(recipe, floor=0.0))
     assert metrics["train_images"] == 1297
     assert metrics["classes"] == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
     assert not (tmp_path / "training.pt").exists()

@@ -15,8 +15,9 @@ from baselines.wgan_settings import WassersteinSettings
 from benchmarks.datasets.load import load
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_runner import is_done, run_cell
-from benchmarks.engine.context import DataSource, Machine, Work
+from benchmarks.engine.context import CellContext, DataOptions
 from benchmarks.engine.kinds import Metrics
+from benchmarks.engine.machine import Machine
 from benchmarks.recipes.resolve import FOLDER, RecipeFile
 from benchmarks.tables.registry import KINDS
 from benchmarks.training import wgan_reference
@@ -26,7 +27,7 @@ from naturalinversion.sample_grid import save_rows
 from naturalinversion.seeds import generator
 from reports.records import read
 
-MACHINE, DATA = Machine("cpu", "fp32", 1), DataSource(Path("nowhere"))
+MACHINE, DATA = Machine("cpu", "fp32", 1), DataOptions(Path("nowhere"))
 SETTINGS: dict[str, Any] = {
     "iterations": 3,
     "critic_steps": 2,
@@ -47,8 +48,8 @@ RECIPE: dict[str, Any] = {
 
 def make(folder: Path, **changes: Any) -> Metrics:
     folder.mkdir(parents=True, exist_ok=True)
-    work = Work(folder, {}, MACHINE, DATA, "WGAN-GP", logging.getLogger("test"))
-    return wgan_reference.run(work, msgspec.convert(RECIPE | changes, wgan_reference.Recipe))
+    context = CellContext(folder, {}, MACHINE, DATA, "WGAN-GP", logging.getLogger("test"))
+    return wgan_reference.run(context, msgspec.convert(RECIPE | changes, wgan_reference.Recipe))
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +177,7 @@ def test_the_runner_writes_its_record(tmp_path: Path) -> None:
     cell = Cell("wgan_gp", "WGAN-GP", RECIPE)
     before = torch.are_deterministic_algorithms_enabled()
     try:
-        assert run_cell(cell, KINDS, tmp_path, MACHINE, DATA) == "made"
+        assert run_cell(cell, KINDS, tmp_path, MACHINE, DATA) == "computed"
     finally:
         torch.use_deterministic_algorithms(before)
     assert is_done(cell, tmp_path)
@@ -186,8 +187,8 @@ def test_the_runner_writes_its_record(tmp_path: Path) -> None:
 
 
 def test_the_plan_counts_and_times_its_iterations() -> None:
-    workload = wgan_reference.workload(Cell("wgan_gp", "WGAN-GP", RECIPE), 10, 1297, 500)
-    ((step, count),) = workload.items()
+    count_steps = wgan_reference.count_steps(Cell("wgan_gp", "WGAN-GP", RECIPE), 10, 1297, 500)
+    ((step, count),) = count_steps.items()
     assert count == 3
     assert hash(step) == hash(wgan_reference.WassersteinStep(step.settings, 8))
     assert 0 < step.seconds(MACHINE) < 30

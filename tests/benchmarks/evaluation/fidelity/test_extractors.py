@@ -9,7 +9,7 @@ import torch
 from sklearn.datasets import load_sample_image
 from torch_fidelity import FeatureExtractorInceptionV3
 
-from benchmarks.engine.context import Machine
+from benchmarks.engine.machine import Machine
 from benchmarks.evaluation.fidelity import features
 from benchmarks.evaluation.fidelity.extractors import FeatureStep, find_extractor
 from benchmarks.evaluation.fidelity.features import extract

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from benchmarks.engine.cell import make_cell
 from benchmarks.engine.cell_runner import run_cell
-from benchmarks.engine.context import DataSource, Machine, Work
+from benchmarks.engine.context import CellContext, DataOptions
+from benchmarks.engine.machine import Machine
 from benchmarks.evaluation.fidelity import fidelity
 from benchmarks.evaluation.fidelity.extractors import Extractor
 from benchmarks.recipes.schema import FidelityProtocol
@@ -56,16 +57,16 @@ def recipe(
     return fidelity.Recipe("digits", 8, seed, protocol, ImageSelection(list(batches), count))
 
 
-def work(runs: Path, **inputs: Path) -> Work:
+def context(runs: Path, **inputs: Path) -> CellContext:
     folder = runs / "fidelity" / "cell"
     log = logging.getLogger("test")
-    return Work(folder, inputs, MACHINE, DataSource(runs), "fidelity of a toy", log)
+    return CellContext(folder, inputs, MACHINE, DataOptions(runs), "fidelity of a toy", log)
 
 
 def test_the_kind_tells_real_from_noise(
     tiny: Extractor, tmp_path: Path, counted: list[int]
 ) -> None:
-    floor = fidelity.run(work(tmp_path), recipe(300))
+    floor = fidelity.run(context(tmp_path), recipe(300))
     assert (floor["evaluated"], floor["reference_images"]) == (300, 1297)
     assert (floor["extractor"], floor["pixels"]) == (tiny.display, "denormalize")
     assert "images" not in floor, "none were made"
@@ -73,12 +74,12 @@ def test_the_kind_tells_real_from_noise(
     assert float(str(floor["recall"])) > 0.7
     assert float(str(floor["f8"])) > 0.9
     assert counted == [1297, 300]
-    drawn_again = fidelity.run(work(tmp_path), recipe(300, seed=1))
+    drawn_again = fidelity.run(context(tmp_path), recipe(300, seed=1))
     assert drawn_again["fid"] != floor["fid"]
     assert drawn_again["fid"] == pytest.approx(floor["fid"], rel=0.5)
     stored(tmp_path / "a", noise(200, 8, 0))
     stored(tmp_path / "b", noise(100, 8, 1))
-    inputs = work(tmp_path, images0=tmp_path / "a", images1=tmp_path / "b")
+    inputs = context(tmp_path, images0=tmp_path / "a", images1=tmp_path / "b")
     bad = fidelity.run(inputs, recipe(240, [20, 5]))
     assert bad["evaluated"] == 240
     assert float(str(bad["fid"])) > 20 * float(str(floor["fid"]))
@@ -102,17 +103,17 @@ def test_numpy_takes_no_more_cores_than_the_machine_gives(
 
     monkeypatch.setattr("benchmarks.evaluation.fidelity.metrics.measure", look)
     with threadpool_limits(2):
-        fidelity.run(work(tmp_path), recipe(50))
+        fidelity.run(context(tmp_path), recipe(50))
     assert set(seen) == {MACHINE.threads}
 
 
 def test_the_kind_refuses_what_can_not_be_compared(tiny: Extractor, tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError, match="501 test images are asked for, there are 500"):
-        fidelity.run(work(tmp_path), recipe(501))
+        fidelity.run(context(tmp_path), recipe(501))
     with pytest.raises(BenchmarkError, match=r"^PRD needs 20 images, there are 19"):
-        fidelity.run(work(tmp_path), recipe(19))
+        fidelity.run(context(tmp_path), recipe(19))
     stored(tmp_path / "a", noise(30, 16, 0))
-    inputs = work(tmp_path, images0=tmp_path / "a")
+    inputs = context(tmp_path, images0=tmp_path / "a")
     with pytest.raises(BenchmarkError, match="have 16x16 pixels, the real ones 8x8"):
         fidelity.run(inputs, recipe(30, [3]))
 
@@ -123,18 +124,18 @@ def test_a_cell_leaves_a_record_and_missing_weights_end_the_run(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr("benchmarks.engine.cell_runner.set_up_torch", lambda machine: None)
     cell = make_cell("fidelity", "floor", recipe(50), {})
-    assert run_cell(cell, KINDS, tmp_path / "runs", MACHINE, DataSource(tmp_path)) == "made"
+    assert run_cell(cell, KINDS, tmp_path / "runs", MACHINE, DataOptions(tmp_path)) == "computed"
     assert (cell.folder(tmp_path / "runs") / "record.json").is_file()
     assert len(list((tmp_path / "runs" / "cache").glob("tiny@*.safetensors"))) == 1
     cell = make_cell("fidelity", "floor", recipe(50, extractor=INCEPTION), {})
     with pytest.raises(MissingError, match="--inception-weights") as caught:
-        run_cell(cell, KINDS, tmp_path / "runs", MACHINE, DataSource(tmp_path))
+        run_cell(cell, KINDS, tmp_path / "runs", MACHINE, DataOptions(tmp_path))
     assert caught.value.exit_code == 3
 
 
 def test_the_plan_counts_the_images_judged_and_the_real_ones(tiny: Extractor) -> None:
     cell = make_cell("fidelity", "judged", recipe(100, [3]), {})
-    judged, real = fidelity.workload(cell, 10, 1297, 500).items()
+    judged, real = fidelity.count_steps(cell, 10, 1297, 500).items()
     assert [count for _, count in (judged, real)] == [100, 1297]
     assert [step.shared for step, _ in (judged, real)] == [False, True]
     assert all(0 < step.seconds(MACHINE) < 1 for step, _ in (judged, real))

@@ -1,7 +1,5 @@
 """Precision and recall never hold a whole table of distances."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +8,6 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.evaluation.fidelity import torch_fidelity_api
-from benchmarks.perf.neighbours import Sizes, main, measure
 
 CPU = torch.device("cpu")
 
@@ -38,21 +35,3 @@ def test_distances_are_held_in_strips(monkeypatch: pytest.MonkeyPatch) -> None:
         strips = torch_fidelity_api.precision_recall(one, other, 3, CPU)
     assert strips == whole
     assert largest.values == 50 * 500
-
-
-def test_time_and_memory_are_printed_and_written(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    main(Sizes(images=3000, features=4), threads=1, out=tmp_path / "deep" / "found.json")
-    found = json.loads((tmp_path / "deep" / "found.json").read_text())
-    assert (found["images"], found["threads"], found["full_mb"]) == (3000, 1, 36.0)
-    assert found["seconds"] > 0
-    printed = capsys.readouterr().out
-    assert printed.startswith("3,000 against 3,000 images, 4 features, cpu, 1 threads: ")
-
-
-def test_memory_counts_what_is_held_beside_the_features() -> None:
-    """A strip of distances and its copy, at least; the features' own 8 MB not."""
-    found = measure(Sizes(images=4000, features=512), CPU)
-    strip = 4 * torch_fidelity_api.KNN_BATCH * 4000 / 1e6
-    assert strip <= found.peak_mb < 20 * strip

@@ -1,0 +1,52 @@
+"""The step of a method's synthesis, to be timed for `plan`: the method says how it is shortened."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import msgspec
+
+from benchmarks.engine.machine import Machine
+from benchmarks.engine.step_timing import (
+    TIMED_REPLAYS,
+    TIMED_STEPS,
+    RandomClassifier,
+    per_step,
+    timed_batch,
+)
+from benchmarks.recipes.methods import build_method
+from naturalinversion.inversion.cuda_graph import supports_capture
+from naturalinversion.synthesis import Training, balanced_labels
+
+
+@dataclass(frozen=True)
+class SynthesisStep:
+    """One iteration of a method that has ``with_iterations``."""
+
+    shared: ClassVar[bool] = False
+
+    method: str
+    settings: bytes  # JSON
+    teacher: RandomClassifier
+    batch_size: int
+    student: RandomClassifier | None
+
+    def seconds(self, machine: Machine) -> float:
+        """Time per iteration; of `prepare` if the method's iterations are there."""
+        device = machine.torch_device()
+        synthesizer = build_method(self.method, msgspec.json.decode(self.settings))
+        in_prepare = bool(getattr(synthesizer, "prepare_steps", 0))
+        true_size = synthesizer.prepare_batch_size if in_prepare else self.batch_size
+        size, factor = timed_batch(true_size, device)
+        teacher = self.teacher.teacher(device, machine.precision)
+        student = None if self.student is None else self.student.teacher(device).model.train()
+        labels = balanced_labels(size, teacher.num_classes, 0).to(device)
+
+        def run(iterations: int) -> None:
+            short = synthesizer.with_iterations(iterations, size)
+            short.prepare(teacher, student, 0, Training())
+            if not in_prepare:
+                short.batch(labels, 0, lambda done: None)
+
+        # A capture is in both of the times that `per_step` subtracts.
+        more = TIMED_REPLAYS if supports_capture(device) else TIMED_STEPS
+        return factor * per_step(run, device, more)

@@ -1,0 +1,104 @@
+"""A cell at work in another process: it is waited for, and its machine is named."""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.engine.cell import Cell
+from benchmarks.engine.cell_status import cell_state, computed_by
+from benchmarks.engine.context import CellContext
+from tests.benchmarks.engine.toy_cells import (
+    Toys,
+    cell,
+    diamond,
+    make,
+)
+
+HOLDER = """
+import sys
+from filelock import FileLock
+with FileLock(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def held(toys: Toys, tmp_path: Path) -> Iterator[tuple[Cell, subprocess.Popen[str]]]:
+    """A cell whose lock another process holds until its stdin is closed."""
+    root, *_ = diamond()
+    folder = root.folder(tmp_path / "runs")
+    folder.mkdir(parents=True)
+    command = [sys.executable, "-c", HOLDER, str(folder / ".lock")]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        try:
+            yield root, process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("other_finished", [True, False])
+def test_a_cell_at_work_in_another_process_is_waited_for(
+    other_finished: bool,
+    held: tuple[Cell, subprocess.Popen[str]],
+    toys: Toys,
+    tmp_path: Path,
+) -> None:
+    """And not made a second time, if the other process made it."""
+    root, process = held
+    runs = tmp_path / "runs"
+    assert cell_state(root, runs) == "at work"
+    outcome: list[str] = []
+    waiting = threading.Thread(target=lambda: outcome.append(make(root, runs)))
+    waiting.start()
+    waiting.join(0.3)
+    assert waiting.is_alive()
+    assert toys.ran == []
+    if other_finished:
+        make(root, tmp_path / "elsewhere")
+        toys.ran.clear()
+        shutil.copytree(
+            root.folder(tmp_path / "elsewhere"),
+            root.folder(runs),
+            dirs_exist_ok=True,
+            ignore=shutil.ignore_patterns(".lock"),
+        )
+    process.communicate()
+    waiting.join(20)
+    assert outcome == ["cached" if other_finished else "computed"]
+    assert toys.ran == ([] if other_finished else ["root"])
+    assert cell_state(root, runs) == "done"
+
+
+def test_status_says_where_a_cell_is_made(toys: Toys, tmp_path: Path) -> None:
+    root, said = cell("root"), list[str]()
+
+    def read_status(context: CellContext) -> None:
+        said.append(computed_by(root, tmp_path, cell_state(root, tmp_path)))
+
+    toys.behaviour["root"] = read_status
+    make(root, tmp_path)
+    assert said == [f"{platform.node()}, process {os.getpid()}"]
+    assert computed_by(root, tmp_path, cell_state(root, tmp_path)) == ""
+
+
+def test_a_lock_left_by_a_killed_process_holds_nobody_up(
+    held: tuple[Cell, subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    root, process = held
+    process.kill()
+    process.wait()
+    assert (root.folder(tmp_path / "runs") / ".lock").exists()
+    assert cell_state(root, tmp_path / "runs") == "to do"
+    assert make(root, tmp_path / "runs") == "computed"

@@ -1,0 +1,166 @@
+"""Many cells: what is skipped or computed again, what a failure costs, and their order."""
+
+import weakref
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from benchmarks.engine import executor
+from benchmarks.engine.cell_runner import is_done
+from benchmarks.engine.context import CellContext
+from naturalinversion.errors import BenchmarkError, MissingError, UsageError
+from reports.records import SchemaError, read
+from tests.benchmarks.engine.toy_cells import (
+    DATA,
+    KINDS,
+    MACHINE,
+    Toys,
+    cell,
+    diamond,
+    fail,
+    make,
+)
+
+
+def test_the_same_again_runs_nothing(toys: Toys, tmp_path: Path) -> None:
+    _, _, _, top = diamond()
+    first = executor.run([top], KINDS, tmp_path, MACHINE, DATA)
+    assert (first.computed, first.cached) == (4, 0)
+    assert sorted(toys.ran) == ["left", "right", "root", "top"]
+    assert (toys.ran[0], toys.ran[-1]) == ("root", "top")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("record.json")}
+    second = executor.run([top], KINDS, tmp_path, MACHINE, DATA)
+    assert (second.computed, second.cached, len(toys.ran)) == (0, 4, 4)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("record.json")} == before
+    assert make(top, tmp_path) == "cached"
+    assert (top.folder(tmp_path) / "sum.txt").read_text() == "11"
+
+
+@pytest.mark.parametrize("harm", ["changed", "deleted", "truncated", "foreign", "other key"])
+def test_a_damaged_cell_is_named_and_computed_again(
+    harm: str, toys: Toys, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, left, *_ = diamond()
+    executor.run([left], KINDS, tmp_path, MACHINE, DATA)
+    artefact, record = (root.folder(tmp_path) / name for name in ("sum.txt", "record.json"))
+    whole = record.read_bytes()
+    if harm == "changed":
+        artefact.write_text("7")  # weights of another training, say
+    elif harm == "deleted":
+        artefact.unlink()
+    elif harm == "truncated":
+        record.write_bytes(whole[: len(whole) // 2])
+    elif harm == "foreign":
+        record.write_text('{"schema": 1, "name": "something else"}')
+    else:
+        record.write_bytes(whole.replace(root.key.encode(), left.key.encode()))
+    assert not is_done(root, tmp_path)
+    capsys.readouterr()
+    summary = executor.run([left], KINDS, tmp_path, MACHINE, DATA)
+    assert (summary.computed, summary.cached) == (1, 1)
+    assert toys.ran == ["root", "left", "root"]
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "made again" in line]
+    assert line.startswith("root is made again: ")
+    assert (artefact if harm in ("changed", "deleted") else record).name in line
+    assert artefact.read_text() == "1"
+    assert read(record).metrics == {"sum": 1, "images": 3}
+
+
+def test_a_record_of_another_schema_is_refused_and_stays(toys: Toys, tmp_path: Path) -> None:
+    root, *_ = diamond()
+    make(root, tmp_path)
+    path = root.folder(tmp_path) / "record.json"
+    older = path.read_text().replace('"schema": 1', '"schema": 0')
+    path.write_text(older)
+    with pytest.raises(SchemaError, match="schema 0 is older than this program's 1"):
+        executor.run([root], KINDS, tmp_path, MACHINE, DATA)
+    assert path.read_text() == older
+
+
+def test_an_interrupted_run_goes_on_where_it_was(toys: Toys, tmp_path: Path) -> None:
+    _, left, *_ = diamond()
+    top = cell("top", left=left)
+    toys.behaviour["top"] = fail(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        executor.run([top], KINDS, tmp_path, MACHINE, DATA)
+    toys.behaviour.clear()
+    summary = executor.run([top], KINDS, tmp_path, MACHINE, DATA)
+    assert (summary.computed, summary.cached) == (1, 2)
+    assert toys.ran == ["root", "left", "top", "top"]
+
+
+def test_a_failed_cell_blocks_only_what_reads_it(toys: Toys, tmp_path: Path) -> None:
+    _, _, right, top = diamond()
+    beyond = cell("beyond", 5, top=top)
+    alone = cell("alone", 6, right=right)
+    toys.behaviour["left"] = fail(BenchmarkError("accuracy is too low"))
+    summary = executor.run([beyond, alone], KINDS, tmp_path, MACHINE, DATA)
+    assert list(summary.failed) == ["left"]
+    assert str(summary.failed["left"]) == "left: accuracy is too low"
+    assert summary.blocked == ["top", "beyond"]
+    assert summary.computed == 3
+    assert sorted(toys.ran) == ["alone", "left", "right", "root"]
+    toys.behaviour.clear()
+    mended = executor.run([beyond, alone], KINDS, tmp_path, MACHINE, DATA)
+    assert (mended.computed, mended.cached, mended.failed, mended.blocked) == (3, 3, {}, [])
+
+
+def test_progress_goes_to_stderr_one_line_per_cell(
+    toys: Toys, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, _, _, top = diamond()
+    toys.behaviour["left"] = fail(BenchmarkError("accuracy is too low"))
+    executor.run([top], KINDS, tmp_path, MACHINE, DATA)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = captured.err.splitlines()
+    assert [line[:5] for line in lines] == ["[1/4]", "[2/4]", "[3/4]"]
+    assert sorted(line[6:].split(":")[0] for line in lines) == ["toy left", "toy right", "toy root"]
+    (failed,) = [line for line in lines if "toy left" in line]
+    assert failed.endswith("FAILED: left: accuracy is too low")
+
+
+@pytest.mark.parametrize("error", [UsageError("no such device"), MissingError("no such file")])
+def test_what_the_user_asked_wrongly_ends_the_run_at_once_with_its_own_code(
+    error: BenchmarkError, toys: Toys, tmp_path: Path
+) -> None:
+    *_, top = diamond()
+    toys.behaviour["root"] = fail(error)
+    with pytest.raises(type(error), match=str(error)):
+        executor.run([top, cell("last", 9)], KINDS, tmp_path, MACHINE, DATA)
+    assert toys.ran == ["root"], "an hour of other cells before the message helps nobody"
+
+
+def test_what_a_failed_cell_held_is_let_go(
+    toys: Toys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its error is kept until the end of the run; the next cell needs the device's memory."""
+    held: list[weakref.ref[nn.Module]] = []
+    given_back: list[bool] = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: given_back.append(held[0]() is None))
+
+    def behaviour(context: CellContext) -> None:
+        model = nn.Linear(2, 2)
+        held.append(weakref.ref(model))
+        raise MemoryError("out of memory")
+
+    toys.behaviour["one"] = behaviour
+    summary = executor.run([cell("one")], KINDS, tmp_path, MACHINE, DATA)
+    assert "MemoryError: out of memory" in str(summary.failed["one"])
+    assert held[0]() is None
+    assert given_back[-1], "after it was let go"
+
+
+def test_longest_chain_first() -> None:
+    """With two workers the cell that most others wait for must not come last."""
+    short = [cell(f"short{n}", n) for n in range(3)]
+    long = cell("a", 10)
+    for n in range(3):
+        long = cell(f"b{n}", 20 + n, previous=long)
+    cells = executor.with_inputs([*short, long])
+    schedule = executor.Scheduler(cells, cells)
+    first = schedule.next()
+    assert first is not None
+    assert first.label == "a"
