@@ -1,4 +1,4 @@
-"""A sheet: everything that a report prints of one view, made once."""
+"""Everything that a report prints of one table, made once."""
 
 from __future__ import annotations
 
@@ -9,44 +9,48 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports.figures.plates import Plate, plate_markdown, plates_of
+from reports.figures.draw import RenderedFigure, render_figures
 from reports.records import Record
-from reports.tables.layout import View
-from reports.tables.measured import tidy, to_csv, to_latex, to_markdown
+from reports.tables.export import to_csv, to_latex, to_markdown
+from reports.tables.layout import Table
+from reports.tables.measured import measured_frame
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """A view, its table in long form, and its figures."""
+class TableReport:
+    """A table, its numbers in long form, and its figures."""
 
-    view: View
+    table: Table
     frame: pd.DataFrame
-    plates: list[Plate] = field(default_factory=list)
+    figures: list[RenderedFigure] = field(default_factory=list)
 
     @cached_property
     def markdown(self) -> str:
         """The table with its notes, and a line for each figure."""
-        table = to_markdown(self.view, self.frame)
-        lines = "".join(f"\n{plate_markdown(plate)}\n" for plate in self.plates)
-        return table + lines
+        lines = "".join(f"\n{figure.markdown}\n" for figure in self.figures)
+        return to_markdown(self.table, self.frame) + lines
 
     def files(self, stem: str) -> dict[str, bytes]:
         """``<stem>.md .csv .tex`` and the figures' files by name."""
         texts = {
             f"{stem}.md": self.markdown,
             f"{stem}.csv": to_csv(self.frame),
-            f"{stem}.tex": to_latex(self.view, self.frame),
+            f"{stem}.tex": to_latex(self.table, self.frame),
         }
         found = {name: text.encode() for name, text in texts.items()}
-        for plate in self.plates:
-            found |= plate.files
+        for figure in self.figures:
+            found |= figure.files
         return found
 
 
-def make_sheet(view: View, records: Mapping[str, Record], runs: Path, stem: str = "") -> Sheet:
-    """Table and figures of a view; RecordError as in `reports.tables.measured.tidy`.
+def make_table_report(
+    table: Table, records: Mapping[str, Record], runs: Path, stem: str = ""
+) -> TableReport:
+    """Numbers and figures of a table; RecordError as in `reports.tables.measured.measured_frame`.
 
-    ``stem`` is how its files are called, the view's name if empty.
+    ``stem`` is how its files are called, the table's name if empty.
     """
-    frame = tidy(view, records)
-    return Sheet(view, frame, plates_of(view, stem or view.name, records, runs))
+    frame = measured_frame(table, records)
+    return TableReport(
+        table, frame, render_figures(table, frame, records, runs, stem or table.name)
+    )

@@ -10,9 +10,18 @@ from benchmarks.cli.options import How, What, Where
 from benchmarks.cli.table_options import OfTables, make_cells, refuse_by_hand
 from naturalinversion.errors import UsageError
 from reports.records import load_all
-from reports.regression.accept import LEAST, RefusedError, accepted_from, changes
-from reports.regression.accepted import FOLDER, Accepted, path_of, read, write
-from reports.tables.layout import View
+from reports.regression.accepted import (
+    FOLDER,
+    MIN_SEEDS,
+    Accepted,
+    RefusedError,
+    accepted_from,
+    changes,
+    path_of,
+    read,
+    write,
+)
+from reports.tables.layout import Table
 
 
 @dataclass(frozen=True)
@@ -33,13 +42,13 @@ class Accept:
 
     def run(self) -> int:
         """Make what is missing, then write one file per table; nothing if a cell failed."""
-        if len(self.what.seed_list()) < LEAST:
-            raise UsageError(f"--seeds {self.what.seeds}: {LEAST} or more to accept")
+        if len(self.what.seed_list()) < MIN_SEEDS:
+            raise UsageError(f"--seeds {self.what.seeds}: {MIN_SEEDS} or more to accept")
         refuse_by_hand(self.what, self.where)
-        expansions = OfTables(self.tables, self.what, self.where, rows=self.rows).expansions()
-        if make_cells(expansions, self.where, self.how).failed:
+        planned = OfTables(self.tables, self.what, self.where, rows=self.rows).planned()
+        if make_cells(planned, self.where, self.how).failed:
             return 1
-        accepted = self._accepted([view for e in expansions for view in e.views])
+        accepted = self._accepted([table for one in planned for table in one.tables])
         answer = {}
         for path, numbers in accepted.items():
             before = read(path) if path.is_file() else []
@@ -57,12 +66,12 @@ class Accept:
             say("some records are of a checkout with changes: commit first, then accept")
         return 0
 
-    def _accepted(self, views: list[View]) -> dict[Path, list[Accepted]]:
+    def _accepted(self, tables: list[Table]) -> dict[Path, list[Accepted]]:
         """The numbers by file, all of them before the first file is written."""
         records = load_all(self.where.runs_dir)
         try:
             return {
-                path_of(view, self.accepted_dir): accepted_from(view, records) for view in views
+                path_of(table, self.accepted_dir): accepted_from(table, records) for table in tables
             }
         except RefusedError as error:
             raise UsageError(str(error)) from error

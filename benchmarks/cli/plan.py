@@ -54,8 +54,8 @@ class Plan(OfTables):
 
     def _print_recorded(self) -> int:
         """Each table alone and from nothing, and all together: workers play the records' cells."""
-        expansions, workers = self.expansions(), self.how.worker_count()
-        tables = {e.views[0].name: closure(e.targets) for e in expansions}
+        planned, workers = self.planned(), self.how.worker_count()
+        tables = {one.tables[0].name: closure(one.targets) for one in planned}
         if len(tables) > 1:
             tables[ALL] = self.cells()
         records = load_all(self.where.runs_dir)

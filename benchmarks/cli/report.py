@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from benchmarks.cli.console import result, result_json, say
 from benchmarks.cli.options import Where
 from benchmarks.tables.paper_settings import protocol_values
-from reports.report import render
+from reports.report import write_report
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,11 @@ class Report:
     """print the files written as JSON"""
 
     def run(self) -> int:
-        """Render every view."""
-        rendered = render(self.where.runs_dir, self.where.out_dir, protocol=protocol_values())
+        """Every table that was run."""
+        report = write_report(self.where.runs_dir, self.where.out_dir, protocol=protocol_values())
         if self.json:
-            result_json([str(path) for path in rendered.paths])
+            result_json([str(path) for path in report.paths])
         else:
-            result(rendered.markdown)
+            result(report.markdown)
         say(f"report: {self.where.out_dir / 'report.html'}")
         return 0

@@ -17,11 +17,11 @@ class Run(OfTables):
     """start a run at scale paper, which otherwise only prints its plan"""
 
     def run(self) -> int:
-        """Make the cells, write the views and the report, print the tables."""
-        expansions = self.expansions()
+        """Make the cells, write the tables and the report, print the tables."""
+        planned = self.planned()
         if self.what.scale == "paper" and not self.yes:
             shared = (self.tables, self.what, self.where, self.methods, self.rows)
             Plan(*shared, how=self.how).run()
             say("this is scale paper: add --yes to start it")
             return 2
-        return finish_tables(expansions, self.where, self.how, self.json)
+        return finish_tables(planned, self.where, self.how, self.json)

@@ -1,4 +1,4 @@
-"""What several commands do: expand tables, make their cells, write their views and their report."""
+"""What several commands do: expand tables, make their cells, write the tables and their report."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,13 +12,13 @@ from benchmarks.engine.cell import Cell, closure
 from benchmarks.engine.deadline import TimeIsUpError, stop_after
 from benchmarks.engine.executor import Summary, run
 from benchmarks.evaluation.fidelity.extractors import find
-from benchmarks.tables.expand import Expansion, expand
+from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.paper_settings import protocol_values
 from benchmarks.tables.spec import read_table, tables
 from naturalinversion.errors import UsageError
-from reports.report import render
-from reports.tables.layout import View
-from reports.tables.layout import write as write_view
+from reports.report import write_report
+from reports.tables.layout import Table
+from reports.tables.table_files import FOLDER, write
 
 ALL = "all"
 
@@ -39,11 +39,11 @@ class OfTables:
     json: bool = False
     """print the result as JSON"""
 
-    def expansions(self) -> list[Expansion]:
-        """The tables' cells and views, one for each table and data set."""
+    def planned(self) -> list[PlannedTable]:
+        """Each table on each data set, with its cells."""
         if not self.tables:
             raise UsageError(f"which table? {', '.join(tables())}, or {ALL}")
-        paper = [name for name in tables() if read_table(name).of_paper]
+        paper = [name for name in tables() if read_table(name).in_paper]
         names = paper if ALL in self.tables else list(dict.fromkeys(self.tables))
         seeds = self.what.seed_list()
         found = []
@@ -55,19 +55,19 @@ class OfTables:
 
     def cells(self) -> list[Cell]:
         """Every cell of the tables, inputs before what reads them."""
-        return closure([cell for expansion in self.expansions() for cell in expansion.targets])
+        return closure([cell for planned in self.planned() for cell in planned.targets])
 
 
-def finish_tables(expansions: Sequence[Expansion], where: Where, how: How, json: bool) -> int:
+def finish_tables(planned: Sequence[PlannedTable], where: Where, how: How, json: bool) -> int:
     """Make all cells, then report what there is; exit code 1 if a cell failed."""
     how.hours()  # what is wrong is said before anything is written
-    views = write_views([view for e in expansions for view in e.views], where.runs_dir)
+    files = write_tables([table for one in planned for table in one.tables], where.runs_dir)
     try:
-        summary = make_cells(expansions, where, how)
+        summary = make_cells(planned, where, how)
     except TimeIsUpError:
-        render(where.runs_dir, where.out_dir, views, protocol_values())
+        write_report(where.runs_dir, where.out_dir, files, protocol_values())
         raise
-    rendered = render(where.runs_dir, where.out_dir, views, protocol_values())
+    report = write_report(where.runs_dir, where.out_dir, files, protocol_values())
     if json:
         result_json(
             {
@@ -75,18 +75,18 @@ def finish_tables(expansions: Sequence[Expansion], where: Where, how: How, json:
                 "found": summary.found,
                 "failed": {label: str(error) for label, error in summary.failed.items()},
                 "blocked": summary.blocked,
-                "files": [str(path) for path in rendered.paths],
+                "files": [str(path) for path in report.paths],
             }
         )
     else:
-        result(rendered.markdown)
+        result(report.markdown)
     say(f"report: {where.out_dir / 'report.html'}")
     return 1 if summary.failed else 0
 
 
-def make_cells(expansions: Sequence[Expansion], where: Where, how: How) -> Summary:
+def make_cells(planned: Sequence[PlannedTable], where: Where, how: How) -> Summary:
     """Make all cells that aren't done; says on stderr which failed."""
-    targets = [cell for expansion in expansions for cell in expansion.targets]
+    targets = [cell for one in planned for cell in one.targets]
     for name in {cell.recipe["extractor"] for cell in targets if cell.kind == "fidelity"}:
         find(name, where.inception_weights, where.download)  # missing weights are said now
     with stop_after(how.hours()):
@@ -111,15 +111,12 @@ def refuse_by_hand(what: What, where: Where) -> None:
         raise UsageError("accepted numbers are of the recipes: not with --set or --weights")
 
 
-def write_views(views: Sequence[View], runs: Path) -> list[Path]:
-    """Write each view where the report looks for it."""
-    paths = [
-        runs / "views" / f"{v.table}-{v.scale}-{Path(v.dataset.rpartition(':')[2]).name}.json"
-        for v in views
-    ]
+def write_tables(tables: Sequence[Table], runs: Path) -> list[Path]:
+    """Write each table where the report looks for it."""
+    paths = [runs / FOLDER / f"{table.file_stem}.json" for table in tables]
     for path in paths:
         if paths.count(path) > 1:
             raise UsageError(f"--dataset: {path.stem} would be written twice")
-    for path, view in zip(paths, views, strict=True):
-        write_view(path, view)
+    for path, table in zip(paths, tables, strict=True):
+        write(path, table)
     return paths

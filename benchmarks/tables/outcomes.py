@@ -9,50 +9,50 @@ from benchmarks.evaluation.pruning import Recipe as PrunedRecipe
 from benchmarks.evaluation.scratch import Recipe as ScratchRecipe
 from benchmarks.evaluation.tsne import Recipe as EmbeddingRecipe
 from benchmarks.tables.pipeline import Images, Pipeline, make_cell, name_of
-from benchmarks.tables.spec import Request
+from benchmarks.tables.spec import Measurement
 from benchmarks.training.wgan_reference import Recipe as WassersteinRecipe
 from naturalinversion.errors import UsageError
 
 REAL, WGAN = "real", "wgan_gp"
 
 
-def images_of(pipeline: Pipeline, request: Request) -> Images:
+def images_of(pipeline: Pipeline, request: Measurement) -> Images:
     """The images of the request's method: a method's, WGAN-GP's, or none for real ones."""
     if request.method == REAL:
         _, _, test = sizes(pipeline.book.dataset)
         return Images([], min(request.images or test, test))
     if request.method == WGAN:
         return _wgan(pipeline, request.images)
-    student = request.grown_with or request.student
+    student = request.synthesis_student or request.student
     return pipeline.images(request.method, student, request.images, request.settings)
 
 
-def cell_of(pipeline: Pipeline, request: Request) -> Cell:
+def cell_of(pipeline: Pipeline, request: Measurement) -> Cell:
     """The cell whose record has ``request.metric``."""
-    if request.outcome not in OUTCOMES:
-        raise UsageError(f"unknown outcome '{request.outcome}': one of {', '.join(OUTCOMES)}")
-    return OUTCOMES[request.outcome](pipeline, request)
+    if request.evaluation not in OUTCOMES:
+        raise UsageError(f"unknown evaluation '{request.evaluation}': one of {', '.join(OUTCOMES)}")
+    return OUTCOMES[request.evaluation](pipeline, request)
 
 
-def _teacher(pipeline: Pipeline, request: Request) -> Cell:
+def _teacher(pipeline: Pipeline, request: Measurement) -> Cell:
     return pipeline.teacher
 
 
-def _baseline(pipeline: Pipeline, request: Request) -> Cell:
+def _baseline(pipeline: Pipeline, request: Measurement) -> Cell:
     return pipeline.classifier(request.student)
 
 
-def shown_cell(pipeline: Pipeline, request: Request) -> Cell:
+def shown_cell(pipeline: Pipeline, request: Measurement) -> Cell:
     """The first cell of images that the method made itself: competition starts from another's."""
     cells = [cell for cell, _ in images_of(pipeline, request).parts]
     return next((cell for cell in cells if cell.recipe.get("method") == request.method), cells[0])
 
 
-def _distilled(pipeline: Pipeline, request: Request) -> Cell:
+def _distilled(pipeline: Pipeline, request: Measurement) -> Cell:
     return pipeline.student(request.method, request.student, request.images, request.settings)
 
 
-def _scratch(pipeline: Pipeline, request: Request) -> Cell:
+def _scratch(pipeline: Pipeline, request: Measurement) -> Cell:
     images = images_of(pipeline, request)
     network = pipeline.network
     recipe = ScratchRecipe(
@@ -69,7 +69,7 @@ def _scratch(pipeline: Pipeline, request: Request) -> Cell:
     return make_cell("scratch", label, recipe, images.inputs())
 
 
-def _fidelity(pipeline: Pipeline, request: Request) -> Cell:
+def _fidelity(pipeline: Pipeline, request: Measurement) -> Cell:
     images, settings = images_of(pipeline, request), pipeline.protocol.fidelity
     recipe = FidelityRecipe(
         dataset=pipeline.book.dataset,
@@ -89,7 +89,7 @@ def _fidelity(pipeline: Pipeline, request: Request) -> Cell:
     return make_cell("fidelity", label, recipe, images.inputs())
 
 
-def _pruned(pipeline: Pipeline, request: Request) -> Cell:
+def _pruned(pipeline: Pipeline, request: Measurement) -> Cell:
     images, settings = images_of(pipeline, request), pipeline.protocol.pruning
     network = pipeline.network
     recipe = PrunedRecipe(
@@ -111,12 +111,14 @@ def _pruned(pipeline: Pipeline, request: Request) -> Cell:
     return make_cell("pruned", label, recipe, inputs)
 
 
-def _embedding(pipeline: Pipeline, request: Request) -> Cell:
+def _embedding(pipeline: Pipeline, request: Measurement) -> Cell:
     settings = pipeline.protocol.embedding
     inputs, sets = {"teacher": pipeline.teacher}, {}
     count = settings.images
-    for method in request.sets:
-        images = pipeline.images(method, request.grown_with or request.student, settings.images)
+    for method in request.methods:
+        images = pipeline.images(
+            method, request.synthesis_student or request.student, settings.images
+        )
         title = pipeline.book.method(method).title
         sets[title] = images.batches
         inputs |= images.inputs(f"images-{title}-")
@@ -131,7 +133,7 @@ def _embedding(pipeline: Pipeline, request: Request) -> Cell:
         components=settings.components,
         perplexity=settings.perplexity,
     )
-    return make_cell("embedding", pipeline.label("-".join(request.sets)), recipe, inputs)
+    return make_cell("embedding", pipeline.label("-".join(request.methods)), recipe, inputs)
 
 
 def _wgan(pipeline: Pipeline, count: int) -> Images:
@@ -149,7 +151,7 @@ def _wgan(pipeline: Pipeline, count: int) -> Images:
     return Images([(cell, -(-count // recipe.batch_size))], count)
 
 
-OUTCOMES: dict[str, Callable[[Pipeline, Request], Cell]] = {
+OUTCOMES: dict[str, Callable[[Pipeline, Measurement], Cell]] = {
     "teacher": _teacher,
     "baseline": _baseline,
     "synthesis": shown_cell,

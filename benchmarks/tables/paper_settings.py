@@ -11,8 +11,8 @@ def protocol_values() -> dict[str, float]:
     book = Book("paper", "cifar10")
     protocol, ni = book.protocol("resnet34"), book.method("ni", "resnet34")
     specs = {name: read_table(name) for name in ("table1", "table3", "table4", "figure6")}
-    images = {name: float(spec.all.images) for name, spec in specs.items()}
-    ratios = [row.ratio for row in specs["figure6"].row]
+    images = {name: float(spec.defaults.images) for name, spec in specs.items()}
+    ratios = [row.ratio for row in specs["figure6"].rows]
     values = {
         "images_KD_and_scratch": ni.images,
         "images_table1_and_table3": _one("tables 1 and 3", images["table1"], images["table3"]),
