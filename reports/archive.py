@@ -1,92 +1,150 @@
-"""``docs/results.md`` from kept records: the sentences are written by hand, every number is not.
+"""Results that are kept in the repository: records, and the small files that reports show.
 
-The template names numbers by folder, view, row and column; one that isn't there is an error.
+``<folder>/runs/`` is a runs folder without weights and images: ``<folder>/report/`` is made from it
+as from any other. So is ``docs/results.md``, whose sentences are written by hand and whose numbers
+are not: its template names them by folder, table, row and column, and one that isn't there is an
+error.
 """
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from reports.kept import RUNS
-from reports.records import Record, RecordError, load_all
+from reports.records import FILE_NAME, Record, RecordError, folder_of, lineage, load_all
 from reports.seed_statistics import compare_by_seed
-from reports.table_report import Sheet, make_sheet
+from reports.table_report import TableReport, make_table_report
 from reports.tables.cost_text import cost_table
 from reports.tables.export import number, places
-from reports.tables.layout import read
+from reports.tables.layout import FIGURE_FILES, Table
+from reports.tables.measured import Line, lines_of
+from reports.tables.table_files import FOLDER, read, table_files
 
 KEPT = Path(__file__).parent / "results"
+RUNS, REPORT = "runs", "report"
 TEMPLATE = "results.md.j2"
+LARGEST = 2_000_000  # bytes of a file that may be kept
 
 
-class Kept:
+def keep(runs: Path, to: Path) -> list[Path]:
+    """Copy every table of ``runs`` with its records, theirs, and what figures show to ``to``/runs.
+
+    What was kept there before is replaced. Returns the files written. RecordError when there is no
+    table, when a number's record is missing, or when a file is too large to be kept.
+    """
+    paths = table_files(runs)
+    if not paths:
+        raise RecordError(f"{runs / FOLDER}: no table to keep; run a table first")
+    records = load_all(runs)
+    files: dict[Path, Path] = {}
+    for path in paths:
+        table = read(path)
+        files[path] = to / RUNS / FOLDER / path.name
+        wanted = [(key, FILE_NAME) for key in _with_inputs(table, records, path)]
+        for key, name in [*wanted, *_shown(table)]:
+            if key in records:
+                source = folder_of(runs, records[key]) / name
+                files[source] = folder_of(to / RUNS, records[key]) / name
+    for source in files:
+        if (size := source.stat().st_size) > LARGEST:
+            raise RecordError(f"{source}: {size:,} bytes are too many to be kept")
+    if to.exists():
+        shutil.rmtree(to)
+    for source, target in files.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    return list(files.values())
+
+
+def _with_inputs(table: Table, records: Mapping[str, Record], path: Path) -> list[str]:
+    """The keys of a table's records and of all that they were made from."""
+    own = {key for row in table.rows for cell in row.cells.values() for key in cell.records} - {""}
+    found = lineage(own, records)
+    needed = own | {key for record in found for key in record.inputs.values()}
+    for key in sorted(needed - records.keys()):
+        raise RecordError(f"{path}: {key} has no record; run the table to its end first")
+    return [record.key for record in found]
+
+
+def _shown(table: Table) -> Iterator[tuple[str, str]]:
+    """Record and file of every picture, and of what a figure reads of each row's first seed."""
+    for picture in table.pictures:
+        yield picture.record, picture.file
+    for figure in table.figures:
+        if figure.type in FIGURE_FILES:
+            for row in table.rows:
+                for key in table.cell(row, table.columns[0]).records[:1]:
+                    yield key, FIGURE_FILES[figure.type]
+
+
+class Archive:
     """One folder of kept results, as the template sees it."""
 
     def __init__(self, folder: Path) -> None:
         self.runs = folder / RUNS
         self.records: dict[str, Record] = load_all(self.runs)
-        self._sheets: dict[str, Sheet] = {}
+        self._reports: dict[str, TableReport] = {}
 
-    def sheet(self, view: str) -> Sheet:
-        """Everything printed of a view."""
-        if view not in self._sheets:
-            path = self.runs / "views" / f"{view}.json"
-            self._sheets[view] = make_sheet(read(path), self.records, self.runs, view)
-        return self._sheets[view]
+    def report(self, table: str) -> TableReport:
+        """Everything printed of a table, by the name of its file."""
+        if table not in self._reports:
+            found = read(self.runs / FOLDER / f"{table}.json")
+            self._reports[table] = make_table_report(found, self.records, self.runs, table)
+        return self._reports[table]
 
-    def table(self, view: str) -> str:
+    def table(self, table: str) -> str:
         """The table without its notes."""
-        return self.sheet(view).markdown.split("\n\n- ")[0].partition("\n\n")[2].strip()
+        return self.report(table).markdown.split("\n\n- ")[0].partition("\n\n")[2].strip()
 
-    def cost(self, view: str) -> str:
+    def cost(self, table: str) -> str:
         """The table of what its methods cost, without its notes. RecordError if none was run."""
-        if not (costs := self.sheet(view).costs):
-            raise RecordError(f"{self.runs}: {view} has no images whose cost is known")
+        if not (costs := self.report(table).costs):
+            raise RecordError(f"{self.runs}: {table} has no images whose cost is known")
         return cost_table(costs)
 
-    def line(self, view: str, row: str, column: str) -> dict[str, Any]:
+    def line(self, table: str, row: str, column: str) -> Line:
         """One number with its seeds."""
-        frame = self.sheet(view).frame
-        found = frame[(frame["row"] == row) & (frame["column"] == column)]
-        if len(found) != 1 or not found.iloc[0]["n"]:
-            raise RecordError(f"{self.runs}: {view} has no number {row}, {column}")
-        return dict(found.iloc[0])
+        frame = self.report(table).frame
+        found = lines_of(frame[(frame["row"] == row) & (frame["column"] == column)])
+        if len(found) != 1 or not found[0]["n"]:
+            raise RecordError(f"{self.runs}: {table} has no number {row}, {column}")
+        return found[0]
 
-    def value(self, view: str, row: str, column: str) -> str:
+    def value(self, table: str, row: str, column: str) -> str:
         """The mean, with its standard deviation where there are several seeds."""
-        line = self.line(view, row, column)
+        line = self.line(table, row, column)
         mean, sd = line["mean"], line["sd"]
         decimals = min(places(mean), 1) if abs(mean) >= 10 else places(mean)
         text = number(mean, decimals)
         return f"{text} ± {number(sd, decimals)}" if line["n"] > 1 else text
 
-    def difference(self, view: str, row: str, one: str, other: str) -> str:
+    def difference(self, table: str, row: str, one: str, other: str) -> str:
         """How much more the first column has than the other, by seed, with the p-value."""
-        return self._between(view, (row, one), (row, other))
+        return self._between(table, (row, one), (row, other))
 
-    def row_difference(self, view: str, column: str, one: str, other: str) -> str:
+    def row_difference(self, table: str, column: str, one: str, other: str) -> str:
         """The same of two rows in one column."""
-        return self._between(view, (one, column), (other, column))
+        return self._between(table, (one, column), (other, column))
 
-    def _between(self, view: str, one: tuple[str, str], other: tuple[str, str]) -> str:
-        lines = [self.line(view, *place) for place in (one, other)]
+    def _between(self, table: str, one: tuple[str, str], other: tuple[str, str]) -> str:
+        lines = [self.line(table, *place) for place in (one, other)]
         by_seed = [dict(zip(line["seeds"], line["values"], strict=True)) for line in lines]
         found = compare_by_seed(*by_seed)
         if found.difference is None:
-            raise RecordError(f"{self.runs}: {view}: {one} and {other} share no seed")
+            raise RecordError(f"{self.runs}: {table}: {one} and {other} share no seed")
         decimals = 2 if max(abs(line["mean"]) for line in lines) < 2 else 1
         text = f"{found.difference:+.{decimals}f}"
         if found.p_value is not None:
             text += f" (paired over {found.n} seeds, p = {found.p_value:.1g})"
         return text
 
-    def metric(self, view: str, row: str, column: str, name: str, of: str = "") -> float:
+    def metric(self, table: str, row: str, column: str, name: str, of: str = "") -> float:
         """Another metric of the first seed's record behind a number, or of its input ``of``."""
-        record = self.records[self.line(view, row, column)["records"][0]]
+        record = self.records[self.line(table, row, column)["records"][0]]
         if of:
             record = self.records[record.inputs[of]]
         if name not in record.metrics:
@@ -95,14 +153,14 @@ class Kept:
 
     @property
     def hours(self) -> float:
-        """What all cells took, one after the other."""
+        """Computing time of all records, one after the other."""
         return sum(record.cost.seconds for record in self.records.values()) / 3600
 
     @property
     def made_with(self) -> str:
         """Machine, threads and versions of all records."""
         found = {
-            f"{r.provenance.cpu or r.provenance.device}, threads a cell: {r.provenance.threads}, "
+            f"{r.provenance.cpu or r.provenance.device}, threads a run: {r.provenance.threads}, "
             f"PyTorch {r.provenance.versions['torch']}"
             for r in self.records.values()
         }
@@ -110,8 +168,8 @@ class Kept:
 
 
 def render_results(template: Path, kept: Path = KEPT) -> str:
-    """The page as Markdown. RecordError for a number that there is no record of."""
+    """``docs/results.md`` as Markdown. RecordError for a number that there is no record of."""
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True)
-    folder = cache(lambda name: Kept(kept / name))
+    folder = cache(lambda name: Archive(kept / name))
     page = environment.from_string(template.read_text("utf-8"))
     return page.render(kept=folder)

@@ -14,7 +14,7 @@ FOLDER = "paper"
 class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One number as printed: accuracies in percent; ``images`` synthetic images it was made with.
 
-    ``note`` is a key of `Remarks.notes`. Empty fields do not apply.
+    ``note`` is a key of `PaperNotes.notes`. Empty fields do not apply.
     """
 
     table: str
@@ -31,13 +31,13 @@ class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def id(self) -> str:
-        """Names the number in views and in the claims ledger."""
+        """Names the number in tables and in the claims ledger."""
         return claim_id(
             self.table, self.dataset, self.teacher, self.student, self.method, self.metric
         )
 
 
-class Remarks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PaperNotes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``noise`` of a metric from one of the paper's runs to the next, and the notes by name."""
 
     noise: dict[str, float]
@@ -67,7 +67,7 @@ def published() -> dict[str, Published]:
 
 
 @cache
-def remarks() -> Remarks:
+def paper_notes() -> PaperNotes:
     """Noise and notes."""
     text = (resources.files("reports") / FOLDER / "notes.toml").read_bytes()
-    return msgspec.toml.decode(text, type=Remarks)
+    return msgspec.toml.decode(text, type=PaperNotes)

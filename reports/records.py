@@ -7,10 +7,11 @@ page is made of. A number that is not finite is refused at the door, so no table
 from __future__ import annotations
 
 import glob
+import hashlib
 import math
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,12 +23,25 @@ FILE_NAME = "record.json"
 Metric = float | int | str | list[float]
 
 
+#: What kinds of cell were called before; kept records are not rewritten.
+FORMER_KINDS = {
+    "student": "distillation",
+    "pruned": "pruning",
+    "embedding": "tsne",
+    "given_classifier": "pretrained",
+}
+
+
 class RecordError(ValueError):
-    """A record or view cannot be used; the message is one line: the file and the reason."""
+    """A record or table cannot be used; the message is one line: the file and the reason."""
 
 
 class SchemaError(RecordError):
-    """A whole record or view, but of another version of this program."""
+    """A whole record or table, but of another version of this program."""
+
+
+class NotRunError(RecordError):
+    """There is no record yet of what is asked for; the message is one line."""
 
 
 class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,6 +92,11 @@ class _Header(msgspec.Struct):
     schema: int
 
 
+def kind_of(record: Record) -> str:
+    """The kind of a record's cell by the name it has today."""
+    return FORMER_KINDS.get(record.kind, record.kind)
+
+
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 
@@ -119,6 +138,41 @@ def load_all(runs: Path) -> dict[str, Record]:
                 f"{path}: the key of {paths[record.key]}, but other numbers; keep one of them"
             )
     return records
+
+
+def lineage(keys: Iterable[str], records: Mapping[str, Record]) -> list[Record]:
+    """The records of ``keys`` and of all that they were made from, nearest first, each once.
+
+    A key without a record is left out.
+    """
+    found: dict[str, Record] = {}
+    queue = list(keys)
+    for key in queue:
+        if key in records and key not in found:
+            found[key] = records[key]
+            queue.extend(records[key].inputs.values())
+    return list(found.values())
+
+
+def read_artefact(record: Record, file: str, runs: Path) -> bytes:
+    """The bytes of a file in the folder of a record's cell, as the record lists it.
+
+    RecordError, one line with the path, if it is missing, cannot be read, or differs from the
+    sha256 in ``record.artefacts``. A file that the record doesn't list is not checked.
+    """
+    path = folder_of(runs, record) / file
+    if not file or Path(file).name != file:
+        raise RecordError(f"{path}: {file!r} is not a plain file name")
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise RecordError(f"{path}: missing") from None
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read ({error.strerror})") from None
+    expected = record.artefacts.get(file, "")
+    if expected and hashlib.sha256(data).hexdigest() != expected:
+        raise RecordError(f"{path}: not the file its record names")
+    return data
 
 
 def read_struct(path: Path, struct: type[StructT], schema: int) -> StructT:

@@ -1,4 +1,4 @@
-"""Write every table, figure and the page from records and views: nothing is run or typed in."""
+"""Write every table, figure and the page from records and tables: nothing is run or typed in."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 from reports.claims.ledger import ledger
 from reports.page import render_page
 from reports.records import RecordError, load_all, write_atomically
-from reports.table_report import make_sheet
-from reports.tables.layout import read
+from reports.table_report import make_table_report
+from reports.tables.table_files import FOLDER, read, table_files
 
 PAGE = "report.html"
 
 
 @dataclass(frozen=True)
-class Rendered:
+class Report:
     """The files written, the page last, and the Markdown of all tables."""
 
     paths: list[Path]
@@ -28,41 +28,42 @@ class Rendered:
         return self.paths[-1]
 
 
-def render(
+def write_report(
     runs: Path,
     out: Path,
-    views: Sequence[Path] | None = None,
+    tables: Sequence[Path] | None = None,
     protocol: Mapping[str, float] | None = None,
-) -> Rendered:
-    """Write ``out/<view>.md .csv .tex`` and its figures for each view, and ``out/report.html``.
+) -> Report:
+    """Write ``out/<table>.md .csv .tex`` and its figures for each table, and ``out/report.html``.
 
-    Without ``views``, all of ``runs/views/*.json``. With ``protocol``, as `claims.ledger.ledger`
-    takes it, the page has the paper's claims. RecordError, before anything is written, if a record
-    or view cannot be read or a table cannot be made of them.
+    ``tables`` are files, all of ``runs/tables`` by default. With ``protocol``, as
+    `claims.ledger.ledger` takes it, the page has the paper's claims. RecordError, before anything
+    is written, if a record or table cannot be read or a table cannot be made of them.
     """
-    files = sorted((runs / "views").glob("*.json")) if views is None else list(views)
+    files = table_files(runs) if tables is None else list(tables)
     if not files:
-        raise RecordError(f"{runs / 'views'}: no view to report; run a table first")
+        raise RecordError(f"{runs / FOLDER}: no table to report; run a table first")
     if len({file.stem for file in files}) < len(files):
-        raise RecordError("two of the views have the same file name; their tables would collide")
+        raise RecordError("two of the tables have the same file name; their reports would collide")
     records = load_all(runs)
-    read_views = [read(file) for file in files]
-    sheets = [
-        make_sheet(view, records, runs, file.stem)
-        for file, view in zip(files, read_views, strict=True)
+    read_tables = [read(file) for file in files]
+    reports = [
+        make_table_report(table, records, runs, file.stem)
+        for file, table in zip(files, read_tables, strict=True)
     ]
     written: dict[str, bytes] = {}
-    for file, sheet in zip(files, sheets, strict=True):
-        for name, data in sheet.files(file.stem).items():
+    for file, report in zip(files, reports, strict=True):
+        for name, data in report.files(file.stem).items():
             if name in written or name == PAGE:
                 raise RecordError(f"{file}: its {name} would overwrite another file of that name")
             written[name] = data
-    claims = None if protocol is None else ledger(read_views, records, protocol)
-    written[PAGE] = render_page(sheets, records, runs, claims).encode()
+    claims = None if protocol is None else ledger(read_tables, records, protocol)
+    written[PAGE] = render_page(reports, records, runs, claims).encode()
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RecordError(f"{out}: cannot be made ({error.strerror})") from None
     for name, data in written.items():
         write_atomically(out / name, data)
-    return Rendered([out / name for name in written], "\n".join(sheet.markdown for sheet in sheets))
+    markdown = "\n".join(report.markdown for report in reports)
+    return Report([out / name for name in written], markdown)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from scipy import stats
@@ -82,58 +82,56 @@ def correct_for_many(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 @dataclass(frozen=True)
-class Contest:
-    """What competes in one row or column of a table: name -> seed -> value."""
+class Ranking:
+    """What is ranked in one row or column of a table: name -> seed -> value, names of any type."""
 
-    values: Mapping[str, Mapping[int, float]]
+    values: Mapping[Any, Mapping[int, float]]
     higher_is_better: bool
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The marks of a contest by name, and the corrected p-value of the first against the next."""
+class RankingResult:
+    """Marks of the first two by name, and the corrected p-value of the first against the next."""
 
-    marks: dict[str, Mark]
+    marks: dict[Any, Mark]
     p_value: float | None
 
 
-def judge(contests: Sequence[Contest]) -> list[Verdict]:
-    """Best and second best of every contest of a table.
+def rank(rankings: Sequence[Ranking]) -> list[RankingResult]:
+    """Best and second best of every ranking of a table.
 
-    ``best`` only if a paired test over three seeds or more, corrected over all contests of the
+    ``best`` only if a paired test over three seeds or more, corrected over all rankings of the
     table, tells the first from the next; else the two are ``tied``: nothing is called best inside
-    the noise, nor where one or two runs leave the noise unknown.
+    the noise, nor where one or two runs leave the noise unknown. Of two there is a best one at
+    most: the other is not marked, nor are both where nothing tells them apart.
     """
-    leaders = [_first_two(contest) for contest in contests]
+    leaders = [_first_two(ranking) for ranking in rankings]
     tests = [
-        compare_by_seed(contest.values[pair[0]], contest.values[pair[1]]).p_value if pair else None
-        for contest, pair in zip(contests, leaders, strict=True)
+        compare_by_seed(ranking.values[pair[0]], ranking.values[pair[1]]).p_value if pair else None
+        for ranking, pair in zip(rankings, leaders, strict=True)
     ]
-    verdicts = []
-    for contest, pair, p in zip(contests, leaders, correct_for_many(tests), strict=True):
-        marks: dict[str, Mark] = {}
+    results = []
+    for ranking, pair, p in zip(rankings, leaders, correct_for_many(tests), strict=True):
+        marks: dict[Any, Mark] = {}
         if pair:
+            means = _means(ranking)
             apart = p is not None and p < SIGNIFICANCE
-            marks = {pair[0]: "best" if apart else "tied"}
-            if not _shared(pair, contest):
-                marks[pair[1]] = "second" if apart else "tied"
-        verdicts.append(Verdict(marks, p))
-    return verdicts
+            of_two = len(means) == 2
+            marks[pair[0]] = "best" if apart else "" if of_two else "tied"
+            shared = any(m == means[pair[1]] for name, m in means.items() if name not in pair)
+            if not shared:  # else a third has the second's mean: neither is the second
+                marks[pair[1]] = "" if of_two else "second" if apart else "tied"
+        results.append(RankingResult(marks, p))
+    return results
 
 
-def _shared(pair: tuple[str, str], contest: Contest) -> bool:
-    """Whether a third has the mean of the second: then neither is the second."""
-    means = _means(contest)
-    return any(mean == means[pair[1]] for name, mean in means.items() if name not in pair)
+def _means(ranking: Ranking) -> dict[Any, float]:
+    return {name: float(np.mean(list(v.values()))) for name, v in ranking.values.items() if v}
 
 
-def _means(contest: Contest) -> dict[str, float]:
-    return {name: float(np.mean(list(v.values()))) for name, v in contest.values.items() if v}
-
-
-def _first_two(contest: Contest) -> tuple[str, str] | None:
-    means = _means(contest)
-    order = sorted(means, key=lambda name: means[name], reverse=contest.higher_is_better)
+def _first_two(ranking: Ranking) -> tuple[Any, Any] | None:
+    means = _means(ranking)
+    order = sorted(means, key=lambda name: means[name], reverse=ranking.higher_is_better)
     if len(order) > 2 and means[order[0]] == means[order[2]]:
         return None  # three or more share the first place
     return (order[0], order[1]) if len(order) > 1 else None

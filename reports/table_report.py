@@ -1,4 +1,4 @@
-"""A sheet: everything that a report prints of one view, made once."""
+"""Everything that a report prints of one table, made once."""
 
 from __future__ import annotations
 
@@ -9,53 +9,55 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports.figures.plates import Plate, plate_markdown, plates_of
+from reports.figures.draw import RenderedFigure, render_figures
 from reports.records import Record
 from reports.tables.cost import costs_of
 from reports.tables.cost_text import cost_csv, cost_latex, cost_markdown
-from reports.tables.layout import View
-from reports.tables.measured import tidy, to_csv, to_latex, to_markdown
+from reports.tables.export import to_csv, to_latex, to_markdown
+from reports.tables.layout import Table
+from reports.tables.measured import measured_frame
 from reports.tables.method_cost import MethodCost
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """A view, its table in long form, its figures, and what its methods cost."""
+class TableReport:
+    """A table, its numbers in long form, its figures, and what its methods cost."""
 
-    view: View
+    table: Table
     frame: pd.DataFrame
-    plates: list[Plate] = field(default_factory=list)
+    figures: list[RenderedFigure] = field(default_factory=list)
     costs: list[MethodCost] = field(default_factory=list)
 
     @cached_property
     def markdown(self) -> str:
         """The table with its notes, a line for each figure, and the table of costs."""
-        table = to_markdown(self.view, self.frame)
-        lines = "".join(f"\n{plate_markdown(plate)}\n" for plate in self.plates)
+        lines = "".join(f"\n{figure.markdown}\n" for figure in self.figures)
         costs = cost_markdown(self.costs)
-        return table + lines + (f"\n{costs}" if costs else "")
+        return to_markdown(self.table, self.frame) + lines + (f"\n{costs}" if costs else "")
 
     def files(self, stem: str) -> dict[str, bytes]:
         """``<stem>.md .csv .tex``, ``<stem>-cost.csv`` and the figures' files by name."""
-        costs = cost_latex(self.view, self.costs)
+        costs = cost_latex(self.table, self.costs)
         texts = {
             f"{stem}.md": self.markdown,
             f"{stem}.csv": to_csv(self.frame),
-            f"{stem}.tex": to_latex(self.view, self.frame) + (f"\n{costs}" if costs else ""),
+            f"{stem}.tex": to_latex(self.table, self.frame) + (f"\n{costs}" if costs else ""),
         }
         if self.costs:
             texts[f"{stem}-cost.csv"] = cost_csv(self.costs)
         found = {name: text.encode() for name, text in texts.items()}
-        for plate in self.plates:
-            found |= plate.files
+        for figure in self.figures:
+            found |= figure.files
         return found
 
 
-def make_sheet(view: View, records: Mapping[str, Record], runs: Path, stem: str = "") -> Sheet:
-    """Table, figures and costs of a view; RecordError as in `reports.tables.measured.tidy`.
+def make_table_report(
+    table: Table, records: Mapping[str, Record], runs: Path, stem: str = ""
+) -> TableReport:
+    """Numbers, figures and costs of a table; RecordError as in `measured.measured_frame`.
 
-    ``stem`` is how its files are called, the view's name if empty.
+    ``stem`` is how its files are called, the table's name if empty.
     """
-    frame = tidy(view, records)
-    plates = plates_of(view, stem or view.name, records, runs)
-    return Sheet(view, frame, plates, costs_of(view, records))
+    frame = measured_frame(table, records)
+    figures = render_figures(table, frame, records, runs, stem or table.name)
+    return TableReport(table, frame, figures, costs_of(table, records))

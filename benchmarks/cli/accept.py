@@ -10,9 +10,18 @@ from benchmarks.cli.options import PathOptions, RecipeOptions, RunOptions
 from benchmarks.cli.table_options import TableOptions, compute_cells, reject_overrides
 from naturalinversion.errors import UsageError
 from reports.records import load_all
-from reports.regression.accept import LEAST, RefusedError, accepted_from, changes
-from reports.regression.accepted import FOLDER, Accepted, path_of, read, write
-from reports.tables.layout import View
+from reports.regression.accepted import (
+    FOLDER,
+    MIN_SEEDS,
+    Accepted,
+    RefusedError,
+    accepted_from,
+    changes,
+    path_of,
+    read,
+    write,
+)
+from reports.tables.layout import Table
 
 
 @dataclass(frozen=True)
@@ -32,14 +41,14 @@ class Accept:
     """print what changes as JSON"""
 
     def run(self) -> int:
-        """Compute what is missing, then write one file per table; nothing if a cell failed."""
-        if len(self.recipe.seed_list()) < LEAST:
-            raise UsageError(f"--seeds {self.recipe.seeds}: {LEAST} or more to accept")
+        """Make what is missing, then write one file per table; nothing if a cell failed."""
+        if len(self.recipe.seed_list()) < MIN_SEEDS:
+            raise UsageError(f"--seeds {self.recipe.seeds}: {MIN_SEEDS} or more to accept")
         reject_overrides(self.recipe, self.paths)
-        expansions = TableOptions(self.tables, self.recipe, self.paths, rows=self.rows).expansions()
-        if compute_cells(expansions, self.paths, self.execution).failed:
+        planned = TableOptions(self.tables, self.recipe, self.paths, rows=self.rows).planned()
+        if compute_cells(planned, self.paths, self.execution).failed:
             return 1
-        accepted = self._accepted([view for e in expansions for view in e.views])
+        accepted = self._accepted([table for one in planned for table in one.tables])
         answer = {}
         for path, numbers in accepted.items():
             before = read(path) if path.is_file() else []
@@ -57,12 +66,12 @@ class Accept:
             log("some records are of a checkout with changes: commit first, then accept")
         return 0
 
-    def _accepted(self, views: list[View]) -> dict[Path, list[Accepted]]:
+    def _accepted(self, tables: list[Table]) -> dict[Path, list[Accepted]]:
         """The numbers by file, all of them before the first file is written."""
         records = load_all(self.paths.runs_dir)
         try:
             return {
-                path_of(view, self.accepted_dir): accepted_from(view, records) for view in views
+                path_of(table, self.accepted_dir): accepted_from(table, records) for table in tables
             }
         except RefusedError as error:
             raise UsageError(str(error)) from error

@@ -8,17 +8,16 @@ from benchmarks.cli.console import log
 from benchmarks.cli.options import PathOptions
 from benchmarks.tables.paper_settings import paper_settings
 from naturalinversion.errors import MissingError, UsageError
-from reports.archive import KEPT, TEMPLATE, render_results
-from reports.kept import REPORT, RUNS, keep
+from reports.archive import KEPT, REPORT, RUNS, TEMPLATE, keep, render_results
 from reports.records import write_atomically
-from reports.report import render
+from reports.report import write_report
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
 @dataclass(frozen=True)
 class Keep:
-    """Copy views, records and grids, no weights or images, to reports/results/NAME; report them."""
+    """Copy tables, records and sample pictures to reports/results/NAME, and report them."""
 
     name: str
     """of the folder, e.g. 2026-11-23-two-cores"""
@@ -57,4 +56,4 @@ class Results:
 def report(folder: Path) -> list[Path]:
     """Tables and page of kept records; those that were there are gone."""
     shutil.rmtree(folder / REPORT, ignore_errors=True)
-    return render(folder / RUNS, folder / REPORT, protocol=paper_settings()).paths
+    return write_report(folder / RUNS, folder / REPORT, protocol=paper_settings()).paths

@@ -11,15 +11,13 @@ from benchmarks.cli.options import PathOptions, RecipeOptions, RunOptions
 from benchmarks.cli.table_options import TableOptions, compute_cells, reject_overrides
 from benchmarks.engine.digests import source_digest
 from benchmarks.engine.provenance import CostMeter
-from benchmarks.tables.expand import Expansion
+from benchmarks.tables.expand import PlannedTable
 from naturalinversion.errors import MissingError, UsageError
 from reports.machine import device_class
 from reports.records import load_all
-from reports.regression.accept import RefusedError
-from reports.regression.accepted import FOLDER, Accepted, path_of
+from reports.regression.accepted import FOLDER, Accepted, RefusedError, path_of
 from reports.regression.accepted import read as read_accepted
-from reports.regression.check import Difference, compare
-from reports.regression.check_text import check_markdown
+from reports.regression.check import CheckedNumber, check_markdown, compare
 
 SEEDS = 4  # their ranks among eighteen accepted can be rare enough
 RUNS = Path("runs/check")
@@ -58,35 +56,35 @@ class Check:
 
     def _run(self) -> int:
         reject_overrides(self.recipe, self.paths)
-        expansions = TableOptions(self.tables, self.recipe, self.paths, rows=self.rows).expansions()
-        accepted = self._accepted(expansions)
+        planned = TableOptions(self.tables, self.recipe, self.paths, rows=self.rows).planned()
+        accepted = self._accepted(planned)
         self._refuse_other_device(accepted)
-        summary = compute_cells(expansions, self.paths, self.execution)
-        differences: list[Difference] = []
+        summary = compute_cells(planned, self.paths, self.execution)
+        numbers: list[CheckedNumber] = []
         if not summary.failed:
-            differences = self._compare(expansions, accepted)
+            numbers = self._compare(planned, accepted)
         if self.json:
             failed = {label: str(error) for label, error in summary.failed.items()}
-            found = [msgspec.to_builtins(one) | {"fails": one.fails} for one in differences]
+            found = [msgspec.to_builtins(one) | {"fails": one.fails} for one in numbers]
             print_json({"failed": failed, "differences": found})
-        elif differences:
-            print_result(check_markdown(differences))
-        return 1 if summary.failed or any(one.fails for one in differences) else 0
+        elif numbers:
+            print_result(check_markdown(numbers))
+        return 1 if summary.failed or any(one.fails for one in numbers) else 0
 
-    def _accepted(self, expansions: list[Expansion]) -> dict[str, list[Accepted]]:
-        """The accepted numbers of every view, before anything is run for them."""
+    def _accepted(self, planned: list[PlannedTable]) -> dict[str, list[Accepted]]:
+        """The accepted numbers of every table, before anything is run for them."""
         found = {}
-        for view in (view for expansion in expansions for view in expansion.views):
-            path = path_of(view, self.accepted_dir)
+        for table in (table for one in planned for table in one.tables):
+            path = path_of(table, self.accepted_dir)
             if not path.is_file():
                 raise MissingError(
-                    f"{path}: no accepted numbers of {view.name}; make them with: "
-                    f"accept {view.table} --scale {view.scale} --seeds 18"
+                    f"{path}: no accepted numbers of {table.name}; make them with: "
+                    f"accept {table.id} --scale {table.scale} --seeds 18"
                 )
             numbers = read_accepted(path)
-            asked = {row.id for row in view.rows}
-            found[view.name] = [n for n in numbers if not self.rows or n.row in asked]
-            if not found[view.name]:
+            asked = {row.id for row in table.rows}
+            found[table.name] = [n for n in numbers if not self.rows or n.row in asked]
+            if not found[table.name]:
                 raise MissingError(f"{path}: no accepted numbers of {', '.join(sorted(asked))}")
         return found
 
@@ -101,16 +99,16 @@ class Check:
                     )
 
     def _compare(
-        self, expansions: list[Expansion], accepted: dict[str, list[Accepted]]
-    ) -> list[Difference]:
+        self, planned: list[PlannedTable], accepted: dict[str, list[Accepted]]
+    ) -> list[CheckedNumber]:
         records = load_all(self.paths.runs_dir)
         numbers = sum(map(len, accepted.values()))
         try:
             return [
-                one
-                for expansion in expansions
-                for view in expansion.views
-                for one in compare(view, records, accepted[view.name], numbers)
+                number
+                for one in planned
+                for table in one.tables
+                for number in compare(table, records, accepted[table.name], numbers)
             ]
         except RefusedError as error:
             raise UsageError(str(error)) from error

@@ -12,7 +12,7 @@ from benchmarks.tables.paper_settings import paper_settings
 from reports.claims.ledger import ledger
 from reports.claims.markdown import claims_markdown
 from reports.records import load_all, write_atomically
-from reports.tables.layout import read
+from reports.tables.table_files import read, table_files
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,8 @@ class Claims:
 
     def run(self) -> int:
         """Write ``claims.csv`` and ``claims.md``, and print the latter; nothing is run."""
-        paths = sorted((self.paths.runs_dir / "views").glob("*.json"))
-        views, records = [read(path) for path in paths], load_all(self.paths.runs_dir)
-        frame = ledger(views, records, paper_settings())
+        tables = [read(path) for path in table_files(self.paths.runs_dir)]
+        frame = ledger(tables, load_all(self.paths.runs_dir), paper_settings())
         markdown = claims_markdown(frame)
         self._write("claims.csv", frame.to_csv(index=False, lineterminator="\n"))
         self._write("claims.md", markdown)

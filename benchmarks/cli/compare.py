@@ -28,7 +28,7 @@ class Compare:
     """print the result as JSON"""
 
     def run(self) -> int:
-        """Compute the cells, write the views and the report, print the comparison."""
+        """Make the cells, write the table and the report, print the comparison."""
         if not self.methods:
             raise UsageError("compare needs a method or more, e.g. compare di ni")
         for arch in (self.teacher, self.student):
@@ -42,10 +42,10 @@ class Compare:
             RowSpec(dataset=name, teacher=self.teacher, student=self.student)
             for name in spec.datasets
         ]
-        named = msgspec.structs.replace(spec, name="compare", title=title, row=rows)
+        named = msgspec.structs.replace(spec, name="compare", title=title, rows=rows)
         seeds = self.recipe.seed_list()
-        expansions = [
+        planned = [
             expand(named, recipes, seeds, methods=self.methods)
             for recipes in self.recipe.recipes(spec.datasets, self.paths.given_weights())
         ]
-        return run_and_report(expansions, self.paths, self.execution, self.json)
+        return run_and_report(planned, self.paths, self.execution, self.json)

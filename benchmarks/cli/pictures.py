@@ -43,14 +43,14 @@ class Pictures:
     """of each method, in one batch"""
     iterations: int = 300
     seed: int = 0
-    how: RunOptions = field(default_factory=lambda: RunOptions(threads=1))
+    execution: RunOptions = field(default_factory=lambda: RunOptions(threads=1))
 
     def run(self) -> int:
         """Write ``OUT/pictures.png``; the same command again reads what is made."""
         if self.images < 1 or self.iterations < 1:
             raise UsageError("--images and --iterations are 1 or more")
         known = describe(self.ready)
-        machine = self.how.machine()
+        machine = self.execution.machine()
         device = set_up_torch(machine)
         teacher = Teacher.ready(self.ready, device=device, precision=machine.precision)
         sheets = {}

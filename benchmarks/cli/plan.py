@@ -91,9 +91,9 @@ class Plan(TableOptions):
         )
 
     def _print_recorded(self) -> int:
-        """Each table alone and from nothing, and all together, simulated with recorded times."""
-        expansions, workers = self.expansions(), self.execution.worker_count()
-        tables = {e.views[0].name: with_inputs(e.targets) for e in expansions}
+        """Each table alone and from nothing, and all together: workers play the records' cells."""
+        planned, workers = self.planned(), self.execution.worker_count()
+        tables = {one.tables[0].name: with_inputs(one.targets) for one in planned}
         if len(tables) > 1:
             tables[ALL] = self.cells()
         records = load_all(self.paths.runs_dir)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from benchmarks.cli.console import log, print_json, print_result
 from benchmarks.cli.options import PathOptions
 from benchmarks.tables.paper_settings import paper_settings
-from reports.report import render
+from reports.report import write_report
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,11 @@ class Report:
     """print the files written as JSON"""
 
     def run(self) -> int:
-        """Render every view."""
-        rendered = render(self.paths.runs_dir, self.paths.out_dir, protocol=paper_settings())
+        """Every table that was run."""
+        report = write_report(self.paths.runs_dir, self.paths.out_dir, protocol=paper_settings())
         if self.json:
-            print_json([str(path) for path in rendered.paths])
+            print_json([str(path) for path in report.paths])
         else:
-            print_result(rendered.markdown)
+            print_result(report.markdown)
         log(f"report: {self.paths.out_dir / 'report.html'}")
         return 0

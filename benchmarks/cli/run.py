@@ -17,11 +17,11 @@ class Run(TableOptions):
     """start a run at scale paper, which otherwise only prints its plan"""
 
     def run(self) -> int:
-        """Compute the cells, write the views and the report, print the tables."""
-        expansions = self.expansions()
+        """Make the cells, write the tables and the report, print the tables."""
+        planned = self.planned()
         if self.recipe.scale == "paper" and not self.yes:
             shared = (self.tables, self.recipe, self.paths, self.methods, self.rows)
             Plan(*shared, execution=self.execution).run()
             log("this is scale paper: add --yes to start it")
             return 2
-        return run_and_report(expansions, self.paths, self.execution, self.json)
+        return run_and_report(planned, self.paths, self.execution, self.json)

@@ -1,4 +1,4 @@
-"""What several commands do: expand tables, compute their cells, write views and the report."""
+"""What several commands do: expand tables, make their cells, write the tables and their report."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,14 +12,14 @@ from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.deadline import TimeIsUpError, stop_after
 from benchmarks.engine.executor import Summary, run
 from benchmarks.evaluation.fidelity.extractors import find_extractor
-from benchmarks.tables.expand import Expansion, expand
+from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.paper_settings import paper_settings
 from benchmarks.tables.registry import KINDS
 from benchmarks.tables.spec import read_table, tables
 from naturalinversion.errors import UsageError
-from reports.report import render
-from reports.tables.layout import View
-from reports.tables.layout import write as write_view
+from reports.report import write_report
+from reports.tables.layout import Table
+from reports.tables.table_files import FOLDER, write
 
 ALL = "all"
 
@@ -40,11 +40,11 @@ class TableOptions:
     json: bool = False
     """print the result as JSON"""
 
-    def expansions(self) -> list[Expansion]:
-        """The tables' cells and views, one for each table and data set."""
+    def planned(self) -> list[PlannedTable]:
+        """Each table on each data set, with its cells."""
         if not self.tables:
             raise UsageError(f"which table? {', '.join(tables())}, or {ALL}")
-        paper = [name for name in tables() if read_table(name).of_paper]
+        paper = [name for name in tables() if read_table(name).in_paper]
         names = paper if ALL in self.tables else list(dict.fromkeys(self.tables))
         seeds = self.recipe.seed_list()
         found = []
@@ -56,21 +56,21 @@ class TableOptions:
 
     def cells(self) -> list[Cell]:
         """Every cell of the tables, inputs before what reads them."""
-        return with_inputs([cell for expansion in self.expansions() for cell in expansion.targets])
+        return with_inputs([cell for planned in self.planned() for cell in planned.targets])
 
 
 def run_and_report(
-    expansions: Sequence[Expansion], paths: PathOptions, execution: RunOptions, json: bool
+    planned: Sequence[PlannedTable], paths: PathOptions, execution: RunOptions, json: bool
 ) -> int:
     """Compute all cells, then report what there is; exit code 1 if a cell failed."""
     execution.hours()  # a wrong value is reported before anything is written
-    views = write_views([view for e in expansions for view in e.views], paths.runs_dir)
+    files = write_tables([table for one in planned for table in one.tables], paths.runs_dir)
     try:
-        summary = compute_cells(expansions, paths, execution)
+        summary = compute_cells(planned, paths, execution)
     except TimeIsUpError:
-        render(paths.runs_dir, paths.out_dir, views, paper_settings())
+        write_report(paths.runs_dir, paths.out_dir, files, paper_settings())
         raise
-    rendered = render(paths.runs_dir, paths.out_dir, views, paper_settings())
+    report = write_report(paths.runs_dir, paths.out_dir, files, paper_settings())
     if json:
         print_json(
             {
@@ -78,24 +78,22 @@ def run_and_report(
                 "found": summary.cached,
                 "failed": {label: str(error) for label, error in summary.failed.items()},
                 "blocked": summary.blocked,
-                "files": [str(path) for path in rendered.paths],
+                "files": [str(path) for path in report.paths],
             }
         )
     else:
-        print_result(rendered.markdown)
+        print_result(report.markdown)
     log(f"report: {paths.out_dir / 'report.html'}")
     return 1 if summary.failed else 0
 
 
 def compute_cells(
-    expansions: Sequence[Expansion], paths: PathOptions, execution: RunOptions
+    planned: Sequence[PlannedTable], paths: PathOptions, execution: RunOptions
 ) -> Summary:
     """Compute all cells that aren't done; prints on stderr which failed."""
-    targets = [cell for expansion in expansions for cell in expansion.targets]
+    targets = [cell for one in planned for cell in one.targets]
     measured = [cell.recipe["fidelity"] for cell in targets if cell.kind == "fidelity"]
-    for name in {
-        protocol["extractor"] for protocol in measured
-    }:  # missing weights are reported now
+    for name in {protocol["extractor"] for protocol in measured}:  # missing weights: an error now
         find_extractor(name, paths.inception_weights, paths.download)
     with stop_after(execution.hours()):
         summary = run(
@@ -120,15 +118,12 @@ def reject_overrides(recipe: RecipeOptions, paths: PathOptions) -> None:
         raise UsageError("accepted numbers are of the recipes: not with --set or --weights")
 
 
-def write_views(views: Sequence[View], runs: Path) -> list[Path]:
-    """Write each view where the report looks for it."""
-    paths = [
-        runs / "views" / f"{v.table}-{v.scale}-{Path(v.dataset.rpartition(':')[2]).name}.json"
-        for v in views
-    ]
+def write_tables(tables: Sequence[Table], runs: Path) -> list[Path]:
+    """Write each table where the report looks for it."""
+    paths = [runs / FOLDER / f"{table.file_stem}.json" for table in tables]
     for path in paths:
         if paths.count(path) > 1:
             raise UsageError(f"--dataset: {path.stem} would be written twice")
-    for path, view in zip(paths, views, strict=True):
-        write_view(path, view)
+    for path, table in zip(paths, tables, strict=True):
+        write(path, table)
     return paths

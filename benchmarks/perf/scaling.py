@@ -29,7 +29,7 @@ from benchmarks.perf.networks import teacher
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.pipeline import Pipeline
 from benchmarks.tables.registry import KINDS
-from benchmarks.tables.spec import Request
+from benchmarks.tables.spec import Measurement
 
 SETTINGS = (
     "protocol.classifier_floor=0",
@@ -61,7 +61,7 @@ def synthesis(sizes: Sizes, count: int) -> list[Cell]:
         f"di.settings.iterations={sizes.iterations}",
     )
     recipes = Recipes("demo", "digits", [*SETTINGS, *more]).resolve("vgg11")
-    images = Pipeline(recipes, 0).images(Request(method="di"))
+    images = Pipeline(recipes, 0).images(Measurement(method="di"))
     return [cell for cell, _ in images.parts]
 
 

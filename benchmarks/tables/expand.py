@@ -1,33 +1,41 @@
-"""Expand a table spec into the cells to be made and the views that its report is made of."""
+"""Expand a table spec into the cells to be made and the tables that its report is made of."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import msgspec
+from msgspec.structs import replace
 
 from benchmarks.engine.cell import Cell
+from benchmarks.recipes.methods import build_method
 from benchmarks.recipes.resolve import Recipes
-from benchmarks.tables.display_names import display_name
+from benchmarks.tables.display_names import display_name, first_classes
 from benchmarks.tables.image_cells import REAL
 from benchmarks.tables.pipeline import Pipeline
-from benchmarks.tables.selection import chosen, on_dataset
-from benchmarks.tables.spec import ColumnSpec, Request, RowSpec, TableSpec, merged
-from benchmarks.tables.table_figures import figures_of
-from benchmarks.tables.table_line import Line
+from benchmarks.tables.selection import on_dataset, select
+from benchmarks.tables.spec import ColumnSpec, Measurement, RowSpec, TableSpec, merged
 from naturalinversion.sample_grid import GRID
-from reports.published import published, remarks
-from reports.tables.layout import Column, Picture, Row, View, ViewCell
+from reports.tables.layout import Column, FigureSpec, Picture, Row, Table, TableCell
 
 FLOOR = "Real test images (floor)"
 SYNTHETIC = ("synthesis", "wgan_gp")
 
 
 @dataclass(frozen=True)
-class Expansion:
-    """The cells a table needs, and its views: more than one where numbers of images differ."""
+class PlannedTable:
+    """The cells a table needs, and its tables: several where numbers of images differ."""
 
     targets: list[Cell]
-    views: list[View]
+    tables: list[Table]
+
+
+@dataclass
+class RowCells:
+    """One row with its measurements and their cells by column, a cell for each seed."""
+
+    spec: RowSpec
+    measurements: dict[str, Measurement] = field(default_factory=dict)
+    cells: dict[str, list[Cell]] = field(default_factory=dict)
+    evaluated: int = 0  # images that a fidelity metric reads; 0 if there is none in the row
 
 
 def expand(
@@ -37,108 +45,100 @@ def expand(
     *,
     methods: Sequence[str] = (),
     rows: Sequence[str] = (),
-) -> Expansion:
-    """A table on the recipes' data set: its rows there, or those of its orientation elsewhere.
+) -> PlannedTable:
+    """A table on the recipes' data set: its rows there, or its reference data set's elsewhere.
 
     ``methods`` and ``rows`` choose some; all without.
     """
-    published_for = recipes.dataset if recipes.dataset in spec.datasets else spec.orientation
-    spec = chosen(on_dataset(spec, published_for), methods, rows)
-    competing = {r.name: _line(spec, recipes, seeds, r) for r in spec.row if r.role == "method"}
-    counts = [line.evaluated for line in competing.values()]
+    published_for = recipes.dataset if recipes.dataset in spec.datasets else spec.reference_dataset
+    spec = select(on_dataset(spec, published_for), methods, rows)
+    ranked = {r.name: _row_cells(spec, recipes, seeds, r) for r in spec.rows if r.role == "method"}
+    counts = [row.evaluated for row in ranked.values()]
     # References are measured on as many images as the methods, where there are so many.
-    like = msgspec.structs.replace(spec.all, images=next(iter(counts), 0) or spec.all.images)
-    beside = msgspec.structs.replace(spec, all=like)
-    lines = [competing.get(row.name) or _line(beside, recipes, seeds, row) for row in spec.row]
-    views: list[View] = []
-    for count in dict.fromkeys(counts + [line.evaluated for line in lines]):
-        alike = [line for line in lines if line.evaluated == count]
-        views.append(_view(spec, recipes, seeds, alike, published_for, main=not views))
-    targets = [cell for line in lines for made in line.cells.values() for cell in made]
-    return Expansion(targets, views)
+    count = next(iter(counts), 0) or spec.defaults.images
+    beside = replace(spec, defaults=replace(spec.defaults, images=count))
+    made = [ranked.get(row.name) or _row_cells(beside, recipes, seeds, row) for row in spec.rows]
+    tables: list[Table] = []
+    for count in dict.fromkeys(counts + [row.evaluated for row in made]):
+        alike = [row for row in made if row.evaluated == count]
+        tables.append(_table(spec, recipes, seeds, alike, published_for, main=not tables))
+    targets = [cell for row in made for cells in row.cells.values() for cell in cells]
+    return PlannedTable(targets, tables)
 
 
-def _line(spec: TableSpec, recipes: Recipes, seeds: Sequence[int], row: RowSpec) -> Line:
-    line = Line(row)
-    for column in spec.column:
-        request = _within_budget(recipes, merged(spec.all, row, column))
-        line.requests[column.id] = request
-        resolved = recipes.resolve(request.teacher, request.protocol)
+def _row_cells(spec: TableSpec, recipes: Recipes, seeds: Sequence[int], row: RowSpec) -> RowCells:
+    made = RowCells(row)
+    for column in spec.columns:
+        measurement = _shortened(recipes, merged(spec.defaults, row, column))
+        made.measurements[column.id] = measurement
+        resolved = recipes.resolve(measurement.teacher, measurement.protocol)
         pipelines = [Pipeline(resolved, seed) for seed in seeds]
-        line.cells[column.id] = [pipeline.cell(request) for pipeline in pipelines]
-        if request.outcome == "fidelity":
-            line.evaluated = pipelines[0].images(request).count
-    return line
+        made.cells[column.id] = [pipeline.cell(measurement) for pipeline in pipelines]
+        if measurement.evaluation == "fidelity":
+            made.evaluated = pipelines[0].images(measurement).count
+    return made
 
 
-def _within_budget(recipes: Recipes, request: Request) -> Request:
-    """The request with its share of the recipe's iterations as a setting."""
-    if request.budget in (0.0, 1.0):
-        return request
-    settings = recipes.resolve(request.teacher).method(request.method).settings
-    iterations = max(1, round(request.budget * settings["iterations"]))
-    changed = {**request.settings, "iterations": iterations}
-    return msgspec.structs.replace(request, settings=changed)
+def _shortened(recipes: Recipes, measurement: Measurement) -> Measurement:
+    """The measurement with its fraction of the recipe's iterations as a setting."""
+    if measurement.iteration_fraction in (0.0, 1.0):
+        return measurement
+    settings = recipes.resolve(measurement.teacher).method(measurement.method).settings
+    iterations = max(1, round(measurement.iteration_fraction * settings["iterations"]))
+    return replace(measurement, settings={**measurement.settings, "iterations": iterations})
 
 
-def _view(
+def _table(
     spec: TableSpec,
     recipes: Recipes,
     seeds: Sequence[int],
-    lines: Sequence[Line],
+    rows: Sequence[RowCells],
     published_for: str,
     main: bool,
-) -> View:
-    count = lines[0].evaluated
-    rows = [_row(spec, recipes, line, published_for) for line in lines]
-    notes = {cell.footnote for row in rows for cell in row.cells.values()}
-    return View(
-        table=spec.name if main else f"{spec.name}-n{count}",
+) -> Table:
+    count = rows[0].evaluated
+    return Table(
+        id=spec.name if main else f"{spec.name}-n{count}",
         title=spec.title if main else f"{spec.title}, {count:,} images",
         caption=spec.caption,
         scale=recipes.scale,
         dataset=recipes.dataset,
         published_dataset=display_name(published_for),
         seeds=list(seeds),
-        columns=[_column(recipes, column, lines) for column in spec.column],
-        rows=rows,
-        pictures=_pictures(recipes, lines, seeds[0]),
+        columns=[_column(recipes, column, rows) for column in spec.columns],
+        rows=[_row(spec, recipes, row, published_for) for row in rows],
+        pictures=_pictures(recipes, rows, seeds[0]),
         assumed=[
             *(f"set by hand: {text}" for text in recipes.set_by_hand),
-            *_assumed(recipes, lines),
+            *_assumed(recipes, rows),
         ],
         overrides=recipes.set_by_hand,
-        contest=spec.contest,
-        figures=figures_of(
-            spec, recipes.resolve(), {row.id: line for row, line in zip(rows, lines, strict=True)}
-        )
-        if main
-        else [],
-        footnotes={name: text for name, text in remarks().notes.items() if name in notes},
+        rank_along=spec.rank_along,
+        figures=[_figure(figure, recipes, rows[0]) for figure in spec.figures if main],
     )
 
 
-def _column(recipes: Recipes, spec: ColumnSpec, lines: Sequence[Line]) -> Column:
-    request = lines[0].requests[spec.id]
+def _column(recipes: Recipes, spec: ColumnSpec, rows: Sequence[RowCells]) -> Column:
+    measurement = rows[0].measurements[spec.id]
     of_method = bool(spec.method) and spec.role == "method"
     detail, note = spec.group, spec.note
-    if request.outcome == "distillation":
-        joint = recipes.resolve().method(request.method).student_use == "joint"
+    if measurement.evaluation == "distillation":
+        joint = recipes.resolve().method(measurement.method).student_use == "joint"
         detail = "joint" if joint else "offline"
-    if request.outcome == "fidelity":
-        extractor = recipes.resolve(request.teacher).protocol.fidelity.extractor
-        detail = f"{extractor}, {lines[0].evaluated:,} images"
+    if measurement.evaluation == "fidelity":
+        extractor = recipes.resolve(measurement.teacher).protocol.fidelity.extractor
+        detail = f"{extractor}, {rows[0].evaluated:,} images"
     if of_method and not note:
         assumed = recipes.resolve().method(spec.method).assumed.items()
         note = "; ".join(f"{key}: {why}" for key, why in assumed)
         note = f"assumed — {note}" if note else ""
     title = spec.title or title_of(recipes, spec.method)
-    groups = {line.requests[spec.id].metric for line in lines}
+    metrics = {row.measurements[spec.id].metric for row in rows}
     return Column(
         id=spec.id,
         title=f"{title}, {spec.group}" if spec.group else title,
         role=spec.role,
-        metric=groups.pop(),
+        metric=metrics.pop(),
         detail=detail,
         unit=spec.unit,
         higher_is_better=spec.higher_is_better,
@@ -148,75 +148,90 @@ def _column(recipes: Recipes, spec: ColumnSpec, lines: Sequence[Line]) -> Column
     )
 
 
-def _row(spec: TableSpec, recipes: Recipes, line: Line, published_for: str) -> Row:
-    row = line.spec
-    first = next(iter(line.requests.values()))
+def _row(spec: TableSpec, recipes: Recipes, row: RowCells, published_for: str) -> Row:
+    own, first = row.spec, next(iter(row.measurements.values()))
     known = {
         "dataset": ("Dataset", display_name(recipes.dataset)),
         "teacher": ("Teacher", display_name(first.teacher)),
         "student": ("Student", display_name(first.student)),
-        "method": ("Method", row.label or title_of(recipes, row.method)),
-        "label": ("Configuration", row.label or title_of(recipes, row.method)),
-        "ratio": ("Ratio", f"{row.ratio:.0%}"),
-        "stage": ("Features", row.stage.replace("_", " ")),
+        "method": ("Method", own.label or title_of(recipes, own.method)),
+        "label": ("Configuration", own.label or title_of(recipes, own.method)),
+        "ratio": ("Ratio", f"{own.ratio:.0%}"),
+        "stage": ("Features", own.stage.replace("_", " ")),
     }
-    cells = {
-        column.id: _cell(
-            recipes, line.requests[column.id], column, line.cells[column.id], published_for
-        )
-        for column in spec.column
-    }
-    of_method = row.method or spec.all.method  # of a table about one method
-    method = title_of(recipes, of_method) if row.role == "method" else ""
-    return Row(row.name, dict(known[label] for label in spec.labels), cells, row.role, method)
-
-
-def _cell(
-    recipes: Recipes, request: Request, column: ColumnSpec, made: Sequence[Cell], published_for: str
-) -> ViewCell:
-    title = title_of(recipes, request.method) if request.method else ""
-    metric = request.filled(request.metric, title=title)
-    claim = request.filled(request.published, dataset=published_for, metric=metric)
-    number = published().get(claim)
-    return ViewCell(
-        records=[cell.key for cell in made],
-        published=number.value if number else None,
-        reimplemented=number.reimplemented if number else False,
-        footnote=number.note if number else "",
-        claim=claim if number else "",
-        metric=metric if metric != request.metric else "",
+    of_method = own.method or spec.defaults.method  # of a table about one method
+    return Row(
+        id=own.name,
+        labels=dict(known[label] for label in spec.labels),
+        cells={
+            name: _cell(recipes, measurement, row.cells[name], published_for)
+            for name, measurement in row.measurements.items()
+        },
+        role=own.role,
+        method=title_of(recipes, of_method) if own.role == "method" else "",
+        x=own.ratio or None,
+        series=own.series,
     )
 
 
-def _pictures(recipes: Recipes, lines: Sequence[Line], seed: int) -> list[Picture]:
-    """The grid of every set of images that a number of the table was made with."""
+def _cell(
+    recipes: Recipes, measurement: Measurement, made: Sequence[Cell], published_for: str
+) -> TableCell:
+    title = title_of(recipes, measurement.method)
+    metric = measurement.filled(measurement.metric, title=title)
+    return TableCell(
+        records=[cell.key for cell in made],
+        claim=measurement.filled(measurement.claim, dataset=published_for, metric=metric),
+        metric=metric if metric != measurement.metric else "",
+    )
+
+
+def _figure(figure: FigureSpec, recipes: Recipes, first: RowCells) -> FigureSpec:
+    """The figure with the data set's classes, and with the iterations of the first row's recipe."""
+    if figure.type == "image_grid":
+        return replace(figure, classes=list(first_classes(recipes.dataset)))
+    if figure.type != "tradeoff":
+        return figure
+    measurement = first.measurements[figure.x]
+    paper = Recipes("paper", "cifar10")
+    marks = {}
+    for label, own in {"the recipe's iterations": recipes, "published iterations": paper}.items():
+        recipe = own.resolve(measurement.teacher).method(measurement.method)
+        marks[label] = float(build_method(recipe.method, recipe.settings).iterations)
+    return replace(figure, marks=marks)
+
+
+def _pictures(recipes: Recipes, rows: Sequence[RowCells], seed: int) -> list[Picture]:
+    """The samples of every set of images that a number of the table was made with."""
     pictures: dict[str, Picture] = {}
-    for line in lines:
-        for request in line.requests.values():
-            if not request.method or request.method == REAL:
+    for row in rows:
+        for measurement in row.measurements.values():
+            if not measurement.method or measurement.method == REAL:
                 continue
-            pipeline = Pipeline(recipes.resolve(request.teacher, request.protocol), seed)
-            for method in request.sets or [request.method]:
-                wanted = merged(request, Request(method=method))
+            resolved = recipes.resolve(measurement.teacher, measurement.protocol)
+            pipeline = Pipeline(resolved, seed)
+            for method in measurement.methods or [measurement.method]:
+                wanted = merged(measurement, Measurement(method=method))
                 cell = pipeline.shown(wanted)
                 if cell.kind in SYNTHETIC:
-                    pictures.setdefault(cell.key, _picture(recipes, line, wanted, cell))
+                    pictures.setdefault(cell.key, _picture(recipes, row, wanted, cell))
     return list(pictures.values())
 
 
-def _picture(recipes: Recipes, line: Line, request: Request, cell: Cell) -> Picture:
-    title, caption = title_of(recipes, request.method), "one column per class"
-    if request.settings:
-        title = line.spec.label or line.spec.name
-    elif request.protocol:
-        title = f"{title}, {line.spec.label or line.spec.name}"
+def _picture(recipes: Recipes, row: RowCells, measurement: Measurement, cell: Cell) -> Picture:
+    method, caption = title_of(recipes, measurement.method), "one column per class"
+    title = method
+    if measurement.settings:
+        title = row.spec.label or row.spec.name
+    elif measurement.protocol:
+        title = f"{title}, {row.spec.label or row.spec.name}"
     if "teacher" in cell.inputs:
-        title += f": {display_name(request.teacher)}"
-        if recipes.resolve().method(request.method).student_use != "none":
-            title += f" with {display_name(request.grown_with or request.student)}"
+        title += f": {display_name(measurement.teacher)}"
+        if recipes.resolve().method(measurement.method).student_use != "none":
+            title += f" with {display_name(measurement.synthesis_student or measurement.student)}"
     else:
         caption = "no classes"
-    return Picture(title, f"{caption}, denormalised and clamped", cell.key, GRID)
+    return Picture(title, f"{caption}, denormalised and clamped", cell.key, GRID, method)
 
 
 def title_of(recipes: Recipes, method: str) -> str:
@@ -226,9 +241,9 @@ def title_of(recipes: Recipes, method: str) -> str:
     return FLOOR if method == REAL else recipes.resolve().method(method).title
 
 
-def _assumed(recipes: Recipes, lines: Sequence[Line]) -> list[str]:
-    """What nobody published about the protocol of these outcomes."""
-    kinds = {request.outcome for line in lines for request in line.requests.values()}
+def _assumed(recipes: Recipes, rows: Sequence[RowCells]) -> list[str]:
+    """What nobody published about the protocol of these evaluations."""
+    asked = {measurement.evaluation for row in rows for measurement in row.measurements.values()}
     about: Mapping[str, tuple[str, ...]] = {
         "student.momentum": ("distillation",),
         "student.crop": ("distillation",),
@@ -239,4 +254,4 @@ def _assumed(recipes: Recipes, lines: Sequence[Line]) -> list[str]:
         "embedding": ("tsne",),
     }
     assumed = recipes.resolve().protocol.assumed.items()
-    return [f"{key}: {why}" for key, why in assumed if kinds & set(about.get(key, ()))]
+    return [f"{key}: {why}" for key, why in assumed if asked & set(about.get(key, ()))]

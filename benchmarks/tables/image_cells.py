@@ -14,7 +14,7 @@ from benchmarks.recipes.resolve import ResolvedRecipes
 from benchmarks.recipes.schema import MethodRecipe, TrainingRecipe
 from benchmarks.synthesis import generate_images
 from benchmarks.synthesis.image_sets import SyntheticImages
-from benchmarks.tables.spec import Request
+from benchmarks.tables.spec import Measurement
 from benchmarks.training import classifier, pretrained, wgan_reference
 from naturalinversion.errors import UsageError
 from naturalinversion.seeds import derive
@@ -45,7 +45,7 @@ class ImageCells:
         recipe = classifier.Recipe(*common, self.seed, protocol.classifier, floor)
         return make_cell("classifier", self.data_label(arch), recipe, {})
 
-    def images(self, measurement: Request) -> SyntheticImages:
+    def images(self, measurement: Measurement) -> SyntheticImages:
         """The synthesis cells whose batches together are the images of the method.
 
         So many images as are asked for, or all if there are fewer; of real images only how many.
@@ -56,7 +56,7 @@ class ImageCells:
             _, _, test = sizes(self.dataset)
             return SyntheticImages([], min(measurement.images or test, test))
         recipe = self.recipes.method(measurement.method, measurement.settings)
-        student = measurement.grown_with or measurement.student
+        student = measurement.synthesis_student or measurement.student
         if recipe.method in REFERENCES:
             made = SyntheticImages.of([self._reference(recipe)])
         elif recipe.student_use == "none":
@@ -186,7 +186,7 @@ class ImageCells:
         return make_cell(recipe.method, self.data_label(recipe.method), trained, {})
 
 
-def name_of(measurement: Request) -> str:
+def name_of(measurement: Measurement) -> str:
     """The method in a label, with the settings that the table changes."""
     changed = [f"{key}={value}" for key, value in measurement.settings.items()]
     name = "-".join([_short(measurement.method), *changed])

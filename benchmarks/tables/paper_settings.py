@@ -11,8 +11,8 @@ def paper_settings() -> dict[str, float]:
     recipes = Recipes("paper", "cifar10").resolve("resnet34")
     protocol, ni = recipes.protocol, recipes.method("ni")
     specs = {name: read_table(name) for name in ("table1", "table3", "table4", "figure6")}
-    images = {name: float(spec.all.images) for name, spec in specs.items()}
-    ratios = [row.ratio for row in specs["figure6"].row]
+    images = {name: float(spec.defaults.images) for name, spec in specs.items()}
+    ratios = [row.ratio for row in specs["figure6"].rows]
     values = {
         "images_KD_and_scratch": ni.images,
         "images_table1_and_table3": _one("tables 1 and 3", images["table1"], images["table3"]),

@@ -8,31 +8,31 @@ from benchmarks.engine.cell import Cell, make_cell
 from benchmarks.evaluation import joint_student, pruning, scratch, tsne
 from benchmarks.evaluation.fidelity import fidelity
 from benchmarks.tables.image_cells import ImageCells, name_of
-from benchmarks.tables.spec import Request
+from benchmarks.tables.spec import Measurement
 from naturalinversion.errors import UsageError
 
 
 class Pipeline(ImageCells):
     """Builds the cells of one teacher and one seed; the same measurement gives the same cell."""
 
-    def cell(self, measurement: Request) -> Cell:
+    def cell(self, measurement: Measurement) -> Cell:
         """The cell whose record has ``measurement.metric``."""
-        if measurement.outcome not in EVALUATIONS:
+        if measurement.evaluation not in EVALUATIONS:
             known = ", ".join(EVALUATIONS)
-            raise UsageError(f"unknown outcome '{measurement.outcome}': one of {known}")
-        return EVALUATIONS[measurement.outcome](self, measurement)
+            raise UsageError(f"unknown evaluation '{measurement.evaluation}': one of {known}")
+        return EVALUATIONS[measurement.evaluation](self, measurement)
 
-    def shown(self, measurement: Request) -> Cell:
+    def shown(self, measurement: Measurement) -> Cell:
         """The first cell of images that the method made itself; rounds start from another's."""
         cells = [cell for cell, _ in self.images(measurement).parts]
         own = (cell for cell in cells if cell.recipe.get("method") == measurement.method)
         return next(own, cells[0])
 
-    def baseline(self, measurement: Request) -> Cell:
+    def baseline(self, measurement: Measurement) -> Cell:
         """The student's architecture trained on the real images."""
         return self.classifier(measurement.student)
 
-    def student(self, measurement: Request) -> Cell:
+    def student(self, measurement: Measurement) -> Cell:
         """The student whose test accuracy is the method's number in Table 5."""
         method, arch, images = measurement.method, measurement.student, self.images(measurement)
         if self.recipes.method(method, measurement.settings).student_use == "joint":
@@ -41,7 +41,7 @@ class Pipeline(ImageCells):
             return make_cell("joint_student", made.label, recipe, {"images": made})
         return self.distilled(f"{name_of(measurement)}-{arch}", arch, images, self.protocol.student)
 
-    def scratch(self, measurement: Request) -> Cell:
+    def scratch(self, measurement: Measurement) -> Cell:
         """A network trained on the method's images and their labels alone."""
         images = self.images(measurement)
         recipe = scratch.Recipe(
@@ -56,7 +56,7 @@ class Pipeline(ImageCells):
         label = self.label(f"{name_of(measurement)}-{measurement.student}")
         return make_cell("scratch", label, recipe, images.inputs())
 
-    def fidelity(self, measurement: Request) -> Cell:
+    def fidelity(self, measurement: Measurement) -> Cell:
         """The method's images beside the real training images."""
         images = self.images(measurement)
         recipe = fidelity.Recipe(
@@ -70,7 +70,7 @@ class Pipeline(ImageCells):
         label = self.label(name) if images.parts else self.data_label(name)
         return make_cell("fidelity", label, recipe, images.inputs())
 
-    def pruning(self, measurement: Request) -> Cell:
+    def pruning(self, measurement: Measurement) -> Cell:
         """The teacher with a part of its filters, fine-tuned on the method's images."""
         images = self.images(measurement)
         recipe = pruning.Recipe(
@@ -88,10 +88,10 @@ class Pipeline(ImageCells):
         inputs = {"teacher": self.teacher} | images.inputs()
         return make_cell("pruning", label, recipe, inputs)
 
-    def tsne(self, measurement: Request) -> Cell:
+    def tsne(self, measurement: Measurement) -> Cell:
         """Images of several methods and real ones in the teacher's features."""
         protocol, sets = self.protocol.embedding, {}
-        for method in measurement.sets:
+        for method in measurement.methods:
             one = msgspec.structs.replace(
                 measurement, method=method, settings={}, images=protocol.images
             )
@@ -108,10 +108,10 @@ class Pipeline(ImageCells):
         inputs = {"teacher": self.teacher}
         for title, images in sets.items():
             inputs |= images.inputs(title)
-        return make_cell("tsne", self.label("-".join(measurement.sets)), recipe, inputs)
+        return make_cell("tsne", self.label("-".join(measurement.methods)), recipe, inputs)
 
 
-EVALUATIONS: dict[str, Callable[[Pipeline, Request], Cell]] = {
+EVALUATIONS: dict[str, Callable[[Pipeline, Measurement], Cell]] = {
     "teacher": lambda pipeline, _: pipeline.teacher,
     "baseline": Pipeline.baseline,
     "synthesis": Pipeline.shown,

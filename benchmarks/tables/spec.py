@@ -1,7 +1,7 @@
 """Table specs: the rows, columns and figures of a table or figure of the paper, read from TOML.
 
-A number in a table is one request: what the table asks of all, what its row adds, and what its
-column adds, the later ones first. `benchmarks.tables.pipeline` turns a request into a cell.
+A number in a table is one measurement: the table's defaults, what its row adds, and what its
+column adds, the later ones first. `benchmarks.tables.pipeline` turns a measurement into a cell.
 """
 
 from pathlib import Path
@@ -11,37 +11,40 @@ import msgspec
 
 from benchmarks.recipes.toml_file import read_toml
 from naturalinversion.errors import UsageError
+from reports.tables.layout import FigureSpec
 
 FOLDER = Path(__file__).parent
 
 
-class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Measurement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is to be measured; empty fields ask for nothing.
 
-    ``outcome`` is a key of `pipeline.EVALUATIONS`, ``metric`` one of its record's metrics.
-    ``settings`` are switches of the method and ``protocol`` of what all share, keys with dots in
-    them; ``variant`` is the name they go by. ``images`` is the
-    paper's number of synthetic images, 0 all; ``grown_with`` the student of a joint or competing
-    method whose images another network is trained on. ``budget`` is a share of the recipe's
-    iterations, 0 all. ``published`` is the id of the paper's number. ``metric`` and ``published``
-    may name other fields in braces.
+    ``evaluation`` is a key of `pipeline.EVALUATIONS`, ``metric`` one of its record's metrics.
+    ``settings`` changes the method's recipe and ``protocol`` the one that all methods share, by
+    dotted keys; ``variant`` names the change. ``images`` is the paper's number of synthetic images
+    (0: all), ``synthesis_student`` the student that a joint or competing method makes its images
+    with, where another network is trained on them. ``methods`` are shown together (t-SNE).
+    ``ratio`` is the part of the filters that is pruned, ``iteration_fraction`` the part of the
+    recipe's iterations (0: all), ``stage`` a block of the teacher. ``claim`` is the id of the
+    paper's number (`reports.published`), if it has one. ``metric`` and ``claim`` may name other
+    fields in braces.
     """
 
     teacher: str = ""
     student: str = ""
-    grown_with: str = ""
+    synthesis_student: str = ""
     method: str = ""
     variant: str = ""
     settings: dict[str, Any] = {}
     protocol: dict[str, Any] = {}
-    sets: list[str] = []
-    outcome: str = ""
+    methods: list[str] = []
+    evaluation: str = ""
     metric: str = ""
     images: int = 0
     ratio: float = 0.0
-    budget: float = 0.0
+    iteration_fraction: float = 0.0
     stage: str = ""
-    published: str = ""
+    claim: str = ""
 
     def filled(self, text: str, **more: str) -> str:
         """``text`` with fields in braces replaced by their values."""
@@ -49,7 +52,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         return text.format(**values)
 
 
-class RowSpec(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class RowSpec(Measurement, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One row; ``dataset`` is the half of the paper's table it stands in, empty for both.
 
     ``name`` is what ``--rows`` calls it; a row with a method is called after it. Rows of one
@@ -69,7 +72,7 @@ class RowSpec(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return "-".join(part for part in (*parts, ratio) if part)
 
 
-class ColumnSpec(Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class ColumnSpec(Measurement, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One column. Methods of one ``group`` compete; a title is needed where no method has one."""
 
     id: str
@@ -81,48 +84,31 @@ class ColumnSpec(Request, frozen=True, forbid_unknown_fields=True, kw_only=True)
     higher_is_better: bool = True
 
 
-class FigureSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One figure of the table's cells.
-
-    ``panels`` are loss terms with their titles, or in a tradeoff columns with theirs; there ``x``
-    is the column that they stand against.
-    """
-
-    type: Literal["grids", "curves", "scatter", "lines", "tradeoff"]
-    title: str
-    caption: str
-    first_rows: int = 0
-    panels: dict[str, str] = {}
-    x: str = ""
-    x_label: str = ""
-    y_label: str = ""
-
-
 class TableSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table or figure. ``labels`` head its rows; ``contest`` says where the best is looked for.
+    """A table or figure of the paper, or a study of ours (not ``in_paper``, not part of "all").
 
-    ``orientation`` is the data set whose published numbers stand beside any other data set's.
-    What is not ``of_paper`` is a study or a check of ours, which no one gets who asks for all.
+    ``labels`` head its rows. The best number is looked for along each row or each column
+    (``rank_along``). ``reference_dataset`` is the data set whose published numbers stand beside
+    those of a data set that the paper doesn't have.
     """
 
     name: str
     title: str
     caption: str
-    orientation: str
+    reference_dataset: str
     labels: list[Literal["dataset", "teacher", "student", "method", "label", "ratio", "stage"]]
-    contest: Literal["row", "column"] = "row"
-    all: Request = Request()
-    row: list[RowSpec]
-    column: list[ColumnSpec]
-    figure: list[FigureSpec] = []
-    of_paper: bool = True
+    rank_along: Literal["row", "column"] = "row"
+    defaults: Measurement = Measurement()
+    columns: list[ColumnSpec]
+    rows: list[RowSpec]
+    figures: list[FigureSpec] = []
+    in_paper: bool = True
 
     @property
     def datasets(self) -> list[str]:
         """The data sets that the paper has numbers for."""
-        return list(dict.fromkeys(row.dataset for row in self.row if row.dataset)) or [
-            self.orientation
-        ]
+        named = dict.fromkeys(row.dataset for row in self.rows if row.dataset)
+        return list(named) or [self.reference_dataset]
 
 
 def tables() -> list[str]:
@@ -138,14 +124,14 @@ def read_table(name: str) -> TableSpec:
     return read_toml(path, TableSpec)
 
 
-def merged(*parts: Request) -> Request:
-    """One request of several; where two say something, the later one, key by key."""
+def merged(*parts: Measurement) -> Measurement:
+    """One measurement of several; where two say something, the later one, key by key."""
     values: dict[str, Any] = {}
     for part in parts:
-        for name in Request.__struct_fields__:
+        for name in Measurement.__struct_fields__:
             value = getattr(part, name)
             if isinstance(value, dict):
                 value = {**values.get(name, {}), **value}
             if value:
                 values[name] = value
-    return Request(**values)
+    return Measurement(**values)

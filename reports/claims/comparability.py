@@ -4,39 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from reports.claims.matching import Match
+from reports.claims.matching import MeasuredClaim
 from reports.published import Published
-from reports.records import Record
+from reports.records import Record, lineage
 
-WIDTH, IMAGE_SIZE, BUDGET = 1.0, 32, "paper"
+WIDTH, IMAGE_SIZE, SCALE = 1.0, 32, "paper"
 TRAIN_IMAGES = 50_000  # of CIFAR-10 and of CIFAR-100
 INCEPTION = "inception-v3-compat"
 THROUGH_EXTRACTOR = ("inception_score", "fid", "fid_early", "precision", "recall")
 
 
-def differences(number: Published, match: Match, records: Mapping[str, Record]) -> list[str]:
+def differences(
+    number: Published, measured: MeasuredClaim, records: Mapping[str, Record]
+) -> list[str]:
     """Every difference that matters between how the two were made; empty if there is none."""
-    measured = [records[key] for key in match.records]
-    made_of = [found for record in measured for found in _closure(record, records)]
-    return list(_of_data(number, match)) + list(
-        dict.fromkeys(
-            [
-                *_of_networks(made_of),
-                *_of_images(number, measured, records),
-                *_of_extractor(number, measured),
-            ]
-        )
-    )
+    own = [records[key] for key in measured.records]
+    made_of = [found for record in own for found in lineage([record.key], records)]
+    found = [*_of_networks(made_of), *_of_images(number, own, records), *_of_extractor(number, own)]
+    return [*_of_data(number, measured), *dict.fromkeys(found)]
 
 
-def _of_data(number: Published, match: Match) -> Iterator[str]:
+def _of_data(number: Published, measured: MeasuredClaim) -> Iterator[str]:
     if not number.dataset:
         yield "the paper names neither the method it is compared with nor the data set"
-    elif match.dataset != number.dataset:
-        yield f"{match.dataset}, not {number.dataset}"
-    if match.scale != BUDGET:
-        yield f"the shorter trainings of scale {match.scale}"
-    for text in match.overrides:
+    elif measured.dataset != number.dataset:
+        yield f"{measured.dataset}, not {number.dataset}"
+    if measured.scale != SCALE:
+        yield f"the shorter trainings of scale {measured.scale}"
+    for text in measured.overrides:
         yield f"{text} set by hand"
 
 
@@ -54,11 +49,11 @@ def _of_networks(made_of: list[Record]) -> Iterator[str]:
 
 
 def _of_images(
-    number: Published, measured: list[Record], records: Mapping[str, Record]
+    number: Published, own: list[Record], records: Mapping[str, Record]
 ) -> Iterator[str]:
     if number.images is None:
         return
-    for record in measured:
+    for record in own:
         found = _images(record, records)
         if found is None:
             yield "the number of synthetic images is not in the records"
@@ -66,10 +61,10 @@ def _of_images(
             yield f"{found:,} synthetic images, not {number.images:,}"
 
 
-def _of_extractor(number: Published, measured: list[Record]) -> Iterator[str]:
+def _of_extractor(number: Published, own: list[Record]) -> Iterator[str]:
     if number.metric not in THROUGH_EXTRACTOR:
         return
-    for record in measured:
+    for record in own:
         extractor = str(record.metrics.get("extractor", "an extractor that is not recorded"))
         if not extractor.startswith(INCEPTION):
             yield f"{extractor.partition('@')[0]}, not Inception"
@@ -77,7 +72,7 @@ def _of_extractor(number: Published, measured: list[Record]) -> Iterator[str]:
 
 def _images(record: Record, records: Mapping[str, Record]) -> int | None:
     """How many synthetic images a number was made with, itself or in what it reads."""
-    for found in _closure(record, records):
+    for found in lineage([record.key], records):
         for name in ("synthetic_images", "evaluated"):
             if isinstance(count := found.metrics.get(name), int):
                 return count
@@ -88,14 +83,3 @@ def _images(record: Record, records: Mapping[str, Record]) -> int | None:
     ]
     whole = [count for count in counts if isinstance(count, int)]
     return sum(whole) if whole and len(whole) == len(counts) else None
-
-
-def _closure(record: Record, records: Mapping[str, Record]) -> list[Record]:
-    """The record and all it was made of, as far as they are there, nearest first."""
-    found = {record.key: record}
-    for current in (queue := [record]):
-        for key in current.inputs.values():
-            if key in records and key not in found:
-                found[key] = records[key]
-                queue.append(records[key])
-    return list(found.values())

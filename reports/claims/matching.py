@@ -1,4 +1,4 @@
-"""Which cells of the views measure a published number."""
+"""Which cells of the tables measure a published number."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
-from typing import Any, cast
 
 from reports.published import Published, claim_id, published
 from reports.records import Record
-from reports.tables.layout import View
-from reports.tables.measured import tidy
+from reports.tables.layout import Table
+from reports.tables.measured import Line, lines_of, measured_frame
 
 REPEATED = "table3"  # the table whose numbers the text repeats
 GAIN = "pruning_gain_at_"
@@ -20,10 +19,10 @@ SCALES = ("paper", "mini", "demo")
 
 
 @dataclass(frozen=True)
-class Match:
-    """A published number as one view has it: mean over ``n`` seeds, and how it was come by."""
+class MeasuredClaim:
+    """A published number as one table has it: mean over ``n`` seeds, and how it was come by."""
 
-    view: str
+    table: str
     dataset: str
     scale: str
     mean: float
@@ -34,63 +33,61 @@ class Match:
     remark: str = ""
 
 
-def matches(views: Sequence[View], records: Mapping[str, Record]) -> dict[str, list[Match]]:
+def measured_claims(
+    tables: Sequence[Table], records: Mapping[str, Record]
+) -> dict[str, list[MeasuredClaim]]:
     """What was measured, by the id of the published number; RecordError for unusable records."""
-    found: dict[str, list[Match]] = defaultdict(list)
-    for view in views:
-        lines = cast(list[dict[str, Any]], tidy(view, records).to_dict("records"))
+    found: dict[str, list[MeasuredClaim]] = defaultdict(list)
+    for table in tables:
+        lines = lines_of(measured_frame(table, records))
         for line in lines:
             if line["claim"] and line["n"]:
-                found[line["claim"]].append(_match(view, line["values"], line["records"]))
-        if view.table == PRUNING:
+                found[line["claim"]].append(_measured(table, line["values"], line["records"]))
+        if table.id == PRUNING:
             for number in published().values():
-                if number.metric.startswith(GAIN) and (gain := _gain(number, view, lines)):
+                if number.metric.startswith(GAIN) and (gain := _gain(number, table, lines)):
                     found[number.id].append(gain)
     for number in published().values():
         if number.note == "repeats":
-            found[number.id] += found[_repeated(number)]
+            names = (number.dataset, number.teacher, number.student, number.method, number.metric)
+            found[number.id] += found[claim_id(REPEATED, *names)]
     return found
 
 
-def best(among: Sequence[Match], dataset: str) -> Match | None:
+def most_comparable(among: Sequence[MeasuredClaim], dataset: str) -> MeasuredClaim | None:
     """The same data set before another, then the larger scale, then more seeds."""
 
-    def worth(match: Match) -> tuple[object, ...]:
-        known = match.scale in SCALES
-        scale = SCALES.index(match.scale) if known else len(SCALES)
-        return match.dataset != dataset, scale, -match.n, match.view
+    def order(claim: MeasuredClaim) -> tuple[object, ...]:
+        scale = SCALES.index(claim.scale) if claim.scale in SCALES else len(SCALES)
+        return claim.dataset != dataset, scale, -claim.n, claim.table
 
-    return min(among, key=worth, default=None)
+    return min(among, key=order, default=None)
 
 
-def _match(view: View, values: Sequence[float], records: Sequence[str], remark: str = "") -> Match:
-    return Match(
-        view=view.name,
-        dataset=view.dataset,
-        scale=view.scale,
-        overrides=tuple(view.overrides),
+def _measured(
+    table: Table, values: Sequence[float], records: Sequence[str], remark: str = ""
+) -> MeasuredClaim:
+    return MeasuredClaim(
+        table=table.name,
+        dataset=table.dataset,
+        scale=table.scale,
         mean=fmean(values),
         sd=stdev(values) if len(values) > 1 else None,
         n=len(values),
         records=tuple(records),
+        overrides=tuple(table.overrides),
         remark=remark,
     )
 
 
-def _repeated(number: Published) -> str:
-    return claim_id(
-        REPEATED, number.dataset, number.teacher, number.student, number.method, number.metric
-    )
-
-
-def _gain(number: Published, view: View, lines: Sequence[Mapping[str, Any]]) -> Match | None:
+def _gain(number: Published, table: Table, lines: Sequence[Line]) -> MeasuredClaim | None:
     """NI minus the best other method at the ratio, seed by seed, in percentage points."""
     ratio = number.metric.removeprefix(GAIN)
-    methods = {column.id for column in view.columns if column.role == "method"}
+    titles = {column.id: column.title for column in table.columns if column.role == "method"}
     row = {
         line["column"]: line
         for line in lines
-        if line["row"] == ratio and line["column"] in methods and line["n"]
+        if line["row"] == ratio and line["column"] in titles and line["n"]
     }
     own = row.pop(GAINING, None)
     if own is None or not row:
@@ -104,5 +101,5 @@ def _gain(number: Published, view: View, lines: Sequence[Mapping[str, Any]]) -> 
     ]
     if not gains:
         return None
-    name = next(column.title for column in view.columns if column.id == other["column"])
-    return _match(view, gains, own["records"] + other["records"], f"here over {name}")
+    used = own["records"] + other["records"]
+    return _measured(table, gains, used, f"here over {titles[other['column']]}")

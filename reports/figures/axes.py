@@ -25,7 +25,7 @@ def panels(titles: Sequence[str], height: float) -> tuple[Figure, list[Axes]]:
     found: list[Axes] = []
     for place, title in enumerate(titles, start=1):
         axes = figure.add_subplot(down, across, place)
-        axes.set_title(plain(title, round(11 * width / across)), loc="left")
+        axes.set_title(wrap_label(title, round(11 * width / across)), loc="left")
         sns.despine(ax=axes)
         found.append(axes)
     return figure, found
@@ -37,8 +37,8 @@ def legend_below(
     """A legend below the panels, which keep their height, in as many columns as have room."""
     widest = max(text_width(str(one.get_label()), 8) for one in handles) + handle / 9 + 0.25
     rows = math.ceil(len(handles) / max(1, int(figure.get_figwidth() / widest)))
-    tallest = max(entry_height(str(one.get_label())) for one in handles)
-    figure.set_figheight(figure.get_figheight() + 0.4 + rows * tallest)
+    lines = max(1 + str(one.get_label()).count("\n") for one in handles)
+    figure.set_figheight(figure.get_figheight() + 0.4 + rows * (0.06 + 0.14 * lines))
     figure.legend(
         handles=list(handles),
         loc="outside lower center",
@@ -49,12 +49,7 @@ def legend_below(
     )
 
 
-def entry_height(label: str) -> float:
-    """Height in inches of a legend's entry at 8 points."""
-    return 0.06 + 0.14 * (1 + label.count("\n"))
-
-
-def plain(label: str, width: int = 60) -> str:
+def wrap_label(label: str, width: int = 60) -> str:
     """A label without control characters, in lines of at most ``width`` letters."""
     text = "".join(letter if letter.isprintable() else " " for letter in label)
     return textwrap.fill(" ".join(text.split()), width)

@@ -2,58 +2,39 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from reports.figures.artefacts import read_artefact
-from reports.records import Record, RecordError, folder_of
+from reports.records import Record, RecordError, folder_of, read_artefact
 
 
 def read_columns(
     record: Record, file: str, runs: Path, numbers: Sequence[str], texts: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """The columns named, indexed by line of the file (the header is line 1).
+    """A CSV file that has the columns named.
 
-    RecordError with path, line and column for a number that is none or not finite, a line of
-    another length, a column that doesn't exist, an empty file; and as `read_artefact`.
+    RecordError with path and column for a number that is none or not finite, a column that doesn't
+    exist, an empty file; and as `read_artefact`, which says whether the file is the record's.
     """
     path = folder_of(runs, record) / file
     data = read_artefact(record, file, runs)
     try:
-        reader = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
-        rows = [(reader.line_num, row) for row in reader if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise RecordError(f"{path}: not a CSV file ({error})") from None
-    if len(rows) < 2:
-        raise RecordError(f"{path}: no rows")
-    (_, header), *body = rows
+        options: dict[str, Any] = {"dtype": dict.fromkeys(texts, str), "keep_default_na": False}
+        frame: pd.DataFrame = pd.read_csv(io.BytesIO(data), index_col=False, **options)
+    except ValueError as error:
+        raise RecordError(f"{path}: not a CSV file ({str(error).splitlines()[0]})") from None
     for name in (*numbers, *texts):
-        if header.count(name) != 1:
-            fault = f"{header.count(name)} columns {name!r}" if name in header else f"no {name!r}"
-            raise RecordError(f"{path}: {fault}; it has {', '.join(header)}")
-    for line, row in body:
-        if len(row) != len(header):
-            raise RecordError(f"{path}: line {line} has {len(row)} fields, not {len(header)}")
-    found: dict[str, list[float] | list[str]] = {}
+        if name not in frame:
+            raise RecordError(f"{path}: no {name!r}; it has {', '.join(map(str, frame))}")
+    if frame.empty:
+        raise RecordError(f"{path}: no rows")
     for name in numbers:
-        place = header.index(name)
-        found[name] = [_finite(row[place], f"{path}: line {line}, {name}") for line, row in body]
-    for name in texts:
-        place = header.index(name)
-        found[name] = [row[place] for _, row in body]
-    return pd.DataFrame(found, index=[line for line, _ in body])
-
-
-def _finite(text: str, where: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise RecordError(f"{where}: {text!r} is not a finite number")
-    return number
+        frame[name] = pd.to_numeric(frame[name], errors="coerce")
+        if not np.isfinite(frame[name]).all():
+            raise RecordError(f"{path}: {name}: not every value is a finite number")
+    return frame

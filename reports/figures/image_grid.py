@@ -1,64 +1,67 @@
-"""Figures 2 and 3: tiles of the cells' own grids, a column per class, methods stacked.
+"""Figures 2 and 3: sample images of every method, stacked, a column per class.
 
 Every pixel of a tile becomes a square of pixels of the PNG; nothing is smoothed.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.figure import Figure
-from PIL import Image
 
-from reports.figures.artefacts import read_artefact
-from reports.figures.axes import plain, text_width
-from reports.figures.drawn import Missing
-from reports.figures.spec import GRID_COLUMNS, GRID_ROWS, GridRow, Grids
+from reports.figures.axes import text_width, wrap_label
 from reports.figures.style import DPI, MUTED
-from reports.records import Record, RecordError, folder_of
+from reports.figures.tiles import Pixels, join_tiles, read_tiles
+from reports.records import NotRunError, Record, RecordError
+from reports.tables.layout import FigureSpec, Table
 
-GRID_GAP, GRID_SCALE = 2, 2  # of grid.png: pixels between tiles, and what all is enlarged by
 TILE, GAP, BETWEEN, MARGIN = 128, 6, 18, 12  # pixels of the PNG: wanted size, gaps, edge
 SIZE = 8.0  # points
 
-Pixels: TypeAlias = npt.NDArray[np.uint8]
 
-
-def draw_grids(figure: Grids, records: Mapping[str, Record], runs: Path) -> Figure | Missing:
-    """The stacked grids; a row whose record is missing says "not run".
+def draw_image_grid(
+    figure: FigureSpec, table: Table, records: Mapping[str, Record], runs: Path
+) -> Figure:
+    """The table's pictures below one another; one whose record is missing says "not run".
 
     RecordError if a picture is not a grid, or the tiles of two differ in size.
     """
+    methods = [picture.method for picture in table.pictures]
+    unlike = all(methods) and len(set(methods)) == len(methods)
+    labels = methods if unlike else [picture.title for picture in table.pictures]
     grids = [
-        _tiles(records[row.record], row, runs) if row.record in records else None
-        for row in figure.rows
+        read_tiles(records[picture.record], picture.file, runs)
+        if picture.record in records
+        else None
+        for picture in table.pictures
     ]
-    shapes = {grid.shape[2] for grid in grids if grid is not None}
-    if not shapes:
-        return Missing("not run: " + ", ".join(plain(row.label) for row in figure.rows))
-    if len(shapes) > 1:
-        sizes = " and ".join(f"{size}" for size in sorted(shapes))
-        raise RecordError(f"{figure.name}: tiles of {sizes} pixels do not go together")
-    side = shapes.pop()
-    factor = max(1, round(TILE / side))
-    count = len(figure.columns)
-    blank: Pixels = np.full((1, count, side, side, 3), 255, np.uint8)
+    sides = sorted({grid.shape[2] for grid in grids if grid is not None})
+    if not sides:
+        raise NotRunError(f"not run: {', '.join(map(wrap_label, labels))}")
+    if len(sides) > 1:
+        raise RecordError(f"tiles of {' and '.join(map(str, sides))} pixels do not go together")
+    count, factor = len(figure.classes), max(1, round(TILE / sides[0]))
+    blank: Pixels = np.full((1, count, sides[0], sides[0], 3), 255, np.uint8)
     strips = [
-        _strip(blank if grid is None else grid[: figure.first_rows, :count], factor)
+        join_tiles(blank if grid is None else grid[: figure.first_rows, :count], GAP, factor)
         for grid in grids
     ]
-    return _stack(figure, strips, [grid is not None for grid in grids], side * factor)
+    run = [grid is not None for grid in grids]
+    return _stack(figure.classes, labels, strips, run, sides[0] * factor)
 
 
-def _stack(figure: Grids, strips: list[Pixels], run: list[bool], side: int) -> Figure:
+def _stack(
+    classes: Sequence[str],
+    labels: Sequence[str],
+    strips: Sequence[Pixels],
+    run: Sequence[bool],
+    side: int,
+) -> Figure:
     """Strips (H, W, 3) below one another, labels at their left, class names above."""
-    labels = [plain(row.label, 16) for row in figure.rows]
-    heads = [plain(name, 30) for name in figure.columns]
+    labels = [wrap_label(label, 16) for label in labels]
+    heads = [wrap_label(name, 30) for name in classes]
     gutter = MARGIN + round(DPI * max(text_width(label, SIZE) for label in labels)) + 2 * MARGIN
     widest = round(DPI * max(text_width(head, SIZE) for head in heads))
     turned = widest > side
@@ -89,40 +92,3 @@ def _stack(figure: Grids, strips: list[Pixels], run: list[bool], side: int) -> F
             drawn.text(gutter / width, middle, "not run", fontsize=SIZE, color=MUTED, va="center")
         upper += len(strip) + BETWEEN
     return drawn
-
-
-def _strip(tiles: Pixels, factor: int) -> Pixels:
-    """Tiles (rows, columns, S, S, 3) as one white-gapped picture, each pixel ``factor`` wide."""
-    rows, columns, side = tiles.shape[0], tiles.shape[1], tiles.shape[2] * factor
-    step = side + GAP
-    sheet: Pixels = np.full((rows * step - GAP, columns * step - GAP, 3), 255, np.uint8)
-    for row, column in np.ndindex(rows, columns):
-        tile = tiles[row, column].repeat(factor, axis=0).repeat(factor, axis=1)
-        sheet[row * step : row * step + side, column * step : column * step + side] = tile
-    return sheet
-
-
-def _tiles(record: Record, row: GridRow, runs: Path) -> Pixels:
-    """All tiles of a record's grid (6, 10, S, S, 3), at their native size."""
-    path = folder_of(runs, record) / row.file
-    data = read_artefact(record, row.file, runs)
-    try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
-            pixels: Pixels = np.asarray(picture.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        raise RecordError(f"{path}: not a PNG") from None
-    height, width = pixels.shape[:2]
-    step = (width // GRID_SCALE + GRID_GAP) // GRID_COLUMNS
-    expected = [(count * step - GRID_GAP) * GRID_SCALE for count in (GRID_ROWS, GRID_COLUMNS)]
-    if step <= GRID_GAP or [height, width] != expected:
-        raise RecordError(
-            f"{path}: {width} x {height} pixels are no grid of {GRID_COLUMNS} x {GRID_ROWS} tiles"
-        )
-    native = pixels[::GRID_SCALE, ::GRID_SCALE]
-    side = step - GRID_GAP
-    return np.array(
-        [
-            [native[r * step :, c * step :][:side, :side] for c in range(GRID_COLUMNS)]
-            for r in range(GRID_ROWS)
-        ]
-    )

@@ -1,118 +1,150 @@
-"""Figure 6: means over seeds against one quantity, such as accuracy against the part pruned."""
+"""Figure 6 and the study of iterations: means over seeds against a quantity, with their range."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from statistics import fmean
 from typing import Any
 
-import seaborn as sns
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from reports.figures.axes import HANDLE, WIDTH, entry_height, plain
-from reports.figures.drawn import Missing
-from reports.figures.seeds import values_of
-from reports.figures.spec import Lines, LineSeries
-from reports.figures.style import MUTED, Look, looks
-from reports.records import Record
+from reports.figures.axes import legend_below, panels, wrap_label
+from reports.figures.style import MUTED, SeriesStyle, series_styles
+from reports.records import NotRunError
+from reports.tables.layout import FigureSpec, Table
 
-HEIGHT = 3.2  # inches, or what the legend needs
-LEVELS = ((5, 2), (2, 2), (8, 2, 2, 2))  # dashes of the horizontal lines
+Values = tuple[float, ...]  # of one number, by seed
+Points = list[tuple[float, Values]]  # x with the values there, where something was run
+Numbers = Mapping[tuple[str, str], Values]  # by row and column of the table
+
+DASHES = ((5, 2), (2, 2), (8, 2, 2, 2))  # of reference lines
 TICKS = 12  # an axis has room for so many
-MOVED = 0.3  # of the distance between two x: the room that the series of one x take
+DODGE = 0.3  # horizontal offset of series, as a fraction of the spacing of x
 
 
-def draw_lines(figure: Lines, records: Mapping[str, Record]) -> Figure | Missing:
-    """Means with bars from the least to the greatest of the seeds; gaps where nothing was run.
+def draw_line_plot(figure: FigureSpec, table: Table, frame: pd.DataFrame) -> Figure:
+    """Means with bars from the least to the greatest of the seeds, and reference lines.
 
-    RecordError if a record has no number of the metric's name.
+    ``lines``: a line per column against `Row.x`. ``tradeoff``: a panel per column, a line per
+    `Row.series` against the mean of the column ``x``, on a log axis.
     """
-    name = figure.name
-    found = [[values_of(name, s, keys, records) for keys in s.records] for s in figure.series]
-    levels = [values_of(name, level, level.records, records) for level in figure.levels]
-    names = [series.label for series in figure.series] + [level.label for level in figure.levels]
-    labels = [plain(name, 24) for name in names]
-    if not any(any(points) for points in found):
-        return Missing("not run: " + ", ".join(labels[: len(found)]))
-    height = max(HEIGHT, 0.7 + sum(map(entry_height, labels)))
-    drawn = Figure(figsize=(WIDTH, height), layout="constrained")
-    axes = drawn.add_subplot()
-    sns.despine(ax=axes)
-    handles: list[Line2D] = []
-    step = _step(figure.x)
-    moves = iter(_moves(step, sum(map(any, found))))
-    for series, look, points, label in zip(
-        figure.series, _looks(figure.series), found, labels[: len(found)], strict=True
-    ):
-        if not any(points):
-            handles.append(_not_run(label))
-            continue
-        style = _style(series, look)
-        by = next(moves)
-        _bars(axes, [x + by for x in figure.x], points, style)
-        handles.append(Line2D([], [], label=label, **style))
-    for index, (values, label) in enumerate(zip(levels, labels[len(found) :], strict=True)):
-        if not values:
-            handles.append(_not_run(label))
-            continue
-        dash = (0, LEVELS[index % len(LEVELS)])
-        axes.axhline(sum(values) / len(values), color=MUTED, linewidth=1, linestyle=dash, zorder=1)
-        handles.append(Line2D([], [], color=MUTED, linewidth=1, linestyle=dash, label=label))
-    axes.set(xlabel=plain(figure.x_label), ylabel=plain(figure.y_label, 40))
-    if step:
-        axes.set_xticks(figure.x, [f"{x:g}" for x in figure.x])
-    about = _about({len(values) for points in found for values in points if values})
-    drawn.legend(handles=handles, loc="outside right upper", title=about, handlelength=HANDLE)
+    places = zip(frame["row"], frame["column"], strict=True)
+    numbers = dict(zip(places, frame["values"], strict=True))
+    tradeoff = figure.type == "tradeoff"
+    content = (_tradeoff if tradeoff else _lines)(figure, table, numbers)
+    labels = list(dict.fromkeys(label for lines in content.values() for label in lines))
+    run = {label for lines in content.values() for label, points in lines.items() if points}
+    if not run:
+        raise NotRunError(f"not run: {', '.join(wrap_label(label, 24) for label in labels)}")
+    baselines = {column.title for column in table.columns if column.role == "baseline"}
+    styles = dict(zip(labels, series_styles(labels), strict=True))
+    looks = {label: _look(style, label in baselines) for label, style in styles.items()}
+    references = dict(figure.marks) if tradeoff else _levels(figure, table, numbers)
+    drawn, axes = panels(list(content), height=2.3 if tradeoff else 3.2)
+    for one, lines in zip(axes, content.values(), strict=True):
+        one.set(xlabel=wrap_label(figure.x_label), ylabel=wrap_label(figure.y_label, 40))
+        shown = {label: points for label, points in lines.items() if points}
+        offsets = [0.0] * len(shown) if tradeoff else _ticks_and_offsets(one, table, len(shown))
+        for (label, points), offset in zip(shown.items(), offsets, strict=True):
+            _line(one, [(x + offset, values) for x, values in points], looks[label])
+        for place, dash in zip(references.values(), itertools.cycle(DASHES)):
+            rule = one.axvline if tradeoff else one.axhline
+            rule(place, color=MUTED, linewidth=1, linestyle=(0, dash), zorder=1)
+        if tradeoff:
+            _log_scale(one)
+    handles = [
+        Line2D([], [], label=wrap_label(label, 40), **looks[label])
+        if label in run
+        else styles[label].handle(wrap_label(label, 40), drawn=False)
+        for label in labels
+    ]
+    for (label, place), dash in zip(references.items(), itertools.cycle(DASHES)):
+        text = f"{label}: {place:,.0f}" if tradeoff else label
+        text = f"{label} (not run)" if math.isnan(place) else text
+        handles.append(Line2D([], [], color=MUTED, linewidth=1, linestyle=(0, dash), label=text))
+    counts = {len(v) for lines in content.values() for p in lines.values() for _, v in p}
+    legend_below(drawn, handles, _about(counts))
     return drawn
 
 
-def _step(x: Sequence[float]) -> float:
-    """The least distance between two x; 0 if they lie too close for a tick each."""
-    least = min((b - a for a, b in itertools.pairwise(x)), default=0.0)
-    return least if least * TICKS >= x[-1] - x[0] else 0.0
+def _lines(figure: FigureSpec, table: Table, numbers: Numbers) -> dict[str, dict[str, Points]]:
+    """Points of each line by its label, in the one panel, which has no title."""
+    lines: dict[str, Points] = {}
+    for column in table.columns:
+        if column.id not in figure.levels:
+            points = [(row.x or 0.0, numbers[row.id, column.id]) for row in table.rows]
+            lines[column.title] = sorted((x, values) for x, values in points if values)
+    return {"": lines}
 
 
-def _moves(step: float, count: int) -> list[float]:
-    """How far each series stands beside its x, so that bars and markers don't hide another's."""
-    return [MOVED * step * ((index + 0.5) / count - 0.5) for index in range(count)]
+def _tradeoff(figure: FigureSpec, table: Table, numbers: Numbers) -> dict[str, dict[str, Points]]:
+    """Points of each line by its label, by the title of the panel."""
+    content: dict[str, dict[str, Points]] = {}
+    for column, title in figure.panels.items():
+        lines: dict[str, Points] = {row.series: [] for row in table.rows}
+        for row in table.rows:
+            x, values = numbers[row.id, figure.x], numbers[row.id, column]
+            if x and values:
+                lines[row.series].append((fmean(x), values))
+        content[title] = {label: sorted(points) for label, points in lines.items()}
+    return content
 
 
-def _bars(
-    axes: Axes, x: Sequence[float], points: Sequence[Sequence[float]], style: Mapping[str, Any]
-) -> None:
-    means = [sum(values) / len(values) if values else math.nan for values in points]
-    ends = [(min(v), max(v)) if len(v) > 1 else (math.nan, math.nan) for v in points]
-    below = [mean - low for mean, (low, _) in zip(means, ends, strict=True)]
-    above = [high - mean for mean, (_, high) in zip(means, ends, strict=True)]
-    axes.errorbar(
-        x, means, yerr=[below, above], capsize=3.5, capthick=0.9, elinewidth=0.9, zorder=3, **style
-    )
-
-
-def _looks(series: Sequence[LineSeries]) -> list[Look]:
-    """Solid and dotted lines are told apart by their dots, so the two may share a colour."""
-    kinds = {dotted: [s.label for s in series if s.dotted is dotted] for dotted in (False, True)}
-    given = {dotted: iter(looks(labels)) for dotted, labels in kinds.items()}
-    return [next(given[s.dotted]) for s in series]
-
-
-def _style(series: LineSeries, look: Look) -> dict[str, Any]:
+def _levels(figure: FigureSpec, table: Table, numbers: Numbers) -> dict[str, float]:
+    """Means of the columns that are drawn as horizontal lines; nan where nothing was run."""
+    titles = {column.id: column.title for column in table.columns}
+    first = table.rows[0].id
     return {
-        "color": look.colour,
-        "marker": look.marker,
-        "linestyle": (0, (1, 1.8)) if series.dotted else look.line,
-        "markerfacecolor": "white" if series.dotted else look.colour,
-        "markeredgecolor": look.colour if series.dotted else "white",
-        "markeredgewidth": 1.0 if series.dotted else 0.5,
-        "markersize": 5 if series.dotted else 6,
+        titles[name]: fmean(numbers[first, name]) if numbers[first, name] else math.nan
+        for name in figure.levels
     }
 
 
-def _not_run(label: str) -> Line2D:
-    return Line2D([], [], linestyle="none", label=f"{label} (not run)")
+def _ticks_and_offsets(axes: Axes, table: Table, count: int) -> list[float]:
+    """A tick at every x, and how far each series stands beside it, so that none hides another.
+
+    No offset where x lie too close for a tick each.
+    """
+    x = sorted(row.x or 0.0 for row in table.rows)
+    spacing = min((b - a for a, b in itertools.pairwise(x)), default=0.0)
+    if spacing * TICKS < x[-1] - x[0] or not spacing:
+        return [0.0] * count
+    axes.set_xticks(x, [f"{place:g}" for place in x])
+    return [DODGE * spacing * ((index + 0.5) / count - 0.5) for index in range(count)]
+
+
+def _look(style: SeriesStyle, baseline: bool) -> dict[str, Any]:
+    """As matplotlib takes it; baselines are dotted, with hollow markers."""
+    return {
+        "color": style.colour,
+        "marker": style.marker,
+        "linestyle": (0, (1, 1.8)) if baseline else style.line,
+        "markerfacecolor": "white" if baseline else style.colour,
+        "markeredgecolor": style.colour if baseline else "white",
+        "markeredgewidth": 1.0 if baseline else 0.5,
+    }
+
+
+def _line(axes: Axes, points: Points, look: Mapping[str, Any]) -> None:
+    means = [fmean(values) for _, values in points]
+    spread = [(min(v), max(v)) if len(v) > 1 else (math.nan, math.nan) for _, v in points]
+    below = [mean - low for mean, (low, _) in zip(means, spread, strict=True)]
+    above = [high - mean for mean, (_, high) in zip(means, spread, strict=True)]
+    x = [place for place, _ in points]
+    axes.errorbar(x, means, yerr=[below, above], capsize=3, elinewidth=0.9, zorder=3, **look)
+
+
+def _log_scale(axes: Axes) -> None:
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _about(counts: set[int]) -> str:
@@ -121,4 +153,4 @@ def _about(counts: set[int]) -> str:
         return "single runs"
     least, most = min(counts), max(counts)
     runs = f"{most}" if least == most else f"{least} to {most}"
-    return f"means of {runs} runs,\nbars: least to greatest"
+    return f"means of {runs} runs, bars: least to greatest"

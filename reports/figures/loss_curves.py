@@ -1,4 +1,4 @@
-"""Figure 5: the course of loss terms over the iterations, a panel per term."""
+"""Figure 5: loss terms over the iterations, a panel per term and a curve per row of the table."""
 
 from __future__ import annotations
 
@@ -8,73 +8,83 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from reports.figures.axes import legend_below, panels, plain
+from reports.figures.axes import legend_below, panels, wrap_label
 from reports.figures.columns import read_columns
-from reports.figures.drawn import Missing
-from reports.figures.spec import Curves, Panel
-from reports.figures.style import MUTED, Look, looks
-from reports.records import Record, RecordError, folder_of
+from reports.figures.style import SeriesStyle, series_styles
+from reports.records import NotRunError, Record, RecordError, folder_of
+from reports.tables.layout import FIGURE_FILES, FigureSpec, Table
 
-STEP = "iteration"
+FILE, STEP = FIGURE_FILES["loss_curves"], "iteration"
 SMOOTH = 50  # the strong line is the mean over one part in so many of a run
 MARKERS = 7  # on each strong line
 
 
-def draw_curves(figure: Curves, records: Mapping[str, Record], runs: Path) -> Figure | Missing:
-    """Every iteration as a light line, the rolling mean as a strong one.
+def draw_loss_curves(
+    figure: FigureSpec,
+    table: Table,
+    frame: pd.DataFrame,
+    records: Mapping[str, Record],
+    runs: Path,
+) -> Figure:
+    """Every iteration as a light line, the rolling mean as a strong one, of each row's first seed.
 
     RecordError as `read_columns`, and for a number that a log axis cannot show.
     """
-    names = list(dict.fromkeys([STEP, *(panel.column for panel in figure.panels)]))
-    courses: list[pd.DataFrame | None] = []
-    for series in figure.series:
-        record = records.get(series.record)
-        if record is None:
-            courses.append(None)
-            continue
-        courses.append(read_columns(record, figure.file, runs, names))
-        _refuse_below_zero(figure, courses[-1], folder_of(runs, record) / figure.file)
-    labels = [plain(series.label, 40) for series in figure.series]
-    if all(course is None for course in courses):
-        return Missing("not run: " + ", ".join(labels))
-    drawn, axes = panels([panel.title for panel in figure.panels], height=2.5)
-    styles = looks([series.label for series in figure.series])
-    for one, panel in zip(axes, figure.panels, strict=True):
-        for index, (course, look) in enumerate(zip(courses, styles, strict=True)):
-            if course is not None:
-                start = index / len(styles)
-                _curve(one, course[STEP], course[panel.column], look, start)
-        _scale(one, panel)
+    first = frame.drop_duplicates("row").set_index("row")["records"]
+    losses = {
+        row.label: _losses(figure, records[first[row.id][0]], runs) if first[row.id] else None
+        for row in table.rows
+    }
+    labels = [wrap_label(label, 40) for label in losses]
+    if all(found is None for found in losses.values()):
+        raise NotRunError(f"not run: {', '.join(labels)}")
+    drawn, axes = panels(list(figure.panels.values()), height=2.5)
+    styles = series_styles(list(losses))
+    for one, column in zip(axes, figure.panels, strict=True):
+        for index, (found, style) in enumerate(zip(losses.values(), styles, strict=True)):
+            if found is not None:
+                _curve(one, found[STEP], found[column], style, index / len(styles))
+        _log_scale(one)
     handles = [
-        Line2D([], [], color=look.colour, marker=look.marker, linestyle=look.line, label=label)
-        if course is not None
-        else Line2D([], [], color=MUTED, linestyle="none", label=f"{label} (not run)")
-        for label, look, course in zip(labels, styles, courses, strict=True)
+        style.handle(label, found is not None)
+        for label, style, found in zip(labels, styles, losses.values(), strict=True)
     ]
-    smooth = any(_window(course) > 1 for course in courses if course is not None)
+    smooth = any(_window(len(found)) > 1 for found in losses.values() if found is not None)
     note = f"light: every iteration; strong: mean over {100 // SMOOTH} % of a run" if smooth else ""
     legend_below(drawn, handles, note)
     return drawn
 
 
+def _losses(figure: FigureSpec, record: Record, runs: Path) -> pd.DataFrame:
+    losses = read_columns(record, FILE, runs, list(dict.fromkeys([STEP, *figure.panels])))
+    for name in figure.panels:
+        if (losses[name] <= 0).any():
+            path = folder_of(runs, record) / FILE
+            raise RecordError(f"{path}: {name}: {losses[name].min():g} has no place on a log axis")
+    return losses
+
+
 def _curve(
-    axes: Axes, steps: pd.Series[float], values: pd.Series[float], look: Look, start: float
+    axes: Axes,
+    steps: pd.Series[float],
+    values: pd.Series[float],
+    style: SeriesStyle,
+    start: float,
 ) -> None:
-    """One series; ``start`` (0 to 1) moves its markers away from those of the others."""
-    window = _window(values)
+    """One series; ``start`` (0 to 1) keeps its markers away from those of the others."""
+    window = _window(len(values))
     mean = values.rolling(window, center=True, min_periods=1).mean()
     if window > 1:
-        axes.plot(steps, values, color=look.colour, alpha=0.3, linewidth=0.5)
+        axes.plot(steps, values, color=style.colour, alpha=0.3, linewidth=0.5)
     every = max(1, len(values) // MARKERS)
     axes.plot(
         steps,
         mean,
-        color=look.colour,
-        linestyle=look.line,
-        marker=look.marker,
+        color=style.colour,
+        linestyle=style.line,
+        marker=style.marker,
         markevery=(int(start * every), every),
         markeredgecolor="white",
         markeredgewidth=0.5,
@@ -82,11 +92,9 @@ def _curve(
     )
 
 
-def _scale(axes: Axes, panel: Panel) -> None:
+def _log_scale(axes: Axes) -> None:
     axes.set_xlabel(STEP)
     axes.margins(x=0.02)
-    if not panel.log:
-        return
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 1000 else (1,)))
@@ -94,17 +102,5 @@ def _scale(axes: Axes, panel: Panel) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _window(values: pd.Series[float] | pd.DataFrame) -> int:
-    return max(1, round(len(values) / SMOOTH))
-
-
-def _refuse_below_zero(figure: Curves, course: pd.DataFrame | None, path: Path) -> None:
-    for panel in figure.panels:
-        if course is None or not panel.log:
-            continue
-        low = course[panel.column][course[panel.column] <= 0]
-        if len(low):
-            raise RecordError(
-                f"{path}: line {low.index[0]}, {panel.column}: {low.iloc[0]:g} has no place on a "
-                "log axis"
-            )
+def _window(count: int) -> int:
+    return max(1, round(count / SMOOTH))

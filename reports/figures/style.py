@@ -10,17 +10,18 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import matplotlib.style
+from matplotlib.lines import Line2D
 
 DPI = 200  # of the PNG, and of what the SVG and PDF hold as pixels
 MUTED = "#666666"
 
 
 @dataclass(frozen=True)
-class Look:
-    """Colour, marker and dash (lengths on and off, in line widths; empty is solid) of a label."""
+class SeriesStyle:
+    """Colour, marker and dash (lengths on and off, in line widths; empty is solid) of a series."""
 
     colour: str
     marker: str
@@ -31,17 +32,24 @@ class Look:
         """The dash as matplotlib takes it."""
         return (0, self.dash) if self.dash else "-"
 
+    def handle(self, label: str, drawn: bool = True) -> Line2D:
+        """The entry of a legend; of a series that was not run, one that says so."""
+        if not drawn:
+            return Line2D([], [], color=MUTED, linestyle="none", label=f"{label} (not run)")
+        plot: dict[str, Any] = {"color": self.colour, "marker": self.marker, "linestyle": self.line}
+        return Line2D([], [], label=label, **plot)
+
 
 #: In the paper's order. Real green, NI orange, DI purple as in its Figure 4.
-LOOKS = {
-    "dafl": Look("#222222", "s", (2, 1)),
-    "dfad": Look("#56b4e9", "P", (6, 1.5, 1, 1.5, 1, 1.5)),
-    "di": Look("#6b1d7a", "^", (4, 1.5)),
-    "adi": Look("#661100", "v", (4, 1.5, 1, 1.5)),
-    "ni": Look("#f0a02c", "o", ()),
-    "ni+adi": Look("#c44e00", "D", (8, 1.5)),
-    "real": Look("#0f9b74", "X", (8, 1.5, 3, 1.5)),
-    "wgan-gp": Look("#b8b8b8", "*", (1, 1)),
+STYLES = {
+    "dafl": SeriesStyle("#222222", "s", (2, 1)),
+    "dfad": SeriesStyle("#56b4e9", "P", (6, 1.5, 1, 1.5, 1, 1.5)),
+    "di": SeriesStyle("#6b1d7a", "^", (4, 1.5)),
+    "adi": SeriesStyle("#661100", "v", (4, 1.5, 1, 1.5)),
+    "ni": SeriesStyle("#f0a02c", "o", ()),
+    "ni+adi": SeriesStyle("#c44e00", "D", (8, 1.5)),
+    "real": SeriesStyle("#0f9b74", "X", (8, 1.5, 3, 1.5)),
+    "wgan-gp": SeriesStyle("#b8b8b8", "*", (1, 1)),
 }
 ALIASES = {
     **{"ours": "ni", "naturalinversion": "ni", "deepinversion": "di", "original": "real"},
@@ -67,42 +75,39 @@ _RC = {
 
 
 @contextmanager
-def drawing() -> Iterator[None]:
+def style_context() -> Iterator[None]:
     """Our settings over matplotlib's own defaults, whatever the user's are; restored after."""
     with matplotlib.style.context(["default", _RC]):
         yield
 
 
-def looks(labels: Sequence[str]) -> list[Look]:
-    """A look for each label, all unlike: the method's own, or for others one that its name picks.
+def series_styles(labels: Sequence[str]) -> list[SeriesStyle]:
+    """A style for each label, all unlike: the method's own, or for others one its name picks.
 
-    What follows " (" does not count: "NI (ours)" looks like "NI".
+    What follows " (" does not count: "NI (ours)" has the style of "NI".
     """
-    chosen: list[Look] = []
+    chosen: list[SeriesStyle] = []
     for label in labels:
         name = label.split(" (")[0].strip().casefold()
-        own = LOOKS.get(ALIASES.get(name, name))
+        own = STYLES.get(ALIASES.get(name, name))
         if own is None or own in chosen:
-            others = _others(hashlib.sha256(name.encode()).digest()[0])
-            own = min(others, key=lambda look: _alike(look, chosen))
+            own = min(_others(name), key=lambda style: _alike(style, chosen))
         chosen.append(own)
     return chosen
 
 
-def _alike(look: Look, chosen: Sequence[Look]) -> tuple[bool, int, int]:
-    """Sorts looks that are free first, then those of rarer colours and markers."""
-    colours = sum(look.colour == other.colour for other in chosen)
-    return look in chosen, colours, sum(look.marker == other.marker for other in chosen)
+def _alike(style: SeriesStyle, chosen: Sequence[SeriesStyle]) -> tuple[bool, int, int]:
+    """Sorts styles that are free first, then those of rarer colours and markers."""
+    colours = sum(style.colour == other.colour for other in chosen)
+    return style in chosen, colours, sum(style.marker == other.marker for other in chosen)
 
 
-def _others(start: int) -> list[Look]:
-    """Further looks from ``start`` on: all colours once, then again with other markers."""
-    count = len(_MORE) * len(_MORE_MARKERS)
-    return [
-        Look(
+def _others(name: str) -> Iterator[SeriesStyle]:
+    """Further styles, beginning where ``name`` says: all colours once, then with other markers."""
+    start = hashlib.sha256(name.encode()).digest()[0]
+    for index in range(start, start + len(_MORE) * len(_MORE_MARKERS)):
+        yield SeriesStyle(
             _MORE[index % len(_MORE)],
             _MORE_MARKERS[index % len(_MORE_MARKERS)],
             _MORE_DASHES[index % len(_MORE_DASHES)],
         )
-        for index in range(start, start + count)
-    ]

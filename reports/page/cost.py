@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from reports.page.filters import Uses
+from reports.page.filters import FilterIndex
 from reports.tables.cost_text import TITLE, cost_columns, cost_notes
 from reports.tables.method_cost import MethodCost
 
 
-def cost_section(lines: Sequence[MethodCost], uses: Uses) -> dict[str, Any] | None:
+def cost_section(lines: Sequence[MethodCost], index: FilterIndex) -> dict[str, Any] | None:
     """What the template needs, each line with the records it is made of; None without lines."""
     if not lines:
         return None
@@ -18,7 +18,7 @@ def cost_section(lines: Sequence[MethodCost], uses: Uses) -> dict[str, Any] | No
     rows = [
         {
             "cells": [column.cells[place] for column in columns],
-            "needs": uses.numbers({line.method} & set(uses.methods)),
+            "needs": index.numbers({line.method} & set(index.methods)),
             "records": [(r.kind, r.label, r.key) for r in line.records],
         }
         for place, line in enumerate(lines)

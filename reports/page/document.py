@@ -20,42 +20,44 @@ from markupsafe import Markup
 
 from reports.machine import machine_name
 from reports.page import number_format as text
-from reports.page.claims_section import ledger_of
-from reports.page.filters import uses_of
+from reports.page.claims_section import claims_section
+from reports.page.filters import filter_index
 from reports.page.pictures import once_each
-from reports.page.table_section import section_of
-from reports.records import Record
-from reports.table_report import Sheet
+from reports.page.table_section import table_section
+from reports.records import Record, kind_of
+from reports.table_report import TableReport
 
-GROUPS = {"table": "Tables", "figure": "Figures", "": "Comparisons"}  # by how a view's table begins
+#: Headings of the contents, by how a table's id begins.
+GROUPS = {"table": "Tables", "figure": "Figures", "": "Comparisons"}
 
 
 def render_page(
-    sheets: Sequence[Sheet],
+    reports: Sequence[TableReport],
     records: Mapping[str, Record],
     runs: Path,
     claims: pd.DataFrame | None = None,
 ) -> str:
-    """The page of some views; ``runs`` is where their pictures lie.
+    """The page of some tables; ``runs`` is where their pictures lie.
 
     ``claims`` is the ledger of `reports.claims.ledger.ledger`; ValueError if it lacks a column.
     """
     groups = list(GROUPS)
-    sheets = sorted(sheets, key=lambda sheet: groups.index(_group(sheet)))
-    views = [sheet.view for sheet in sheets]
-    uses = uses_of(views, records)
-    ledger = ledger_of(claims, views, records) if claims is not None else None
+    reports = sorted(reports, key=lambda report: groups.index(_group(report)))
+    tables = [report.table for report in reports]
+    index = filter_index(tables, records)
+    ledger = claims_section(claims, tables, records) if claims is not None else None
     linked = {key for claim in ledger.claims for _, key in claim["links"]} if ledger else set()
     used = sorted(
-        (records[key] for key in uses.keys() | linked), key=lambda r: (r.kind, r.label, r.key)
+        (records[key] for key in index.keys() | linked), key=lambda r: (kind_of(r), r.label, r.key)
     )
     sections = [
-        section_of(place, sheet, records, runs, uses, ledger) for place, sheet in enumerate(sheets)
+        table_section(place, report, records, runs, index, ledger)
+        for place, report in enumerate(reports)
     ]
     once_each([shown for section in sections for shown in section["pictures"]])
     contents: dict[str, list[dict[str, Any]]] = {title: [] for title in GROUPS.values()}
-    for section, sheet in zip(sections, sheets, strict=True):
-        contents[GROUPS[_group(sheet)]].append(section)
+    for section, report in zip(sections, reports, strict=True):
+        contents[GROUPS[_group(report)]].append(section)
     script, style = (_own(f"report.{kind}") for kind in ("js", "css"))
     values = {
         "policy": f"default-src 'none'; img-src data:; script-src {_source(script)}; "
@@ -65,9 +67,9 @@ def render_page(
         "sections": sections,
         "contents": contents,
         "ledger": ledger,
-        "uses": uses,
-        "datasets": list(dict.fromkeys(view.dataset for view in views)),
-        "scales": list(dict.fromkeys(view.scale for view in views)),
+        "index": index,
+        "datasets": list(dict.fromkeys(table.dataset for table in tables)),
+        "scales": list(dict.fromkeys(table.scale for table in tables)),
         "records": used,
         "labels": {record.key: record.label for record in used},
         "environments": _environments(used),
@@ -77,8 +79,8 @@ def render_page(
     return _environment().get_template("report.html.j2").render(values)
 
 
-def _group(sheet: Sheet) -> str:
-    return next(start for start in GROUPS if sheet.view.table.startswith(start))
+def _group(report: TableReport) -> str:
+    return next(start for start in GROUPS if report.table.id.startswith(start))
 
 
 def _environment() -> Environment:
@@ -90,7 +92,11 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        duration=text.duration, metric=text.metric, json=text.pretty, machine=machine_name
+        duration=text.duration,
+        metric=text.metric,
+        json=text.pretty,
+        kind=kind_of,
+        machine=machine_name,
     )
     return environment
 

@@ -3,42 +3,40 @@
 from __future__ import annotations
 
 import base64
-import hashlib
+import io
 import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reports.figures.drawn import Missing
-from reports.figures.plates import FORMATS, Plate
-from reports.page.filters import Uses
-from reports.page.sources import sources_of
-from reports.records import Record, folder_of
+from PIL import Image
+
+from reports.figures.draw import RenderedFigure
+from reports.figures.tiles import join_tiles, read_tiles
+from reports.page.filters import FilterIndex
+from reports.records import NotRunError, Record, RecordError
 from reports.tables.layout import Picture
 
-PNG = b"\x89PNG\r\n\x1a\n"
+GAP = 1  # pixels between tiles, of the images' own size: the page enlarges them
 CSS_DPI = 120  # a quarter larger than printed: legible without zooming
 
 
-def picture_of(
-    picture: Picture, records: Mapping[str, Record], runs: Path, uses: Uses
+def sample_picture(
+    picture: Picture, records: Mapping[str, Record], runs: Path, index: FilterIndex
 ) -> dict[str, Any]:
-    """A cell's own picture as a data URI, or the reason why it cannot be shown."""
+    """Sample images of a method as a data URI, or the reason why they cannot be shown."""
     record = records.get(picture.record)
-    attributes = uses.attributes(picture.record)
-    shown = {"picture": picture, "record": record, "filterable": attributes, "uri": ""}
-    if record is None:
-        return {**shown, "reason": "not run"}
+    tags = index.attributes(picture.record)
+    shown = {"picture": picture, "record": record, "filterable": tags, "uri": "", "reason": ""}
     try:
-        data = (folder_of(runs, record) / picture.file).read_bytes()
-    except OSError as error:
-        return {**shown, "reason": f"{picture.file}: {error.strerror}"}
-    sealed = record.artefacts.get(picture.file, "")
-    if sealed and hashlib.sha256(data).hexdigest() != sealed:
-        return {**shown, "reason": f"{picture.file} is not the file its record names"}
-    if not data.startswith(PNG):
-        return {**shown, "reason": f"{picture.file} is not a PNG"}
-    return {**shown, "uri": _uri(data)}
+        if record is None:
+            raise NotRunError("not run")
+        tiles = read_tiles(record, picture.file, runs)
+    except RecordError as error:
+        return {**shown, "reason": str(error).replace(f"{runs}/", "")}
+    file = io.BytesIO()
+    Image.fromarray(join_tiles(tiles, GAP)).save(file, "PNG")
+    return {**shown, "uri": _uri(file.getvalue())}
 
 
 def once_each(shown: list[dict[str, Any]]) -> None:
@@ -55,22 +53,15 @@ def once_each(shown: list[dict[str, Any]]) -> None:
             anchors[one["uri"]] = one["anchor"]
 
 
-def plate_of(plate: Plate, records: Mapping[str, Record]) -> dict[str, Any]:
-    """A drawn figure as a data URI with its size in CSS pixels, and the records it is made of."""
-    sources = sources_of(plate.figure)
-    shown = {
-        "figure": plate.figure,
-        "files": [f"{plate.stem}.{kind}" for kind in FORMATS],
-        "sources": [(label, key) for label, key in sources if key in records],
-        "planned": len({key for _, key in sources}),
-        "uri": "",
-    }
-    if isinstance(plate.drawn, Missing):
-        return {**shown, "reason": plate.drawn.reason}
+def figure_picture(figure: RenderedFigure) -> dict[str, Any]:
+    """A drawn figure as a data URI with its size in CSS pixels, or the reason why there is none."""
+    shown = {"figure": figure.spec, "files": list(figure.files), "reason": figure.reason, "uri": ""}
+    if not figure.png:
+        return shown
     from reports.figures.style import DPI  # loaded already: the figure was drawn
 
-    width, height = (side * CSS_DPI // DPI for side in struct.unpack(">II", plate.drawn.png[16:24]))
-    return {**shown, "uri": _uri(plate.drawn.png), "width": width, "height": height}
+    width, height = (side * CSS_DPI // DPI for side in struct.unpack(">II", figure.png[16:24]))
+    return {**shown, "uri": _uri(figure.png), "width": width, "height": height}
 
 
 def _uri(png: bytes) -> str:

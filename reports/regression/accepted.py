@@ -1,6 +1,6 @@
 """Accepted numbers: what a table gave over several seeds, kept in the repository as CSV.
 
-One file per view, ``<table>-<scale>-<dataset>.csv``. Numbers come from records only; a mean that
+One file per table, ``<table>-<scale>-<dataset>.csv``. Numbers come from records only; a mean that
 does not follow from the values beside it is refused when the file is read.
 """
 
@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
 import msgspec
 
-from reports.records import RecordError, write_atomically
-from reports.tables.layout import View
+from reports.machine import device_class
+from reports.records import Record, RecordError, write_atomically
+from reports.tables.layout import Table
+from reports.tables.measured import lines_of, measured_frame
 
 FOLDER = Path(__file__).parents[1] / "accepted"
+MIN_SEEDS = 3
 ROUNDING = 1e-6  # relative: the file has nine digits
 
-Place = tuple[str, str, str, str]  # row, column, metric, unit
+NumberKey = tuple[str, str, str, str]  # row, column, metric, unit
+
+
+class RefusedError(RecordError):
+    """Numbers that must not be accepted, or not be compared; one line says why."""
 
 
 class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,15 +48,66 @@ class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     records: tuple[str, ...]
 
     @property
-    def place(self) -> Place:
-        """What the number is of: only numbers of one place are compared."""
+    def key(self) -> NumberKey:
+        """What the number is of: only numbers of one key are compared."""
         return self.row, self.column, self.metric, self.unit
 
 
-def path_of(view: View, folder: Path = FOLDER) -> Path:
-    """Where the accepted numbers of a view lie."""
-    data = Path(view.dataset.rpartition(":")[2]).name
-    return folder / f"{view.table}-{view.scale}-{data}.csv"
+def path_of(table: Table, folder: Path = FOLDER) -> Path:
+    """Where the accepted numbers of a table lie."""
+    return folder / f"{table.file_stem}.csv"
+
+
+def accepted_from(table: Table, records: Mapping[str, Record]) -> list[Accepted]:
+    """Every number of the table; RefusedError under three seeds or over several devices."""
+    units = {column.id: column.unit for column in table.columns}
+    numbers = []
+    for line in lines_of(measured_frame(table, records)):
+        found = [records[key] for key in line["records"]]
+        if len(found) < MIN_SEEDS:
+            raise RefusedError(
+                f"{table.name}: {line['row']} {line['column']} has {len(found)} of the "
+                f"{MIN_SEEDS} seeds or more that are needed: give --seeds {MIN_SEEDS} or more"
+            )
+        numbers.append(
+            Accepted(
+                row=line["row"],
+                column=line["column"],
+                metric=line["metric"],
+                unit=units[line["column"]],
+                mean=fmean(line["values"]),
+                sd=stdev(line["values"]),
+                n=len(found),
+                values=line["values"],
+                seeds=line["seeds"],
+                device=device_of(table, found),
+                versions=_all(f"torch={r.provenance.versions.get('torch', '?')}" for r in found),
+                commit=_all(record.provenance.commit or "?" for record in found),
+                records=line["records"],
+            )
+        )
+    return numbers
+
+
+def device_of(table: Table, records: Sequence[Record]) -> str:
+    """The device class of all the records; RefusedError if there are several."""
+    found = sorted({device_class(record.provenance.device) for record in records})
+    if len(found) > 1:
+        raise RefusedError(f"{table.name}: its records are of several devices: {', '.join(found)}")
+    return found[0]
+
+
+def changes(before: Sequence[Accepted], after: Sequence[Accepted]) -> Iterator[str]:
+    """One line for each number that is new, gone or another one."""
+    old, new = ({number.key: number for number in numbers} for numbers in (before, after))
+    for key in sorted(old.keys() | new.keys()):
+        name = f"{key[0]} {key[1]}"
+        if key not in new:
+            yield f"{name}: gone, was {_brief(old[key])}"
+        elif key not in old:
+            yield f"{name}: new, {_brief(new[key])}"
+        elif _as_written(old[key]) != _as_written(new[key]):
+            yield f"{name}: {_brief(old[key])} -> {_brief(new[key])}"
 
 
 def read(path: Path) -> list[Accepted]:
@@ -58,7 +116,10 @@ def read(path: Path) -> list[Accepted]:
         reader = csv.DictReader(path.read_text("utf-8").splitlines())
         if reader.fieldnames != list(Accepted.__struct_fields__):
             raise ValueError("other columns")
-        numbers = [_number(line) for line in reader]
+        numbers = []
+        for line in reader:
+            lists = {name: line[name].split() for name in ("values", "seeds", "records")}
+            numbers.append(msgspec.convert({**line, **lists}, Accepted, strict=False))
     except OSError as error:
         raise RecordError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, AttributeError, TypeError, msgspec.ValidationError) as error:
@@ -66,7 +127,7 @@ def read(path: Path) -> list[Accepted]:
     for number in numbers:
         if fault := _fault(number):
             raise RecordError(f"{path}: {number.row} {number.column}: {fault}")
-    if len({number.place for number in numbers}) < len(numbers):
+    if len({number.key for number in numbers}) < len(numbers):
         raise RecordError(f"{path}: a number appears twice")
     return numbers
 
@@ -76,20 +137,21 @@ def write(path: Path, numbers: Sequence[Accepted]) -> None:
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, list(Accepted.__struct_fields__), lineterminator="\n")
     writer.writeheader()
-    for number in sorted(numbers, key=lambda one: one.place):
-        writer.writerow(as_written(number))
+    for number in sorted(numbers, key=lambda one: one.key):
+        writer.writerow(_as_written(number))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, buffer.getvalue().encode())
 
 
-def as_written(number: Accepted) -> dict[str, str]:
+def _as_written(number: Accepted) -> dict[str, str]:
     """The line of the file."""
     return {name: _text(getattr(number, name)) for name in Accepted.__struct_fields__}
 
 
-def _number(line: Mapping[str, str]) -> Accepted:
-    lists = {name: line[name].split() for name in ("values", "seeds", "records")}
-    return msgspec.convert({**line, **lists}, Accepted, strict=False)
+def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(_text, value))
+    return f"{value:.9g}" if isinstance(value, float) else str(value)
 
 
 def _fault(number: Accepted) -> str:
@@ -107,7 +169,9 @@ def _fault(number: Accepted) -> str:
     return ""
 
 
-def _text(value: object) -> str:
-    if isinstance(value, tuple):
-        return " ".join(map(_text, value))
-    return f"{value:.9g}" if isinstance(value, float) else str(value)
+def _brief(number: Accepted) -> str:
+    return f"{number.mean:.6g} ± {number.sd:.2g} (n = {number.n}, {number.device})"
+
+
+def _all(names: Iterator[str]) -> str:
+    return " ".join(sorted(set(names)))

@@ -1,4 +1,4 @@
-"""Hold a view's numbers against the accepted ones, in both directions.
+"""Hold a table's numbers against the accepted ones, in both directions.
 
 The values of n seeds are ranked among those of N accepted seeds (Mann-Whitney's U, exact): a number
 fails when chance would rank them so in fewer than one of a hundred checks, over all numbers
@@ -13,32 +13,35 @@ is a fault as well, until it is known why.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import msgspec
 from scipy import stats
 
 from reports.records import Record
-from reports.regression.accept import RefusedError, device_of
-from reports.regression.accepted import Accepted, Place
-from reports.tables.layout import View
-from reports.tables.measured import tidy
+from reports.regression.accepted import Accepted, NumberKey, RefusedError, device_of
+from reports.tables.export import NOT_RUN
+from reports.tables.layout import Table
+from reports.tables.markup import markdown_table
+from reports.tables.measured import lines_of, measured_frame
 
 FALSE_ALARMS = 0.01
 POINTS, SHARE = 1.0, 0.01
+HEAD = ("table", "row", "column", "accepted", "measured", "limit", "verdict")
 
 Verdict = Literal["same", "worse", "better", "not accepted", "not measured"]
 
 
-class Difference(msgspec.Struct, frozen=True, kw_only=True):
+class CheckedNumber(msgspec.Struct, frozen=True, kw_only=True):
     """One number of a check in its unit; what there is nothing of is None, or n = 0.
 
-    It was judged by ``p`` against ``p_limit`` (ranks), or by ``allowed`` (the means' distance).
+    It was compared by ``p`` against ``p_limit`` (ranks), or by ``allowed`` (the means' distance).
     """
 
-    view: str
+    table: str
     row: str
     column: str
     metric: str
@@ -60,33 +63,38 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compare(
-    view: View, records: Mapping[str, Record], accepted: Sequence[Accepted], numbers: int = 0
-) -> list[Difference]:
-    """What has become of every number, the view's first, then the accepted ones it lacks.
+    table: Table, records: Mapping[str, Record], accepted: Sequence[Accepted], numbers: int = 0
+) -> list[CheckedNumber]:
+    """What has become of every number, the table's first, then the accepted ones it lacks.
 
     ``numbers`` is how many the whole check compares, by default those accepted here. RefusedError,
     in one line, for numbers of another class of device.
     """
-    expected = {number.place: number for number in accepted}
-    columns = {column.id: column for column in view.columns}
+    expected = {number.key: number for number in accepted}
+    columns = {column.id: column for column in table.columns}
     found = []
-    for line in cast(list[dict[str, Any]], tidy(view, records).to_dict("records")):
+    for line in lines_of(measured_frame(table, records)):
         if not line["n"]:
             continue
         column, mean, n = columns[line["column"]], float(line["mean"]), int(line["n"])
-        place = (line["row"], column.id, line["metric"], column.unit)
-        number = expected.pop(place, None)
+        key = (line["row"], column.id, line["metric"], column.unit)
+        number = expected.pop(key, None)
         if number is None:
-            found.append(_difference(view, place, "not accepted", measured=mean, n=n))
+            found.append(_checked(table, key, "not accepted", measured=mean, n=n))
             continue
-        _refuse_other_device(view, number, [records[key] for key in line["records"]])
-        judged = judge(number, line["values"], numbers or len(accepted))
+        device = device_of(table, [records[key] for key in line["records"]])
+        if device != number.device:
+            raise RefusedError(
+                f"{table.name}: the accepted numbers are of {number.device}, these of {device}: "
+                "not compared"
+            )
+        compared = compare_seeds(number, line["values"], numbers or len(accepted))
         verdict: Verdict = "same"
-        if judged.pop("differs"):
+        if compared.pop("differs"):
             verdict = "better" if (mean > number.mean) == column.higher_is_better else "worse"
-        found.append(_difference(view, place, verdict, number, measured=mean, n=n, **judged))
+        found.append(_checked(table, key, verdict, number, measured=mean, n=n, **compared))
     return found + [
-        _difference(view, place, "not measured", number) for place, number in expected.items()
+        _checked(table, key, "not measured", number) for key, number in expected.items()
     ]
 
 
@@ -104,8 +112,8 @@ def allowance(accepted: Accepted, n: int, numbers: int) -> float:
     return max(_least(accepted), quantile * accepted.sd * math.sqrt(1 / n + 1 / accepted.n))
 
 
-def judge(accepted: Accepted, values: Sequence[float], numbers: int) -> dict[str, Any]:
-    """Whether the values differ (``differs``), and by which of a `Difference`'s limits."""
+def compare_seeds(accepted: Accepted, values: Sequence[float], numbers: int) -> dict[str, Any]:
+    """Whether the values differ (``differs``), and by which of a `CheckedNumber`'s limits."""
     distance = abs(fmean(values) - accepted.mean)
     if len(values) < seeds_for_ranks(accepted.n, numbers):
         allowed = allowance(accepted, len(values), numbers)
@@ -115,34 +123,50 @@ def judge(accepted: Accepted, values: Sequence[float], numbers: int) -> dict[str
     return {"differs": p < limit and distance > _least(accepted), "p": p, "p_limit": limit}
 
 
+def check_markdown(numbers: Sequence[CheckedNumber]) -> str:
+    """One row per number, columns aligned, and a line such as ``12 numbers: 11 same, 1 worse``."""
+    rows = markdown_table(HEAD, [_cells(number) for number in numbers], "l" * len(HEAD))
+    counts = Counter(number.verdict for number in numbers)
+    said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    return f"{rows}\n\n{len(numbers)} numbers: {said}"
+
+
 def _least(accepted: Accepted) -> float:
     """A distance of means that is never a fault."""
     return POINTS if accepted.unit == "%" else SHARE * abs(accepted.mean)
 
 
-def _difference(
-    view: View, place: Place, verdict: Verdict, number: Accepted | None = None, **measured: Any
-) -> Difference:
-    row, column, metric, unit = place
-    known: dict[str, Any] = {}
+def _checked(
+    table: Table,
+    key: NumberKey,
+    verdict: Verdict,
+    number: Accepted | None = None,
+    **measured: Any,
+) -> CheckedNumber:
+    row, column, metric, unit = key
     if number is not None:
-        known = {"accepted": number.mean, "sd": number.sd, "accepted_n": number.n}
-    return Difference(
-        view=view.name,
+        measured |= {"accepted": number.mean, "sd": number.sd, "accepted_n": number.n}
+    return CheckedNumber(
+        table=table.name,
         row=row,
         column=column,
         metric=metric,
         unit=unit,
         verdict=verdict,
-        **known,
         **measured,
     )
 
 
-def _refuse_other_device(view: View, number: Accepted, records: Sequence[Record]) -> None:
-    found = device_of(view, records)
-    if found != number.device:
-        raise RefusedError(
-            f"{view.name}: the accepted numbers are of {number.device}, these of {found}: "
-            "not compared"
-        )
+def _cells(one: CheckedNumber) -> list[str]:
+    unit = f" {one.unit}" if one.unit else ""
+    accepted = measured = limit = NOT_RUN
+    if one.accepted is not None:
+        accepted = f"{one.accepted:.4g} ± {one.sd:.2g}{unit} ({one.accepted_n})"
+    if one.measured is not None:
+        measured = f"{one.measured:.4g}{unit} ({one.n})"
+    if one.p is not None:
+        limit = f"p {one.p:.2g} (limit {one.p_limit:.2g})"
+    elif one.allowed is not None:
+        limit = f"± {one.allowed:.2g}{unit}"
+    verdict = one.verdict.upper() if one.fails else one.verdict
+    return [one.table, one.row, one.column, accepted, measured, limit, verdict]

@@ -1,4 +1,4 @@
-"""What the methods of a view cost, from records alone.
+"""What the methods of a table cost, from records alone.
 
 The cost of a set of images is the sum over all cells that made it, whole, and over what was made
 for their sake only: the students that ADI's images compete with. The teacher is given. A cell that
@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from reports.records import Record
-from reports.tables.layout import Column, Row, View
+from reports.tables.layout import Column, Row, Table
 from reports.tables.method_cost import MethodCost, SeedCost
 
 TEACHER = "teacher"  # an input's role
@@ -33,37 +33,37 @@ class _Name(NamedTuple):
 BySeed = dict[int, SeedCost]
 
 
-def costs_of(view: View, records: Mapping[str, Record]) -> list[MethodCost]:
+def costs_of(table: Table, records: Mapping[str, Record]) -> list[MethodCost]:
     """Every method of every row that has been run, in order; one on several machines has a line
     for each, and rows that measure the same cells have one together.
 
-    Empty for a view of no images, such as one of teachers alone.
+    Empty for a table of no images, such as one of teachers alone.
     """
     found: dict[tuple[str, str, frozenset[str]], list[MethodCost]] = {}
-    for row in view.rows:
-        for line in _costs_of_row(view, row, records):
+    for row in table.rows:
+        for line in _costs_of_row(table, row, records):
             cells = frozenset(record.key for record in line.records)
             found.setdefault((line.method, line.machine, cells), []).append(line)
-    return [_together(lines, view) for lines in found.values()]
+    return [_together(lines, table) for lines in found.values()]
 
 
-def _together(lines: Sequence[MethodCost], view: View) -> MethodCost:
+def _together(lines: Sequence[MethodCost], table: Table) -> MethodCost:
     """One line for the rows of ``lines``, which are of the same cells."""
     labels = {}
     for name in lines[0].labels:
         own = list(dict.fromkeys(line.labels[name] for line in lines))
-        every = {row.labels[name] for row in view.rows}
+        every = {row.labels[name] for row in table.rows}
         labels[name] = "all" if len(own) > 1 and set(own) == every else ", ".join(own)
     rows = [row for line in lines for row in line.rows]
     return replace(lines[0], rows=rows, labels=labels)
 
 
-def _costs_of_row(view: View, row: Row, records: Mapping[str, Record]) -> Iterator[MethodCost]:
+def _costs_of_row(table: Table, row: Row, records: Mapping[str, Record]) -> Iterator[MethodCost]:
     named: dict[_Name, BySeed] = {}
     nameless: dict[_Name, BySeed] = {}
-    for column in view.columns:
+    for column in table.columns:
         cell = row.cells.get(column.id)
-        for seed, key in zip(view.seeds, cell.records if cell else [], strict=False):
+        for seed, key in zip(table.seeds, cell.records if cell else [], strict=False):
             if key not in records:
                 continue
             for title, sources in _sets_of(records[key]).items():

@@ -1,4 +1,4 @@
-"""Print the cost of a view's methods as Markdown, CSV and LaTeX, with what a reader must know."""
+"""Print the cost of a table's methods as Markdown, CSV and LaTeX, with what a reader must know."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from reports.seed_statistics import Summary
 from reports.tables.export import NOT_RUN, latex_label
-from reports.tables.layout import View
+from reports.tables.layout import Table
 from reports.tables.markup import escape_latex, escape_markdown, latex_table, markdown_table
 from reports.tables.method_cost import MethodCost
 
@@ -110,11 +110,11 @@ def cost_table(lines: Sequence[MethodCost]) -> str:
     columns = cost_columns(lines)
     head = [escape_markdown(column.head) for column in columns]
     body = [[escape_markdown(cell.text) for cell in row] for row in _rows(columns)]
-    return "\n".join(markdown_table(head, body, _aligned(columns)))
+    return markdown_table(head, body, _aligned(columns))
 
 
-def cost_latex(view: View, lines: Sequence[MethodCost]) -> str:
-    r"""A booktabs ``table*`` of its own, labelled as the view's with ``-cost``; empty without."""
+def cost_latex(table: Table, lines: Sequence[MethodCost]) -> str:
+    r"""A booktabs ``table*`` of its own, labelled as the table's with ``-cost``; empty without."""
     if not lines:
         return ""
     columns = cost_columns(lines)
@@ -122,8 +122,8 @@ def cost_latex(view: View, lines: Sequence[MethodCost]) -> str:
         [[escape_latex(cell.text) for cell in row] for row in _rows(columns)],
         columns=[escape_latex(column.head) for column in columns],
     )
-    caption = " ".join([f"{view.title}. {TITLE}.", *cost_notes(lines)])
-    return latex_table(wide, _aligned(columns), escape_latex(caption), f"{latex_label(view)}-cost")
+    caption = " ".join([f"{table.title}. {TITLE}.", *cost_notes(lines)])
+    return latex_table(wide, _aligned(columns), escape_latex(caption), f"{latex_label(table)}-cost")
 
 
 def cost_csv(lines: Sequence[MethodCost]) -> str:

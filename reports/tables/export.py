@@ -1,4 +1,4 @@
-"""Print the long form of ``tables.tidy`` as Markdown, CSV and LaTeX, with the notes a reader needs.
+"""Print the long form of `measured_frame` as Markdown, CSV and LaTeX, with what a reader must know.
 
 Each row takes two lines, measured above published, so the two are never read as one number.
 """
@@ -8,17 +8,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
-from reports.tables.layout import Column, View
+from reports.tables.layout import Column, Table
 from reports.tables.markup import escape_latex, escape_markdown, latex_table, markdown_table
-from reports.tables.notes import about_columns, footnotes, has_published, letter, notes
+from reports.tables.measured import Line, lines_of
+from reports.tables.notes import about_columns, footnotes, has_published, notes
 
 NOT_RUN = "—"
 
-Line = Mapping[str, Any]
 Escape = Callable[[str], str]
 
 
@@ -33,9 +33,10 @@ def decimals(frame: pd.DataFrame) -> dict[str, Decimals]:
     """By column: measured ones by their size, published ones as they were printed."""
     found = {}
     for column, lines in frame.groupby("column", sort=False):
-        published = [_printed(value) for value in lines["published"] if not missing(value)]
-        as_printed = max(published, default=0)
-        found[str(column)] = Decimals(places(*lines["mean"]) or as_printed or 2, as_printed)
+        # The paper's tables have two decimals or more: 67.00, not 67.
+        printed = [len(f"{v:.10g}".partition(".")[2]) for v in lines["published"] if not missing(v)]
+        published = max(2, *printed) if printed else 0
+        found[str(column)] = Decimals(places(*lines["mean"]) or published or 2, published)
     return found
 
 
@@ -48,50 +49,33 @@ def places(*values: float | None) -> int:
     return 0 if largest == 0 else 2 if largest >= 2 else 4 if largest >= 0.002 else 6
 
 
-def _printed(value: float) -> int:
-    """The paper's tables have two decimals or more: 67.00, not 67."""
-    return max(2, len(f"{value:.10g}".partition(".")[2]))
-
-
 def number(value: float | None, places: int) -> str:
     """A number as text; an em dash where there is none."""
     return NOT_RUN if missing(value) else f"{value:.{places}f}"
 
 
-def small_print(column: Column) -> str:
-    """What stands below a column's title: its detail, unless the title says it."""
-    return "" if column.detail in column.title else column.detail
-
-
-def measured_text(line: Line, places: int) -> str:
-    """``93.72 ± 0.10``; ``[n=2]`` is added where fewer seeds than planned were run."""
-    text = number(line["mean"], places)
-    if line["n"] > 1:
-        text += f" ± {number(line['sd'], places)}"
-    return text + (f" [n={line['n']}]" if 0 < line["n"] < line["planned"] else "")
-
-
-def published_text(view: View, line: Line, places: int) -> str:
-    """``44.30* [a]``: the published number, its asterisk, the letter of its footnote."""
+def published_number(line: Line, places: int) -> str:
+    """``44.30*``: the published number with its asterisk."""
     text = number(line["published"], places)
-    if line["reimplemented"] and text != NOT_RUN:
-        text += "*"
-    return text + (f" [{letter(view, line['footnote'])}]" if line["footnote"] else "")
+    return f"{text}*" if line["reimplemented"] else text
 
 
-def to_markdown(view: View, frame: pd.DataFrame) -> str:
+def missing(value: float | None) -> bool:
+    """Whether there is no number: None, or pandas' NaN for None."""
+    return value is None or math.isnan(value)
+
+
+def to_markdown(table: Table, frame: pd.DataFrame) -> str:
     """A padded pipe table that also reads in a terminal, and the notes below it."""
     marks = {"best": "**{}**", "": "{}"}
-    wide = _wide(view, frame, escape_markdown, marks, other="_{}_", plain=str)
+    wide = _wide(table, frame, escape_markdown, marks, other="_{}_", plain=str)
     titles, details = (wide.columns.get_level_values(level) for level in (0, 1))
     head = [f"{t} ({d})" if d else str(t) for t, d in zip(titles, details, strict=True)]
-    body = [[str(cell) for cell in line] for line in wide.itertuples(index=False)]
-    texts = len(view.rows[0].labels) + 1
-    aligned = "l" * texts + "r" * (len(head) - texts)
-    title = escape_markdown(view.title)
-    lines = [f"### {title}", "", *markdown_table(head, body, aligned), ""]
-    lines += [f"- {escape_markdown(text)}" for text in _below(view, frame, "in italics")]
-    return "\n".join(lines) + "\n"
+    texts = len(table.rows[0].labels) + 1
+    rows = [[str(cell) for cell in line] for line in wide.itertuples(index=False)]
+    body = markdown_table(head, rows, "l" * texts + "r" * len(table.columns))
+    below = [f"- {escape_markdown(text)}" for text in _below(table, frame, "in italics")]
+    return "\n".join([f"### {escape_markdown(table.title)}", "", body, "", *below]) + "\n"
 
 
 def to_csv(frame: pd.DataFrame) -> str:
@@ -102,35 +86,34 @@ def to_csv(frame: pd.DataFrame) -> str:
     return flat.to_csv(index=False, lineterminator="\n")
 
 
-def to_latex(view: View, frame: pd.DataFrame) -> str:
+def to_latex(table: Table, frame: pd.DataFrame) -> str:
     r"""A booktabs ``table*``, shrunk to the page if wider; needs booktabs and graphicx."""
     marks = {"best": r"\textbf{{{}}}", "": "{}"}
-    wide = _wide(view, frame, escape_latex, marks, other=r"\underline{{{}}}", plain=escape_latex)
+    wide = _wide(table, frame, escape_latex, marks, other=r"\underline{{{}}}", plain=escape_latex)
     if not any(wide.columns.get_level_values(1)):
         wide.columns = wide.columns.get_level_values(0)
-    texts = len(view.rows[0].labels) + 1
     return latex_table(
         wide,
-        aligned="l" * texts + "r" * (wide.shape[1] - texts),
-        caption=escape_latex(" ".join([f"{view.title}.", *_below(view, frame, "underlined")])),
-        label=latex_label(view),
+        aligned="l" * (len(table.rows[0].labels) + 1) + "r" * len(table.columns),
+        caption=escape_latex(" ".join([f"{table.title}.", *_below(table, frame, "underlined")])),
+        label=latex_label(table),
     )
 
 
-def latex_label(view: View) -> str:
+def latex_label(table: Table) -> str:
     """What the table is referred to as."""
-    return "tab:" + re.sub(r"[^a-z0-9]+", "-", view.name.lower())
+    return "tab:" + re.sub(r"[^a-z0-9]+", "-", table.name.lower())
 
 
-def _below(view: View, frame: pd.DataFrame, second: str) -> list[str]:
+def _below(table: Table, frame: pd.DataFrame, second: str) -> list[str]:
     """Caption, notes and footnotes; ``second`` is how the second best is marked."""
-    caption = [view.caption] if view.caption else []
-    letters = [f"[{letter}] {text}" for letter, text in footnotes(view).items()]
-    return [*caption, *notes(view, frame, second), *about_columns(view), *letters]
+    caption = [table.caption] if table.caption else []
+    lettered = [f"[{letter}] {text}" for letter, text in footnotes(frame).values()]
+    return [*caption, *notes(table, frame, second), *about_columns(table), *lettered]
 
 
 def _wide(
-    view: View,
+    table: Table,
     frame: pd.DataFrame,
     escape: Escape,
     marks: Mapping[str, str],
@@ -139,36 +122,39 @@ def _wide(
     plain: Escape,
 ) -> pd.DataFrame:
     """The table as printed; columns are (title, detail). ``plain`` escapes digits and signs."""
-    by_column = decimals(frame)
-    lines: list[list[str]] = []
-    for row in view.rows:
-        found = lines_of(frame[frame["row"] == row.id])
-        shown = [by_column[line["column"]] for line in found]
-        measured = [
-            marks.get(line["mark"], other).format(plain(measured_text(line, count.measured)))
-            for line, count in zip(found, shown, strict=True)
-        ]
-        published = [
-            plain(published_text(view, line, count.published))
-            for line, count in zip(found, shown, strict=True)
-        ]
+    digits, notes_of = decimals(frame), footnotes(frame)
+    body: list[list[str]] = []
+    for row in table.rows:
+        lines = lines_of(frame[frame["row"] == row.id])
+        counts = [digits[line["column"]] for line in lines]
         labels = [escape(text) for text in row.labels.values()]
-        lines.append([*labels, escape(f"measured, {view.dataset}"), *measured])
-        if not has_published(view):
+        measured = [
+            marks.get(line["mark"], other).format(plain(_measured(line, count.measured)))
+            for line, count in zip(lines, counts, strict=True)
+        ]
+        body.append([*labels, escape(f"measured, {table.dataset}"), *measured])
+        if not has_published(table):
             continue
+        published = []
+        for line, count in zip(lines, counts, strict=True):
+            letter = f" [{notes_of[line['footnote']][0]}]" if line["footnote"] else ""
+            published.append(plain(published_number(line, count.published) + letter))
         blank = [""] * len(labels)
-        lines.append([*blank, escape(f"published, {view.published_dataset}"), *published])
-    heads = [(label, "") for label in view.rows[0].labels] + [("", "")]
-    heads += [(column.title, small_print(column)) for column in view.columns]
+        body.append([*blank, escape(f"published, {table.published_dataset}"), *published])
+    heads = [(label, "") for label in [*table.rows[0].labels, ""]]
+    heads += [(column.title, _detail(column)) for column in table.columns]
     columns = pd.MultiIndex.from_tuples([(escape(t), escape(under)) for t, under in heads])
-    return pd.DataFrame(lines, columns=columns)
+    return pd.DataFrame(body, columns=columns)
 
 
-def lines_of(frame: pd.DataFrame) -> list[Line]:
-    """The lines of the long form, in order."""
-    return [{str(name): value for name, value in line.items()} for line in frame.to_dict("records")]
+def _measured(line: Line, places: int) -> str:
+    """``93.72 ± 0.10``; ``[n=2]`` is added where fewer seeds than planned were run."""
+    text = number(line["mean"], places)
+    if line["n"] > 1:
+        text += f" ± {number(line['sd'], places)}"
+    return text + (f" [n={line['n']}]" if 0 < line["n"] < line["planned"] else "")
 
 
-def missing(value: float | None) -> bool:
-    """Whether there is no number: None, or pandas' NaN for None."""
-    return value is None or math.isnan(value)
+def _detail(column: Column) -> str:
+    """What stands below a column's title: its detail, unless the title says it."""
+    return "" if column.detail in column.title else column.detail

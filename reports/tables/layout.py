@@ -1,33 +1,57 @@
-"""Views: what a table is made of. The harness writes them, the reports read them.
+"""Tables: what they are made of. The harness writes them, the reports read them.
 
-A view names record keys, never values: rows x columns of cells, one key per seed, beside the
-published number. Every column has a metric of its own. Published numbers are in the unit shown
-(93.72 for 93.72 %), metrics in records are fractions for accuracies and are shown times 100 when
-the unit is ``%``.
+A table names record keys and ids of published numbers, never values: rows x columns of cells, one
+key per seed. Every column has a metric of its own. Metrics in records are fractions for accuracies
+and are shown times 100 when the unit is ``%``. This module imports no plotting library.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from reports.figures.spec import Figure
-from reports.figures.spec import faults as figure_faults
-from reports.records import RecordError, read_struct, write_atomically
-
-SCHEMA = 2
+SCHEMA = 3
+GRID_ROWS, GRID_COLUMNS = 6, 10  # tiles of the sample picture that a set of images has
+#: Files in a record's folder that figures read, by the type of the figure.
+FIGURE_FILES = {"loss_curves": "losses.csv", "scatter": "embedding.csv"}
 
 Role = Literal["baseline", "method"]
+
+
+class FigureSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One figure, drawn from the numbers, files and pictures of the table that it belongs to.
+
+    - ``image_grid``: ``first_rows`` rows of each of the table's pictures, below ``classes``.
+    - ``loss_curves``: a curve per row; ``panels`` are loss terms with their titles.
+    - ``scatter``: the t-SNE points of the first record.
+    - ``lines``: a line per column against ``Row.x``; a horizontal line for a column in ``levels``.
+    - ``tradeoff``: a panel per column of ``panels`` (with titles), a line per ``Row.series``
+      against the measured column ``x``, vertical lines at ``marks``.
+
+    ``name`` is added to the table's to name the figure's files.
+    """
+
+    type: Literal["image_grid", "loss_curves", "scatter", "lines", "tradeoff"]
+    title: str
+    caption: str
+    name: str = ""
+    first_rows: int = 1
+    classes: list[str] = []
+    panels: dict[str, str] = {}
+    levels: list[str] = []
+    x: str = ""
+    x_label: str = ""
+    y_label: str = ""
+    marks: dict[str, float] = {}
 
 
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One column of one metric; ``detail`` stands below the title (protocol, extractor, images).
 
     ``method`` is the title of the method whose numbers these are, if they are of one. Only columns
-    of role ``method`` compete for best and second best, those of a ``group`` with each other.
+    of role ``method`` are ranked, those of a ``group`` among each other.
     """
 
     id: str
@@ -47,50 +71,58 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return 100.0 if self.unit == "%" else 1.0
 
 
-class ViewCell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One number: a record key per seed of the view ("" = not planned) and what was published.
+class TableCell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One number: a record key per seed of the table ("" = not planned).
 
-    ``claim`` is the id of the published number (`reports.published`), ``footnote`` a key of the
-    view's ``footnotes``, ``metric`` the record's metric where it is not the column's.
+    ``claim`` is the id under which the paper's number is found in `reports.published`, if there is
+    one. ``metric`` is the record's metric where it is not the column's.
     """
 
     records: list[str]
-    published: float | None
-    reimplemented: bool = False
-    footnote: str = ""
     claim: str = ""
     metric: str = ""
 
 
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One row: its ordered labels (Dataset, Teacher, Student) and its cells by column id."""
+    """One row: its ordered labels (Dataset, Teacher, Student) and its cells by column id.
+
+    ``x`` is its place on a figure's axis, ``series`` the line of a figure that it is a point of.
+    """
 
     id: str
     labels: dict[str, str]
-    cells: dict[str, ViewCell]
+    cells: dict[str, TableCell]
     role: Role = "method"
     method: str = ""
+    x: float | None = None
+    series: str = ""
+
+    @property
+    def label(self) -> str:
+        """The last label, which tells rows apart."""
+        return list(self.labels.values())[-1]
 
 
 class Picture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A PNG inside the folder of a cell, usually ``grid.png`` of a synthesis cell."""
+    """A PNG of sample images in the folder of a cell; ``method`` is the title of their method."""
 
     title: str
     caption: str
     record: str
     file: str
+    method: str = ""
 
 
-class View(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One table at one scale, measured on one data set, beside what was published.
 
-    ``contest`` says where best and second best are looked for: along each row, or down each column.
-    ``assumed`` is what nobody published about how the numbers were made, ``overrides`` what was
-    set by hand instead of taken from the recipes.
+    ``id`` is what the paper calls it, such as ``table5``. ``rank_along`` says where best and second
+    best are looked for: along each row, or down each column. ``assumed`` is what nobody published
+    about how the numbers were made, ``overrides`` what was set by hand and not by the recipes.
     """
 
     schema: int = SCHEMA
-    table: str
+    id: str
     title: str
     caption: str
     scale: str
@@ -102,70 +134,36 @@ class View(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     pictures: list[Picture]
     assumed: list[str] = []
     overrides: list[str] = []
-    contest: Literal["row", "column"] = "row"
-    figures: list[Figure] = []
-    footnotes: dict[str, str] = {}
+    rank_along: Literal["row", "column"] = "row"
+    figures: list[FigureSpec] = []
 
     @property
     def name(self) -> str:
         """Short name for messages and anchors, such as ``table5-demo-digits``."""
-        return f"{self.table}-{self.scale}-{self.dataset}"
+        return f"{self.id}-{self.scale}-{self.dataset}"
+
+    @property
+    def file_stem(self) -> str:
+        """How its files are called: the name, but for a data set's path only its folder."""
+        return f"{self.id}-{self.scale}-{Path(self.dataset.rpartition(':')[2]).name}"
 
     @property
     def on_published_data(self) -> bool:
         """Whether the measured and the published numbers are of the same data set."""
-        return _plain(self.dataset) == _plain(self.published_dataset)
+        return _letters(self.dataset) == _letters(self.published_dataset)
+
+    def cell(self, row: Row, column: Column) -> TableCell:
+        """The cell of a row and a column; one without records where the row has none."""
+        return row.cells.get(column.id) or TableCell([])
+
+    def ranking(self, row: Row, column: Column) -> tuple[str, ...] | None:
+        """What is equal for all numbers that this one is ranked with; None if it is not ranked."""
+        if "baseline" in (row.role, column.role):
+            return None
+        if self.rank_along == "column":
+            return (column.id,)
+        return (row.id, column.group, column.metric)
 
 
-def read(path: Path) -> View:
-    """Read a view; RecordError says in one line what is wrong with the file."""
-    view = read_struct(path, View, SCHEMA)
-    for fault in _faults(view):
-        raise RecordError(f"{path}: {fault}")
-    return view
-
-
-def write(path: Path, view: View) -> None:
-    """Write a view atomically, order of rows, columns and labels kept; RecordError if wrong."""
-    for fault in _faults(view):
-        raise RecordError(f"{path}: {fault}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, msgspec.json.format(msgspec.json.encode(view), indent=2) + b"\n")
-
-
-def _faults(view: View) -> Iterator[str]:
-    """What the types cannot say: unique ids, like labels, a key per seed, footnotes that exist."""
-    columns = [column.id for column in view.columns]
-    for what, names in (
-        ("column", columns),
-        ("column title", [column.title for column in view.columns]),
-        ("row", [row.id for row in view.rows]),
-        ("seed", view.seeds),
-    ):
-        if not names:
-            yield f"no {what}"
-        if len(set(names)) < len(names):
-            yield f"a {what} appears twice"
-    for row in view.rows:
-        if list(row.labels) != list(view.rows[0].labels):
-            yield f"row {row.id!r} has other labels than the first row"
-        for column, cell in row.cells.items():
-            where = f"row {row.id!r}, column {column!r}"
-            if column not in columns:
-                yield f"{where}: no such column"
-            if len(cell.records) != len(view.seeds):
-                yield f"{where}: {len(cell.records)} record keys for {len(view.seeds)} seeds"
-            if cell.footnote and cell.footnote not in view.footnotes:
-                yield f"{where}: no footnote {cell.footnote!r}"
-    if len({figure.name for figure in view.figures}) < len(view.figures):
-        yield "two figures have one name"
-    for figure in view.figures:
-        for fault in figure_faults(figure):
-            yield f"figure {figure.name!r}: {fault}"
-    for picture in view.pictures:
-        if Path(picture.file).name != picture.file:
-            yield f"picture {picture.file!r} is not a plain file name"
-
-
-def _plain(name: str) -> str:
+def _letters(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter.isalnum())

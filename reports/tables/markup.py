@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -28,18 +28,25 @@ def escape_markdown(text: str) -> str:
     return text.translate(_MARKDOWN)
 
 
-def markdown_table(head: Sequence[str], body: Sequence[Sequence[str]], aligned: str) -> list[str]:
-    """The lines of a padded pipe table; ``aligned`` has an ``l`` or ``r`` for each column."""
-    widths = [max(3, *map(len, column)) for column in zip(head, *body, strict=True)]
+def markdown_table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], align: str, pad: bool = True
+) -> str:
+    """A pipe table; ``align`` has ``l`` or ``r`` for each column, ``pad`` makes columns straight.
 
-    def line_of(cells: Sequence[str]) -> str:
-        triples = zip(cells, widths, aligned, strict=True)
-        padded = (cell.ljust(w) if side == "l" else cell.rjust(w) for cell, w, side in triples)
-        return f"| {' | '.join(padded)} |"
-
-    pairs = zip(widths, aligned, strict=True)
-    rule = ["-" * w if side == "l" else "-" * (w - 1) + ":" for w, side in pairs]
-    return [line_of(cells) for cells in (head, rule, *body)]
+    Cells are taken as they are: `escape_markdown` before.
+    """
+    lines = [list(head), *map(list, rows)]
+    widths = [max(3, *map(len, column)) * pad for column in zip(*lines, strict=True)]
+    rule = [
+        "-" * max(3, w) if a == "l" else "-" * max(3, w - 1) + ":"
+        for w, a in zip(widths, align, strict=True)
+    ]
+    lines.insert(1, rule)
+    padded = (
+        [c.ljust(w) if a == "l" else c.rjust(w) for c, w, a in zip(x, widths, align, strict=True)]
+        for x in lines
+    )
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in padded)
 
 
 def latex_table(wide: pd.DataFrame, aligned: str, caption: str, label: str) -> str:

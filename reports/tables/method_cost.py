@@ -44,7 +44,7 @@ class SeedCost:
 
 @dataclass(frozen=True)
 class MethodCost:
-    """One method in a row of a view, on one machine, over the seeds that ran there.
+    """One method in a row of a table, on one machine, over the seeds that ran there.
 
     ``rows`` are the ids of the row and of those that measure the same cells, ``labels`` theirs.
     ``in_labels`` says that the labels name the method.

@@ -2,73 +2,88 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 import pandas as pd
 
+from reports.published import paper_notes, published
 from reports.seed_statistics import ENOUGH_SEEDS, SIGNIFICANCE
-from reports.tables.layout import View
+from reports.tables.layout import Table
 
 
-def notes(view: View, frame: pd.DataFrame, second: str = "underlined") -> list[str]:
+def notes(table: Table, frame: pd.DataFrame, second: str = "underlined") -> list[str]:
     """Data, scale, seeds, n, published numbers and marks, a sentence or two each."""
-    least, most = _counts(frame)
-    seeds = f"planned seeds: {', '.join(map(str, view.seeds))}"
+    counts = [int(n) for n in frame["n"] if n > 0]
+    least, most = (min(counts), max(counts)) if counts else (0, 0)
+    seeds = f"planned: {seeds_text(table.seeds)}"
     if most:
         n = f"{most}" if least == most else f"{least} to {most}"
         seeds = f"{'mean ± sd' if most > 1 else 'single runs'}, n = {n} ({seeds})"
     lines = [
-        f"Measured on {view.dataset} at scale {view.scale}: {directions(view)}; {seeds}.",
-        about_published(view),
+        f"Measured on {table.dataset} at scale {table.scale}: {directions(table)}; {seeds}.",
+        about_published(table),
     ]
     if frame["reimplemented"].any():
         lines.append("Published with an asterisk: re-implemented by the paper's authors.")
     if most == 0:
         lines.append("Nothing has been run yet (—).")
     elif frame["mark"].any():
-        lines.append(_explain_marks(view, most, second))
-    protocols = {column.detail for column in view.columns if column.role == "method"}
-    if {"offline", "joint"} <= protocols and view.contest == "row":
+        lines.append(_about_marks(table, frame, most, second))
+    elif _compares(table, frame):
+        lines.append(_about_no_marks(most))
+    protocols = {column.detail for column in table.columns if column.role == "method"}
+    if {"offline", "joint"} <= protocols and table.rank_along == "row":
         lines.append("Best and second are taken over both protocols, as in the paper.")
     return lines
 
 
-def about_columns(view: View) -> list[str]:
+def seeds_text(seeds: Sequence[int]) -> str:
+    """``seed 0``, ``seeds 0 to 2``, ``seeds 0, 3``."""
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    if list(seeds) == list(range(seeds[0], seeds[0] + len(seeds))):
+        return f"seeds {seeds[0]} to {seeds[-1]}"
+    return f"seeds {', '.join(map(str, seeds))}"
+
+
+def about_columns(table: Table) -> list[str]:
     """What the columns say of themselves, and what of methods and protocol is assumed."""
     # A method's note stands in each of its columns; a reader needs it once.
-    said = ((column.method or column.title, column.note) for column in view.columns if column.note)
+    said = ((column.method or column.title, column.note) for column in table.columns if column.note)
     lines = [f"{name}: {note}" for name, note in dict.fromkeys(said)]
-    lines += [f"Assumed: {what}" for what in view.assumed]
+    lines += [f"Assumed: {what}" for what in table.assumed]
     return [line if line.endswith(".") else f"{line}." for line in lines]
 
 
-def has_published(view: View) -> bool:
-    """Whether the paper has a number for any place of the view."""
-    cells = (cell for row in view.rows for cell in row.cells.values())
-    return any(cell.published is not None for cell in cells)
+def has_published(table: Table) -> bool:
+    """Whether the paper has a number for any place of the table."""
+    return any(cell.claim in published() for row in table.rows for cell in row.cells.values())
 
 
-def about_published(view: View) -> str:
+def about_published(table: Table) -> str:
     """Whether the published numbers can be compared with the measured ones, in one sentence."""
-    if not has_published(view):
+    if not has_published(table):
         return "The paper prints no numbers for this."
-    if view.on_published_data:
-        return f"Published: the paper's numbers for {view.published_dataset}."
+    if table.on_published_data:
+        return f"Published: the paper's numbers for {table.published_dataset}."
     return (
-        f"Published numbers are for {view.published_dataset}, not for {view.dataset}: they are "
+        f"Published numbers are for {table.published_dataset}, not for {table.dataset}: they are "
         "there for orientation and cannot be compared with the measured ones."
     )
 
 
-def directions(view: View) -> str:
+def directions(table: Table) -> str:
     """``test accuracy in %: higher is better``; with several metrics, which way each goes.
 
-    Where nothing competes, no way is better.
+    Where nothing is ranked, no way is better.
     """
     ways: dict[bool, dict[str, None]] = {True: {}, False: {}}
-    for column in view.columns:
-        name = column.title if view.contest == "column" else column.metric.replace("_", " ")
+    for column in table.columns:
+        name = column.title if table.rank_along == "column" else column.metric.replace("_", " ")
         unit = f" in {column.unit}" if column.unit else ""
         ways[column.higher_is_better][name.partition("{")[0].strip() + unit] = None
-    if not competes(view):
+    if not is_ranked(table):
         return ", ".join([*ways[True], *ways[False]])
     return "; ".join(
         f"{', '.join(names)}: {'higher' if better else 'lower'} is better"
@@ -77,36 +92,52 @@ def directions(view: View) -> str:
     )
 
 
-def competes(view: View) -> bool:
-    """Whether the view has numbers that could be best: those of columns and rows of methods."""
-    columns, rows = ([item.role for item in items] for items in (view.columns, view.rows))
-    return "method" in columns and "method" in rows
+def is_ranked(table: Table) -> bool:
+    """Whether the table has numbers that could be best: those of columns and rows of methods."""
+    return any(table.ranking(row, column) for row in table.rows for column in table.columns)
 
 
-def footnotes(view: View) -> dict[str, str]:
-    """The footnotes of the published numbers by letter."""
-    return {letter(view, key): text for key, text in view.footnotes.items()}
+def footnotes(frame: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """Letter (a, b, …) and text of the notes on published numbers, by the note's name."""
+    used = set(frame["footnote"])
+    names = [name for name in paper_notes().notes if name in used]
+    letters = (chr(ord("a") + index % 26) * (index // 26 + 1) for index in range(len(names)))
+    return {
+        name: (letter, paper_notes().notes[name])
+        for name, letter in zip(names, letters, strict=True)
+    }
 
 
-def letter(view: View, footnote: str) -> str:
-    """The letter that stands for a footnote: a, b, … in the order of the view."""
-    index = list(view.footnotes).index(footnote)
-    return chr(ord("a") + index % 26) * (index // 26 + 1)
+def _compares(table: Table, frame: pd.DataFrame) -> bool:
+    """Whether numbers were measured that are ranked among each other."""
+    measured = {(line.row, line.column) for line in frame[frame["n"] > 0].itertuples()}
+    groups = Counter(
+        table.ranking(row, column)
+        for row in table.rows
+        for column in table.columns
+        if (row.id, column.id) in measured
+    )
+    return any(count > 1 for group, count in groups.items() if group)
 
 
-def _counts(frame: pd.DataFrame) -> tuple[int, int]:
-    counts = [int(n) for n in frame["n"] if n > 0]
-    return (min(counts), max(counts)) if counts else (0, 0)
-
-
-def _explain_marks(view: View, most: int, second: str) -> str:
+def _about_marks(table: Table, frame: pd.DataFrame, most: int, second: str) -> str:
     if most < ENOUGH_SEEDS:
         return (
-            f"{second.capitalize()}: the first two of a {view.contest}. With n = {most} no test "
-            "can tell them apart, so none is bold."
+            f"{second.capitalize()}: the first two, where three or more of a {table.rank_along} "
+            f"were measured. With n = {most} no test can tell them apart, so none is bold."
         )
-    return (
+    text = (
         "Bold: best, told apart from the next by a paired t-test over seeds, corrected over the "
-        f"{view.contest}s (p below {SIGNIFICANCE}); {second}: second best, or the first two where "
-        "the difference is inside the noise."
+        f"{table.rank_along}s (p below {SIGNIFICANCE})"
     )
+    if frame["mark"].isin(["second", "tied"]).any():
+        text += (
+            f"; {second}: second best, or the first two where the difference is inside the noise"
+        )
+    return f"{text}."
+
+
+def _about_no_marks(most: int) -> str:
+    if most < ENOUGH_SEEDS:
+        return f"No number is marked as best: with n = {most} no test can tell two apart."
+    return "No number is marked as best: the differences are inside the noise of the seeds."

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright import sync_api
 
-from reports.report import render
+from reports.report import write_report
 from tests.browser.report_files import write_runs
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -43,7 +43,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of some fake runs."""
     folder = tmp_path_factory.mktemp("browser")
     write_runs(folder / "runs")
-    return render(folder / "runs", folder / "out", protocol={}).page
+    return write_report(folder / "runs", folder / "out", protocol={}).page
 
 
 class Tab:

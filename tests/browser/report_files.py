@@ -5,35 +5,35 @@ from pathlib import Path
 from typing import Any
 
 from reports import records as store
-from reports.figures.spec import Lines, LineSeries
-from reports.tables import layout
-from reports.tables.layout import Column, Picture, Row, View, ViewCell
-from tests.reports.makers import make_column, make_png, make_record, make_view
+from reports.tables import table_files
+from reports.tables.layout import Column, FigureSpec, Picture, Row, Table, TableCell
+from tests.reports.makers import make_column, make_grid, make_record, make_table, make_tiles
 
 EVIL = "<script>window.hacked=1</script>"
 STUDENTS = ("ResNet-18", "VGG-11", "MobileNetV2")
+CLAIM_1 = "table1/cifar10/resnet34/-/ni/{metric}"
 CLAIM = "table5/cifar10/resnet34/{student}/{method}/test_accuracy"
 
 
 def write_runs(runs: Path) -> None:
-    """Three views with their records and pictures."""
-    for name, view in (
+    """Three tables with their records and pictures."""
+    for name, table in (
         ("table5-demo-digits", _students(runs)),
         ("table4-mini-cifar10", _pyramids(runs)),
         ("compare-demo-evil", _evil(runs)),
     ):
-        layout.write(runs / "views" / f"{name}.json", view)
+        table_files.write(runs / "tables" / f"{name}.json", table)
 
 
-def _students(runs: Path) -> View:
+def _students(runs: Path) -> Table:
     """Methods are columns: three students, three seeds, one number not run; and a figure."""
     synthesis = {}
-    for number, (name, colour) in enumerate((("DI", "teal"), ("NI", "orange"))):
+    for number, name in enumerate(("DI", "NI")):
         synthesis[name] = _put(
             runs, f"aa{number:010x}", {"images": 64.0}, kind="synthesis", label=f"{name}-images"
         )
         folder = store.folder_of(runs, synthesis[name])
-        (folder / "grid.png").write_bytes(make_png((60, 36), colour))
+        (folder / "grid.png").write_bytes(make_grid(make_tiles(number, 6)))
     rows = []
     for number, student in enumerate(STUDENTS):
         cells = {}
@@ -44,37 +44,26 @@ def _students(runs: Path) -> View:
                 inputs = {"images": synthesis[name].key} if name in synthesis else {}
                 _put(runs, key, {"test_accuracy": value}, inputs=inputs, label=f"{name}-{student}")
             claim = CLAIM.format(student=student.lower().replace("-", ""), method=name.lower())
-            cells[name] = ViewCell(keys, 89.41, claim=claim, footnote="why" if place else "")
-        rows.append(Row(student, {"Teacher": "ResNet-34", "Student": student}, cells))
-    series = [
-        LineSeries(n, [row.cells[n].records for row in rows], "test_accuracy") for n in synthesis
-    ]
-    return make_view(
-        {"T.": rows[0].cells["T."], "DI": rows[0].cells["DI"], "NI": rows[0].cells["NI"]},
+            cells[name] = TableCell(keys, claim)
+        labels = {"Teacher": "ResNet-34", "Student": student}
+        rows.append(Row(student, labels, cells, x=(number + 1) / 10))
+    return make_table(
+        rows[0].cells,
         title="Table 5: students",
         rows=rows,
-        footnotes={"why": "A footnote."},
         pictures=[
             Picture(n, "one column per class", r.key, "grid.png") for n, r in synthesis.items()
         ],
         figures=[
-            Lines(
-                "curve", "A curve", "Its caption.", "part", "accuracy, %", [0.1, 0.2, 0.3], series
-            ),
-            Lines(
-                "none",
-                "No curve",
-                "",
-                "part",
-                "accuracy, %",
-                [0.1],
-                [LineSeries("NI", [["gone"]], "test_accuracy")],
+            FigureSpec(type="lines", name="curve", title="A curve", caption="Its caption."),
+            FigureSpec(
+                type="loss_curves", name="none", title="No losses", caption="", panels={"ce": "CE"}
             ),
         ],
     )
 
 
-def _pyramids(runs: Path) -> View:
+def _pyramids(runs: Path) -> Table:
     """Methods are rows, columns are metrics that go either way; the same pictures again."""
     numbers = {"DI": (197.3, 0.5996), "NI": (76.04, 0.6797), "Real": (3.2, 0.9)}
     rows = []
@@ -83,7 +72,7 @@ def _pyramids(runs: Path) -> View:
         for seed, key in enumerate(keys):
             metrics = {"fid": fid + seed, "precision": precision + seed / 1000}
             _put(runs, key, metrics, kind="fidelity", label=f"fidelity-{name}")
-        cells = {metric: ViewCell(keys, 70.0) for metric in ("fid", "precision")}
+        cells = {m: TableCell(keys, CLAIM_1.format(metric=m)) for m in ("fid", "precision")}
         real = name == "Real"
         rows.append(
             Row(
@@ -94,13 +83,13 @@ def _pyramids(runs: Path) -> View:
                 "" if real else name,
             )
         )
-    return make_view(
+    return make_table(
         {"x": rows[0].cells["fid"]},
-        table="table4",
+        id="table4",
         title="Table 4: pyramids",
         scale="mini",
         dataset="cifar10",
-        contest="column",
+        rank_along="column",
         columns=[
             Column(
                 "fid", "FID", "method", "fid", "inception, 10,000 images", higher_is_better=False
@@ -112,7 +101,7 @@ def _pyramids(runs: Path) -> View:
     )
 
 
-def _evil(runs: Path) -> View:
+def _evil(runs: Path) -> Table:
     """Everything that a stranger may name is a script."""
     record = _put(
         runs,
@@ -121,29 +110,19 @@ def _evil(runs: Path) -> View:
         recipe={EVIL: EVIL, "synthetic_images": 64},
         notes=[EVIL],
     )
-    (store.folder_of(runs, record) / "grid.png").write_bytes(make_png())
+    (store.folder_of(runs, record) / "grid.png").write_bytes(make_grid(make_tiles()))
     column = make_column("evil", title=EVIL, method=EVIL, detail=EVIL, note=EVIL)
-    return make_view(
-        {"evil": ViewCell([record.key], 1.0, footnote="f")},
-        table="compare",
+    return make_table(
+        {"evil": TableCell([record.key], EVIL)},
+        id="compare",
         title=EVIL,
         caption=EVIL,
         dataset=EVIL,
         published_dataset=EVIL,
         columns=[column],
-        footnotes={"f": EVIL},
         pictures=[Picture(EVIL, EVIL, record.key, "grid.png")],
-        figures=[
-            Lines(
-                "evil",
-                EVIL,
-                EVIL,
-                EVIL,
-                EVIL,
-                [0.5],
-                [LineSeries(EVIL, [[record.key]], "test_accuracy")],
-            )
-        ],
+        rows=[Row("evil", {EVIL: EVIL}, {"evil": TableCell([record.key], EVIL)}, x=0.5)],
+        figures=[FigureSpec(type="lines", title=EVIL, caption=EVIL, x_label=EVIL, y_label=EVIL)],
     )
 
 

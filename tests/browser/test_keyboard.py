@@ -56,7 +56,7 @@ def test_a_link_followed_twice_leads_there_twice(page: Any) -> None:
 
 
 def test_a_picture_is_enlarged_and_escape_gives_the_focus_back(page: Any) -> None:
-    for kind in (".plate", ".pictures"):
+    for kind in (".drawn", ".pictures"):
         for key in ("Enter", "Space"):
             button = page.locator(f"#table5-demo-digits-2 {kind} .zoom").first
             button.focus()

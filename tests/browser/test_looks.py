@@ -60,7 +60,7 @@ def test_pictures_are_there_and_have_words(page: Any) -> None:
     assert all(text.strip() for text in images.evaluate_all("all => all.map((one) => one.alt)"))
     loaded = "all => Promise.all(all.map((one) => one.decode().then(() => one.naturalWidth)))"
     assert all(width > 0 for width in images.evaluate_all(loaded))
-    assert page.get_by_text("not run: NI").is_visible()
+    assert page.get_by_text("losses.csv: missing").is_visible()
 
 
 def test_paper_has_no_controls(open_page: OpenPage) -> None:
@@ -74,7 +74,7 @@ def test_paper_has_no_controls(open_page: OpenPage) -> None:
     )
     assert set(arrows) == {"none"}
     assert page.locator(".results .mean:visible").count() > 10
-    assert page.get_by_text("not run: NI").is_visible()
+    assert page.get_by_text("losses.csv: missing").is_visible()
 
 
 def test_an_opened_number_table_is_printed(open_page: OpenPage) -> None:

@@ -66,7 +66,7 @@ def test_numbers_costs_and_claims_sort_too(page: Any) -> None:
     )
     assert len(shown) == 190
     assert shown == sorted(shown, reverse=True)
-    button = page.locator("#costs").get_by_role("button", name="Cell", exact=True)
+    button = page.locator("#costs").get_by_role("button", name="Run", exact=True)
     button.click()
     names = page.locator("#costs tbody th").all_text_contents()
     assert names == sorted(names, key=str.casefold)

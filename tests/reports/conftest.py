@@ -1,4 +1,4 @@
-"""Small views and records, and a runs folder that holds some."""
+"""Small tables with their records, and a runs folder that holds some."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -6,31 +6,25 @@ from typing import Any
 
 import pytest
 
-from reports import records as store
 from reports.records import Record
-from reports.tables import layout
-from reports.tables.layout import Column, Picture, Row, View, ViewCell
-from tests.reports.makers import make_png, make_record, make_view
+from reports.tables import table_files
+from reports.tables.layout import Column, Picture, Row, Table, TableCell
+from tests.reports.makers import (
+    DI_CLAIM,
+    NI_CLAIM,
+    make_grid,
+    make_record,
+    make_table,
+    make_tiles,
+    put,
+)
 
-
-@pytest.fixture
-def new_record() -> Callable[..., Record]:
-    """``make_record``."""
-    return make_record
-
-
-@pytest.fixture
-def new_view() -> Callable[..., View]:
-    """``make_view``."""
-    return make_view
-
-
-Case = tuple[View, dict[str, Record]]
+Case = tuple[Table, dict[str, Record]]
 
 
 @pytest.fixture
 def case() -> Callable[..., Case]:
-    """A view and its records from the accuracies of each method, one per seed; None is not run."""
+    """A table and its records from the accuracies of each method, by seed; None is not run."""
 
     def make(accuracies: Mapping[str, list[float | None]], **changes: Any) -> Case:
         found: dict[str, Record] = {}
@@ -42,8 +36,8 @@ def case() -> Callable[..., Case]:
                 for key, value in zip(keys, values, strict=True)
                 if value is not None
             }
-            cells[name] = ViewCell(keys, published=83.49)
-        return make_view(cells, **changes), found
+            cells[name] = TableCell(keys, DI_CLAIM)
+        return make_table(cells, **changes), found
 
     return make
 
@@ -69,7 +63,7 @@ def ablation() -> Callable[..., Case]:
                 Row(
                     name.lower(),
                     {"Method": name},
-                    {metric: ViewCell(keys, published=None) for metric in metrics},
+                    {metric: TableCell(keys) for metric in metrics},
                     role="baseline" if baseline else "method",
                     method="" if baseline else name,
                 )
@@ -79,35 +73,27 @@ def ablation() -> Callable[..., Case]:
             for m in metrics
         ]
         seeds = list(range(len(next(iter(numbers.values()))[metrics[0]])))
-        whole = {"columns": columns, "rows": rows, "seeds": seeds, "contest": "column"}
-        return make_view({"x": ViewCell([""], None)}, **(whole | changes)), found
+        whole = {"columns": columns, "rows": rows, "seeds": seeds, "rank_along": "column"}
+        return make_table({"x": TableCell([""])}, **(whole | changes)), found
 
     return make
 
 
 @pytest.fixture
-def png() -> bytes:
-    """A real picture."""
-    return make_png()
-
-
-@pytest.fixture
-def runs(tmp_path: Path, png: bytes) -> Path:
-    """A runs folder: two methods by three seeds, a synthesis cell with a picture, one view."""
+def runs(tmp_path: Path) -> Path:
+    """A runs folder: three methods by three seeds, sample images of one, and the table of all."""
     folder = tmp_path / "runs"
     synthesis = make_record(
         "aaaaaaaaaaaa", kind="synthesis", label="di-images", metrics={"images": 64}
     )
+    put(folder, synthesis, grid_png=make_grid(make_tiles()))
     cells = {}
-    for name, start in (("DI", 0.80), ("NI", 0.90)):
+    for name, start in (("DFAD", 0.60), ("DI", 0.80), ("NI", 0.90)):
         keys = [f"{name.lower()}{seed:010d}" for seed in range(3)]
         for seed, key in enumerate(keys):
-            record = make_record(key, start + seed / 1000, inputs={"images": synthesis.key})
-            store.write(store.folder_of(folder, record), record)
-        cells[name] = ViewCell(keys, published=89.41)
-    place = store.folder_of(folder, synthesis)
-    store.write(place, synthesis)
-    (place / "grid.png").write_bytes(png)
+            put(folder, make_record(key, start + seed / 1000, inputs={"images": synthesis.key}))
+        cells[name] = TableCell(keys, NI_CLAIM)
     picture = Picture("DI", "a column per class", synthesis.key, "grid.png")
-    layout.write(folder / "views" / "table5-demo-digits.json", make_view(cells, pictures=[picture]))
+    table = make_table(cells, pictures=[picture])
+    table_files.write(folder / "tables" / "table5-demo-digits.json", table)
     return folder

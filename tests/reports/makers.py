@@ -1,20 +1,27 @@
-"""Small views, records and pictures, as the harness writes them."""
+"""Small tables, records and pictures, as the harness writes them."""
 
+import hashlib
 import io
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
-from reports.records import Cost, Provenance, Record
-from reports.tables.layout import Column, Row, View, ViewCell
+from reports.records import Cost, Provenance, Record, folder_of, write
+from reports.tables.layout import Column, Row, Table, TableCell
+
+DI_CLAIM = "table5/cifar10/resnet34/vgg11/di/test_accuracy"  # 83.49, with an asterisk
+NI_CLAIM = "table5/cifar10/resnet34/vgg11/ni/test_accuracy"  # 89.41
 
 
 def make_record(key: str, accuracy: float = 0.9, **changes: Any) -> Record:
     """A student's record; ``changes`` replaces fields."""
     record = Record(
-        kind="student",
+        kind="distillation",
         label=f"student-{key}",
         key=key,
         recipe={"seed": 0, "synthetic_images": 64, "training": {"epochs": 2}},
@@ -50,10 +57,10 @@ def make_column(name: str, **changes: Any) -> Column:
     return msgspec.structs.replace(column, **changes)
 
 
-def make_view(cells: Mapping[str, ViewCell], **changes: Any) -> View:
+def make_table(cells: Mapping[str, TableCell], **changes: Any) -> Table:
     """One row, ResNet-34 to VGG-11; a column per cell, methods but for one called ``T.``."""
-    view = View(
-        table="table5",
+    table = Table(
+        id="table5",
         title="Table 5",
         caption="Students on synthetic images.",
         scale="demo",
@@ -64,11 +71,37 @@ def make_view(cells: Mapping[str, ViewCell], **changes: Any) -> View:
         rows=[Row("r", {"Teacher": "ResNet-34", "Student": "VGG-11"}, dict(cells))],
         pictures=[],
     )
-    return msgspec.structs.replace(view, **changes)
+    return msgspec.structs.replace(table, **changes)
 
 
-def make_png(size: tuple[int, int] = (4, 4), colour: str = "teal") -> bytes:
-    """A real picture."""
+def put(runs: Path, record: Record, **files: str | bytes) -> Record:
+    """Write the record and its files (``losses_csv`` is losses.csv), whose digests it gets."""
+    data = {
+        name.replace("_", "."): content.encode() if isinstance(content, str) else content
+        for name, content in files.items()
+    }
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in data.items()}
+    record = msgspec.structs.replace(record, artefacts=digests)
+    write(folder_of(runs, record), record)
+    for name, content in data.items():
+        (folder_of(runs, record) / name).write_bytes(content)
+    return record
+
+
+def make_tiles(seed: int = 0, side: int = 4) -> npt.NDArray[np.uint8]:
+    """Sample images (6, 10, side, side, 3) of noise that has no white."""
+    noise = np.random.default_rng(seed).integers(0, 250, (6, 10, side, side, 3))
+    return noise.astype(np.uint8)
+
+
+def make_grid(tiles: npt.NDArray[np.uint8], gap: int = 0, scale: int = 1) -> bytes:
+    """Sample images as a PNG: side by side, or as before with gaps of 2 and twice as large."""
+    side = tiles.shape[2]
+    step = side + gap
+    sheet = np.full((6 * step - gap, 10 * step - gap, 3), 255, np.uint8)
+    for row, column in np.ndindex(6, 10):
+        place = np.s_[row * step : row * step + side, column * step : column * step + side]
+        sheet[place] = tiles[row, column]
     file = io.BytesIO()
-    Image.new("RGB", size, colour).save(file, "PNG")
+    Image.fromarray(sheet.repeat(scale, axis=0).repeat(scale, axis=1)).save(file, "PNG")
     return file.getvalue()

@@ -1,19 +1,13 @@
-"""Records and views: what is written comes back, and what is broken is refused in one line."""
+"""Records: what is written comes back, and what is broken is refused in one line."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from reports import records
 from reports.records import Record, RecordError
-from reports.tables import layout
-from reports.tables.layout import View, ViewCell
-
-MakeRecord = Callable[..., Record]
-MakeView = Callable[..., View]
+from tests.reports.makers import make_record, put
 
 
 def written(folder: Path, record: Record) -> Path:
@@ -31,43 +25,41 @@ def refusal(path: Path) -> str:
     return message
 
 
-def test_a_record_comes_back_as_written(tmp_path: Path, new_record: MakeRecord) -> None:
-    record = new_record("k1", metrics={"loss": [1.5, 0.5], "n": 3, "extractor": "own"}, notes=["x"])
+def test_a_record_comes_back_as_written(tmp_path: Path) -> None:
+    record = make_record(
+        "k1", metrics={"loss": [1.5, 0.5], "n": 3, "extractor": "own"}, notes=["x"]
+    )
     path = written(tmp_path, record)
-    assert path == tmp_path / "student" / "student-k1-k1" / "record.json"
+    assert path == tmp_path / "distillation" / "student-k1-k1" / "record.json"
     assert records.read(path) == record
     assert records.load_all(tmp_path) == {"k1": record}
     assert [file.name for file in path.parent.iterdir()] == ["record.json"]
 
 
-def test_keys_are_sorted_so_that_equal_records_are_equal_bytes(
-    tmp_path: Path, new_record: MakeRecord
-) -> None:
-    first = written(tmp_path / "a", new_record("k", recipe={"b": 1, "a": 2})).read_bytes()
-    second = written(tmp_path / "b", new_record("k", recipe={"a": 2, "b": 1})).read_bytes()
+def test_keys_are_sorted_so_that_equal_records_are_equal_bytes(tmp_path: Path) -> None:
+    first = written(tmp_path / "a", make_record("k", recipe={"b": 1, "a": 2})).read_bytes()
+    second = written(tmp_path / "b", make_record("k", recipe={"a": 2, "b": 1})).read_bytes()
     assert first == second
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), [0.5, float("-inf")]])
-def test_a_number_that_is_not_finite_is_refused_by_name(
-    tmp_path: Path, new_record: MakeRecord, bad: object
-) -> None:
+def test_a_number_that_is_not_finite_is_refused_by_name(tmp_path: Path, bad: object) -> None:
     with pytest.raises(RecordError, match=r"metrics\.final_loss.*finite"):
-        records.write(tmp_path, new_record("k", metrics={"final_loss": bad}))
+        records.write(tmp_path, make_record("k", metrics={"final_loss": bad}))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failed_write_leaves_the_old_record(
-    tmp_path: Path, new_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = written(tmp_path, new_record("k", 0.5))
+    path = written(tmp_path, make_record("k", 0.5))
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.replace", full)
     with pytest.raises(RecordError, match="No space left"):
-        records.write(path.parent, new_record("k", 0.6))
+        records.write(path.parent, make_record("k", 0.6))
     assert records.read(path).metrics == {"test_accuracy": 0.5}
     assert [file.name for file in path.parent.iterdir()] == ["record.json"]
 
@@ -76,8 +68,8 @@ def test_a_missing_record(tmp_path: Path) -> None:
     assert "missing" in refusal(tmp_path / "record.json")
 
 
-def test_a_truncated_record(tmp_path: Path, new_record: MakeRecord) -> None:
-    path = written(tmp_path, new_record("k"))
+def test_a_truncated_record(tmp_path: Path) -> None:
+    path = written(tmp_path, make_record("k"))
     path.write_bytes(path.read_bytes()[:-40])
     assert "truncated" in refusal(path)
 
@@ -92,94 +84,65 @@ def test_a_foreign_file(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(("schema", "age"), [(2, "newer"), (0, "older")])
-def test_another_schema_is_refused_with_its_age(
-    tmp_path: Path, new_record: MakeRecord, schema: int, age: str
-) -> None:
-    path = written(tmp_path, new_record("k"))
+def test_another_schema_is_refused_with_its_age(tmp_path: Path, schema: int, age: str) -> None:
+    path = written(tmp_path, make_record("k"))
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": schema, "new_field": 1}))
     assert f"schema {schema} is {age}" in refusal(path)
 
 
-def test_a_broken_record_stops_the_reading_of_all(tmp_path: Path, new_record: MakeRecord) -> None:
-    written(tmp_path, new_record("good"))
-    written(tmp_path, new_record("bad")).write_text("{")
+def test_a_broken_record_stops_the_reading_of_all(tmp_path: Path) -> None:
+    written(tmp_path, make_record("good"))
+    written(tmp_path, make_record("bad")).write_text("{")
     with pytest.raises(RecordError, match="bad"):
         records.load_all(tmp_path)
 
 
-def test_copies_of_a_cell_must_agree(tmp_path: Path, new_record: MakeRecord) -> None:
-    written(tmp_path, new_record("k", 0.5, label="one"))
-    written(tmp_path, new_record("k", 0.5, label="two"))
+def test_copies_of_a_cell_must_agree(tmp_path: Path) -> None:
+    written(tmp_path, make_record("k", 0.5, label="one"))
+    written(tmp_path, make_record("k", 0.5, label="two"))
     assert list(records.load_all(tmp_path)) == ["k"]
-    written(tmp_path, new_record("k", 0.6, label="two"))
+    written(tmp_path, make_record("k", 0.6, label="two"))
     with pytest.raises(RecordError, match="other numbers"):
         records.load_all(tmp_path)
 
 
 @pytest.mark.parametrize("label", ["../../escape", "a/b"])
-def test_a_label_cannot_leave_the_runs_folder(
-    tmp_path: Path, new_record: MakeRecord, label: str
-) -> None:
+def test_a_label_cannot_leave_the_runs_folder(tmp_path: Path, label: str) -> None:
     with pytest.raises(RecordError, match="folder"):
-        records.folder_of(tmp_path, new_record("k", label=label))
+        records.folder_of(tmp_path, make_record("k", label=label))
 
 
-def test_a_view_comes_back_in_its_order(tmp_path: Path, new_view: MakeView) -> None:
-    view = new_view({"NI": ViewCell(["k"], 93.72), "DI": ViewCell(["l"], 91.43, True)})
-    path = tmp_path / "views" / "t.json"
-    layout.write(path, view)
-    assert layout.read(path) == view
-    assert [column.title for column in layout.read(path).columns] == ["NI", "DI"]
-    assert list(layout.read(path).rows[0].labels) == ["Teacher", "Student"]
+def test_an_artefact_must_be_the_one_the_record_lists(tmp_path: Path) -> None:
+    record = put(tmp_path, make_record("k"), a_csv="1,2\n")
+    path = records.folder_of(tmp_path, record) / "a.csv"
+    assert records.read_artefact(record, "a.csv", tmp_path) == b"1,2\n"
+    path.write_bytes(b"1,3\n")
+    with pytest.raises(RecordError, match=r"a\.csv: not the file its record names$"):
+        records.read_artefact(record, "a.csv", tmp_path)
+    path.unlink()
+    with pytest.raises(RecordError, match=r"a\.csv: missing$"):
+        records.read_artefact(record, "a.csv", tmp_path)
+    path.mkdir()
+    with pytest.raises(RecordError, match=r"a\.csv: cannot be read"):
+        records.read_artefact(record, "a.csv", tmp_path)
+    for file in ("", "..", "../x/record.json", "/etc/passwd"):
+        with pytest.raises(RecordError):
+            records.read_artefact(record, file, tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({"seeds": [0, 1, 2]}, "1 record keys for 3 seeds"),
-        ({"seeds": []}, "no seed"),
-        ({"columns": []}, "no column"),
-        ({"rows": []}, "no row"),
-        ({"pictures": [layout.Picture("p", "", "k", "../../secret.png")]}, "plain file name"),
-    ],
-)
-def test_a_view_that_contradicts_itself_is_refused(
-    tmp_path: Path, new_view: MakeView, change: dict[str, object], reason: str
-) -> None:
-    view = msgspec.structs.replace(new_view({"DI": ViewCell(["k"], None)}), **change)
-    with pytest.raises(RecordError, match=reason):
-        layout.write(tmp_path / "t.json", view)
-    (tmp_path / "t.json").write_bytes(msgspec.json.encode(view))
-    with pytest.raises(RecordError, match=reason):
-        layout.read(tmp_path / "t.json")
+def test_a_lineage_is_a_record_and_what_it_was_made_from_nearest_first() -> None:
+    made_from = {"student": ["images", "teacher"], "images": ["teacher", "gone"], "teacher": []}
+    found = {
+        key: make_record(key, inputs=dict(zip("abc", inputs, strict=False)))
+        for key, inputs in made_from.items()
+    }
+    assert [r.key for r in records.lineage(["student"], found)] == ["student", "images", "teacher"]
+    assert [r.key for r in records.lineage(["", "gone", "teacher"], found)] == ["teacher"]
 
 
-def test_a_view_of_the_first_schema_is_refused_in_one_line(
-    tmp_path: Path, new_view: MakeView
-) -> None:
-    path = tmp_path / "t.json"
-    layout.write(path, new_view({"DI": ViewCell(["k"], 91.43)}))
-    old = json.loads(path.read_text())
-    old |= {"schema": 1, "metric": "test_accuracy", "unit": "%", "higher_is_better": True}
-    path.write_text(json.dumps(old))
-    with pytest.raises(RecordError, match="schema 1 is older than this program's 2") as caught:
-        layout.read(path)
-    message = str(caught.value)
-    assert message.startswith(str(path))
-    assert "make the view again" in message
-    assert "\n" not in message
-
-
-def test_a_footnote_must_exist(tmp_path: Path, new_view: MakeView) -> None:
-    view = new_view({"DI": ViewCell(["k"], 1.0, footnote="copied")})
-    with pytest.raises(RecordError, match="no footnote 'copied'"):
-        layout.write(tmp_path / "t.json", view)
-
-
-def test_the_data_set_is_the_published_one_whatever_its_spelling(new_view: MakeView) -> None:
-    cells = {"DI": ViewCell(["k"], 1.0)}
-    assert new_view(cells, dataset="cifar10").on_published_data
-    assert not new_view(cells, dataset="cifar100").on_published_data
+def test_kept_records_have_the_kinds_of_today() -> None:
+    kinds = [records.kind_of(make_record("k", kind=kind)) for kind in ("student", "distillation")]
+    assert kinds == ["distillation", "distillation"]
 
 
 def test_what_a_killed_writer_left_goes_with_the_next(tmp_path: Path) -> None:

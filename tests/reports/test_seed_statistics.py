@@ -7,11 +7,11 @@ import pytest
 from scipy import stats
 
 from reports.seed_statistics import (
-    Contest,
+    Ranking,
     compare_by_seed,
     correct_for_many,
     interval_of_mean,
-    judge,
+    rank,
     summarise,
 )
 
@@ -74,7 +74,8 @@ def test_correction_makes_many_tests_stricter_and_keeps_gaps() -> None:
 
 
 def marks_of(values: dict[str, dict[int, float]], higher: bool = True) -> dict[str, str]:
-    return dict(judge([Contest(values, higher)])[0].marks)
+    (result,) = rank([Ranking(values, higher)])
+    return {name: mark for name, mark in result.marks.items() if mark}
 
 
 def test_best_and_second_when_told_apart() -> None:
@@ -87,57 +88,71 @@ def test_best_and_second_when_told_apart() -> None:
     assert marks_of(row, higher=False) == {"a": "best", "c": "second"}
 
 
+def test_of_two_there_is_a_best_one_at_most() -> None:
+    """Second of two says nothing, nor do both of two as the first two."""
+    apart = {"a": by_seed(0.90, 0.91, 0.92), "b": by_seed(0.10, 0.12, 0.11)}
+    assert marks_of(apart) == {"a": "best"}
+    near = {"a": by_seed(0.90, 0.80, 0.85), "b": by_seed(0.86, 0.85, 0.83)}
+    assert marks_of(near) == {}
+    assert rank([Ranking(near, True)])[0].p_value is not None
+    assert marks_of({"a": by_seed(0.9), "b": by_seed(0.1)}) == {}
+
+
 def test_the_p_value_is_that_of_the_first_against_the_next() -> None:
     values = {"a": by_seed(1.0, 2.0, 3.5), "b": by_seed(0.5, 1.2, 2.0), "c": by_seed(0, 0, 0)}
-    verdict = judge([Contest(values, True)])[0]
-    assert verdict.p_value == compare_by_seed(values["a"], values["b"]).p_value
+    result = rank([Ranking(values, True)])[0]
+    assert result.p_value == compare_by_seed(values["a"], values["b"]).p_value
 
 
 def test_no_best_inside_the_noise() -> None:
-    row = {"a": by_seed(0.90, 0.80, 0.85), "b": by_seed(0.86, 0.85, 0.83)}
+    row = {
+        "a": by_seed(0.90, 0.80, 0.85),
+        "b": by_seed(0.86, 0.85, 0.83),
+        "c": by_seed(0.1, 0.2, 0.3),
+    }
     assert marks_of(row) == {"a": "tied", "b": "tied"}
 
 
 @pytest.mark.parametrize("seeds", [1, 2])
 def test_one_or_two_seeds_cannot_tell(seeds: int) -> None:
     values = {"a": by_seed(*[0.9] * seeds), "b": by_seed(*[0.1] * seeds), "c": by_seed(0.0)}
-    verdict = judge([Contest(values, True)])[0]
-    assert verdict.marks == {"a": "tied", "b": "tied"}
-    assert verdict.p_value is None
+    assert marks_of(values) == {"a": "tied", "b": "tied"}
+    assert rank([Ranking(values, True)])[0].p_value is None
 
 
-def test_what_was_not_run_does_not_compete() -> None:
-    assert marks_of({"a": by_seed(0.9), "b": {}, "c": by_seed(0.7)}) == {"a": "tied", "c": "tied"}
+def test_what_was_not_run_is_not_ranked() -> None:
+    row = {"a": by_seed(0.9), "b": {}, "c": by_seed(0.7), "d": by_seed(0.1)}
+    assert marks_of(row) == {"a": "tied", "c": "tied"}
     assert marks_of({"a": by_seed(0.9), "b": {}}) == {}
     assert marks_of({}) == {}
 
 
-def test_many_contests_raise_the_bar() -> None:
+def test_many_rankings_raise_the_bar() -> None:
     near = {"a": by_seed(1.00, 1.14, 1.20), "b": by_seed(0.90, 1.00, 1.12)}
     noise = {"a": by_seed(0.90, 0.80, 0.85), "b": by_seed(0.86, 0.85, 0.83)}
-    alone = judge([Contest(near, True)])[0]
-    among = judge([Contest(near, True), *[Contest(noise, True)] * 9])[0]
-    assert (alone.marks["a"], among.marks["a"]) == ("best", "tied")
+    alone = rank([Ranking(near, True)])[0]
+    among = rank([Ranking(near, True), *[Ranking(noise, True)] * 9])[0]
+    assert (alone.marks["a"], among.marks["a"]) == ("best", "")
     assert alone.p_value is not None
     assert among.p_value is not None
     assert alone.p_value < 0.05 < among.p_value
 
 
-def test_contests_may_go_either_way_side_by_side() -> None:
-    values = {"a": by_seed(0.90, 0.91, 0.92), "b": by_seed(0.10, 0.12, 0.11)}
-    up, down = judge([Contest(values, True), Contest(values, False)])
-    assert (up.marks["a"], down.marks["a"]) == ("best", "second")
+def test_rankings_may_go_either_way_side_by_side() -> None:
+    values = {
+        "a": by_seed(0.90, 0.91, 0.92),
+        "b": by_seed(0.10, 0.12, 0.11),
+        "c": by_seed(0.5, 0.5, 0.5),
+    }
+    up, down = rank([Ranking(values, True), Ranking(values, False)])
+    assert (up.marks, down.marks) == ({"a": "best", "c": "second"}, {"b": "best", "c": "second"})
 
 
 def test_three_that_share_the_first_place_are_not_marked() -> None:
-    level = {name: dict.fromkeys(range(3), 0.0) for name in "abc"}
-    assert judge([Contest(level, True)])[0].marks == {}
-    two = {name: level[name] for name in "ab"}
-    assert judge([Contest(two, True)])[0].marks == {"a": "tied", "b": "tied"}
+    assert marks_of({name: dict.fromkeys(range(3), 0.0) for name in "abc"}) == {}
 
 
 def test_a_shared_second_place_is_not_marked() -> None:
-    values = {"a": {0: 3.0}, "b": {0: 1.0}, "c": {0: 1.0}}
-    assert judge([Contest(values, True)])[0].marks == {"a": "tied"}
+    assert marks_of({"a": {0: 3.0}, "b": {0: 1.0}, "c": {0: 1.0}}) == {"a": "tied"}
     shared_first = {"a": {0: 3.0}, "b": {0: 3.0}, "c": {0: 1.0}}
-    assert judge([Contest(shared_first, True)])[0].marks == {"a": "tied", "b": "tied"}
+    assert marks_of(shared_first) == {"a": "tied", "b": "tied"}

@@ -129,7 +129,7 @@
   function zooming() {
     const large = document.getElementById("large");
     all("img[data-same]").forEach((image) => { image.src = document.getElementById(image.dataset.same).src; });
-    all(".pictures img, .plate img").forEach((image) => {
+    all(".pictures img, .drawn img").forEach((image) => {
       const button = document.createElement("button");
       button.type = "button";
       button.className = "zoom";
@@ -141,7 +141,7 @@
         large.querySelector("p").textContent = image.alt;
         const copy = image.cloneNode();
         ["id", "width", "height"].forEach((name) => copy.removeAttribute(name));
-        copy.classList.toggle("smooth", Boolean(image.closest(".plate")));
+        copy.classList.toggle("smooth", Boolean(image.closest(".drawn")));
         large.prepend(copy);
         large.showModal();
       });

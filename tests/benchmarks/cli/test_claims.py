@@ -28,13 +28,13 @@ def test_every_published_number_is_measured_by_a_table_on_its_own_data() -> None
         recipes = Recipes("paper", dataset)
         for name in tables():
             spec = read_table(name)
-            asks = any(one.published for one in (spec.all, *spec.row, *spec.column))
+            asks = any(one.claim for one in (spec.defaults, *spec.rows, *spec.columns))
             if dataset not in spec.datasets or not asks:
                 continue
-            for view in expand(spec, recipes, [0]).views:
-                for row in view.rows:
+            for table in expand(spec, recipes, [0]).tables:
+                for row in table.rows:
                     for cell in row.cells.values():
-                        reached.setdefault(cell.claim, set()).add(view.dataset)
+                        reached.setdefault(cell.claim, set()).add(table.dataset)
     for number in published().values():
         if number.table == "text" or not number.dataset:  # the ledger derives or reads these
             continue

@@ -19,7 +19,7 @@ from benchmarks.recipes.resolve import Recipes
 from benchmarks.synthesis.synthesis_steps import SynthesisStep
 from benchmarks.tables.pipeline import Pipeline
 from benchmarks.tables.registry import count_steps
-from benchmarks.tables.spec import Request
+from benchmarks.tables.spec import Measurement
 from benchmarks.training.training_steps import ForwardStep, TrainingStep
 from tests.benchmarks.command_line import ONE, here
 
@@ -31,8 +31,8 @@ def pipeline(*overrides: str, seed: int = 0) -> Pipeline:
     return Pipeline(Recipes("demo", "digits", [*TINY, *overrides]).resolve("resnet18"), seed)
 
 
-def ask(method: str, student: str = "vgg11") -> Request:
-    return Request(method=method, student=student)
+def ask(method: str, student: str = "vgg11") -> Measurement:
+    return Measurement(method=method, student=student)
 
 
 def count(found: StepCounts | None, step: type[Step]) -> int:

@@ -1,15 +1,16 @@
 """The study of iterations: shares of a recipe's budget become its cells, at any scale."""
 
+from collections import Counter
+
 import pytest
 
-from benchmarks.recipes.resolve import Recipes
-from benchmarks.tables.expand import Expansion, expand
+from benchmarks.recipes.resolve import Book, Recipes
+from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.spec import read_table
-from reports.figures.spec import Tradeoff
 
 
-def study(scale: str) -> Expansion:
-    return expand(read_table("iterations"), Recipes(scale, "cifar10"), [0])
+def study(scale: str) -> PlannedTable:
+    return expand(read_table("iterations"), Book(scale, "cifar10"), [0])
 
 
 @pytest.mark.parametrize(("scale", "whole"), [("demo", 85), ("paper", 2000)])
@@ -27,12 +28,11 @@ def test_the_whole_budget_is_the_cell_of_the_papers_tables() -> None:
     assert keys & {cell.key for cell in study("demo").targets if cell.kind == "distillation"}
 
 
-def test_its_figure_has_a_course_for_each_way_and_the_published_budget() -> None:
-    (view,) = study("demo").views
-    (figure,) = view.figures
-    assert isinstance(figure, Tradeoff)
-    labels = [course.label for course in figure.panels[0].courses]
-    assert labels[:3] == ["DI", "DI, cosine", "DI, to the plateau"]
-    assert [len(course.x) for course in figure.panels[0].courses] == [6, 4, 1] * 2
-    assert figure.published == 2000
+def test_its_figure_has_a_line_for_each_schedule_and_both_recipes_iterations() -> None:
+    (table,) = study("demo").tables
+    (figure,) = table.figures
+    series = Counter(row.series for row in table.rows)
+    assert list(series)[:3] == ["DI", "DI, cosine", "DI, to the plateau"]
+    assert list(series.values()) == [6, 4, 1] * 2
+    assert figure.marks == {"the recipe's iterations": 85, "published iterations": 2000}
     assert len(figure.panels) == 4

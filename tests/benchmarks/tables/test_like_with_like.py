@@ -12,7 +12,7 @@ from benchmarks.evaluation.fidelity import extractors
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.pipeline import Pipeline
 from benchmarks.tables.registry import KINDS
-from benchmarks.tables.spec import Request
+from benchmarks.tables.spec import Measurement
 from naturalinversion.classifiers.weights import Classifier, save_classifier
 from reports.claims.comparability import differences
 from reports.claims.matching import Match
@@ -43,18 +43,18 @@ TINY = [
     "dafl.settings.batch_size=16",
     "dafl.settings.latent=8",
 ]
-DI = Request(method="di", student="resnet18")
+DI = Measurement(method="di", student="resnet18")
 MEASURED = {
-    "classifier": Request(outcome="teacher"),
-    "pretrained": Request(outcome="teacher"),
-    "synthesis": Request(outcome="synthesis", method="di"),
-    "wgan_gp": Request(outcome="synthesis", method="wgan_gp"),
-    "distillation": msgspec.structs.replace(DI, outcome="distillation"),
-    "joint_student": Request(outcome="distillation", method="dafl", student="resnet18"),
-    "scratch": msgspec.structs.replace(DI, outcome="scratch"),
-    "fidelity": msgspec.structs.replace(DI, outcome="fidelity"),
-    "pruning": msgspec.structs.replace(DI, outcome="pruning", ratio=0.5),
-    "tsne": Request(outcome="tsne", sets=["di"]),
+    "classifier": Measurement(evaluation="teacher"),
+    "pretrained": Measurement(evaluation="teacher"),
+    "synthesis": Measurement(evaluation="synthesis", method="di"),
+    "wgan_gp": Measurement(evaluation="synthesis", method="wgan_gp"),
+    "distillation": msgspec.structs.replace(DI, evaluation="distillation"),
+    "joint_student": Measurement(evaluation="distillation", method="dafl", student="resnet18"),
+    "scratch": msgspec.structs.replace(DI, evaluation="scratch"),
+    "fidelity": msgspec.structs.replace(DI, evaluation="fidelity"),
+    "pruning": msgspec.structs.replace(DI, evaluation="pruning", ratio=0.5),
+    "tsne": Measurement(evaluation="tsne", methods=["di"]),
 }
 SYNTHETIC = ("distillation", "scratch", "pruning")
 FIDELITY = ("evaluated", "pixels", "extractor")

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.engine.cell import with_inputs
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.pipeline import Pipeline
-from benchmarks.tables.spec import Request
+from benchmarks.tables.spec import Measurement
 from naturalinversion.errors import UsageError
 
 
@@ -15,8 +15,8 @@ def pipeline(seed: int = 0, *overrides: str, scale: str = "demo") -> Pipeline:
     return Pipeline(Recipes(scale, "digits", overrides).resolve("resnet34"), seed)
 
 
-def ask(method: str, student: str = "vgg11", images: int = 0, **settings: Any) -> Request:
-    return Request(method=method, student=student, images=images, settings=settings)
+def ask(method: str, student: str = "vgg11", images: int = 0, **settings: Any) -> Measurement:
+    return Measurement(method=method, student=student, images=images, settings=settings)
 
 
 def test_the_same_request_names_the_same_cells() -> None:

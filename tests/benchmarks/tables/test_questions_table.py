@@ -7,15 +7,15 @@ import pytest
 from benchmarks.engine.cell import Cell
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import expand
-from benchmarks.tables.spec import Request, merged, read_table
+from benchmarks.tables.spec import Measurement, merged, read_table
 from naturalinversion.errors import UsageError
 
 
 @pytest.fixture(scope="module")
 def records() -> dict[tuple[str, str], str]:
     """The cell's key of every row and column."""
-    (view,) = expand(read_table("questions"), Recipes("demo", "cifar10"), [0]).views
-    found = [(row.id, column, cell) for row in view.rows for column, cell in row.cells.items()]
+    (table,) = expand(read_table("questions"), Recipes("demo", "cifar10"), [0]).tables
+    found = [(row.id, column, cell) for row in table.rows for column, cell in row.cells.items()]
     return {(row, column): cell.records[0] for row, column, cell in found}
 
 
@@ -60,9 +60,9 @@ def test_another_padding_is_another_teacher_trained_alike(
 def test_pixels_of_a_column_are_its_own() -> None:
     found = expand(read_table("padding"), Recipes("demo", "cifar10"), [0])
     cells = {cell.key: cell for cell in found.targets}
-    (view,) = found.views
-    assert [row.id for row in view.rows] == ["black", "reflect"]
-    for row in view.rows:
+    (table,) = found.tables
+    assert [row.id for row in table.rows] == ["black", "reflect"]
+    for row in table.rows:
         asked = {column: cells[cell.records[0]] for column, cell in row.cells.items()}
         pixels = {c: cell.recipe.get("fidelity", {}).get("pixels") for c, cell in asked.items()}
         assert pixels["ni_fid"] == pixels["ni_frame"] == "denormalize"
@@ -72,9 +72,9 @@ def test_pixels_of_a_column_are_its_own() -> None:
 
 
 def test_switches_of_table_row_and_column_are_put_together() -> None:
-    row = Request(protocol={"temperature": 1.0, "chunk": 5})
-    column = Request(protocol={"chunk": 6}, settings={"jitter": 0})
-    found = merged(Request(), row, column)
+    row = Measurement(protocol={"temperature": 1.0, "chunk": 5})
+    column = Measurement(protocol={"chunk": 6}, settings={"jitter": 0})
+    found = merged(Measurement(), row, column)
     assert found.protocol == {"temperature": 1.0, "chunk": 6}
     assert found.settings == {"jitter": 0}
 
@@ -88,7 +88,7 @@ def test_a_wrong_switch_is_one_line(key: str, value: object) -> None:
 
 
 def test_pictures_have_titles_of_their_own() -> None:
-    (view,) = expand(read_table("questions"), Recipes("demo", "cifar10"), [0]).views
-    titles = [picture.title for picture in view.pictures]
+    (table,) = expand(read_table("questions"), Recipes("demo", "cifar10"), [0]).tables
+    titles = [picture.title for picture in table.pictures]
     assert len(set(titles)) == len(titles) == 4
     assert "DI, teacher trained with reflecting padding: ResNet-34" in titles

@@ -1,24 +1,27 @@
-"""Every table and figure of the paper: its cells, its view, and the published numbers in it."""
+"""Every table and figure of the paper: its cells, its layout, and the published numbers in it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from benchmarks.engine.cell import with_inputs
-from benchmarks.recipes.resolve import Recipes
-from benchmarks.tables.expand import Expansion, expand
+from benchmarks.engine.cell import closure, with_inputs
+from benchmarks.recipes.resolve import Book
+from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.spec import read_table, tables
 from naturalinversion.errors import UsageError
 from reports.published import published
-from reports.tables import layout
+from reports.tables import table_files
+from reports.tables.layout import Table
+from reports.tables.measured import measured_frame
 
-PAPER = [name for name in tables() if read_table(name).of_paper]
+PAPER = [name for name in tables() if read_table(name).in_paper]
 
 
 def expanded(
     table: str, dataset: str = "digits", scale: str = "demo", *overrides: str, **more: list[str]
-) -> Expansion:
-    return expand(read_table(table), Recipes(scale, dataset, overrides), [0], **more)
+) -> PlannedTable:
+    return expand(read_table(table), Book(scale, dataset, overrides), [0], **more)
 
 
 def test_every_table_and_figure_is_there() -> None:
@@ -28,19 +31,19 @@ def test_every_table_and_figure_is_there() -> None:
 @pytest.mark.parametrize("scale", ["demo", "mini", "paper"])
 @pytest.mark.parametrize("dataset", ["digits", "cifar10", "cifar100"])
 @pytest.mark.parametrize("table", tables())
-def test_it_expands_into_cells_and_a_view_that_can_be_kept(
+def test_it_expands_into_cells_and_a_table_that_can_be_kept(
     table: str, dataset: str, scale: str, tmp_path: Path
 ) -> None:
     found = expanded(table, dataset, scale)
-    keys = {cell.key for cell in with_inputs(found.targets)}
-    for view in found.views:
-        path = tmp_path / f"{view.table}.json"
-        layout.write(path, view)
-        assert layout.read(path) == view
-        for row in view.rows:
-            assert set(row.cells) == {column.id for column in view.columns}
+    keys = {cell.key for cell in closure(found.targets)}
+    for made in found.tables:
+        path = tmp_path / f"{made.id}.json"
+        table_files.write(path, made)
+        assert table_files.read(path) == made
+        for row in made.rows:
+            assert set(row.cells) == {column.id for column in made.columns}
             assert {key for cell in row.cells.values() for key in cell.records} <= keys
-        assert {picture.record for picture in view.pictures} <= keys
+        assert {picture.record for picture in made.pictures} <= keys
 
 
 def test_every_measurable_published_number_has_its_cell() -> None:
@@ -49,11 +52,11 @@ def test_every_measurable_published_number_has_its_cell() -> None:
         cell.claim
         for table in PAPER
         for dataset in ("cifar10", "cifar100")
-        for view in expanded(table, dataset, "paper").views
-        if view.on_published_data
-        for row in view.rows
+        for made in expanded(table, dataset, "paper").tables
+        if made.on_published_data
+        for row in made.rows
         for cell in row.cells.values()
-        if cell.claim
+        if cell.claim in published()
     ]
     assert len(claims) == len(set(claims))
     left = set(published()) - set(claims)
@@ -64,13 +67,21 @@ def test_every_measurable_published_number_has_its_cell() -> None:
     assert len(claims) == 177
 
 
+def shown(table: Table, row: str, column: str) -> dict[str, Any]:
+    """The line of one number."""
+    frame = measured_frame(table, {})
+    (line,) = frame[(frame["row"] == row) & (frame["column"] == column)].to_dict("records")
+    return {str(name): value for name, value in line.items()}
+
+
 def test_a_number_stands_in_the_cell_that_it_belongs_to() -> None:
-    (view,) = expanded("table3", "cifar100", "paper").views
-    row = {row.id: row for row in view.rows}["ni[o2o+acs]"]
-    assert (row.cells["fid"].published, row.cells["student"].published) == (65.34, 59.42)
-    (table5,) = expanded("table5", "cifar100", "paper").views
-    found = {row.id: row for row in table5.rows}["vgg16-mobilenetv2"].cells["dafl"]
-    assert (found.published, found.reimplemented) == (9.0, True)
+    (table3,) = expanded("table3", "cifar100", "paper").tables
+    assert shown(table3, "ni[o2o+acs]", "fid")["published"] == 65.34
+    assert shown(table3, "ni[o2o+acs]", "student")["published"] == 59.42
+    assert not shown(table3, "ni[o2o+acs]", "kid")["claim"]
+    (table5,) = expanded("table5", "cifar100", "paper").tables
+    found = shown(table5, "vgg16-mobilenetv2", "dafl")
+    assert (found["published"], found["reimplemented"]) == (9.0, True)
 
 
 def test_what_two_tables_need_is_one_cell() -> None:
@@ -113,25 +124,25 @@ def test_a_shared_generator_scales_as_many_images_as_its_batches_have(scale: str
 
 
 def test_heads_say_extractor_and_number_of_images() -> None:
-    (view,) = expanded("table1").views
-    assert {column.detail for column in view.columns} == {"efficientnet-lite0, 300 images"}
-    paper, floor = expanded("table1", "cifar10", "paper").views
+    (demo,) = expanded("table1").tables
+    assert {column.detail for column in demo.columns} == {"efficientnet-lite0, 300 images"}
+    paper, floor = expanded("table1", "cifar10", "paper").tables
     assert {c.detail for c in paper.columns} == {"inception-v3-compat, 50,000 images"}
     assert {c.detail for c in floor.columns} == {"inception-v3-compat, 10,000 images"}
     assert [row.id for row in floor.rows] == ["real"], "ten thousand test images are all there are"
 
 
-def test_unlike_numbers_of_images_get_a_view_of_their_own() -> None:
+def test_unlike_numbers_of_images_get_a_table_of_their_own() -> None:
     found = expanded("table1", "digits", "demo", "ni.batches=2")
-    assert [view.table for view in found.views] == ["table1", "table1-n200"]
+    assert [made.id for made in found.tables] == ["table1", "table1-n200"]
 
 
 def test_a_method_from_outside_can_take_part_as_column_or_row() -> None:
     outside = "contract_methods:FromOutside"
-    columns = expanded("table2", methods=["di", outside]).views[0].columns
+    columns = expanded("table2", methods=["di", outside]).tables[0].columns
     assert [c.id for c in columns] == ["di", outside, "di-test", f"{outside}-test"]
-    rows = expanded("table1", methods=["ni", outside]).views
-    assert [row.id for view in rows for row in view.rows if row.role == "method"] == ["ni", outside]
+    rows = expanded("table1", methods=["ni", outside]).tables
+    assert [row.id for made in rows for row in made.rows if row.role == "method"] == ["ni", outside]
 
 
 def test_a_choice_that_makes_no_sense_is_one_line() -> None:
@@ -142,16 +153,16 @@ def test_a_choice_that_makes_no_sense_is_one_line() -> None:
 
 
 def test_a_baseline_that_is_named_among_methods_stands_there_once() -> None:
-    found = expand(read_table("table1"), Recipes("demo", "cifar10"), [0], methods=["di", "real"])
-    assert [row.id for view in found.views for row in view.rows] == ["di", "wgan_gp", "real"]
+    found = expand(read_table("table1"), Book("demo", "cifar10"), [0], methods=["di", "real"])
+    assert [row.id for made in found.tables for row in made.rows] == ["di", "wgan_gp", "real"]
 
 
 @pytest.mark.parametrize(("table", "row"), [("table1", "real"), ("table4", "real")])
 def test_a_reference_can_stand_alone(table: str, row: str) -> None:
     found = expanded(table, rows=[row])
-    assert [r.id for view in found.views for r in view.rows] == [row]
+    assert [r.id for made in found.tables for r in made.rows] == [row]
 
 
 def test_methods_that_are_not_ranked_can_be_chosen_too() -> None:
-    columns = expanded("figure4", methods=["dafl", "ni"]).views[0].columns
+    columns = expanded("figure4", methods=["dafl", "ni"]).tables[0].columns
     assert [column.id for column in columns] == ["dafl", "ni"]

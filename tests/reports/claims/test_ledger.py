@@ -11,7 +11,7 @@ from reports.claims.ledger import ledger
 from reports.claims.markdown import claims_markdown
 from reports.published import published
 from reports.records import Cost, Provenance, Record
-from reports.tables.layout import Column, Row, View, ViewCell
+from reports.tables.layout import Column, Row, Table, TableCell
 
 NI = "table5/cifar10/resnet34/resnet18/ni/test_accuracy"  # 93.72 %, 256,000 images
 FID = "table1/cifar10/resnet34/-/ni/fid"  # 76.04, 50,000 images
@@ -31,7 +31,7 @@ def record(
     inputs: Mapping[str, str] | None = None,
 ) -> Record:
     return Record(
-        kind="student",
+        kind="distillation",
         label=key,
         key=key,
         recipe=dict(recipe),
@@ -43,22 +43,22 @@ def record(
     )
 
 
-def view(
+def table(
     claim: str, records: Sequence[Record], scale: str = "paper", dataset: str = "cifar10"
-) -> View:
+) -> Table:
     """One cell that measures ``claim``, a record per seed."""
     metric, unit = published()[claim].metric, published()[claim].unit
-    table = claim.partition("/")[0]
-    return View(
-        table=table,
-        title=table,
+    name = claim.partition("/")[0]
+    return Table(
+        id=name,
+        title=name,
         caption="",
         scale=scale,
         dataset=dataset,
         published_dataset="CIFAR-10",
         seeds=list(range(len(records))),
         columns=[Column("c", "C", "method", metric, unit=unit)],
-        rows=[Row("r", {"Row": "r"}, {"c": ViewCell([r.key for r in records], 1.0, claim=claim)})],
+        rows=[Row("r", {"Row": "r"}, {"c": TableCell([r.key for r in records], claim)})],
         pictures=[],
     )
 
@@ -70,14 +70,14 @@ def students(*accuracies: float, name: str = "a", **changes: Any) -> list[Record
     ]
 
 
-def frame_of(*made: tuple[View, Sequence[Record]], others: Sequence[Record] = ()) -> pd.DataFrame:
+def frame_of(*made: tuple[Table, Sequence[Record]], others: Sequence[Record] = ()) -> pd.DataFrame:
     records = {r.key: r for _, found in made for r in found} | {r.key: r for r in others}
-    return ledger([view for view, _ in made], records, {}).set_index("id")
+    return ledger([table for table, _ in made], records, {}).set_index("id")
 
 
 def line_of(claim: str, *accuracies: float, **changes: Any) -> pd.Series:
     found = students(*accuracies)
-    return frame_of((view(claim, found, **changes), found)).loc[claim]
+    return frame_of((table(claim, found, **changes), found)).loc[claim]
 
 
 def test_every_published_number_has_its_row_and_its_note() -> None:
@@ -133,7 +133,7 @@ def test_the_papers_own_noise_counts(fid: float, verdict: str) -> None:
     found = [
         record("f", {"fid": fid, "evaluated": 50_000, "extractor": "inception-v3-compat@6726825d"})
     ]
-    line = frame_of((view(FID, found), found)).loc[FID]
+    line = frame_of((table(FID, found), found)).loc[FID]
     assert line["verdict"] == verdict
     assert "0.7" in line["reason"]
 
@@ -143,7 +143,7 @@ def test_every_difference_is_listed() -> None:
     images = record("i", {"images": 300}, {"width": 0.0}, {"teacher": "t"})
     metrics = {"fid": 9.0, "evaluated": 300, "extractor": "efficientnet-lite0@01234567"}
     found = [record("f", metrics, {"image_size": 16}, {"images0": "i"})]
-    made = view(FID, found, "demo", "digits"), found
+    made = table(FID, found, "demo", "digits"), found
     line = frame_of(made, others=[teacher, images]).loc[FID]
     assert line["verdict"] == "not comparable"
     for part in (
@@ -169,31 +169,31 @@ def test_a_shorter_run_on_the_same_data_shows_its_difference_and_no_verdict() ->
 def test_settings_of_ones_own_are_no_match() -> None:
     text = "ni.settings.iterations=50"
     found = students(0.93)
-    changed = msgspec.structs.replace(view(NI, found), overrides=[text])
+    changed = msgspec.structs.replace(table(NI, found), overrides=[text])
     line = frame_of((changed, found)).loc[NI]
     assert (line["verdict"], line["reason"]) == ("not comparable", f"{text} set by hand")
 
 
 def test_fewer_images_than_published_are_no_match() -> None:
     found = [record("a", {"test_accuracy": 0.93, "synthetic_images": 50_000})]
-    line = frame_of((view(NI, found), found)).loc[NI]
+    line = frame_of((table(NI, found), found)).loc[NI]
     assert line["reason"] == "50,000 synthetic images, not 256,000"
     unknown = [record("a", {"test_accuracy": 0.93})]
-    line = frame_of((view(NI, unknown), unknown)).loc[NI]
+    line = frame_of((table(NI, unknown), unknown)).loc[NI]
     assert (line["verdict"], "not in the records" in line["reason"]) == ("not comparable", True)
 
 
 def test_images_of_a_joint_student_are_counted_where_they_lie() -> None:
     images = record("i", {"images": 256_000})
     found = [record("a", {"test_accuracy": 0.94}, {"image_size": 32}, {"images": "i"})]
-    assert frame_of((view(NI, found), found), others=[images]).loc[NI]["verdict"] != (
+    assert frame_of((table(NI, found), found), others=[images]).loc[NI]["verdict"] != (
         "not comparable"
     )
 
 
 def test_a_teacher_needs_no_images() -> None:
     found = [record("t", {"test_accuracy": 0.955})]
-    line = frame_of((view(TEACHER, found), found)).loc[TEACHER]
+    line = frame_of((table(TEACHER, found), found)).loc[TEACHER]
     assert line["verdict"] == "agrees within noise"
 
 
@@ -204,25 +204,25 @@ def test_the_same_data_come_before_the_larger_scale_and_that_before_the_smaller(
             [("paper", "digits"), ("mini", "cifar10"), ("paper", "cifar10"), ("demo", "cifar10")]
         )
     }
-    views = {of: (view(NI, found, *of), found) for of, found in made.items()}
+    tables = {of: (table(NI, found, *of), found) for of, found in made.items()}
 
     def chosen(*of: tuple[str, str]) -> tuple[str, str]:
-        line = frame_of(*(views[one] for one in of)).loc[NI]
+        line = frame_of(*(tables[one] for one in of)).loc[NI]
         return line["scale"], line["measured_on"]
 
-    assert chosen(*views) == ("paper", "cifar10")
+    assert chosen(*tables) == ("paper", "cifar10")
     assert chosen(("paper", "digits"), ("demo", "cifar10")) == ("demo", "cifar10")
     assert chosen(("demo", "cifar10"), ("mini", "cifar10")) == ("mini", "cifar10")
 
 
 def test_a_view_without_records_leaves_the_number_not_run() -> None:
-    assert frame_of((view(NI, students(0.9)), [])).loc[NI]["verdict"] == "not run"
+    assert frame_of((table(NI, students(0.9)), [])).loc[NI]["verdict"] == "not run"
 
 
 def test_the_text_repeats_table_3() -> None:
     of = "cifar100/resnet34/resnet18/ni[o2o+ftp+acs]/test_accuracy"
     found = [record("a", {"test_accuracy": 0.6057, "synthetic_images": 50_000})]
-    frame = frame_of((view(f"table3/{of}", found, "paper", "cifar100"), found))
+    frame = frame_of((table(f"table3/{of}", found, "paper", "cifar100"), found))
     for claim in (f"table3/{of}", f"text/{of}"):
         assert frame.loc[claim]["verdict"] == "agrees within noise"
         assert frame.loc[claim]["records"] == "a"
@@ -235,9 +235,9 @@ def test_the_gain_of_pruning_is_over_the_best_other_method_and_judges_nothing() 
         for column, values in accuracies.items()
         for seed, value in enumerate(values)
     }
-    cells = {name: ViewCell([f"{name}{seed}" for seed in (0, 1)], None) for name in accuracies}
-    pruned = View(
-        table="figure6",
+    cells = {name: TableCell([f"{name}{seed}" for seed in (0, 1)]) for name in accuracies}
+    pruned = Table(
+        id="figure6",
         title="",
         caption="",
         scale="demo",
@@ -269,7 +269,7 @@ def test_the_gain_of_pruning_is_over_the_best_other_method_and_judges_nothing() 
 
 def test_the_page_counts_first_and_explains_its_notes_once() -> None:
     found = students(0.92, 0.93, 0.94)
-    text = claims_markdown(ledger([view(NI, found)], {r.key: r for r in found}, {}))
+    text = claims_markdown(ledger([table(NI, found)], {r.key: r for r in found}, {}))
     assert "| table5 | 1 | 0 | 0 | 0 | 95 |" in text
     assert "| all | 1 | 0 | 0 | 0 | 189 |" in text
     assert "| cifar10, resnet34 → resnet18, ni, test accuracy | 93.72 | 93.00 ± 1.00 (3) |" in text

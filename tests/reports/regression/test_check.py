@@ -11,16 +11,29 @@ from scipy import stats
 
 from reports.machine import device_class
 from reports.records import Cost, Provenance, Record, RecordError
-from reports.regression.accept import RefusedError, accepted_from, changes
-from reports.regression.accepted import Accepted, path_of, read, write
-from reports.regression.check import Difference, allowance, compare, judge, seeds_for_ranks
-from reports.regression.check_text import check_markdown
-from reports.tables.layout import Column, Row, View, ViewCell
+from reports.regression.accepted import (
+    Accepted,
+    RefusedError,
+    accepted_from,
+    changes,
+    path_of,
+    read,
+    write,
+)
+from reports.regression.check import (
+    CheckedNumber,
+    allowance,
+    check_markdown,
+    compare,
+    compare_seeds,
+    seeds_for_ranks,
+)
+from reports.tables.layout import Column, Row, Table, TableCell
 
 H100 = "cuda (NVIDIA H100 80GB HBM3)"
 ACCURACIES = [0.90, 0.91, 0.92, 0.93, 0.94]
 DISTANCES = [40.0, 41.0, 42.0, 43.0, 44.0]
-Case = tuple[View, dict[str, Record]]
+Case = tuple[Table, dict[str, Record]]
 
 
 def case(
@@ -34,7 +47,7 @@ def case(
     metrics = {"test_accuracy": accuracies, "fid": distances}
     records = {
         f"{name}{first + index}": Record(
-            kind="student",
+            kind="distillation",
             label="x",
             key=f"{name}{first + index}",
             recipe={},
@@ -48,8 +61,8 @@ def case(
         for index, value in enumerate(values)
     }
     seeds = range(first, first + max(len(accuracies), len(distances)))
-    view = View(
-        table="accuracy",
+    table = Table(
+        id="accuracy",
         title="Accuracy",
         caption="",
         scale="demo",
@@ -65,17 +78,17 @@ def case(
                 "ni",
                 {"Method": "NI"},
                 {
-                    "student": ViewCell([f"test_accuracy{seed}" for seed in seeds], None),
-                    "fid": ViewCell([f"fid{seed}" for seed in seeds], None),
+                    "student": TableCell([f"test_accuracy{seed}" for seed in seeds]),
+                    "fid": TableCell([f"fid{seed}" for seed in seeds]),
                 },
             )
         ],
         pictures=[],
     )
-    return view, records
+    return table, records
 
 
-def verdicts(found: Sequence[Difference]) -> dict[str, str]:
+def verdicts(found: Sequence[CheckedNumber]) -> dict[str, str]:
     return {one.column: one.verdict for one in found}
 
 
@@ -84,10 +97,10 @@ def checked(*measured: Case, numbers: int = 0) -> dict[str, str]:
 
 
 def test_accepted_numbers_come_back_as_they_were_written(tmp_path: Path) -> None:
-    view, records = case()
-    path = path_of(view, tmp_path)
+    table, records = case()
+    path = path_of(table, tmp_path)
     assert path.name == "accuracy-demo-digits.csv"
-    write(path, accepted_from(view, records))
+    write(path, accepted_from(table, records))
     fid, student = read(path)
     assert path.read_text().splitlines()[0] == (
         "row,column,metric,unit,mean,sd,n,values,seeds,device,versions,commit,records"
@@ -132,18 +145,18 @@ def test_a_retouched_file_is_refused_in_one_line(
 def test_fewer_than_three_seeds_are_not_accepted() -> None:
     with pytest.raises(RefusedError, match="ni student has 2 of the 3 seeds"):
         accepted_from(*case([0.9, 0.91]))
-    view, records = case()
+    table, records = case()
     del records["fid0"], records["fid1"], records["fid2"]
     with pytest.raises(RefusedError, match="ni fid has 2"):
-        accepted_from(view, records)
+        accepted_from(table, records)
 
 
 def test_records_of_two_devices_are_not_accepted() -> None:
-    view, records = case()
+    table, records = case()
     where = msgspec.structs.replace(records["fid1"].provenance, device=H100)
     records["fid1"] = msgspec.structs.replace(records["fid1"], provenance=where)
     with pytest.raises(RefusedError, match="several devices: NVIDIA H100 80GB HBM3, cpu"):
-        accepted_from(view, records)
+        accepted_from(table, records)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +229,7 @@ def test_how_many_seeds_ranks_need(accepted: int, numbers: int, expected: int) -
 
 
 def test_the_allowance_is_students_interval_over_all_numbers() -> None:
-    _, accepted = sorted(accepted_from(*case()), key=lambda one: one.place)
+    _, accepted = sorted(accepted_from(*case()), key=lambda one: one.key)
     quantile = stats.t.ppf(1 - 0.01 / 2 / 12, 4)
     expected = quantile * accepted.sd * (1 / 2 + 1 / 5) ** 0.5
     assert allowance(accepted, 2, 12) == pytest.approx(expected)
@@ -245,14 +258,14 @@ def test_worse_and_better_both_fail_and_each_column_has_its_direction() -> None:
 
 def test_numbers_that_only_one_side_has_are_told_apart() -> None:
     accepted = accepted_from(*case())
-    view, records = case()
+    table, records = case()
     only = [record for key, record in records.items() if key.startswith("fid")]
-    missing = compare(view, {record.key: record for record in only}, accepted)
+    missing = compare(table, {record.key: record for record in only}, accepted)
     assert [(one.column, one.verdict, one.fails) for one in missing] == [
         ("fid", "same", False),
         ("student", "not measured", True),
     ]
-    extra = compare(view, records, accepted[:1])
+    extra = compare(table, records, accepted[:1])
     assert [(one.column, one.verdict, one.fails) for one in extra] == [
         ("student", "same", False),
         ("fid", "not accepted", False),
@@ -273,7 +286,7 @@ def test_chance_ranks_fail_at_most_one_check_in_a_hundred() -> None:
         accepted = msgspec.structs.replace(
             template, mean=np.mean(values[:18]), n=18, values=tuple(values[:18])
         )
-        failed += judge(accepted, values[18:], 1)["differs"]
+        failed += compare_seeds(accepted, values[18:], 1)["differs"]
     assert 0 < failed <= 30
 
 

@@ -1,0 +1,76 @@
+"""Claims on the page: a table with verdicts, linked with the numbers they are about."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from reports.records import Record
+from reports.tables.layout import Table
+from tests.reports.makers import DI_CLAIM
+from tests.reports.page.page_reader import Page, page_of, shown_text
+
+Case = tuple[Table, dict[str, Record]]
+MakeCase = Callable[..., Case]
+
+
+def claims_frame(**changes: object) -> pd.DataFrame:
+    line = {
+        **{"id": DI_CLAIM, "table": "table5", "dataset": "cifar10", "teacher": "resnet34"},
+        **{"student": "vgg11", "method": "ni", "metric": "test_accuracy", "published": 93.72},
+        **{"unit": "%", "measured": 90.5, "sd": 0.25, "n": 3, "scale": "demo"},
+        **{"measured_on": "digits", "difference": None, "verdict": "not comparable"},
+        **{
+            "reason": "digits, not cifar10",
+            "note": "A <b>note</b>.",
+            "records": "000000000000 gone",
+        },
+    }
+    none = {"measured": None, "sd": None, "n": 0, "scale": "", "measured_on": "", "records": ""}
+    other = (
+        line
+        | none
+        | {"id": "other", "verdict": "not run", "metric": "fid", "unit": "", "published": 0.5}
+    )
+    return pd.DataFrame([line | changes, other])
+
+
+def test_claims_are_a_table_with_verdicts_counted(tmp_path: Path, case: MakeCase) -> None:
+    table, records = case({"NI": [0.905]})
+    html = page_of(table, records, tmp_path, claims_frame())
+    section = html.split('<section id="claims"')[1].split("</section>")[0]
+    page = Page(section)
+    assert [a["value"] for a in page.all("input")] == ["not comparable", "not run"]
+    assert "not comparable 1" in page.text
+    rows = [attrs for attrs in page.all("tr") if "data-verdict" in attrs]
+    assert [a["data-dataset"] for a in rows] == ["digits", "cifar10"]
+    assert [a.get("data-all") for a in rows] == ["0", None]  # a claim that the page shows as NI's
+    assert "93.72" in page.text
+    assert "90.50 ± 0.25 n=3" in page.text
+    assert "0.5000" in page.text
+    assert "A <b>note</b>." in page.text
+    assert 'href="#record-000000000000"' in section
+    assert "gone" not in section
+    assert 'href="#claim-1"' in html  # from the number that was published
+    assert 'id="claims"' not in page_of(table, records, tmp_path)
+
+
+def test_settings_among_the_claims_are_exact(tmp_path: Path, case: MakeCase) -> None:
+    images = {
+        "method": "protocol",
+        "unit": "",
+        "sd": None,
+        "measured_on": "recipe",
+        "difference": 0.0,
+    }
+    frame = claims_frame(published=256000.0, measured=256000.0, scale="paper", **images)
+    text = shown_text(page_of(*case({"NI": [0.9]}), tmp_path, frame))
+    assert text.count("256,000") == 2
+    assert "256,000." not in text
+    assert "+0\n" in text.replace(" ", "")
+
+
+def test_claims_of_another_make_are_refused(tmp_path: Path, case: MakeCase) -> None:
+    with pytest.raises(ValueError, match="no column verdict"):
+        page_of(*case({"NI": [0.9]}), tmp_path, claims_frame().drop(columns="verdict"))

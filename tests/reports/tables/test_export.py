@@ -1,0 +1,241 @@
+"""The table as printed: nothing where nothing was run, marks, notes, Markdown, LaTeX and CSV."""
+
+import io
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pandas as pd
+import pytest
+
+from reports.records import Record
+from reports.tables.export import decimals, to_csv, to_latex, to_markdown
+from reports.tables.layout import Row, Table, TableCell
+from reports.tables.measured import measured_frame
+from tests.reports.makers import DI_CLAIM, NI_CLAIM, make_column, make_record, make_table
+
+MakeCase = Callable[..., tuple[Table, dict[str, Record]]]
+
+
+def row_with(row: Row, column: str, **changes: Any) -> Row:
+    """The row with fields of one of its cells replaced."""
+    cell = msgspec.structs.replace(row.cells[column], **changes)
+    return msgspec.structs.replace(row, cells=row.cells | {column: cell})
+
+
+def cells(markdown: str, start: str) -> list[str]:
+    """The cells of the first Markdown row that holds ``start``."""
+    row = next(text for text in markdown.splitlines() if text.startswith("|") and start in text)
+    return [cell.strip() for cell in row.strip("|").split("|")]
+
+
+def test_not_run_is_an_em_dash_and_never_zero(case: MakeCase) -> None:
+    table, records = case({"DI": [None], "NI": [0.9]})
+    frame = measured_frame(table, records)
+    assert list(frame["n"]) == [0, 1]
+    assert list(frame["mean"].isna()) == [True, False]
+    assert cells(to_markdown(table, frame), "measured")[-2:] == ["—", "90.00"]
+    assert "& --- & 90.00" in to_latex(table, frame)
+    assert pd.isna(pd.read_csv(io.StringIO(to_csv(frame)))["mean"][0])
+
+
+def test_a_cell_that_the_row_does_not_have_is_an_em_dash_twice(case: MakeCase) -> None:
+    table, records = case({"DI": [0.8]})
+    table = msgspec.structs.replace(table, columns=[*table.columns, make_column("x")])
+    markdown = to_markdown(table, measured_frame(table, records))
+    assert cells(markdown, "measured")[-1] == "—"
+    assert cells(markdown, "published")[-1] == "—"
+
+
+def test_measured_above_published_with_its_asterisk_and_footnote() -> None:
+    copied = "table5/cifar10/vgg11/vgg11/di/test_accuracy"
+    claims = {"DI": DI_CLAIM, "NI": NI_CLAIM, "DI, VGG-11": copied}
+    table = make_table({name: TableCell(["k"], claim) for name, claim in claims.items()})
+    markdown = to_markdown(table, measured_frame(table, {"k": make_record("k", 0.8412)}))
+    assert cells(markdown, "measured")[-3:] == ["84.12", "84.12", "84.12"]
+    assert cells(markdown, "published")[-3:] == ["83.49*", "89.41", "84.16 [a]"]
+    assert "re-implemented by the paper's authors" in markdown
+    assert "[a] Copied from the DeepInversion paper" in markdown
+
+
+def test_fewer_seeds_than_planned_say_so(case: MakeCase) -> None:
+    table, records = case({"DI": [0.8, 0.9, None], "NI": [0.8, 0.9, 0.7]})
+    markdown = to_markdown(table, measured_frame(table, records))
+    assert cells(markdown, "measured")[-2].strip("_") == "85.00 ± 7.07 [n=2]"
+    assert "n = 2 to 3 (planned: seeds 0 to 2)" in markdown
+
+
+def test_best_is_bold_and_second_is_underlined(case: MakeCase) -> None:
+    accuracies = {"DI": [0.80, 0.81, 0.82], "NI": [0.90, 0.91, 0.93], "ADI": [0.50, 0.51, 0.52]}
+    table, records = case(accuracies)
+    frame = measured_frame(table, records)
+    assert cells(to_markdown(table, frame), "measured")[-3:] == [
+        "_81.00 ± 1.00_",
+        "**91.33 ± 1.53**",
+        "51.00 ± 1.00",
+    ]
+    latex = to_latex(table, frame)
+    assert r"\textbf{91.33 $\pm$ 1.53}" in latex
+    assert r"\underline{81.00 $\pm$ 1.00}" in latex
+
+
+def test_nothing_is_bold_inside_the_noise(case: MakeCase) -> None:
+    near = {"DI": [0.90, 0.80, 0.85], "NI": [0.86, 0.85, 0.83]}
+    table, records = case(near | {"ADI": [0.1, 0.2, 0.3]})
+    markdown = to_markdown(table, measured_frame(table, records))
+    assert "**" not in markdown
+    assert "_85.00 ± 5.00_" in markdown
+    assert "in italics: second best, or the first two where the difference is inside" in markdown
+    table, records = case(near)
+    markdown = to_markdown(table, measured_frame(table, records))
+    assert "_85.00 ± 5.00_" not in markdown
+    assert "No number is marked as best: the differences are inside the noise" in markdown
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_nothing_is_bold_where_no_test_is_possible(case: MakeCase, seeds: int) -> None:
+    table, records = case({"DI": [0.1] * seeds, "NI": [0.9] * seeds, "ADI": [0.5] * seeds})
+    frame = measured_frame(table, records)
+    assert list(frame["mark"]) == ["", "tied", "tied"]
+    assert frame["p_value"].isna().all()
+    assert "**" not in to_markdown(table, frame)
+    assert r"\textbf" not in to_latex(table, frame)
+
+
+def test_the_p_value_of_the_first_two_is_in_the_csv(case: MakeCase) -> None:
+    table, records = case(
+        {"DI": [0.80, 0.81, 0.82], "NI": [0.90, 0.91, 0.93], "ADI": [0.50, 0.51, 0.52]}
+    )
+    frame = pd.read_csv(io.StringIO(to_csv(measured_frame(table, records))))
+    first, second, third = frame["p_value"]
+    assert first == second < 0.05
+    assert pd.isna(third)
+
+
+def test_decimals_are_those_of_the_column(ablation: MakeCase) -> None:
+    table, records = ablation(
+        {"NI": {"fid": [76.04], "precision": [0.6797], "kid": [0.001234], "loss": [0.0]}}
+    )
+    frame = measured_frame(table, records)
+    assert {name: of.measured for name, of in decimals(frame).items()} == {
+        **{"fid": 2, "precision": 4, "kid": 6, "loss": 2},
+    }
+    assert cells(to_markdown(table, frame), "measured")[2:] == [
+        *("76.04", "0.6797", "0.001234", "0.00"),
+    ]
+    assert "76.04 & 0.6797 & 0.001234" in to_latex(table, frame)
+
+
+def test_published_numbers_stand_as_printed_whatever_was_measured(ablation: MakeCase) -> None:
+    numbers = {"DI": {"is": [1.23], "fid": [9.3074]}, "NI": {"is": [1.25], "fid": [0.0]}}
+    table, records = ablation(numbers)
+    printed = {"DI": {"is": 4.0, "fid": 0.6892}, "NI": {"is": 67.0, "fid": 0.7}}
+    frame = measured_frame(table, records)
+    frame["published"] = [printed[line.Method][line.column] for line in frame.itertuples()]
+    table = msgspec.structs.replace(
+        table, rows=[row_with(row, "is", claim=NI_CLAIM) for row in table.rows]
+    )
+    lines = to_markdown(table, frame).splitlines()
+    found = [
+        line.split("|")[3:-1] for line in lines if "measured, " in line or "published, " in line
+    ]
+    assert [[cell.strip(" _") for cell in line] for line in found] == [
+        ["1.2300", "9.31"],
+        ["4.00", "0.6892"],
+        ["1.2500", "0.00"],
+        ["67.00", "0.7000"],
+    ]
+
+
+def test_a_table_without_methods_does_not_say_which_way_is_better(case: MakeCase) -> None:
+    table, records = case({"DI": [0.8], "NI": [0.9]})
+    columns = [make_column(name, role="baseline") for name in ("DI", "NI")]
+    table = msgspec.structs.replace(table, columns=columns)
+    markdown = to_markdown(table, measured_frame(table, records))
+    assert "is better" not in markdown
+    assert "Measured on digits at scale demo: test accuracy in %; single runs" in markdown
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"), [(1, "with n = 1 no test can tell"), (2, "with n = 2 no test can tell")]
+)
+def test_the_caption_says_what_few_seeds_cannot(case: MakeCase, seeds: int, said: str) -> None:
+    two = {"DI": [0.8] * seeds, "NI": [0.9] * seeds}
+    for accuracies in (two, two | {"ADI": [0.5] * seeds}):
+        table, records = case(accuracies)
+        frame = measured_frame(table, records)
+        for text in (to_markdown(table, frame), to_latex(table, frame)):
+            assert said in text.lower()
+            assert f"n = {seeds}" in text
+    table, records = case({"DI": [0.8] * seeds})
+    assert "no test" not in to_markdown(table, measured_frame(table, records))
+
+
+def test_the_caption_says_when_the_data_set_is_another(case: MakeCase) -> None:
+    table, records = case({"DI": [0.8]})
+    frame = measured_frame(table, records)
+    for text in (to_markdown(table, frame), to_latex(table, frame)):
+        assert "Published numbers are for CIFAR-10, not for digits" in text
+        assert "measured, digits" in text
+        assert "published, CIFAR-10" in text
+        assert "scale demo" in text
+    table, records = case({"DI": [0.8]}, dataset="cifar10")
+    assert "orientation" not in to_markdown(table, measured_frame(table, records))
+
+
+def test_protocols_are_in_the_head_and_in_the_caption() -> None:
+    table = make_table({"DAFL": TableCell([""]), "DI": TableCell([""])})
+    columns = [make_column("DAFL", detail="joint"), make_column("DI", note="assumed: rate")]
+    table = msgspec.structs.replace(table, columns=columns)
+    markdown = to_markdown(table, measured_frame(table, {}))
+    assert "DAFL (joint)" in markdown
+    assert "DI (offline)" in markdown
+    assert "- DI: assumed: rate." in markdown
+    assert "Best and second are taken over both protocols" in markdown
+
+
+def test_a_table_that_the_paper_has_no_numbers_for_has_no_line_for_them(case: MakeCase) -> None:
+    table, records = case({"DI": [0.8]})
+    table = msgspec.structs.replace(table, rows=[row_with(table.rows[0], "DI", claim="")])
+    frame = measured_frame(table, records)
+    for text in (to_markdown(table, frame), to_latex(table, frame)):
+        assert "The paper prints no numbers for this" in text
+        assert "published, CIFAR-10" not in text
+
+
+def test_latex_is_balanced_and_booktabs(case: MakeCase) -> None:
+    table, records = case({"DI": [0.8, 0.9], "NI": [0.9, None]}, title="50% & $x_i$ {a}")
+    latex = to_latex(table, measured_frame(table, records))
+    opened, closed = (re.findall(rf"\\{word}{{([^}}]+)}}", latex) for word in ("begin", "end"))
+    assert opened == ["table*", "tabular"]
+    assert closed == opened[::-1]
+    bare = re.sub(r"\\[{}]", "", latex)
+    assert bare.count("{") == bare.count("}")
+    assert [r for r in ("top", "mid", "bottom") if rf"\{r}rule" not in latex] == []
+    assert r"50\% \& \$x\_i\$ \{a\}" in latex
+    assert r"\label{tab:table5-demo-digits}" in latex
+    body = latex.split(r"\midrule")[1].split(r"\bottomrule")[0].strip().splitlines()
+    assert {row.count("&") for row in body} == {4}
+    assert all(row.endswith(r"\\") for row in body)
+
+
+def test_markdown_rows_have_as_many_cells_as_the_head(case: MakeCase) -> None:
+    table, records = case({"a|b": [0.8], "<b>": [0.9]})
+    table = [
+        t
+        for t in to_markdown(table, measured_frame(table, records)).splitlines()
+        if t.startswith("|")
+    ]
+    assert len({len(re.findall(r"(?<!\\)\|", row)) for row in table}) == 1
+    assert len({len(row) for row in table}) == 1
+    assert "\\<b>" in table[0]
+
+
+def test_csv_is_the_long_form(case: MakeCase) -> None:
+    table, records = case({"DI": [0.8, 0.9], "NI": [0.9, None]})
+    frame = pd.read_csv(io.StringIO(to_csv(measured_frame(table, records))))
+    assert list(frame["column"]) == ["DI", "NI"]
+    assert frame["records"][0].split() == list(records)[:2]
+    assert frame["mean"][0] == pytest.approx(85.0)
+    assert frame["n"].tolist() == [2, 1]
