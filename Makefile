@@ -14,9 +14,9 @@ RECIPE = --scale $(SCALE) --seeds $(SEEDS) $(if $(DATASET),--dataset $(DATASET))
 .DEFAULT_GOAL := help
 TABLES := table1 table2 table3 table4 table5 figure2 figure3 figure4 figure5 figure6
 
-.PHONY: help setup test lint types imports audit report claims clean \
+.PHONY: help setup test test-oldest lint types imports audit report claims clean \
 	bench accept-bench bench-gpu gpu-check bench-scaling \
-	reproduce-all reproduce-mini-row plan-all results check-accuracy accept-accuracy check-faults test-faults \
+	pictures reproduce-all reproduce-mini-row plan-all results check-accuracy accept-accuracy check-faults test-faults \
 	$(TABLES:%=reproduce-%) $(TABLES:%=plan-%)
 
 help:  ## show the targets and their variables
@@ -41,6 +41,9 @@ $(TABLES:%=reproduce-%): reproduce-%: setup
 
 $(TABLES:%=plan-%): plan-%: setup
 	$(RUN) plan $* $(RECIPE) $(ARGS)
+
+pictures: setup  ## invert a classifier that comes with the library: a minute or two, no data set
+	$(RUN) pictures $(ARGS)
 
 reproduce-all: setup  ## run every table and figure; what two of them need is made once
 	$(RUN) run all $(RECIPE) $(ARGS)
@@ -80,6 +83,23 @@ reproduce-mini-row: setup  ## on a GPU: ResNet-34 to ResNet-18 by all six method
 # Files side by side, a thread each: torch's threads would wait for each other.
 test: setup  ## run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile $(ARGS)
+
+OLDEST := .venv-oldest/bin
+# What computes, and a table from the command line to its files.
+OLDEST_TESTS := $(addprefix tests/,naturalinversion baselines contract test_parity.py benchmarks/training \
+	benchmarks/cli/test_tiny_table.py)
+
+# pip installs the newest versions that pyproject.toml allows; uv can find the lowest.
+$(OLDEST)/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv-oldest
+	$(OLDEST)/python -m pip install --quiet uv
+	$(OLDEST)/uv pip install --quiet --python $(OLDEST)/python --upgrade --resolution lowest-direct \
+		--editable '.[ray,test]'
+	@touch $@
+
+test-oldest: $(OLDEST)/.installed  ## those of what computes, with the lowest versions allowed
+	OMP_NUM_THREADS=1 $(OLDEST)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile \
+		$(OLDEST_TESTS) $(ARGS)
 
 AUDIT := .venv-audit/bin
 

@@ -74,7 +74,7 @@ class WassersteinGAN:
             training.progress(1)
             done = iteration + 1
             if done % CHECK_EVERY == 0 or done == self.settings.iterations:
-                history.watch(done)
+                history.check_later(done)
                 training.save(self._state(history.rows[:done].clone()))
         self.losses = history.to_host(self.settings.iterations)
 

@@ -1,12 +1,12 @@
-"""What can go wrong in the library, each as one clear line.
+"""Every error that the library and the harness raise on purpose, each with one clear line.
 
-``exit_code`` is what a command line ends with when it lets the error through: 1 for a run that
-failed on the way, 2 for a request that can't be met, 3 for a file that is missing.
+``exit_code`` is what a command line ends with: 1 for a run that failed, 2 for a request that can't
+be met, 3 for a file that is missing.
 """
 
 
 class NaturalInversionError(Exception):
-    """Base of every error the library raises on purpose."""
+    """Base of all of them."""
 
     exit_code = 1
 
@@ -23,27 +23,25 @@ class SettingError(NaturalInversionError):
     exit_code = 2
 
 
+class UsageError(NaturalInversionError):
+    """An option, recipe, table or file asks for something that does not exist or does not fit."""
+
+    exit_code = 2
+
+
+class MissingError(NaturalInversionError):
+    """A required file does not exist; the message gives its path."""
+
+    exit_code = 3
+
+
 class DivergedError(NaturalInversionError):
-    """A loss term became NaN or infinite."""
+    """A loss term or an image became NaN or infinite."""
 
 
 class StoreError(NaturalInversionError):
     """A folder of synthetic images is damaged or belongs to another run."""
 
 
-class BenchmarkError(Exception):
-    """A cell failed or a number regressed; the message is one line."""
-
-    exit_code = 1
-
-
-class UsageError(BenchmarkError):
-    """A flag, a recipe or a table asks for something that does not exist."""
-
-    exit_code = 2
-
-
-class MissingError(BenchmarkError):
-    """A file the command needs is not there; the message says where it was looked for."""
-
-    exit_code = 3
+class BenchmarkError(NaturalInversionError):
+    """A cell of a benchmark failed, or its result is not acceptable."""

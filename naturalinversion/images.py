@@ -201,7 +201,7 @@ def read_meta(folder: Path) -> Meta:
         return msgspec.json.decode(path.read_bytes(), type=Meta)
     except FileNotFoundError as error:
         raise StoreError(f"{folder} holds no synthetic images: no {META}") from error
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError, msgspec.MsgspecError, RecursionError) as error:
         raise StoreError(f"{path} is damaged: {error}") from error
 
 

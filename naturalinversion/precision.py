@@ -23,7 +23,7 @@ def compute_in(device: torch.device, precision: Precision) -> Iterator[None]:
     "fp32" keeps a GPU from rounding to TF32, "bf16" autocasts: only convolutions and matrix
     products round; weights, losses and the statistics of batch norms stay in float32. Autocast
     keeps no rounded weight: an optimiser may step within. Those of a teacher are kept by
-    `frozen_weights`. PyTorch's switches for TF32 are global; they are put back afterwards.
+    `cached_weights`. PyTorch's switches for TF32 are global; they are put back afterwards.
     """
     effective = effective_precision(device, precision)
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn

@@ -1,7 +1,7 @@
-"""A small picture of some images: one column per class, as in the paper's Figure 3."""
+"""A PNG of sample images: one column per class as in the paper's Figure 3, or row by row."""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +14,15 @@ from naturalinversion.images import to_pixels
 from naturalinversion.teacher.teacher import Teacher
 
 GRID = "grid.png"  # in the folder of the images
-ROWS, COLUMNS, GAP, SCALE = 6, 10, 2, 2
+ROWS, COLUMNS = 6, 10
+GAP = 2  # white pixels between tiles
+SCALE = 2  # enlargement of the whole picture
 
 
 def grid_images(shards: Iterable[tuple[Tensor, Tensor]], classes: int) -> tuple[Tensor, Tensor]:
-    """What a grid shows of a set's shards: up to six images (N, 3, H, W) of each class, and labels.
+    """The images of a grid by class: up to six (N, 3, H, W) of each class shown, and labels (N,).
 
-    Reads shards until the grid is full, all of them where the set has too few of a class.
+    Reads ``shards`` until the grid is full, all of them where a class has too few images.
     """
     missing = dict.fromkeys(range(min(COLUMNS, classes)), ROWS)
     parts = []
@@ -39,24 +41,37 @@ def grid_images(shards: Iterable[tuple[Tensor, Tensor]], classes: int) -> tuple[
 
 
 def save_grid(path: Path, images: Tensor, labels: Tensor, teacher: Teacher) -> None:
-    """Write a PNG of up to six images (N, 3, H, W) of each of the first ten classes.
+    """Write up to six images (N, 3, H, W) of each of the first ten classes, a column per class.
 
-    Denormalised and clamped pixels; a class with fewer images leaves white places.
+    Pixels are denormalised and clamped; missing images leave white tiles.
     """
     pixels = to_pixels(images, "denormalize", teacher.mean, teacher.std)
-    size = pixels.shape[-1]
-    step = size + GAP
-    sheet = np.full((ROWS * step - GAP, COLUMNS * step - GAP, 3), 255, dtype=np.uint8)
+    tiles = {}
     for column in range(min(COLUMNS, teacher.num_classes)):
-        chosen = torch.nonzero(labels == column).flatten()[:ROWS].tolist()
-        for row, index in enumerate(chosen):
-            top, left = row * step, column * step
-            image = pixels[index].permute(1, 2, 0).numpy()
-            sheet[top : top + size, left : left + size] = image
-    picture = Image.fromarray(sheet)
-    picture = picture.resize(
-        (picture.width * SCALE, picture.height * SCALE), Image.Resampling.NEAREST
-    )
+        for row, index in enumerate(torch.nonzero(labels == column).flatten()[:ROWS].tolist()):
+            tiles[row, column] = pixels[index]
+    _save(path, tiles, pixels.shape[-2:])
+
+
+def save_rows(path: Path, pixels: Tensor) -> None:
+    """Write the first sixty of ``pixels`` (N, 3, H, W) uint8, six rows of ten.
+
+    Missing images leave white tiles.
+    """
+    tiles = {divmod(place, COLUMNS): image for place, image in enumerate(pixels[: ROWS * COLUMNS])}
+    _save(path, tiles, pixels.shape[-2:])
+
+
+def _save(path: Path, tiles: dict[tuple[int, int], Tensor], size: Sequence[int]) -> None:
+    """Write tiles (3, H, W) uint8 of ``size`` (H, W) at their (row, column)."""
+    height, width = size
+    down, right = height + GAP, width + GAP
+    canvas = np.full((ROWS * down - GAP, COLUMNS * right - GAP, 3), 255, dtype=np.uint8)
+    for (row, column), tile in tiles.items():
+        top, left = row * down, column * right
+        canvas[top : top + height, left : left + width] = tile.permute(1, 2, 0).numpy()
+    picture = Image.fromarray(canvas)
+    enlarged = (picture.width * SCALE, picture.height * SCALE)
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG")
+    picture.resize(enlarged, Image.Resampling.NEAREST).save(buffer, format="PNG")
     write_atomically(path, buffer.getvalue())

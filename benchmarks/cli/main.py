@@ -19,7 +19,9 @@ from benchmarks.cli.check import Check
 from benchmarks.cli.claims import Claims
 from benchmarks.cli.compare import Compare
 from benchmarks.cli.console import log
+from benchmarks.cli.pictures import Pictures
 from benchmarks.cli.plan import Plan
+from benchmarks.cli.ready import Ready
 from benchmarks.cli.report import Report
 from benchmarks.cli.run import Run
 from benchmarks.cli.status import Status
@@ -40,6 +42,8 @@ Command = (
     | Annotated[Keep, subcommand("keep")]
     | Annotated[Results, subcommand("results")]
     | Annotated[Synthesize, subcommand("synthesize")]
+    | Annotated[Ready, subcommand("ready")]
+    | Annotated[Pictures, subcommand("pictures")]
 )
 
 

@@ -17,6 +17,7 @@ from benchmarks.recipes.methods import build_method, load_object
 from benchmarks.recipes.resolve import Recipes
 from naturalinversion.classifiers import ARCHITECTURES
 from naturalinversion.classifiers.key_mapping import renaming_text
+from naturalinversion.classifiers.ready import load_ready
 from naturalinversion.classifiers.weights import (
     Classifier,
     load_classifier,
@@ -43,6 +44,8 @@ class Synthesize:
     """folder for the images: safetensors shards, a grid, and PNGs with --export"""
     method: str = "ni"
     """di, ni, … or package.module:Class"""
+    ready: str = ""
+    """a classifier that comes with the library: see the command ready"""
     arch: str = ""
     """one of the library's architectures, with --weights"""
     weights: Path | None = None
@@ -96,7 +99,7 @@ class Synthesize:
         )
         student = self._student(description)
         recipes = Recipes(self.scale, self.dataset, self.set)
-        recipe = recipes.resolve(self.arch).method(self.method)
+        recipe = recipes.resolve(description.arch).method(self.method)
         synthesizer = build_method(recipe.method, recipe.settings)
         batch_size = self.batch_size or recipe.batch_size
         batches = -(-self.images // batch_size)
@@ -157,8 +160,10 @@ class Synthesize:
         given = Classifier(
             self.arch, self.num_classes, self.width, self.image_size, self.mean, self.std
         )
-        if bool(self.model) == bool(self.arch or self.weights):
-            raise UsageError("synthesize needs --arch with --weights, or --model")
+        if sum(map(bool, (self.ready, self.model, self.arch or self.weights))) != 1:
+            raise UsageError("synthesize needs --arch with --weights, or --model, or --ready")
+        if self.ready:
+            return load_ready(self.ready)
         if self.model:
             factory = load_object(self.model, "--model")
             try:

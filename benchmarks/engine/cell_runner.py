@@ -27,7 +27,7 @@ from reports.records import read as read_record
 from reports.records import write as write_record
 
 LOG = "log.txt"
-KNOWN_ERRORS = (BenchmarkError, NaturalInversionError, RecordError)
+KNOWN_ERRORS = (NaturalInversionError, RecordError)
 
 CellStatus = Literal["computed", "cached"]
 

@@ -6,6 +6,7 @@ the shards that were finished.
 """
 
 import logging
+import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -37,10 +38,11 @@ class RayWorkers:
             )
         self.ray, self.compute = ray, compute
         root = str(Path(__file__).parents[2])
+        path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
         try:
             ray.init(
                 address=address or "local",
-                runtime_env={"env_vars": {"PYTHONPATH": root}},
+                runtime_env={"env_vars": {"PYTHONPATH": path}},
                 log_to_driver=False,
                 include_dashboard=False if not address else None,
                 logging_level=logging.ERROR,

@@ -23,7 +23,8 @@ def read_toml(path: Path, struct: type[S]) -> S:
         raise MissingError(f"{path} is missing: the installation is incomplete") from error
     except OSError as error:
         raise UsageError(f"{path}: can't be read ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, not the struct, too deep
+    # Not UTF-8, not TOML, not the struct, too deep.
+    except (ValueError, msgspec.MsgspecError, RecursionError) as error:
         raise UsageError(f"{path}: {one_line(error)}") from error
 
 

@@ -21,8 +21,7 @@ from naturalinversion.classifiers.weights import (
     save_classifier,
 )
 from naturalinversion.images import IMAGES, retried
-from naturalinversion.inversion.loss_csv import FILE as LOSSES
-from naturalinversion.inversion.loss_csv import final_losses, save_losses
+from naturalinversion.inversion.loss_history import LOSSES, final_losses, save_losses
 from naturalinversion.progress import bar
 from naturalinversion.sample_grid import GRID, grid_images, save_grid
 from naturalinversion.seeds import derive

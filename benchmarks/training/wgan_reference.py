@@ -21,11 +21,9 @@ from benchmarks.recipes.methods import build_method, checked_settings
 from benchmarks.training.real_images import load_real
 from naturalinversion.errors import DivergedError
 from naturalinversion.images import IMAGES, Meta, SyntheticDataset, write_meta, write_shard
-from naturalinversion.inversion.loss_csv import FILE as LOSSES
-from naturalinversion.inversion.loss_csv import final_losses, save_losses
+from naturalinversion.inversion.loss_history import LOSSES, final_losses, save_losses
 from naturalinversion.progress import bar
-from naturalinversion.sample_grid import GRID
-from naturalinversion.sample_sheet import PLACES, save_sheet
+from naturalinversion.sample_grid import COLUMNS, GRID, ROWS, save_rows
 from naturalinversion.seeds import derive, to_device
 from naturalinversion.synthesis import Training
 
@@ -64,7 +62,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     save_losses(context.folder / LOSSES, gan.losses)
     context.log.info("trained, last losses %s", final_losses(context.folder / LOSSES))
     images = _write_images(context, recipe, gan, dataset)
-    save_sheet(context.folder / GRID, _first(images, PLACES))
+    save_rows(context.folder / GRID, _first(images, ROWS * COLUMNS))
     metrics: Metrics = {
         "images": len(images),
         "data_free": 0,

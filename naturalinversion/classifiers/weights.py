@@ -21,6 +21,7 @@ from naturalinversion.teacher.teacher import Teacher
 WEIGHTS = "weights.safetensors"
 
 S = TypeVar("S", bound=msgspec.Struct)
+UNREADABLE = (OSError, SafetensorError, msgspec.MsgspecError, KeyError, ValueError, RecursionError)
 
 
 class Classifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,7 +71,7 @@ def load_described(path: Path, what: str, struct: type[S]) -> tuple[S, dict[str,
         return msgspec.json.decode(metadata[what], type=struct), load_file(path)
     except FileNotFoundError as error:
         raise MissingError(f"{path} is missing") from error
-    except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
+    except UNREADABLE as error:
         raise UsageError(f"{path} holds no {what} of this suite: {error}") from error
 
 

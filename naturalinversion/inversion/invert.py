@@ -86,7 +86,7 @@ def invert(
         if on_iteration is not None:
             on_iteration()
         if done % CHECK_EVERY == 0:
-            step.history.watch(done)
+            step.history.check_later(done)
         if plateau.reached(step.history, done):
             break
     losses = step.history.to_host(done)

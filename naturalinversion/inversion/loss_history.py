@@ -1,15 +1,21 @@
-"""The losses of an optimisation over its iterations, and its best iterate."""
+"""The loss terms of an optimisation over its iterations: on the device, and as a CSV file."""
 
-from collections.abc import Sequence
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from naturalinversion.errors import DivergedError
+from naturalinversion.files import write_atomically
 from naturalinversion.inversion.cuda_graph import supports_capture
 
-CHECK_EVERY = 50  # iterations between two calls of `LossHistory.watch`
-LOOK_BEHIND = 200  # iterations between copying a GPU's losses and checking them
+CHECK_EVERY = 50  # iterations between two calls of `LossHistory.check_later`
+COPY_EVERY = 200  # iterations between two copies of a GPU's losses, each checked at the next
+LOSSES = "losses.csv"
+FINAL = 20  # iterations that a final loss is the mean of: a single one varies by a tenth
 
 
 class LossHistory:
@@ -24,15 +30,15 @@ class LossHistory:
     def restart(self) -> None:
         """Clear the history in place: a captured step keeps writing to the same tensors."""
         self.rows.zero_()
-        self._copied: tuple[int, Tensor, torch.cuda.Event] | None = None
-        self._watched = 0
+        self._copy: tuple[int, Tensor, torch.cuda.Event] | None = None
+        self._copied_until = 0
 
     def resume(self, names: Sequence[str], rows: Tensor) -> None:
         """Begin with the ``rows`` (done, terms) of an interrupted run."""
         self.names = list(names)
         self.rows = rows.new_zeros(self.iterations, len(names))
         self.rows[: len(rows)] = rows
-        self._watched = len(rows)
+        self._copied_until = len(rows)
 
     def append(self, iteration: Tensor, terms: dict[str, Tensor]) -> None:
         """Store the terms of ``iteration`` (1,), an index on the device."""
@@ -42,20 +48,21 @@ class LossHistory:
             self.rows = row.new_zeros(self.iterations, len(terms))
         self.rows.index_copy_(0, iteration, row[None])
 
-    def watch(self, done: int) -> None:
-        """As `check`, but without waiting for a GPU: its losses are checked `LOOK_BEHIND` later.
+    def check_later(self, done: int) -> None:
+        """As `check`, but without synchronising with a GPU: it is noticed `COPY_EVERY` later.
 
-        They are copied while it goes on, so the host is never further ahead than twice as many.
+        A GPU's losses are copied asynchronously; the host is at most 2 * `COPY_EVERY` iterations
+        ahead.
         """
         if not supports_capture(self.rows.device):
             self.check(done)
-        elif done - self._watched >= LOOK_BEHIND:
+        elif done - self._copied_until >= COPY_EVERY:
             with torch.cuda.device(self.rows.device):
-                self._look_behind(done)
+                self._check_and_copy(done)
 
     def check(self, done: int) -> None:
-        """Raise `DivergedError`, naming term and iteration, if a loss so far is not a number."""
-        self._refuse(self.rows[:done], 0)
+        """Raise `DivergedError`, naming term and iteration, if a loss so far is not finite."""
+        self._raise_if_not_finite(self.rows[:done], 0)
 
     def relative_decrease(self, done: int, window: int) -> float:
         """Relative decrease of the mean total loss from one ``window`` to the next."""
@@ -69,20 +76,20 @@ class LossHistory:
         rows = self.rows[:done].to("cpu", copy=True)
         return dict(zip(self.names, rows.unbind(dim=1), strict=True))
 
-    def _look_behind(self, done: int) -> None:
-        """Check what was copied the last time, and copy what has come since, to pinned memory."""
-        if self._copied is not None:
-            start, rows, arrived = self._copied
+    def _check_and_copy(self, done: int) -> None:
+        """Check the rows copied the last time, and start copying those since to the host."""
+        if self._copy is not None:
+            start, rows, arrived = self._copy
             arrived.synchronize()
-            self._refuse(rows, start)
-        rows = self.rows[self._watched : done].to("cpu", non_blocking=True)
+            self._raise_if_not_finite(rows, start)
+        rows = self.rows[self._copied_until : done].to("cpu", non_blocking=True)
         arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
         arrived.record()
-        self._copied = self._watched, rows, arrived
-        self._watched = done
+        self._copy = self._copied_until, rows, arrived
+        self._copied_until = done
 
-    def _refuse(self, rows: Tensor, start: int) -> None:
-        """``rows`` (iterations, terms) from iteration ``start`` on, unless all are numbers."""
+    def _raise_if_not_finite(self, rows: Tensor, start: int) -> None:
+        """Check ``rows`` (iterations, terms), the first of which is iteration ``start``."""
         if rows.isfinite().all():
             return
         iteration, column = (~rows.isfinite()).nonzero()[0].tolist()
@@ -90,33 +97,27 @@ class LossHistory:
         raise DivergedError(f"{self.names[column]} became {value} at iteration {start + iteration}")
 
 
-class BestIterate:
-    """The parameters at the lowest total loss so far."""
+def save_losses(path: Path, losses: Mapping[str, Tensor]) -> None:
+    """Write one row per iteration, one column per term (E,)."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["iteration", *losses])
+    columns = [values.tolist() for values in losses.values()]
+    for iteration, row in enumerate(zip(*columns, strict=True)):
+        writer.writerow([iteration, *(f"{value:.6g}" for value in row)])
+    write_atomically(path, buffer.getvalue().encode())
 
-    def __init__(self, leaves: list[Tensor]) -> None:
-        self.leaves = leaves
-        self.kept = [leaf.detach().clone() for leaf in leaves]
-        self.lowest = torch.full((), torch.inf, device=self.kept[0].device)
 
-    def restart(self) -> None:
-        """Forget the iterates so far, in the same tensors."""
-        with torch.no_grad():
-            torch._foreach_copy_(self.kept, self.leaves)
-        self.lowest.fill_(torch.inf)
+def final_losses(path: Path) -> dict[str, float]:
+    """The number of ``iterations``, and each term's mean over the last `FINAL`: ``final_<term>``.
 
-    def update(self, total: Tensor) -> None:
-        """Keep the leaves as they are if ``total`` is the lowest yet; a GPU is not waited for."""
-        better = total < self.lowest
-        if not supports_capture(self.lowest.device):
-            if better:
-                torch._foreach_copy_(self.kept, [leaf.detach() for leaf in self.leaves])
-                self.lowest.copy_(total)
-            return
-        for kept, leaf in zip(self.kept, self.leaves, strict=True):
-            torch.where(better, leaf.detach(), kept, out=kept)
-        self.lowest.copy_(torch.where(better, total, self.lowest))
-
-    def restore(self) -> None:
-        """Put the leaves back to what they were then."""
-        with torch.no_grad():
-            torch._foreach_copy_(self.leaves, self.kept)
+    Empty without a file.
+    """
+    if not path.exists():
+        return {}
+    with open(path, newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = [name for name in rows[0] if name != "iteration"] if rows else []
+    last = rows[-FINAL:]
+    ends = {f"final_{name}": sum(float(row[name]) for row in last) / len(last) for name in names}
+    return {"iterations": len(rows), **ends}

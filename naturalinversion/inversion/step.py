@@ -11,9 +11,10 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
+from naturalinversion.inversion.cuda_graph import supports_capture
 from naturalinversion.inversion.image_source import ImageSource
 from naturalinversion.inversion.jitter import ImageTransform, IterationShifts, ShiftTable
-from naturalinversion.inversion.loss_history import BestIterate, LossHistory
+from naturalinversion.inversion.loss_history import LossHistory
 from naturalinversion.inversion.objective import Objective
 from naturalinversion.inversion.optimizers import state_of
 from naturalinversion.precision import compute_in
@@ -54,6 +55,38 @@ class DeviceShifts:
         """Those of another batch, in the same tensors."""
         self._inside.refill([draw.source for draw in draws])
         self._before_loss.refill([draw.loss for draw in draws])
+
+
+class BestIterate:
+    """Copies of the parameters at the lowest total loss so far."""
+
+    def __init__(self, leaves: list[Tensor]) -> None:
+        self.leaves = leaves
+        self.kept = [leaf.detach().clone() for leaf in leaves]
+        self.lowest = torch.full((), torch.inf, device=self.kept[0].device)
+
+    def restart(self) -> None:
+        """Start from the current leaves, in the same tensors."""
+        with torch.no_grad():
+            torch._foreach_copy_(self.kept, self.leaves)
+        self.lowest.fill_(torch.inf)
+
+    def update(self, total: Tensor) -> None:
+        """Copy the leaves if ``total``, a scalar, is the lowest so far; does not wait for a GPU."""
+        better = total < self.lowest
+        if not supports_capture(self.lowest.device):
+            if better:
+                torch._foreach_copy_(self.kept, [leaf.detach() for leaf in self.leaves])
+                self.lowest.copy_(total)
+            return
+        for kept, leaf in zip(self.kept, self.leaves, strict=True):
+            torch.where(better, leaf.detach(), kept, out=kept)
+        self.lowest.copy_(torch.where(better, total, self.lowest))
+
+    def restore(self) -> None:
+        """Set the leaves to the best iterate."""
+        with torch.no_grad():
+            torch._foreach_copy_(self.leaves, self.kept)
 
 
 class Step:

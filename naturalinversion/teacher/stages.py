@@ -1,10 +1,10 @@
 """Where a classifier changes resolution: the feature maps that a Feature Transfer Pyramid reads.
 
 The paper extracts "the feature maps at the downsampling point" (NaturalInversion, Feature Transfer
-Pyramid). One forward pass over a probe image tells, for any module tree, which module makes the
+Pyramid). One forward pass of a probe image shows, for any module tree, which module outputs the
 last map of each resolution: a ResNet's stages, a VGG's last activation before each pooling, an
-inverted residual's projection. Maps inside a block that itself goes down one resolution (the first
-convolution of a bottleneck, say) belong to that block and don't count.
+inverted residual's projection. Maps inside a block that itself halves the resolution (the first
+convolution of a bottleneck, for instance) belong to that block and are skipped.
 """
 
 from dataclasses import dataclass, field
@@ -18,9 +18,9 @@ from naturalinversion.errors import TeacherError
 
 @dataclass(frozen=True)
 class Stage:
-    """One feature map: the module that makes it, its channels and its side in pixels.
+    """One feature map: the module that outputs it, its channels and its side in pixels.
 
-    ``call`` tells the module's calls within a forward pass apart, the first being 0.
+    ``call`` numbers the module's calls within a forward pass from 0.
     """
 
     module: str
@@ -48,7 +48,7 @@ class _Call:
 def find_stages(model: nn.Module, probe: Tensor, smallest: int | None = None) -> tuple[Stage, ...]:
     """The stages of ``model`` from fine (f_1 in the paper) to coarse (f_N).
 
-    ``probe`` (1, C, H, W) is pushed through once without gradient. Maps smaller than ``smallest``
+    ``probe`` (1, C, H, W) is passed through once without gradient. Maps smaller than ``smallest``
     pixels (default H / 8, as in the paper's classifiers) are left out. Raises `TeacherError` if
     there is none.
     """
@@ -62,7 +62,7 @@ def find_stages(model: nn.Module, probe: Tensor, smallest: int | None = None) ->
         if known is None or known.inside_a_downsampling or not call.inside_a_downsampling:
             stages[call.after] = call
     if not stages:
-        raise TeacherError("the classifier makes no feature map of two pixels or more")
+        raise TeacherError("the classifier has no feature map of two pixels or more")
     return tuple(
         Stage(c.name, c.channels, c.after, c.number) for _, c in sorted(stages.items())[::-1]
     )

@@ -1,4 +1,4 @@
-"""The frozen classifier that is inverted, and what can be observed of it in one forward pass."""
+"""The frozen classifier that is inverted, and what one forward pass through it returns."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -12,8 +12,8 @@ from naturalinversion import priors
 from naturalinversion.errors import TeacherError
 from naturalinversion.precision import Precision
 from naturalinversion.priors import LayerStatistics
-from naturalinversion.teacher.fast_passes import FastPasses
-from naturalinversion.teacher.moment_table import MomentTable
+from naturalinversion.teacher.accelerated_forward import AcceleratedForward
+from naturalinversion.teacher.stacked_moments import StackedMoments
 from naturalinversion.teacher.stages import Stage, find_stages
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
@@ -28,17 +28,17 @@ class Observation:
     statistics: tuple[LayerStatistics, ...] = ()  # one per batch norm, in order of execution
     maps: tuple[Tensor, ...] = ()  # (N, C_l, H_l, W_l), fine to coarse
     embedding: Tensor | None = None  # (N, D), the input of the last linear layer
-    table: MomentTable | None = None  # the statistics in one table, where that is faster
+    stacked: StackedMoments | None = None  # the statistics stacked over layers, on a GPU
 
     def bn_statistics(self) -> Tensor:
         """R_BN (Eq. 3), as `priors.bn_statistics` of ``statistics``."""
-        if self.table is not None:
-            return self.table.distance()
+        if self.stacked is not None:
+            return self.stacked.distance()
         return priors.bn_statistics(self.statistics)
 
 
 class Teacher:
-    """A classifier in eval mode with its weights frozen, and what it was trained to see.
+    """A classifier in eval mode with frozen weights, and the images it was trained on.
 
     ``model`` is any module with `torch.nn.BatchNorm2d` that maps normalised images (N, 3, H, W) to
     logits (N, K). ``mean`` and ``std`` are those of its training pipeline, per channel, for pixels
@@ -70,28 +70,41 @@ class Teacher:
         self._norms = [m for m in norms if m.running_mean is not None]
         if not self._norms:
             raise TeacherError(
-                "the classifier has no BatchNorm2d with running statistics: there is nothing that "
-                "remembers its training images, so it can't be inverted"
+                "the classifier has no BatchNorm2d with running statistics: nothing records the "
+                "statistics of its training images, so it can't be inverted"
             )
         self.stages: tuple[Stage, ...] = self._probe(smallest_stage)
-        kept = {stage.module for stage in self.stages}
-        self._passes = FastPasses(model, self._norms, kept)
+        hooked = {stage.module for stage in self.stages}
+        self._accelerated = AcceleratedForward(model, self._norms, hooked)
         self._modules = dict(model.named_modules())
         linears = [m for m in model.modules() if isinstance(m, nn.Linear)]
         self._head = linears[-1] if linears else None
 
+    @classmethod
+    def ready(
+        cls, name: str, *, device: torch.device | str = "cpu", precision: Precision = "fp32"
+    ) -> "Teacher":
+        """One of the classifiers that come with the library, such as ``cifar10-vgg11``.
+
+        Raises `UsageError` for another name, with the list, or when its file is damaged.
+        """
+        from naturalinversion.classifiers.ready import load_ready  # imports this module
+        from naturalinversion.classifiers.weights import as_teacher
+
+        return as_teacher(*load_ready(name), torch.device(device), precision)
+
     def __call__(self, images: Tensor) -> Tensor:
         """Logits (N, K) of normalised images (N, C, H, W)."""
-        with self._passes.used(statistics=False):
+        with self._accelerated.enabled(statistics=False):
             return self._logits(images)
 
     def refresh(self) -> None:
-        """Take weights and statistics as they are now, whatever was made of them before.
+        """Recompute all that is cached from the current weights and statistics.
 
-        A pass sees by itself that one has changed, but for writes through ``.data``. A captured
-        pass does not: call this before it is repeated for another batch.
+        An eager pass notices changes by itself, except writes through ``.data``. A captured pass
+        does not: call this before it is replayed for another batch.
         """
-        self._passes.refresh()
+        self._accelerated.refresh()
 
     def observe(
         self,
@@ -101,19 +114,20 @@ class Teacher:
         maps: bool = False,
         embedding: bool = False,
     ) -> Observation:
-        """One forward pass with the hooks asked for, which are gone when it returns.
+        """One forward pass of images (N, C, H, W); the hooks it needs are removed when it returns.
 
-        Gradients flow to ``images`` through everything returned, unless autograd is off.
+        Gradients flow to ``images`` through everything returned, unless autograd is off. Raises
+        `TeacherError` for ``embedding`` of a classifier without a linear layer.
         """
         if embedding and self._head is None:
             raise TeacherError("the classifier has no linear layer, so it has no embedding")
         found: dict[str, list[Tensor]] = {}
         head: list[Tensor] = []
         handles = []
-        with self._passes.used(statistics=statistics) as seen:
+        with self._accelerated.enabled(statistics=statistics) as recorded:
             if maps:
                 for name in {stage.module for stage in self.stages}:
-                    hook = _record_output(found.setdefault(name, []))
+                    hook = _output_hook(found.setdefault(name, []))
                     handles.append(self._modules[name].register_forward_hook(hook))
             if embedding and self._head is not None:
                 handles.append(self._head.register_forward_pre_hook(lambda m, i: head.append(i[0])))
@@ -124,10 +138,10 @@ class Teacher:
                     handle.remove()
         return Observation(
             logits,
-            tuple(seen.values()),
+            tuple(recorded.values()),
             tuple(found[s.module][s.call] for s in self.stages) if maps else (),
             head[-1] if embedding else None,
-            seen.table,
+            recorded.stacked,
         )
 
     def normalize(self, pixels: Tensor) -> Tensor:
@@ -178,7 +192,7 @@ class Teacher:
         try:
             with torch.no_grad():
                 logits = self.model(probe)
-        except Exception as error:  # whatever the network raises for images it can't take
+        except Exception as error:  # whatever the network raises for images of a wrong shape
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise TeacherError(
                 f"the classifier does not take images of shape {self.image_shape}: {reason}"
@@ -191,7 +205,7 @@ class Teacher:
         return find_stages(self.model, probe, smallest_stage)
 
 
-def _record_output(found: list[Tensor]) -> Callable[..., None]:
+def _output_hook(found: list[Tensor]) -> Callable[..., None]:
     def hook(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
         found.append(output)
 

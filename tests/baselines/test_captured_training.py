@@ -18,7 +18,7 @@ from naturalinversion import Batch, Teacher, Training
 from naturalinversion.classifiers import build
 from naturalinversion.errors import DivergedError
 from naturalinversion.seeds import seeded
-from tests.naturalinversion.fake_cuda_graph import Event, PlayedGraph, RefusedError, play_on_the_cpu
+from tests.naturalinversion.fake_cuda_graph import Event, FakeGraph, RefusedError, capture_on_cpu
 
 EPOCHS, STEPS = 3, 3
 SMALL = {"batch_size": 6, "latent": 8, "generator_width": 0.125}
@@ -80,7 +80,7 @@ def test_a_captured_joint_step_is_the_step(
 ) -> None:
     """Student, its batch norms and its images are those of the loop."""
     expected = Joint(name, arch, settings)
-    made: list[PlayedGraph] = request.getfixturevalue("graphs")
+    made: list[FakeGraph] = request.getfixturevalue("graphs")
     found = Joint(name, arch, settings)
     assert_close(found.tensors, expected.tensors, 1e-9)
     assert [graph.replayed for graph in made] == [EPOCHS * STEPS]
@@ -89,7 +89,7 @@ def test_a_captured_joint_step_is_the_step(
 
 @pytest.mark.parametrize(("name", "arch"), [("dafl", "vgg11"), ("dfad", "resnet18")])
 def test_a_captured_training_that_was_interrupted_ends_with_the_same_bytes(
-    name: str, arch: str, graphs: list[PlayedGraph]
+    name: str, arch: str, graphs: list[FakeGraph]
 ) -> None:
     saved: list[dict[str, Any]] = []
     whole = Joint(name, arch, {}, save=lambda state: saved.append(copy.deepcopy(state)))
@@ -103,7 +103,7 @@ def test_a_state_can_go_on_where_nothing_is_captured() -> None:
     on_cpu: list[dict[str, Any]] = []
     expected = Joint("dafl", "resnet18", {}, save=lambda s: on_cpu.append(copy.deepcopy(s)))
     with pytest.MonkeyPatch.context() as patch:
-        made = play_on_the_cpu(patch)
+        made = capture_on_cpu(patch)
         captured: list[dict[str, Any]] = []
         Joint("dafl", "resnet18", {}, save=lambda s: captured.append(copy.deepcopy(s)))
         here = Joint("dafl", "resnet18", {}, restore=lambda: on_cpu[0])
@@ -129,13 +129,13 @@ def test_wgan_gp_with_the_gradient_of_its_gradient_is_captured(
     request: pytest.FixtureRequest,
 ) -> None:
     expected = trained()
-    made: list[PlayedGraph] = request.getfixturevalue("graphs")
+    made: list[FakeGraph] = request.getfixturevalue("graphs")
     assert_close(trained(), expected, 1e-4)
     assert [graph.replayed for graph in made] == [TINY.iterations]
 
 
 def test_wgan_gp_captured_and_interrupted_ends_with_the_same_bytes(
-    graphs: list[PlayedGraph], monkeypatch: pytest.MonkeyPatch
+    graphs: list[FakeGraph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("baselines.wgan_gp.CHECK_EVERY", 2)
     saved: list[dict[str, Any]] = []
@@ -145,10 +145,10 @@ def test_wgan_gp_captured_and_interrupted_ends_with_the_same_bytes(
 
 
 def test_wgan_gp_notices_a_loss_that_is_no_number_while_the_device_goes_on(
-    graphs: list[PlayedGraph], monkeypatch: pytest.MonkeyPatch
+    graphs: list[FakeGraph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("baselines.wgan_gp.CHECK_EVERY", 2)
-    monkeypatch.setattr("naturalinversion.inversion.loss_history.LOOK_BEHIND", 4)
+    monkeypatch.setattr("naturalinversion.inversion.loss_history.COPY_EVERY", 4)
     calls = 0
 
     def draw(count: int, draws: torch.Generator) -> Tensor:
@@ -165,7 +165,7 @@ def test_wgan_gp_notices_a_loss_that_is_no_number_while_the_device_goes_on(
 
 
 @pytest.mark.parametrize("name", ["dafl", "dfad"])
-def test_nothing_of_a_training_outlives_it(name: str, graphs: list[PlayedGraph]) -> None:
+def test_nothing_of_a_training_outlives_it(name: str, graphs: list[FakeGraph]) -> None:
     gc.disable()
     try:
         made = Joint(name, "resnet18", {})
@@ -177,7 +177,7 @@ def test_nothing_of_a_training_outlives_it(name: str, graphs: list[PlayedGraph])
 
 
 def test_what_a_gpu_refuses_in_a_joint_step_is_refused(
-    graphs: list[PlayedGraph], monkeypatch: pytest.MonkeyPatch
+    graphs: list[FakeGraph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def reads(student: Tensor, teacher: Tensor) -> Tensor:
         return F.l1_loss(student, teacher) * float(student.detach().sum() != 0)

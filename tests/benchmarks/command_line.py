@@ -1,6 +1,5 @@
 """The command line in tests: as a process of its own, or in this one."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cli.main import main
+from tests.processes import environment
 
-ROOT = Path(__file__).parents[2]
 ONE = ["--threads", "1", "--device", "cpu", "--workers", "1"]
 TINY = [
     "--rows=resnet34-resnet18",
@@ -35,10 +34,10 @@ TINY = [
 
 def shell(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """``python -m benchmarks …`` from another folder, as a process of its own."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
-    environment.pop("NATURALINVERSION_DATA", None)
+    settings = environment(OMP_NUM_THREADS="1", NO_COLOR="1")
+    settings.pop("NATURALINVERSION_DATA", None)
     command = [sys.executable, "-m", "benchmarks", *arguments]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    return subprocess.run(command, cwd=cwd, env=settings, capture_output=True, text=True)
 
 
 def here(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

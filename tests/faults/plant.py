@@ -122,7 +122,8 @@ def check(root: Path, runs: Path, options: Sequence[str]) -> list[str]:
     """Run ``check`` of the copy; what failed in it, nothing if it passed. Raises `PlantError`."""
     command = [sys.executable, "-m", "benchmarks", "check", "--runs-dir", str(runs), "--json"]
     data = Path(os.environ.get("NATURALINVERSION_DATA", "data")).absolute()
-    environment = os.environ | {"PYTHONPATH": str(root), "NATURALINVERSION_DATA": str(data)}
+    path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
+    environment = os.environ | {"PYTHONPATH": path, "NATURALINVERSION_DATA": str(data)}
     done = subprocess.run(
         [*command, *options], cwd=root, env=environment, stdout=subprocess.PIPE, text=True
     )

@@ -27,7 +27,7 @@ class RefusedError(RuntimeError):
     """What can't be captured."""
 
 
-class PlayedGraph(TorchDispatchMode):
+class FakeGraph(TorchDispatchMode):
     """Stands in for `torch.cuda.CUDAGraph`."""
 
     def __init__(self) -> None:
@@ -108,12 +108,12 @@ class Event:
         Event.waited += 1
 
 
-def play_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> list[PlayedGraph]:
+def capture_on_cpu(monkeypatch: pytest.MonkeyPatch) -> list[FakeGraph]:
     """The CPU is a device that captures; the graphs it makes from now on."""
-    made: list[PlayedGraph] = []
+    made: list[FakeGraph] = []
 
-    def graph() -> PlayedGraph:
-        made.append(PlayedGraph())
+    def graph() -> FakeGraph:
+        made.append(FakeGraph())
         return made[-1]
 
     monkeypatch.setattr(cuda_graph, "CAPTURING", ("cpu",))

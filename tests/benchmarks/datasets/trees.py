@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.datasets.load import load
-from naturalinversion.errors import BenchmarkError
+from naturalinversion.errors import NaturalInversionError
 
 MakeTree = Callable[..., Path]
 
 
-def error_line(name: str, root: Path, error: type[BenchmarkError]) -> str:
+def error_line(name: str, root: Path, error: type[NaturalInversionError]) -> str:
     """The one line in which loading ``name`` fails."""
     with pytest.raises(error) as caught:
         load(name, root=root)

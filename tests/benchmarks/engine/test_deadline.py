@@ -1,7 +1,6 @@
 """Hours: runs that must end in time, and what records say tables take."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -17,8 +16,8 @@ from benchmarks.tables.expand import expand
 from benchmarks.tables.spec import read_table
 from reports import records as store
 from reports.records import Cost, Provenance, Record
+from tests.processes import environment
 
-ROOT = Path(__file__).parents[3]
 SECOND = 1 / 3600
 
 
@@ -42,9 +41,8 @@ def test_a_run_out_of_time_keeps_what_is_finished(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks", "run", "table5", "--methods", "di"]
     command += ["--max-hours", str(6 * SECOND), "--workers", "2", "--device", "cpu"]
     command += ["--set", "di.settings.iterations=100000"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     started = time.monotonic()
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True)
     assert time.monotonic() - started < 60
     assert done.returncode == 75, done.stderr
     assert done.stderr.splitlines()[-1] == (

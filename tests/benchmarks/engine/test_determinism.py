@@ -22,8 +22,9 @@ from naturalinversion import SyntheticDataset
 
 # What another number of threads may change (docs/determinism.md).
 PIXELS = 0.01  # of a standard deviation of the images
-LOSSES = 1e-4  # of a loss
-GAME = 0.25  # of a loss in the first epoch of generator against student
+FIRST = 1e-4  # of a loss before the first step
+LOSSES = 1e-3  # of a loss after steps of Adam
+GAME = 0.5  # of a loss in the first epoch of generator against student
 SIZES = [
     "protocol.classifier_floor=0",
     *(f"protocol.{who}.epochs=1" for who in ("classifier", "student")),
@@ -86,15 +87,16 @@ def test_more_threads_change_images_by_rounding_only(
 ) -> None:
     """Of the same teachers; Adam makes steps of rounding where a gradient is next to nothing."""
     shutil.copytree(runs / "classifier", tmp_path / "classifier")
-    make(row, tmp_path, threads=2)
     sets = [cell for cell in with_inputs(row) if cell.kind == "synthesis"]
     assert len(sets) == 6
+    make(sets, tmp_path, threads=2)
     for cell in sets:
         one, two = (cell.folder(folder) for folder in (runs, tmp_path))
         losses = [pd.read_csv(folder / "losses.csv") for folder in (one, two)]
         if cell.recipe["method"] in ("dafl", "dfad"):
             np.testing.assert_allclose(losses[0][:1], losses[1][:1], rtol=GAME)
             continue
+        np.testing.assert_allclose(losses[0][:1], losses[1][:1], rtol=FIRST)
         np.testing.assert_allclose(losses[0], losses[1], rtol=LOSSES)
         images = [SyntheticDataset(folder / "images").tensors() for folder in (one, two)]
         assert torch.equal(images[0][1], images[1][1])

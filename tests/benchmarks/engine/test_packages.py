@@ -1,6 +1,5 @@
 """A bare machine, packages on PYTHONPATH, no network: it works, or a line says what is missing."""
 
-import os
 import re
 import subprocess
 import sys
@@ -11,8 +10,8 @@ import pytest
 
 from benchmarks.engine.packages import not_installed
 from tests.benchmarks.command_line import ONE, TINY, one_line
+from tests.processes import environment
 
-ROOT = Path(__file__).parents[3]
 # What such a machine has, or is given; with them comes what they need themselves.
 THERE = (
     *("torch", "torchvision", "numpy", "pandas", "scipy", "scikit-learn", "seaborn", "safetensors"),
@@ -40,11 +39,10 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """``python -m module …`` where these modules are not installed and nothing can be fetched."""
     nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTPS_PROXY"), "http://127.0.0.1:9")
-    environment = os.environ | nowhere | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    environment |= {"ABSENT": " ".join(without), "CUDA_VISIBLE_DEVICES": "", "NO_COLOR": "1"}
-    environment |= {"TORCH_HOME": str(cwd / "torch")}
+    settings = environment(**nowhere, OMP_NUM_THREADS="1", CUDA_VISIBLE_DEVICES="", NO_COLOR="1")
+    settings |= {"ABSENT": " ".join(without), "TORCH_HOME": str(cwd / "torch")}
     command = [sys.executable, "-c", RUN_WITHOUT, module, *arguments]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    return subprocess.run(command, cwd=cwd, env=settings, capture_output=True, text=True)
 
 
 def needed(packages: tuple[str, ...]) -> set[str]:

@@ -1,5 +1,6 @@
 """A real Ray cluster of several nodes on this machine: the same bytes, and a node that is lost."""
 
+import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from benchmarks.tables.expand import expand
 from benchmarks.tables.registry import KINDS
 from benchmarks.tables.spec import read_table
 from naturalinversion.errors import UsageError
+from tests.processes import ROOT
 
 MACHINE, DATA = Machine("cpu", "fp32", 1), DataOptions()
 SIZES = (
@@ -104,6 +106,16 @@ def test_without_a_cluster_at_the_address_it_is_one_line(
             main([*arguments, *given])
         assert caught.value.code == 2
         assert message in capfd.readouterr().err
+
+
+def test_workers_find_what_lies_on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[dict[str, dict[str, str]]] = []
+    monkeypatch.setattr(ray, "init", lambda runtime_env, **more: begun.append(runtime_env))
+    monkeypatch.setenv("PYTHONPATH", "packages")
+    RayWorkers(lambda cell: "made", MACHINE, "", 1.0)
+    assert [env["env_vars"]["PYTHONPATH"].split(os.pathsep) for env in begun] == [
+        [str(ROOT), "packages"]
+    ]
 
 
 def test_which_gpu_is_for_the_cluster_to_say() -> None:

@@ -1,7 +1,6 @@
 """The GPU benchmark: it says where there is no GPU, and what runs on a CPU of it runs here."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,15 +12,14 @@ from benchmarks.perf.gpu.command import main, report
 from benchmarks.perf.gpu.measure import Found, Part, Sizes, measure, parts
 from benchmarks.perf.gpu.targets import NI_MS, share, table, targets
 from benchmarks.perf.synthesis_speed import published_numerics
-
-ROOT = Path(__file__).parents[3]
+from tests.processes import environment
 
 
 def test_without_a_gpu_it_says_so_and_exits_3(tmp_path: Path) -> None:
-    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT)}
+    nowhere = environment(CUDA_VISIBLE_DEVICES="")
     command = [sys.executable, "-m", "benchmarks.perf.gpu", "--whole", "100"]
     command += ["--out", str(tmp_path / "out")]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=tmp_path, env=nowhere, capture_output=True, text=True)
     assert done.returncode == 3
     assert done.stderr == "bench-gpu needs a CUDA device, and this machine has none\n"
     assert not done.stdout

@@ -1,11 +1,9 @@
 """The checks of a GPU: on a CPU what can run there runs, and each can fail."""
 
 import itertools
-import os
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,17 +19,18 @@ from benchmarks.perf.gpu_check.check import Check, Measured
 from benchmarks.perf.gpu_check.synthesis import CASES, captured, memory, waits
 from naturalinversion import Teacher, priors
 from naturalinversion.inversion.cuda_graph import eager
-from tests.naturalinversion.fake_cuda_graph import PlayedGraph
+from tests.naturalinversion.fake_cuda_graph import FakeGraph
+from tests.processes import environment
 
-ROOT = Path(__file__).parents[3]
 SMALL = Sizes(width=0.0625, image=16, batch=4, iterations=10)
 
 
 def gpu_check(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The command, where there is no GPU."""
-    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "benchmarks.perf.gpu_check", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True)
+    return subprocess.run(
+        command, env=environment(CUDA_VISIBLE_DEVICES=""), capture_output=True, text=True
+    )
 
 
 @pytest.mark.timeout(400)
@@ -174,13 +173,13 @@ def test_an_unknown_name_is_a_usage_error(capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.fixture
 def played(
-    graphs: list[PlayedGraph],
+    graphs: list[FakeGraph],
     monkeypatch: pytest.MonkeyPatch,
 ) -> list[str]:
     """Capture on the CPU, and the modes of waiting that PyTorch was put in."""
     modes: list[str] = []
 
-    class Graph(PlayedGraph):
+    class Graph(FakeGraph):
         """A class, as PyTorch's is: what counts replays wraps its method."""
 
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
@@ -210,13 +209,13 @@ def test_a_step_that_is_not_captured_is_noticed(played: list[str]) -> None:
 def test_a_replay_that_does_something_else_is_noticed(
     played: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replay, calls = PlayedGraph.replay, itertools.count()
+    replay, calls = FakeGraph.replay, itertools.count()
 
-    def sometimes(graph: PlayedGraph) -> None:
+    def sometimes(graph: FakeGraph) -> None:
         if next(calls) != 2:
             replay(graph)
 
-    monkeypatch.setattr(PlayedGraph, "replay", sometimes)
+    monkeypatch.setattr(FakeGraph, "replay", sometimes)
     figures = captured(Runs(Case(*CASES["DI"], "resnet18", SMALL, CPU)))
     assert not any(figure.passed for figure in figures)
 

@@ -1,7 +1,6 @@
 """Benchmarks that measure ratios: what they print, and when a ratio that got worse fails."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.perf.ratios import markdown
+from tests.processes import ROOT, environment
 
-ROOT = Path(__file__).parents[3]
 BENCHMARK = """
 import pytest
 from benchmarks.perf.ratio_clock import Comparison
@@ -28,9 +27,8 @@ def bench(folder: Path, fast: float, *arguments: str) -> subprocess.CompletedPro
     (folder / "test_it.py").write_text(BENCHMARK.format(fast=fast, ratio=2 / fast))
     command = [sys.executable, "-m", "pytest", "-q", "test_it.py", "--benchmark-only"]
     command += ["--benchmark-timer=benchmarks.perf.ratio_clock.clock", *arguments]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
-    environment["PYTHONPATH"] = str(ROOT)
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    settings = {k: v for k, v in environment().items() if not k.startswith("PYTEST_")}
+    return subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.machine import Machine
 from benchmarks.synthesis.generate_images import Recipe, run
 from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_classifier
-from naturalinversion.inversion.loss_csv import FILE as LOSSES
+from naturalinversion.inversion.loss_history import LOSSES
 from naturalinversion.sample_grid import GAP, GRID, SCALE
 from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD, Teacher
 

@@ -22,7 +22,7 @@ class _Bright(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm2d(3, eps=0.0)
+        self.norm = nn.BatchNorm2d(3, eps=1e-12)  # PyTorch 2.11 refuses 0
 
     def forward(self, images: Tensor) -> Tensor:
         mean = self.norm(images).mean((1, 2, 3))

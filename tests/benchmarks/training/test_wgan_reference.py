@@ -23,7 +23,7 @@ from benchmarks.tables.registry import KINDS
 from benchmarks.training import wgan_reference
 from naturalinversion.errors import SettingError, UsageError
 from naturalinversion.images import SyntheticDataset, to_pixels
-from naturalinversion.sample_sheet import save_sheet
+from naturalinversion.sample_grid import save_rows
 from naturalinversion.seeds import generator
 from reports.records import read
 
@@ -123,7 +123,7 @@ def test_the_metrics_say_that_it_saw_real_images(made: tuple[Path, Metrics]) -> 
         assert metrics[f"final_{name}"] == pytest.approx(mean)
 
 
-def test_the_sheet_shows_the_first_sixty(made: tuple[Path, Metrics], tmp_path: Path) -> None:
+def test_the_grid_shows_the_first_sixty(made: tuple[Path, Metrics], tmp_path: Path) -> None:
     pixels = SyntheticDataset(made[0] / "images").pixels("denormalize")
     with Image.open(made[0] / "grid.png") as picture:
         sheet = np.asarray(picture)[::2, ::2]
@@ -132,9 +132,9 @@ def test_the_sheet_shows_the_first_sixty(made: tuple[Path, Metrics], tmp_path: P
         top, left = place // 10 * 10, place % 10 * 10
         found = sheet[top : top + 8, left : left + 8]
         assert np.array_equal(found, pixels[place].permute(1, 2, 0).numpy())
-    save_sheet(tmp_path / "few.png", pixels[:3])
+    save_rows(tmp_path / "few.png", pixels[:3])
     with Image.open(tmp_path / "few.png") as picture:
-        assert (np.asarray(picture)[20:] == 255).all(), "places without an image are white"
+        assert (np.asarray(picture)[20:] == 255).all(), "tiles without an image are white"
 
 
 def test_the_same_recipe_gives_the_same_bytes(made: tuple[Path, Metrics], tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from naturalinversion.inversion import captured_batches
 from naturalinversion.inversion.cuda_graph import WARM_UP
 from naturalinversion.inversion.objective import Objective
 from naturalinversion.inversion.step import Step
-from tests.naturalinversion.fake_cuda_graph import Event, PlayedGraph
+from tests.naturalinversion.fake_cuda_graph import Event, FakeGraph
 from tests.naturalinversion.small_methods import (
     CASES,
     ITERATIONS,
@@ -31,7 +31,7 @@ from tests.naturalinversion.small_methods import (
 
 @pytest.mark.parametrize(("name", "settings"), CASES, ids=lambda value: str(value))
 def test_batches_of_one_capture_are_those_made_alone(
-    name: str, settings: dict[str, Any], graphs: list[PlayedGraph]
+    name: str, settings: dict[str, Any], graphs: list[FakeGraph]
 ) -> None:
     alone = [batch(prepared(name, settings), seed) for seed in (0, 1, 2)]
     graphs.clear()
@@ -43,7 +43,7 @@ def test_batches_of_one_capture_are_those_made_alone(
         assert not torch.equal(alone[0].images, alone[1].images)
 
 
-def test_what_a_batch_gave_stays_as_it_is(graphs: list[PlayedGraph]) -> None:
+def test_what_a_batch_gave_stays_as_it_is(graphs: list[FakeGraph]) -> None:
     """The next one works on the same tensors, and nobody holds them."""
     method = prepared("ni", {"keep": "last"})
     first = batch(method)
@@ -53,7 +53,7 @@ def test_what_a_batch_gave_stays_as_it_is(graphs: list[PlayedGraph]) -> None:
     assert all(torch.equal(first.losses[name], losses[name]) for name in losses)
 
 
-def test_a_source_that_was_passed_in_is_the_optimised_one(graphs: list[PlayedGraph]) -> None:
+def test_a_source_that_was_passed_in_is_the_optimised_one(graphs: list[FakeGraph]) -> None:
     method: Any = prepared("ni", {"keep": "last"})
     sources = [method.source(LABELS, seed) for seed in (0, 1)]
     for seed, source in enumerate(sources):
@@ -92,7 +92,7 @@ def refill_the_student(method: Any) -> None:
     ],
 )
 def test_what_the_step_follows_from_makes_a_new_one(
-    change: Callable[[Any], Any], captures: int, graphs: list[PlayedGraph]
+    change: Callable[[Any], Any], captures: int, graphs: list[FakeGraph]
 ) -> None:
     method: Any = prepared("ni_adi", {})
     batch(method)
@@ -103,7 +103,7 @@ def test_what_the_step_follows_from_makes_a_new_one(
     assert_identical(batch(method, 1), made)
 
 
-def test_another_number_of_labels_makes_a_new_step(graphs: list[PlayedGraph]) -> None:
+def test_another_number_of_labels_makes_a_new_step(graphs: list[FakeGraph]) -> None:
     method: Any = prepared("di", {})
     batch(method)
     few = method.batch(LABELS[:4], 1, lambda done: None)
@@ -114,7 +114,7 @@ def test_another_number_of_labels_makes_a_new_step(graphs: list[PlayedGraph]) ->
 
 
 def test_nothing_of_a_method_outlives_it(
-    graphs: list[PlayedGraph], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    graphs: list[FakeGraph], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Its memory is there for the next cell at once, not only after a garbage collection."""
     held: list[weakref.ref[Any]] = []
@@ -139,7 +139,7 @@ def test_nothing_of_a_method_outlives_it(
 
 
 def test_a_step_that_no_longer_fits_is_let_go_of_first(
-    graphs: list[PlayedGraph], monkeypatch: pytest.MonkeyPatch
+    graphs: list[FakeGraph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The memory of two is never held."""
     method: Any = prepared("di", {})
@@ -161,7 +161,7 @@ def test_a_step_that_no_longer_fits_is_let_go_of_first(
 
 
 def test_the_shared_generators_step_is_let_go_of_after_its_training(
-    graphs: list[PlayedGraph],
+    graphs: list[FakeGraph],
 ) -> None:
     method = prepared("ni", {"one_to_one": False, "shared_latents": "once"})
     assert len(graphs) == 1
@@ -184,7 +184,7 @@ def spoil_from(iteration: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("broken", "noticed"), [(0, 400), (150, 400), (200, 600), (399, 600)])
 def test_a_loss_that_is_no_number_is_noticed_while_the_device_goes_on(
-    broken: int, noticed: int, graphs: list[PlayedGraph], monkeypatch: pytest.MonkeyPatch
+    broken: int, noticed: int, graphs: list[FakeGraph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two hundred iterations after its losses were copied, which nobody waited for."""
     before = 650
@@ -200,7 +200,7 @@ def test_a_loss_that_is_no_number_is_noticed_while_the_device_goes_on(
 
 
 def test_one_at_the_end_is_noticed_at_the_end(
-    graphs: list[PlayedGraph], monkeypatch: pytest.MonkeyPatch
+    graphs: list[FakeGraph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoil_from(249, monkeypatch)
     method: Any = prepared("di", {"iterations": 250, "l2": 1.0})
@@ -210,7 +210,7 @@ def test_one_at_the_end_is_noticed_at_the_end(
 
 
 def test_after_a_batch_that_diverged_the_next_is_whole(
-    graphs: list[PlayedGraph], monkeypatch: pytest.MonkeyPatch
+    graphs: list[FakeGraph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     method: Any = prepared("di", {"keep": "best"})
     expected = batch(prepared("di", {"keep": "best"}), 1)

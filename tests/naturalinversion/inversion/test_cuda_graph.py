@@ -8,7 +8,7 @@ from torch import Tensor
 
 from naturalinversion.inversion.cuda_graph import CapturedStep
 from naturalinversion.inversion.objective import Objective
-from tests.naturalinversion.fake_cuda_graph import PlayedGraph, RefusedError
+from tests.naturalinversion.fake_cuda_graph import FakeGraph, RefusedError
 from tests.naturalinversion.small_methods import CASES, ITERATIONS, assert_close, batch, prepared
 
 CPU = torch.device("cpu")
@@ -19,7 +19,7 @@ def test_a_replayed_batch_is_the_batch(
     name: str, settings: dict[str, Any], request: pytest.FixtureRequest
 ) -> None:
     expected = batch(prepared(name, settings))
-    made: list[PlayedGraph] = request.getfixturevalue("graphs")
+    made: list[FakeGraph] = request.getfixturevalue("graphs")
     assert_close(batch(prepared(name, settings)), expected)
     assert [graph.replayed for graph in made] == [ITERATIONS]
 
@@ -44,7 +44,7 @@ def test_in_bf16_a_replayed_batch_ends_where_the_loop_does(
     assert end() == pytest.approx(expected, rel=0.05)
 
 
-def test_the_capture_is_no_step(graphs: list[PlayedGraph]) -> None:
+def test_the_capture_is_no_step(graphs: list[FakeGraph]) -> None:
     """Weights and momentum are those before it, and the global random state too."""
     weight = torch.ones(3, requires_grad=True)
     optimizer = torch.optim.SGD([weight], lr=0.1, momentum=0.9, fused=True)
@@ -83,7 +83,7 @@ def test_the_capture_is_no_step(graphs: list[PlayedGraph]) -> None:
     ],
 )
 def test_what_a_gpu_refuses_is_refused(
-    spoil: Any, refused: str, graphs: list[PlayedGraph], monkeypatch: pytest.MonkeyPatch
+    spoil: Any, refused: str, graphs: list[FakeGraph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     terms = Objective.terms
 

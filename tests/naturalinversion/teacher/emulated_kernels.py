@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 from torch.library import Library
 
-from naturalinversion.teacher import frozen_weights, fused_norms
+from naturalinversion.teacher import cached_weights, fused_batch_norm
 
 
 @contextmanager
 def emulated(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The CPU is a device with these kernels, and one where prepared weights are kept."""
+    """The CPU is a device with these kernels, and caches weights as a GPU does."""
     library = Library("aten", "IMPL")
     library.impl("batch_norm_elemt", elemt, "CPU")
     library.impl("batch_norm_backward_elemt", backward_elemt, "CPU")
@@ -31,8 +31,8 @@ def emulated(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     with monkeypatch.context() as patched:
         patched.setattr(torch, "batch_norm_update_stats", in_accumulation_type)
-        patched.setattr(fused_norms, "KERNELS_ON", ("cpu",))
-        patched.setattr(frozen_weights, "KEPT_ON", ("cpu",))
+        patched.setattr(fused_batch_norm, "FUSED_DEVICES", ("cpu",))
+        patched.setattr(cached_weights, "CACHED_DEVICES", ("cpu",))
         try:
             yield
         finally:

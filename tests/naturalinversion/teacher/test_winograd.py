@@ -13,7 +13,12 @@ from naturalinversion import Teacher, Training
 from naturalinversion.classifiers import build
 from naturalinversion.seeds import seeded
 from naturalinversion.synthesis import balanced_labels
-from naturalinversion.teacher.winograd import CHANNELS, WinogradConvolutions, convolve, transformed
+from naturalinversion.teacher.winograd import (
+    MIN_CHANNELS,
+    WinogradConvolutions,
+    convolve,
+    transformed,
+)
 
 
 def maps(count: int, channels: int, side: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -24,20 +29,20 @@ def maps(count: int, channels: int, side: int, dtype: torch.dtype = torch.float3
 
 def convolution(bias: bool = False, *, padding: int = 1, side: int = 3) -> nn.Conv2d:
     with seeded(1):
-        made = nn.Conv2d(CHANNELS, CHANNELS, side, padding=padding, bias=bias)
+        made = nn.Conv2d(MIN_CHANNELS, MIN_CHANNELS, side, padding=padding, bias=bias)
     return made.requires_grad_(False)
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
-    """Shapes of the maps that go the fast way."""
-    seen: list[tuple[int, ...]] = []
+    """Shapes of the maps convolved by Winograd's algorithm."""
+    shapes: list[tuple[int, ...]] = []
 
-    def look(images: Tensor, kernels: Tensor, *, turned: bool = False) -> Tensor:
-        seen.append(tuple(images.shape))
-        return convolve(images, kernels, turned=turned)
+    def run(images: Tensor, kernels: Tensor, *, rotated: bool = False) -> Tensor:
+        shapes.append(tuple(images.shape))
+        return convolve(images, kernels, rotated=rotated)
 
-    monkeypatch.setattr("naturalinversion.teacher.winograd.convolve", look)
-    return seen
+    monkeypatch.setattr("naturalinversion.teacher.winograd.convolve", run)
+    return shapes
 
 
 @pytest.mark.parametrize("shape", [(3, 5, 4), (1, 2, 2), (40, 300, 8)])
@@ -57,14 +62,14 @@ def test_maps_and_gradients_are_those_of_the_layer(
     bias: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = counted(monkeypatch)
-    layer, images = convolution(bias), maps(5, CHANNELS, 8)
+    layer, images = convolution(bias), maps(5, MIN_CHANNELS, 8)
     with seeded(3):
         upstream = torch.randn_like(images)
     results = []
     for fast in (False, True):
         leaf = images.clone().requires_grad_()
         if fast:
-            with WinogradConvolutions(layer).used():
+            with WinogradConvolutions(layer).enabled():
                 out = layer(leaf)
         else:
             out = layer(leaf)
@@ -75,16 +80,16 @@ def test_maps_and_gradients_are_those_of_the_layer(
 
 
 LEFT_ALONE: dict[str, tuple[Callable[[], nn.Conv2d], Callable[[], Tensor]]] = {
-    "odd maps": (convolution, lambda: maps(9, CHANNELS, 7)),
-    "large maps": (convolution, lambda: maps(1, CHANNELS, 16)),
-    "few maps": (convolution, lambda: maps(1, CHANNELS, 4)),
-    "float64": (lambda: convolution().double(), lambda: maps(5, CHANNELS, 8, torch.float64)),
+    "odd maps": (convolution, lambda: maps(9, MIN_CHANNELS, 7)),
+    "large maps": (convolution, lambda: maps(1, MIN_CHANNELS, 16)),
+    "few maps": (convolution, lambda: maps(1, MIN_CHANNELS, 4)),
+    "float64": (lambda: convolution().double(), lambda: maps(5, MIN_CHANNELS, 8, torch.float64)),
     "weights in training": (
         lambda: convolution().requires_grad_(),
-        lambda: maps(5, CHANNELS, 8),
+        lambda: maps(5, MIN_CHANNELS, 8),
     ),
-    "no padding": (lambda: convolution(padding=0), lambda: maps(5, CHANNELS, 8)),
-    "1x1": (lambda: convolution(side=1, padding=0), lambda: maps(5, CHANNELS, 8)),
+    "no padding": (lambda: convolution(padding=0), lambda: maps(5, MIN_CHANNELS, 8)),
+    "1x1": (lambda: convolution(side=1, padding=0), lambda: maps(5, MIN_CHANNELS, 8)),
 }
 
 
@@ -95,7 +100,7 @@ def test_whatever_does_not_fit_goes_the_ordinary_way(
     seen = counted(monkeypatch)
     make, images = LEFT_ALONE[case]
     layer = make()
-    with WinogradConvolutions(layer).used():
+    with WinogradConvolutions(layer).enabled():
         out = layer(images())
     assert not seen
     assert torch.equal(out, layer(images()))
@@ -104,18 +109,18 @@ def test_whatever_does_not_fit_goes_the_ordinary_way(
 def test_bfloat16_goes_the_ordinary_way(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = counted(monkeypatch)
     layer = convolution()
-    with WinogradConvolutions(layer).used(), torch.autocast("cpu", torch.bfloat16):
-        layer(maps(5, CHANNELS, 8))
+    with WinogradConvolutions(layer).enabled(), torch.autocast("cpu", torch.bfloat16):
+        layer(maps(5, MIN_CHANNELS, 8))
     assert not seen
 
 
 def test_kernels_that_change_are_seen() -> None:
-    layer, images = convolution(), maps(5, CHANNELS, 8)
+    layer, images = convolution(), maps(5, MIN_CHANNELS, 8)
     fast = WinogradConvolutions(layer)
-    with fast.used():
+    with fast.enabled():
         before = layer(images)
     layer.weight.mul_(2)
-    with fast.used():
+    with fast.enabled():
         after = layer(images)
     assert torch.allclose(after, 2 * before, atol=1e-5)
     assert "forward" not in layer.__dict__

@@ -3,7 +3,6 @@
 import ast
 import hashlib
 import itertools
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -38,10 +37,10 @@ from reports.figures.spec import (
 )
 from reports.figures.style import LOOKS, looks
 from reports.records import Record, RecordError, folder_of, load_all, write
+from tests.processes import environment
 
 MakeRecord = Callable[..., Record]
 
-ROOT = Path(reports.figures.__path__[0]).parents[1]
 WORTH = Values(["key"], "test_accuracy")
 AWKWARD = "$a_b$ <i>&x^2\\"
 TWO_PROCESSES = """
@@ -118,7 +117,7 @@ def test_the_same_bytes_in_this_process_and_in_another(
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "PYTHONPATH": str(ROOT)},
+        env=environment(PYTHONHASHSEED="7", TZ="Asia/Tokyo"),
     )
     there = [hashlib.sha256(d.png + d.svg + d.pdf).hexdigest() for d in here]
     assert done.stdout.split() == there

@@ -1,4 +1,4 @@
-"""Observed batch norms and R_BN by the kernels of a GPU, on a CPU that emulates the kernels."""
+"""Batch norms and R_BN by the kernels of a GPU, on a CPU that emulates the kernels."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -13,11 +13,15 @@ from naturalinversion import Teacher, priors
 from naturalinversion.classifiers import build
 from naturalinversion.precision import compute_in
 from naturalinversion.seeds import generator, seeded
+from naturalinversion.teacher.batch_norm_constants import (
+    MIN_SCALE,
+    clamp_from_zero,
+    gradient_factors,
+)
 from naturalinversion.teacher.batch_norm_statistics import record_batch_norm_statistics
-from naturalinversion.teacher.fused_norms import FusedNorms
-from naturalinversion.teacher.norm_tables import LEAST, held_off_zero, sum_factors
+from naturalinversion.teacher.fused_batch_norm import FusedBatchNorms
 from naturalinversion.teacher.teacher import Observation
-from tests.naturalinversion.fake_cuda_graph import PlayedGraph
+from tests.naturalinversion.fake_cuda_graph import FakeGraph
 from tests.naturalinversion.teacher.emulated_kernels import backward_elemt, emulated
 
 LAYOUTS = (torch.channels_last, torch.contiguous_format)
@@ -25,7 +29,7 @@ LAYOUTS = (torch.channels_last, torch.contiguous_format)
 
 @pytest.fixture
 def kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The CPU has the kernels."""
+    """The CPU emulates the GPU kernels."""
     with emulated(monkeypatch):
         yield
 
@@ -35,7 +39,7 @@ def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Ten
 
 
 def network(arch: str, dtype: torch.dtype = torch.float64) -> nn.Module:
-    """A narrow one whose batch norms have seen something, and are not those of a new network."""
+    """A narrow one; running statistics and affine parameters unlike a new network's."""
     with seeded(0):
         model = build(arch, 10, 0.125).to(dtype).train()
         with torch.no_grad():
@@ -55,8 +59,8 @@ def teach(model: nn.Module, side: int = 16, **more: Any) -> Teacher:
     return Teacher(model, num_classes=10, image_shape=(3, side, side), **more)
 
 
-def look(teacher: Teacher, images: Tensor) -> tuple[Observation, Tensor]:
-    """What is seen, and the gradient of logits and R_BN together."""
+def observe(teacher: Teacher, images: Tensor) -> tuple[Observation, Tensor]:
+    """The observation, and the gradient of logits and R_BN together."""
     leaf = images.clone().requires_grad_()
     with compute_in(teacher.device, teacher.precision):
         seen = teacher.observe(leaf, statistics=True)
@@ -81,16 +85,22 @@ def test_one_kernel_gives_the_gradient_of_output_and_moments(
     maps = (3 + 2 * noise(6, 5, 4, 4)).contiguous(memory_format=layout).requires_grad_()
     scale, bias = noise(5, seed=1), noise(5, seed=2)
     scale[0] = gamma
-    of_out, of_mean, of_variance = noise(6, 5, 4, 4, seed=3), noise(5, seed=4), noise(5, seed=5)
+    grad_out, grad_mean, grad_variance = (
+        noise(6, 5, 4, 4, seed=3),
+        noise(5, seed=4),
+        noise(5, seed=5),
+    )
     out = maps * scale.view(-1, 1, 1) + bias.view(-1, 1, 1)
     variance, mean = torch.var_mean(maps, (0, 2, 3), correction=0)
-    (expected,) = torch.autograd.grad((out, mean, variance), maps, (of_out, of_mean, of_variance))
+    (expected,) = torch.autograd.grad(
+        (out, mean, variance), maps, (grad_out, grad_mean, grad_variance)
+    )
 
-    held = held_off_zero(scale)
-    assert held.abs().min() >= LEAST
-    sums = sum_factors(held[None]) * torch.stack([of_mean, of_variance])
+    held = clamp_from_zero(scale)
+    assert held.abs().min() >= MIN_SCALE
+    sums = gradient_factors(held[None]) * torch.stack([grad_mean, grad_variance])
     found = backward_elemt(
-        of_out.contiguous(memory_format=layout),
+        grad_out.contiguous(memory_format=layout),
         maps.detach(),
         mean.detach(),
         torch.ones_like(scale),
@@ -109,11 +119,11 @@ def test_all_layers_at_once_are_the_layers_one_by_one(
     with torch.no_grad():
         norms_of(model)[1].weight[:2] = torch.tensor([0.0, 1e-14])
     teacher = teach(model)
-    expected, gradient = look(teacher, images)
-    assert expected.table is None
+    expected, gradient = observe(teacher, images)
+    assert expected.stacked is None
     request.getfixturevalue("kernels")
-    seen, found = look(teacher, images)
-    assert seen.table is not None
+    seen, found = observe(teacher, images)
+    assert seen.stacked is not None
     assert_close(seen.logits, expected.logits)
     assert_close(seen.bn_statistics(), expected.bn_statistics())
     assert_close(found, gradient)
@@ -165,13 +175,13 @@ class Mixed(nn.Module):
         return logits
 
 
-def test_norms_out_of_the_ordinary_are_seen_as_they_are(request: pytest.FixtureRequest) -> None:
+def test_unusual_norms_are_recorded_as_they_are(request: pytest.FixtureRequest) -> None:
     with seeded(1):
         teacher = teach(Mixed().double(), 8)
     images = noise(6, 3, 8, 8)
-    expected, gradient = look(teacher, images)
+    expected, gradient = observe(teacher, images)
     request.getfixturevalue("kernels")
-    seen, found = look(teacher, images)
+    seen, found = observe(teacher, images)
     assert len(seen.statistics) == 3
     assert_close(seen.logits, expected.logits)
     assert_close(seen.bn_statistics(), expected.bn_statistics())
@@ -197,7 +207,7 @@ def test_narrow_maps_keep_their_type_and_their_moments_are_wide(
 
     request.getfixturevalue("kernels")
     maps = wide.detach().to(dtype).requires_grad_()
-    with FusedNorms([norm]).record_batch_norm_statistics() as fused:
+    with FusedBatchNorms([norm]).record_batch_norm_statistics() as fused:
         result = norm(maps)
     moments = fused[norm]
     (result.float().sum() + 9 * moments.mean.square().sum() + 9 * moments.variance.sum()).backward()
@@ -218,9 +228,9 @@ def test_a_network_in_bf16_has_statistics_in_float32(request: pytest.FixtureRequ
     model = network("resnet18", torch.float32).bfloat16()
     wide, narrow = teach(copy.deepcopy(model).float()), teach(model)
     images = noise(8, 3, 16, 16).bfloat16()
-    expected, gradient = look(wide, images.float())
+    expected, gradient = observe(wide, images.float())
     request.getfixturevalue("kernels")
-    seen, found = look(narrow, images)
+    seen, found = observe(narrow, images)
     assert all(layer.mean.dtype == torch.float32 for layer in seen.statistics)
     assert found.dtype == torch.bfloat16
     assert_close(seen.bn_statistics(), expected.bn_statistics(), 0.02)
@@ -233,7 +243,7 @@ def test_maps_in_no_layout_are_taken_too(request: pytest.FixtureRequest) -> None
     with record_batch_norm_statistics([norm]) as seen:
         expected = norm(maps)
     request.getfixturevalue("kernels")
-    with FusedNorms([norm]).record_batch_norm_statistics() as fused:
+    with FusedBatchNorms([norm]).record_batch_norm_statistics() as fused:
         found = norm(maps)
     assert_close(found, expected)
     assert_close(fused[norm].variance, seen[norm].variance)
@@ -269,38 +279,38 @@ CHANGES: dict[str, Callable[[Any], object]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_norms_that_change_are_seen(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_norms_that_change_are_noticed(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model, images = network("vgg11"), noise(6, 3, 16, 16)
     teacher = teach(model)
     with emulated(monkeypatch):
-        look(teacher, images)
+        observe(teacher, images)
     for norm in norms_of(model):
         CHANGES[change](norm)
-    expected, gradient = look(teacher, images)
+    expected, gradient = observe(teacher, images)
     with emulated(monkeypatch):
-        seen, found = look(teacher, images)
+        seen, found = observe(teacher, images)
     assert_close(seen.logits, expected.logits)
     assert_close(seen.bn_statistics(), expected.bn_statistics())
     assert_close(found, gradient)
 
 
-def test_a_captured_look_goes_on_with_what_was_refreshed(kernels: None) -> None:
-    """Even where a change can't be seen from a version: `refresh` takes all there is."""
+def test_a_captured_look_reads_what_was_refreshed(kernels: None) -> None:
+    """Also after writes that no version counter shows: `refresh` recomputes everything."""
     model, images = network("resnet18"), noise(6, 3, 16, 16)
     teacher = teach(model)
-    look(teacher, images)
-    graph = PlayedGraph()
+    observe(teacher, images)
+    graph = FakeGraph()
     with graph.captured():
-        seen, found = look(teacher, images)
+        seen, found = observe(teacher, images)
     for module in model.modules():
         for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
             if tensor.is_floating_point():
                 tensor.data.mul_(1.1)
     teacher.refresh()
     graph.replay()
-    expected, gradient = look(teach(model), images)
+    expected, gradient = observe(teach(model), images)
     assert_close(seen.logits, expected.logits)
-    assert seen.table is not None
+    assert seen.stacked is not None
     torch.testing.assert_close(found, gradient)
 
 
@@ -325,12 +335,12 @@ def test_a_layer_costs_three_kernels_and_the_loss_eight_for_all(kernels: None) -
         model.append(nn.Linear(48, 10))
         teacher = Teacher(model.double(), num_classes=10, image_shape=(3, 4, 4), smallest_stage=2)
         images = noise(5, 3, 4, 4)
-        seen, _ = look(teacher, images)
+        seen, _ = observe(teacher, images)
         with Launches() as launches:
-            look(teacher, images)
+            observe(teacher, images)
         counts.append(launches.count)
-        assert seen.table is not None
+        assert seen.stacked is not None
         with Launches() as launches:
-            torch.autograd.grad(seen.table.distance(), seen.table.seen)
+            torch.autograd.grad(seen.stacked.distance(), seen.stacked.batch)
         assert launches.count <= 8
     assert counts[1] - counts[0] == 3 * 10

@@ -1,4 +1,4 @@
-"""Whole batches the way a GPU makes them, on a CPU: its kernels emulated, its graphs played."""
+"""Whole batches as a GPU makes them, on a CPU that emulates its kernels and its graphs."""
 
 from contextlib import nullcontext
 from typing import Any
@@ -13,7 +13,7 @@ from naturalinversion.classifiers import build
 from naturalinversion.precision import Precision
 from naturalinversion.seeds import seeded
 from naturalinversion.synthesis import balanced_labels
-from tests.naturalinversion.fake_cuda_graph import PlayedGraph
+from tests.naturalinversion.fake_cuda_graph import FakeGraph
 from tests.naturalinversion.teacher.emulated_kernels import emulated
 
 LABELS = balanced_labels(6, 10, 0)
@@ -22,7 +22,7 @@ SMALL = {"latent": 16, "generator_width": 0.125}
 
 
 def network(arch: str, dtype: torch.dtype, seed: int = 0) -> nn.Module:
-    """A narrow one whose batch norms have seen something."""
+    """A narrow one whose batch norms have running statistics."""
     with seeded(seed):
         model = build(arch, 10, 0.125).to(dtype).train()
         with torch.no_grad():
@@ -68,11 +68,11 @@ def test_a_captured_batch_is_that_of_the_cpu(
 ) -> None:
     """In float64: other kernels, the same numbers."""
     expected = batch(method(name, arch, **settings))
-    shown: list[PlayedGraph] = request.getfixturevalue("graphs")
+    made_graphs: list[FakeGraph] = request.getfixturevalue("graphs")
     with emulated(request.getfixturevalue("monkeypatch")):
         found = batch(method(name, arch, **settings))
     assert_same(found, expected)
-    assert shown
+    assert made_graphs
 
 
 def test_in_bf16_a_captured_batch_ends_where_that_of_the_cpu_does(
@@ -86,9 +86,9 @@ def test_in_bf16_a_captured_batch_ends_where_that_of_the_cpu_does(
 
 
 def test_a_teacher_that_changed_between_batches_is_taken_as_it_is(
-    graphs: list[PlayedGraph], monkeypatch: pytest.MonkeyPatch
+    graphs: list[FakeGraph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Even through ``.data``, which leaves no trace."""
+    """Also through ``.data``, which no version counter shows."""
     with emulated(monkeypatch):
         made = method("ni", "resnet18")
         before = batch(made)
@@ -103,10 +103,8 @@ def test_a_teacher_that_changed_between_batches_is_taken_as_it_is(
 
 
 @pytest.mark.parametrize("name", ["dafl", "dfad"])
-def test_a_student_that_follows_the_teacher_becomes_that_of_the_cpu(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The teacher's batch norms are part of its convolutions in all passes here, with gradients."""
+def test_a_joint_student_is_that_of_the_cpu(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All passes fold the teacher's batch norms into its convolutions, those with gradients too."""
     sizes: dict[str, Any] = {"batch_size": 12, "latent": 8, "generator_width": 0.125}
     students = []
     for way in (nullcontext(), emulated(monkeypatch)):

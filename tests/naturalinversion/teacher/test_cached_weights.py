@@ -1,4 +1,4 @@
-"""Weights that are rounded and folded once: the same network, as it is now."""
+"""Cached weights, cast and folded once, give the network's own outputs."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,14 +14,14 @@ from naturalinversion import Teacher
 from naturalinversion.classifiers import build
 from naturalinversion.precision import compute_in
 from naturalinversion.seeds import generator, seeded
-from naturalinversion.teacher.frozen_weights import FrozenWeights, pairs
-from tests.naturalinversion.fake_cuda_graph import PlayedGraph
+from naturalinversion.teacher.cached_weights import CachedWeights, conv_norm_pairs
+from tests.naturalinversion.fake_cuda_graph import FakeGraph
 from tests.naturalinversion.teacher.emulated_kernels import emulated
 
 
 @pytest.fixture
 def kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The CPU is a device where prepared weights are kept."""
+    """The CPU caches weights as a GPU does."""
     with emulated(monkeypatch):
         yield
 
@@ -31,7 +31,7 @@ def noise(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
 
 
 def network(make: Callable[[], nn.Module], dtype: torch.dtype = torch.float64) -> nn.Module:
-    """Its batch norms have seen something, and are not those of a new network."""
+    """Its batch norms have running statistics and affine parameters unlike a new network's."""
     with seeded(0):
         model = make().to(dtype).train()
         with torch.no_grad():
@@ -131,7 +131,7 @@ def test_a_convolution_takes_the_norm_that_alone_reads_it(
     way: Callable[[Own, Tensor], Tensor], count: int, request: pytest.FixtureRequest
 ) -> None:
     model = network(lambda: Own(way))
-    assert len(pairs(model)) == count
+    assert len(conv_norm_pairs(model)) == count
     teacher, images = teach(model), noise(5, 3, 16, 16)
     expected = features(teacher, images)
     request.getfixturevalue("kernels")
@@ -143,7 +143,7 @@ def test_maps_logits_and_gradients_are_the_networks(
     arch: str, norms: int, request: pytest.FixtureRequest
 ) -> None:
     model = network(narrow(arch))
-    assert len(pairs(model)) == norms, "every one of them is folded"
+    assert len(conv_norm_pairs(model)) == norms, "every one of them is folded"
     teacher, images = teach(model), noise(6, 3, 16, 16)
     expected = features(teacher, images)
     request.getfixturevalue("kernels")
@@ -182,15 +182,15 @@ class Wrapped(nn.Module):
         return logits
 
 
-def test_a_map_that_somebody_reads_stays_what_it_is() -> None:
+def test_a_map_that_a_hook_reads_is_unchanged() -> None:
     model = network(Wrapped)
-    assert len(pairs(model)) == 2
-    assert [norm.num_features for norm in pairs(model, {"block"}).values()] == [4]
-    assert [norm.num_features for norm in pairs(model, {"block.0"}).values()] == [4]
-    assert len(pairs(model, {"norm"})) == 2
+    assert len(conv_norm_pairs(model)) == 2
+    assert [norm.num_features for norm in conv_norm_pairs(model, {"block"}).values()] == [4]
+    assert [norm.num_features for norm in conv_norm_pairs(model, {"block.0"}).values()] == [4]
+    assert len(conv_norm_pairs(model, {"norm"})) == 2
 
 
-def test_a_network_with_hooks_of_its_owners_is_left_whole(kernels: None) -> None:
+def test_a_network_with_other_hooks_is_not_folded(kernels: None) -> None:
     model = network(narrow("resnet18"))
     seen: list[Tensor] = []
     model.get_submodule("conv1").register_forward_hook(lambda module, i, out: seen.append(out))
@@ -200,7 +200,7 @@ def test_a_network_with_hooks_of_its_owners_is_left_whole(kernels: None) -> None
     torch.testing.assert_close(seen[-1], expected)
 
 
-def test_a_pass_that_observes_batch_norms_is_not_folded(request: pytest.FixtureRequest) -> None:
+def test_a_pass_that_records_statistics_is_not_folded(request: pytest.FixtureRequest) -> None:
     teacher, images = teach(network(narrow("vgg11"))), noise(4, 3, 16, 16)
     expected = teacher.observe(images, statistics=True, maps=True)
     request.getfixturevalue("kernels")
@@ -267,7 +267,7 @@ def wider(model: nn.Module) -> None:
 
 @pytest.mark.parametrize("change", [scaled, other_statistics, loaded, replaced, wider])
 @pytest.mark.parametrize("arch", ["resnet18", "mobilenetv2"])
-def test_weights_that_change_are_seen(
+def test_weights_that_change_are_noticed(
     change: Callable[[nn.Module], None], arch: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, images = network(narrow(arch)), noise(4, 3, 16, 16)
@@ -282,13 +282,13 @@ def test_weights_that_change_are_seen(
     assert_close(found, expected, 1e-12 if teacher.dtype == torch.float64 else 1e-5)
 
 
-def test_weights_in_training_and_parametrized_ones_go_the_ordinary_way(kernels: None) -> None:
+def test_trainable_and_parametrized_weights_are_not_cached(kernels: None) -> None:
     model = network(lambda: Own(plain), torch.float32)
     weight_norm(model.second)
     model.requires_grad_(False)
     model.first.requires_grad_(True)
-    kept = FrozenWeights(model.eval())
-    with kept.used(folded=True):
+    cached = CachedWeights(model.eval())
+    with cached.enabled(folded=True):
         assert "forward" not in model.first.__dict__
         assert "forward" not in model.second.__dict__
         model(noise(2, 3, 16, 16, dtype=torch.float32)).sum().backward()
@@ -296,12 +296,12 @@ def test_weights_in_training_and_parametrized_ones_go_the_ordinary_way(kernels: 
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_captured_pass_goes_on_with_what_was_refreshed(precision: Any, kernels: None) -> None:
-    """Even where a change can't be seen from a version: `refresh` takes all there is."""
+def test_a_captured_pass_reads_what_was_refreshed(precision: Any, kernels: None) -> None:
+    """Also after writes that no version counter shows: `refresh` recomputes everything."""
     model, images = network(narrow("resnet18"), torch.float32), noise(4, 3, 16, 16).float()
     teacher = teach(model, precision=precision)
     features(teacher, images)
-    graph = PlayedGraph()
+    graph = FakeGraph()
     with graph.captured():
         found = maps_of(teacher, images)
     for tensor in (*model.parameters(), *model.buffers()):
@@ -313,9 +313,9 @@ def test_a_captured_pass_goes_on_with_what_was_refreshed(precision: Any, kernels
     assert_close([each.float() for each in found], [each.float() for each in fresh], 1e-6)
 
 
-def test_on_a_cpu_nothing_of_it_is_used() -> None:
+def test_on_a_cpu_nothing_is_cached() -> None:
     model = network(narrow("resnet18"), torch.float32)
     teacher, images = teach(model), noise(4, 3, 16, 16, dtype=torch.float32)
     expected = model(images.contiguous(memory_format=torch.channels_last))
     assert torch.equal(teacher(images), expected)
-    assert teacher.observe(images, statistics=True).table is None
+    assert teacher.observe(images, statistics=True).stacked is None
