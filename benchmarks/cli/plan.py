@@ -64,7 +64,8 @@ class Plan(TableOptions):
             print_result(f"  {name:14} {len(members):4} cells {duration(seconds):>10} of work")
         for cell in todo:
             if cell.key in found.unknown:
-                print_result(f"  not estimated: {cell.kind} {cell.label}: no with_iterations")
+                why = "its method has no with_iterations (docs/adding-a-method.md)"
+                print_result(f"  not estimated: {cell.kind} {cell.label}: {why}")
         wall, workers = duration(found.wall), self.execution.worker_count()
         besides = " for the others" if found.unknown else ""
         print_result(f"  about {wall}{besides} with {workers} at a time")

@@ -245,6 +245,6 @@ def test_cells_of_other_code_are_not_found(monkeypatch: pytest.MonkeyPatch) -> N
         digests.append(source_digest())
     assert digests[0] == digests[2] != digests[1]
     asked = Check()
-    assert asked.where.runs_dir == RUNS
+    assert asked.paths.runs_dir == RUNS
     assert asked._of_this_code().runs_dir == RUNS / digests[2]
-    assert min(asked.what.seed_list()) > 18
+    assert min(asked.recipe.seed_list()) > 18
