@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError
 
-from benchmarks.tables.paper_settings import protocol_values
+from benchmarks.tables.paper_settings import paper_settings
 from reports.archive import KEPT, REPORT, RUNS, TEMPLATE, Archive, keep, render_results
 from reports.records import RecordError
 from reports.report import write_report
@@ -79,7 +79,7 @@ def test_the_reports_of_the_repository_are_what_their_records_say(tmp_path: Path
     folders = [path.parent for path in KEPT.glob(f"*/{RUNS}")]
     assert folders
     for folder in folders:
-        made = write_report(folder / RUNS, tmp_path / folder.name, protocol=protocol_values())
+        made = write_report(folder / RUNS, tmp_path / folder.name, protocol=paper_settings())
         kept = {path.name: path.read_text() for path in (folder / REPORT).glob("*.md")}
         assert kept == {path.name: path.read_text() for path in made.paths if path.suffix == ".md"}
 

@@ -18,7 +18,7 @@ FORMATS = (".png", ".svg", ".pdf")
 
 def test_all_files_are_written_and_nothing_else(runs: Path, tmp_path: Path) -> None:
     result = write_report(runs, tmp_path / "out")
-    names = {f"{NAME}.md", f"{NAME}.csv", f"{NAME}.tex"}
+    names = {f"{NAME}.md", f"{NAME}.csv", f"{NAME}.tex", f"{NAME}-cost.csv"}
     assert {path.name for path in result.paths} == names | {"report.html"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == names | {"report.html"}
     assert result.markdown == (tmp_path / "out" / f"{NAME}.md").read_text()

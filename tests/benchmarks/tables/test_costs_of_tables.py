@@ -5,7 +5,7 @@ import pytest
 from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import expand, title_of
-from benchmarks.tables.pipeline import REAL
+from benchmarks.tables.image_cells import REAL
 from benchmarks.tables.spec import TableSpec, read_table, tables
 from benchmarks.training.wgan_reference import METHOD as WGAN
 from reports.records import Cost, Metric, Provenance, Record
@@ -34,8 +34,8 @@ def record_of(cell: Cell) -> Record:
 
 
 def methods(spec: TableSpec) -> set[str]:
-    named = {part.method for part in (spec.all, *spec.row, *spec.column)}
-    return (named | set(spec.all.sets)) - {"", REAL, WGAN}
+    named = {part.method for part in (spec.defaults, *spec.rows, *spec.columns)}
+    return (named | set(spec.defaults.methods)) - {"", REAL, WGAN}
 
 
 @pytest.mark.parametrize("name", tables())
@@ -43,9 +43,9 @@ def test_every_method_of_a_table_has_its_cost(name: str) -> None:
     spec, book = read_table(name), Recipes("demo", "digits")
     expansion = expand(spec, book, [0, 1])
     records = {cell.key: record_of(cell) for cell in with_inputs(expansion.targets)}
-    (view,) = expansion.views
-    lines = costs_of(view, records)
-    references = {""} if any(row.method == WGAN for row in spec.row) else set()
+    (table,) = expansion.tables
+    lines = costs_of(table, records)
+    references = {""} if any(row.method == WGAN for row in spec.rows) else set()
     assert {line.method for line in lines} == {
         title_of(book, m) for m in methods(spec)
     } | references
@@ -75,7 +75,7 @@ def test_competition_costs_every_round(method: str) -> None:
         spec, Recipes("paper", "cifar10"), [0], methods=[method], rows=["resnet34-resnet18"]
     )
     records = {cell.key: record_of(cell) for cell in with_inputs(expansion.targets)}
-    (line,) = costs_of(expansion.views[0], records)
+    (line,) = costs_of(expansion.tables[0], records)
     assert line.seconds is not None
     assert line.images is not None
     assert line.seconds.mean == 1 + 19 + 19

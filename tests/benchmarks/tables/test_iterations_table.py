@@ -4,13 +4,13 @@ from collections import Counter
 
 import pytest
 
-from benchmarks.recipes.resolve import Book, Recipes
+from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.spec import read_table
 
 
 def study(scale: str) -> PlannedTable:
-    return expand(read_table("iterations"), Book(scale, "cifar10"), [0])
+    return expand(read_table("iterations"), Recipes(scale, "cifar10"), [0])
 
 
 @pytest.mark.parametrize(("scale", "whole"), [("demo", 85), ("paper", 2000)])

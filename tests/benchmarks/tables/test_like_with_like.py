@@ -15,11 +15,11 @@ from benchmarks.tables.registry import KINDS
 from benchmarks.tables.spec import Measurement
 from naturalinversion.classifiers.weights import Classifier, save_classifier
 from reports.claims.comparability import differences
-from reports.claims.matching import Match
+from reports.claims.matching import MeasuredClaim
 from reports.published import published
 from reports.records import Record, RecordError, load_all
-from reports.tables.layout import Column, Row, View, ViewCell
-from reports.tables.measured import refuse_unlike
+from reports.tables.layout import Column, Row, Table, TableCell
+from reports.tables.measured import check_comparable
 from tests.benchmarks.evaluation.fidelity.tiny import Tiny
 
 WIDTH, SIZE, IMAGES = 0.0625, 16, 40
@@ -112,10 +112,10 @@ def test_unlike_numbers_of_a_kind_share_no_column(kind: str, name: str, made: Ma
         assert name in record.metrics
         metrics = record.metrics | {name: "another"}
         other = msgspec.structs.replace(record, key="other", metrics=metrics)
-    rows = [Row(key, {}, {"c": ViewCell([key], None)}) for key in (record.key, "other")]
+    rows = [Row(key, {}, {"c": TableCell([key])}) for key in (record.key, "other")]
     column = Column("c", "C", "method", "m")
-    view = View(
-        table="t",
+    table = Table(
+        id="t",
         title="T",
         caption="",
         scale="demo",
@@ -127,14 +127,14 @@ def test_unlike_numbers_of_a_kind_share_no_column(kind: str, name: str, made: Ma
         pictures=[],
     )
     with pytest.raises(RecordError, match=f"unlike numbers in column C: {name} is "):
-        refuse_unlike(view, made[1] | {"other": other})
+        check_comparable(table, made[1] | {"other": other})
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_number_says_how_it_differs_from_the_published_one(kind: str, made: Made) -> None:
     """Width and image size of the networks, and how many synthetic images it was made with."""
     number = next(n for n in published().values() if n.images and n.metric == "fid")
-    measured = Match("t", "cifar10", "paper", 1.0, None, 1, (made[0][kind].key,))
+    measured = MeasuredClaim("t", "cifar10", "paper", 1.0, None, 1, (made[0][kind].key,))
     found = differences(number, measured, made[1])
     assert f"images of {SIZE}x{SIZE} pixels" in found
     assert (f"networks of width {WIDTH:g}" in found) == (kind != "wgan_gp")

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.engine.cell import closure, with_inputs
-from benchmarks.recipes.resolve import Book
+from benchmarks.engine.cell import with_inputs
+from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.spec import read_table, tables
 from naturalinversion.errors import UsageError
@@ -21,7 +21,7 @@ PAPER = [name for name in tables() if read_table(name).in_paper]
 def expanded(
     table: str, dataset: str = "digits", scale: str = "demo", *overrides: str, **more: list[str]
 ) -> PlannedTable:
-    return expand(read_table(table), Book(scale, dataset, overrides), [0], **more)
+    return expand(read_table(table), Recipes(scale, dataset, overrides), [0], **more)
 
 
 def test_every_table_and_figure_is_there() -> None:
@@ -35,7 +35,7 @@ def test_it_expands_into_cells_and_a_table_that_can_be_kept(
     table: str, dataset: str, scale: str, tmp_path: Path
 ) -> None:
     found = expanded(table, dataset, scale)
-    keys = {cell.key for cell in closure(found.targets)}
+    keys = {cell.key for cell in with_inputs(found.targets)}
     for made in found.tables:
         path = tmp_path / f"{made.id}.json"
         table_files.write(path, made)
@@ -153,7 +153,7 @@ def test_a_choice_that_makes_no_sense_is_one_line() -> None:
 
 
 def test_a_baseline_that_is_named_among_methods_stands_there_once() -> None:
-    found = expand(read_table("table1"), Book("demo", "cifar10"), [0], methods=["di", "real"])
+    found = expand(read_table("table1"), Recipes("demo", "cifar10"), [0], methods=["di", "real"])
     assert [row.id for made in found.tables for row in made.rows] == ["di", "wgan_gp", "real"]
 
 

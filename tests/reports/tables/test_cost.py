@@ -8,9 +8,9 @@ import pytest
 
 from reports.records import Cost, Provenance, Record
 from reports.tables.cost import costs_of
-from reports.tables.layout import Row, View, ViewCell
+from reports.tables.layout import Row, Table, TableCell
 from reports.tables.method_cost import MethodCost
-from tests.reports.makers import make_column, make_record, make_view
+from tests.reports.makers import make_column, make_record, make_table
 
 EPYC, XEON = "AMD EPYC 7763", "Intel Xeon 8480C"
 
@@ -35,14 +35,14 @@ def student(key: str, seconds: float, *sources: str, peak: float = 20.0, **more:
 TEACHER = make_record("t", cost=Cost(1000.0, 1000.0, 0, 1000.0), provenance=where())
 
 
-def costs(view: View, *records: Record) -> list[MethodCost]:
-    return costs_of(view, {record.key: record for record in [TEACHER, *records]})
+def costs(table: Table, *records: Record) -> list[MethodCost]:
+    return costs_of(table, {record.key: record for record in [TEACHER, *records]})
 
 
-def column_view(*keys: str, **more: list[str]) -> View:
+def column_view(*keys: str, **more: list[str]) -> Table:
     """One method, NI, with a key per seed; ``more`` are other methods."""
     cells = {"NI": list(keys), **more}
-    return make_view({name: ViewCell(found, None) for name, found in cells.items()})
+    return make_table({name: TableCell(found) for name, found in cells.items()})
 
 
 def test_images_cost_all_their_cells_and_the_student_its_own() -> None:
@@ -168,18 +168,18 @@ def test_a_missing_record_leaves_the_cost_of_images_unknown_and_is_no_zero() -> 
 
 
 def test_methods_that_were_not_run_and_numbers_of_no_images_have_no_line() -> None:
-    view = column_view("s", **{"T.": ["t"], "DI": ["not run"]})
-    lines = costs(view, images("a", 10.0), student("s", 1.0, "a"))
+    table = column_view("s", **{"T.": ["t"], "DI": ["not run"]})
+    lines = costs(table, images("a", 10.0), student("s", 1.0, "a"))
     assert [line.method for line in lines] == ["NI"]
-    assert costs(make_view({"T.": ViewCell(["t"], None)})) == []
+    assert costs(make_table({"T.": TableCell(["t"])})) == []
 
 
-def row_view(cells: Mapping[str, str], **changes: Any) -> View:
+def row_view(cells: Mapping[str, str], **changes: Any) -> Table:
     """A row with columns of no method; ``changes`` are the row's."""
-    found = {name: ViewCell([key], None) for name, key in cells.items()}
+    found = {name: TableCell([key]) for name, key in cells.items()}
     columns = [make_column(name, method="") for name in cells]
     row = Row("r", {"Method": "label"}, found)
-    return make_view(found, columns=columns, rows=[msgspec.structs.replace(row, **changes)])
+    return make_table(found, columns=columns, rows=[msgspec.structs.replace(row, **changes)])
 
 
 def fidelity(key: str, inputs: dict[str, str]) -> Record:
@@ -190,8 +190,8 @@ def test_all_numbers_of_a_row_together_cost_their_images_once() -> None:
     """A row's agreement is of the first cell of images, its FID of more, its student of all."""
     made = [images(name, 10.0) for name in "abc"]
     judged = fidelity("f", {"images0": "a", "images1": "b"})
-    view = row_view({"agreement": "a", "fid": "f", "student": "s", "T.": "t"}, method="NI")
-    (line,) = costs(view, *made, judged, student("s", 4.0, "a", "b", "c"))
+    table = row_view({"agreement": "a", "fid": "f", "student": "s", "T.": "t"}, method="NI")
+    (line,) = costs(table, *made, judged, student("s", 4.0, "a", "b", "c"))
     assert (line.method, line.in_labels) == ("NI", True)
     assert line.seconds is not None
     assert line.student_seconds is not None
@@ -200,12 +200,12 @@ def test_all_numbers_of_a_row_together_cost_their_images_once() -> None:
 
 def test_a_reference_that_is_no_method_has_its_line() -> None:
     wgan = images("w", 99.0, recipe={})
-    view = row_view({"fid": "f"}, role="baseline")
-    (line,) = costs(view, wgan, fidelity("f", {"images0": "w"}))
+    table = row_view({"fid": "f"}, role="baseline")
+    (line,) = costs(table, wgan, fidelity("f", {"images0": "w"}))
     assert line.in_labels
     assert line.seconds is not None
     assert line.seconds.mean == 99.0
-    assert costs(view, fidelity("f", {})) == [], "real images cost nothing to make"
+    assert costs(table, fidelity("f", {})) == [], "real images cost nothing to make"
 
 
 def test_a_number_of_several_sets_is_a_line_for_each() -> None:
@@ -224,28 +224,28 @@ def test_a_method_that_nothing_names_has_its_recipes_name() -> None:
 
 def test_numbers_of_no_method_beside_those_of_one_are_not_counted_twice() -> None:
     """The pruned teacher before its tuning is a number of no method, from a method's record."""
-    found = {name: ViewCell(["s"], None) for name in ("untuned", "NI")}
+    found = {name: TableCell(["s"]) for name in ("untuned", "NI")}
     columns = [make_column("untuned", method=""), make_column("NI")]
-    lines = costs(make_view(found, columns=columns), images("a", 10.0), student("s", 1.0, "a"))
+    lines = costs(make_table(found, columns=columns), images("a", 10.0), student("s", 1.0, "a"))
     assert [line.method for line in lines] == ["NI"]
 
 
 def test_rows_of_the_same_cells_have_one_line() -> None:
     """Stages of a t-SNE are rows of one embedding, which needed one set of images."""
     judged = fidelity("f", {"images-DI-0": "a"})
-    view = row_view({"x": "f"})
+    table = row_view({"x": "f"})
     stages = [
-        Row(stage, {"Dataset": "Digits", "Features": stage}, view.rows[0].cells)
+        Row(stage, {"Dataset": "Digits", "Features": stage}, table.rows[0].cells)
         for stage in ("block1", "block2", "last")
     ]
-    whole = msgspec.structs.replace(view, rows=stages)
+    whole = msgspec.structs.replace(table, rows=stages)
     (line,) = costs(whole, images("a", 10.0), judged)
     assert (line.rows, line.labels) == (
         ["block1", "block2", "last"],
         {"Dataset": "Digits", "Features": "all"},
     )
-    other = msgspec.structs.replace(stages[2], cells={"x": ViewCell(["g"], None)})
-    partly = msgspec.structs.replace(view, rows=[*stages[:2], other])
+    other = msgspec.structs.replace(stages[2], cells={"x": TableCell(["g"])})
+    partly = msgspec.structs.replace(table, rows=[*stages[:2], other])
     both = costs(
         partly,
         images("a", 10.0),

@@ -7,18 +7,18 @@ from typing import Any
 import msgspec
 
 from reports.records import Cost, Provenance, Record
-from reports.table_report import Sheet, make_sheet
+from reports.table_report import TableReport, make_table_report
 from reports.tables.cost import costs_of
 from reports.tables.cost_text import cost_columns, cost_csv, cost_latex, cost_markdown, cost_notes
-from reports.tables.layout import View, ViewCell
+from reports.tables.layout import Table, TableCell
 from reports.tables.method_cost import MethodCost
-from tests.reports.makers import make_record, make_view
+from tests.reports.makers import make_record, make_table
 
 CPU = Provenance("c", {}, "cpu", "fp32", 1, "Linux x86_64", "now", "AMD EPYC_7763")
 GPU = msgspec.structs.replace(CPU, device="cuda:0 (NVIDIA H100 80GB HBM3)", precision="bf16")
 
 
-def case(seconds: float, peak: float = 300.0, where: Provenance = CPU) -> tuple[View, Any]:
+def case(seconds: float, peak: float = 300.0, where: Provenance = CPU) -> tuple[Table, Any]:
     """Two seeds of NI, one a tenth slower, a student of a twentieth; T. is the teacher."""
     found: dict[str, Record] = {"t": make_record("t")}
     keys = []
@@ -38,7 +38,7 @@ def case(seconds: float, peak: float = 300.0, where: Provenance = CPU) -> tuple[
             provenance=where,
         )
         keys.append(key)
-    return make_view({"T.": ViewCell(["t", "t"], None), "NI": ViewCell(keys, None)}), found
+    return make_table({"T.": TableCell(["t", "t"]), "NI": TableCell(keys)}), found
 
 
 def lines(*arguments: Any) -> list[MethodCost]:
@@ -84,7 +84,7 @@ def test_numbers_of_a_column_have_one_unit_and_sort_by_it() -> None:
 
 
 def test_without_a_student_there_is_no_column_for_one() -> None:
-    view, records = case(100.0)
+    table, records = case(100.0)
     fidelity = {
         key: msgspec.structs.replace(record, metrics={"test_accuracy": 0.5, "fid": 1.0})
         if key == "t"
@@ -93,16 +93,16 @@ def test_without_a_student_there_is_no_column_for_one() -> None:
         else record
         for key, record in records.items()
     }
-    found = costs_of(view, fidelity)
+    found = costs_of(table, fidelity)
     assert not [title for title in printed(found) if title.startswith("Student:")]
     assert not [note for note in cost_notes(found) if note.startswith("Student")]
 
 
 def test_a_joint_student_is_not_said_to_cost_nothing() -> None:
-    view, records = case(100.0)
+    table, records = case(100.0)
     for key in ("student0", "student1"):
         records[key] = msgspec.structs.replace(records[key], recipe={})
-    found = costs_of(view, records)
+    found = costs_of(table, records)
     assert printed(found)["Student: seconds"] == "joint"
     said = "Joint: the student grew with the generator, at the cost of the images."
     assert said in cost_notes(found)
@@ -111,16 +111,16 @@ def test_a_joint_student_is_not_said_to_cost_nothing() -> None:
 
 
 def test_what_is_not_known_is_an_em_dash_and_said() -> None:
-    view, records = case(100.0)
+    table, records = case(100.0)
     del records["images0"], records["images1"]
-    found = costs_of(view, records)
+    found = costs_of(table, records)
     assert printed(found)["Images: seconds"] == "—"
     assert "—: a record of a cell that made the images is missing." in cost_notes(found)
 
 
 def test_markdown_stands_below_the_table_and_has_a_cell_for_every_head(tmp_path: Any) -> None:
-    view, records = case(100.0)
-    sheet = make_sheet(view, records, tmp_path)
+    table, records = case(100.0)
+    sheet = make_table_report(table, records, tmp_path)
     table, _, costs = sheet.markdown.partition("\n#### What it cost\n\n")
     assert table.startswith("### Table 5\n")
     rows = [text for text in costs.splitlines() if text.startswith("|")]
@@ -131,7 +131,7 @@ def test_markdown_stands_below_the_table_and_has_a_cell_for_every_head(tmp_path:
 
 
 def test_csv_is_in_seconds_and_names_the_records(tmp_path: Any) -> None:
-    sheet = make_sheet(*case(36_000.0, 41_500.0, GPU), tmp_path)
+    sheet = make_table_report(*case(36_000.0, 41_500.0, GPU), tmp_path)
     text = sheet.files("x")["x-cost.csv"].decode()
     (line,) = csv.DictReader(io.StringIO(text))
     assert (line["row"], line["Student"], line["method"], line["n"]) == ("r", "VGG-11", "NI", "2")
@@ -141,8 +141,8 @@ def test_csv_is_in_seconds_and_names_the_records(tmp_path: Any) -> None:
 
 
 def test_latex_is_a_table_of_its_own_with_its_label() -> None:
-    view, records = case(100.0)
-    latex = cost_latex(view, costs_of(view, records))
+    table, records = case(100.0)
+    latex = cost_latex(table, costs_of(table, records))
     assert latex.count("\\begin{table*}") == latex.count("\\end{table*}") == 1
     assert "\\label{tab:table5-demo-digits-cost}" in latex
     assert "AMD EPYC\\_7763, 1 thread" in latex
@@ -153,10 +153,10 @@ def test_latex_is_a_table_of_its_own_with_its_label() -> None:
 
 
 def test_a_view_of_no_images_has_no_table_and_no_file() -> None:
-    view = make_view({"T.": ViewCell(["t"], None)})
-    sheet = make_sheet(view, {"t": make_record("t")}, None)  # type: ignore[arg-type]
-    assert isinstance(sheet, Sheet)
+    table = make_table({"T.": TableCell(["t"])})
+    sheet = make_table_report(table, {"t": make_record("t")}, None)  # type: ignore[arg-type]
+    assert isinstance(sheet, TableReport)
     assert sheet.costs == []
     assert set(sheet.files("x")) == {"x.md", "x.csv", "x.tex"}
-    assert cost_markdown([]) == cost_latex(view, []) == ""
+    assert cost_markdown([]) == cost_latex(table, []) == ""
     assert "cost" not in sheet.files("x")["x.tex"].decode()
