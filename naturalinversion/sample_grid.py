@@ -1,8 +1,12 @@
-"""A PNG of sample images: one column per class as in the paper's Figure 3, or row by row."""
+"""A PNG of sample images: one column per class as in the paper's Figure 3, or row by row.
+
+Tiles lie side by side in their own size, for others to cut and enlarge; `ENLARGED` is for people.
+"""
 
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,8 +19,16 @@ from naturalinversion.teacher.teacher import Teacher
 
 GRID = "grid.png"  # in the folder of the images
 ROWS, COLUMNS = 6, 10
-GAP = 2  # white pixels between tiles
-SCALE = 2  # enlargement of the whole picture
+
+
+class Spacing(NamedTuple):
+    """White pixels between tiles, and how many times the whole picture is enlarged."""
+
+    gap: int = 0
+    scale: int = 1
+
+
+ENLARGED = Spacing(gap=2, scale=2)
 
 
 def grid_images(shards: Iterable[tuple[Tensor, Tensor]], classes: int) -> tuple[Tensor, Tensor]:
@@ -40,7 +52,13 @@ def grid_images(shards: Iterable[tuple[Tensor, Tensor]], classes: int) -> tuple[
     return images, labels
 
 
-def save_grid(path: Path, images: Tensor, labels: Tensor, teacher: Teacher) -> None:
+def save_grid(
+    path: Path,
+    images: Tensor,
+    labels: Tensor,
+    teacher: Teacher,
+    spacing: Spacing = Spacing(),
+) -> None:
     """Write up to six images (N, 3, H, W) of each of the first ten classes, a column per class.
 
     Pixels are denormalised and clamped; missing images leave white tiles.
@@ -50,7 +68,7 @@ def save_grid(path: Path, images: Tensor, labels: Tensor, teacher: Teacher) -> N
     for column in range(min(COLUMNS, teacher.num_classes)):
         for row, index in enumerate(torch.nonzero(labels == column).flatten()[:ROWS].tolist()):
             tiles[row, column] = pixels[index]
-    _save(path, tiles, pixels.shape[-2:])
+    _save(path, tiles, pixels.shape[-2:], spacing)
 
 
 def save_rows(path: Path, pixels: Tensor) -> None:
@@ -62,16 +80,21 @@ def save_rows(path: Path, pixels: Tensor) -> None:
     _save(path, tiles, pixels.shape[-2:])
 
 
-def _save(path: Path, tiles: dict[tuple[int, int], Tensor], size: Sequence[int]) -> None:
+def _save(
+    path: Path,
+    tiles: dict[tuple[int, int], Tensor],
+    size: Sequence[int],
+    spacing: Spacing = Spacing(),
+) -> None:
     """Write tiles (3, H, W) uint8 of ``size`` (H, W) at their (row, column)."""
-    height, width = size
-    down, right = height + GAP, width + GAP
-    canvas = np.full((ROWS * down - GAP, COLUMNS * right - GAP, 3), 255, dtype=np.uint8)
+    (height, width), (gap, scale) = size, spacing
+    down, right = height + gap, width + gap
+    canvas = np.full((ROWS * down - gap, COLUMNS * right - gap, 3), 255, dtype=np.uint8)
     for (row, column), tile in tiles.items():
         top, left = row * down, column * right
         canvas[top : top + height, left : left + width] = tile.permute(1, 2, 0).numpy()
     picture = Image.fromarray(canvas)
-    enlarged = (picture.width * SCALE, picture.height * SCALE)
+    enlarged = (picture.width * scale, picture.height * scale)
     buffer = io.BytesIO()
     picture.resize(enlarged, Image.Resampling.NEAREST).save(buffer, format="PNG")
     write_atomically(path, buffer.getvalue())

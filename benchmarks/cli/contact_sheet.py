@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from naturalinversion.files import write_atomically
+from reports.figures.tiles import Pixels, join_tiles
 
 ROWS, COLUMNS = 6, 10  # images of a class, and classes
 GAP = 2  # pixels between images
@@ -25,11 +25,11 @@ def save_contact_sheet(
     import matplotlib.pyplot as plt
 
     names = classes[:COLUMNS]
-    tiles = {title: _tiled(*images, len(names)) for title, images in sets.items()}
-    height, width = next(iter(tiles.values())).shape[:2]
+    sheets = {title: join_tiles(_tiles(*images, len(names)), GAP) for title, images in sets.items()}
+    height, width = next(iter(sheets.values())).shape[:2]
     inches = (WIDTH, (WIDTH * height / width + 0.9) * len(sets))
     figure, axes = plt.subplots(len(sets), 1, figsize=inches, squeeze=False, layout="constrained")
-    for axis, (title, sheet) in zip(axes[:, 0], tiles.items(), strict=True):
+    for axis, (title, sheet) in zip(axes[:, 0], sheets.items(), strict=True):
         axis.imshow(sheet, interpolation="nearest")
         axis.set_title(title)
         step = sheet.shape[1] / len(names)
@@ -44,15 +44,11 @@ def save_contact_sheet(
     write_atomically(path, buffer.getvalue())
 
 
-def _tiled(pixels: Tensor, labels: Tensor, classes: int) -> np.ndarray:
-    """(H', W', 3) uint8, white where there is no image."""
-    size = pixels.shape[-1] + GAP
-    columns = [pixels[labels == label][:ROWS] for label in range(classes)]
-    rows = max(1, *(len(column) for column in columns))
-    sheet = torch.full((rows * size - GAP, classes * size - GAP, 3), 255, dtype=torch.uint8)
+def _tiles(pixels: Tensor, labels: Tensor, classes: int) -> Pixels:
+    """(rows, classes, S, S, 3), white where there is no image."""
+    columns = [pixels[labels == label][:ROWS].permute(0, 2, 3, 1) for label in range(classes)]
+    rows = max(1, *map(len, columns))
+    tiles = np.full((rows, classes, pixels.shape[-1], pixels.shape[-1], 3), 255, np.uint8)
     for column, images in enumerate(columns):
-        for row, image in enumerate(images):
-            top, left = row * size, column * size
-            tile = image.permute(1, 2, 0)
-            sheet[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
-    return sheet.numpy()
+        tiles[: len(images), column] = images.numpy()
+    return tiles

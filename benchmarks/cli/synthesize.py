@@ -28,7 +28,7 @@ from naturalinversion.classifiers.weights import (
 from naturalinversion.errors import UsageError
 from naturalinversion.images import PixelMapping
 from naturalinversion.progress import bar
-from naturalinversion.sample_grid import save_grid
+from naturalinversion.sample_grid import ENLARGED, GRID, save_grid
 from naturalinversion.synthesis import Training, iterations_of, synthesize
 from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD, Teacher
 
@@ -125,7 +125,7 @@ class Synthesize:
             log(f"the student trained jointly with the generator: {kept}")
         checkpoint.delete()
         images, labels = next(iter(dataset.shards()))
-        save_grid(self.out / "grid.png", images, labels, teacher)
+        save_grid(self.out / GRID, images, labels, teacher, ENLARGED)
         if self.export:
             mapping: PixelMapping = self.export
             dataset.export(self.out / "png", mapping)
@@ -139,7 +139,7 @@ class Synthesize:
             print_json(answer)
         else:
             print_result(
-                f"{len(dataset)} images in {self.out}, a grid of them in {self.out / 'grid.png'}"
+                f"{len(dataset)} images in {self.out}, a grid of them in {self.out / GRID}"
             )
         return 0
 

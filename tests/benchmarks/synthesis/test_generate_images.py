@@ -15,7 +15,7 @@ from benchmarks.engine.machine import Machine
 from benchmarks.synthesis.generate_images import Recipe, run
 from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_classifier
 from naturalinversion.inversion.loss_history import LOSSES
-from naturalinversion.sample_grid import GAP, GRID, SCALE
+from naturalinversion.sample_grid import GRID
 from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD, Teacher
 
 NI = {"iterations": 5, "latent": 8, "generator_width": 0.1, "shared_batch": 8}
@@ -60,8 +60,8 @@ def test_the_grid_takes_what_the_first_batch_lacks_from_the_next(
 ) -> None:
     """Two of every class in a batch of eight, so two batches fill four of six rows."""
     _, folder = make()
-    sheet = np.asarray(Image.open(folder / GRID))[::SCALE, ::SCALE]
-    column = [(sheet[row * (16 + GAP) :][:16, :16] == 255).all() for row in range(6)]
+    sheet = np.asarray(Image.open(folder / GRID))
+    column = [(sheet[row * 16 :][:16, :16] == 255).all() for row in range(6)]
     assert column == [False] * 4 + [True] * 2
 
 
