@@ -28,6 +28,7 @@ class Spacing(NamedTuple):
     scale: int = 1
 
 
+NATIVE = Spacing()
 ENLARGED = Spacing(gap=2, scale=2)
 
 
@@ -57,7 +58,7 @@ def save_grid(
     images: Tensor,
     labels: Tensor,
     teacher: Teacher,
-    spacing: Spacing = Spacing(),
+    spacing: Spacing = NATIVE,
 ) -> None:
     """Write up to six images (N, 3, H, W) of each of the first ten classes, a column per class.
 
@@ -84,7 +85,7 @@ def _save(
     path: Path,
     tiles: dict[tuple[int, int], Tensor],
     size: Sequence[int],
-    spacing: Spacing = Spacing(),
+    spacing: Spacing = NATIVE,
 ) -> None:
     """Write tiles (3, H, W) uint8 of ``size`` (H, W) at their (row, column)."""
     (height, width), (gap, scale) = size, spacing
