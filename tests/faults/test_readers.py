@@ -17,7 +17,7 @@ from naturalinversion.classifiers.weights import (
     read_weights,
     save_classifier,
 )
-from naturalinversion.errors import BenchmarkError, StoreError
+from naturalinversion.errors import NaturalInversionError, StoreError
 from naturalinversion.images import Meta, read_meta, read_shard, shard_path, write_meta, write_shard
 from reports import records
 from reports.records import Cost, Provenance, Record, RecordError
@@ -115,12 +115,15 @@ def test_weights(tmp_path: Path) -> None:
     description = Classifier("vgg11", 10, 0.0625, 16, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     save_classifier(path, description.build(0), description)
     every_mangling(
-        lambda: load_classifier(path), path, (BenchmarkError,), lambda found: len(found) == 2
+        lambda: load_classifier(path), path, (NaturalInversionError,), lambda found: len(found) == 2
     )
     other = tmp_path / "weights.pt"
     torch.save({"a": torch.ones(2)}, other)
     every_mangling(
-        lambda: read_weights(other), other, (BenchmarkError,), lambda found: isinstance(found, dict)
+        lambda: read_weights(other),
+        other,
+        (NaturalInversionError,),
+        lambda found: isinstance(found, dict),
     )
 
 
@@ -137,7 +140,7 @@ def test_recipes(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     every_mangling(
         read,
         tmp_path / f"{name}.toml",
-        (BenchmarkError,),
+        (NaturalInversionError,),
         lambda found: found.batches > 0 and found.settings["iterations"] > 0,
     )
     resolve._read.cache_clear()
@@ -150,7 +153,7 @@ def test_table_specs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     every_mangling(
         lambda: spec.read_table("table3"),
         path,
-        (BenchmarkError,),
+        (NaturalInversionError,),
         lambda found: isinstance(found, spec.TableSpec),
     )
 
@@ -165,6 +168,6 @@ class Bomb:
 def test_weights_never_run_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"state_dict": Bomb()}, tmp_path / "weights.pt")
-    with pytest.raises(BenchmarkError, match="can't be read as weights"):
+    with pytest.raises(NaturalInversionError, match="can't be read as weights"):
         read_weights(tmp_path / "weights.pt")
     assert not (tmp_path / "exploded").exists()

@@ -10,7 +10,7 @@ from baselines import METHODS, REFERENCES
 from benchmarks.recipes.methods import build_method
 from benchmarks.recipes.resolve import FOLDER, SCALES, Recipes
 from naturalinversion.classifiers import ARCHITECTURES
-from naturalinversion.errors import BenchmarkError, SettingError, UsageError
+from naturalinversion.errors import SettingError, UsageError
 
 OUTSIDE = "contract_methods:FromOutside"
 DATASETS = ("digits", "cifar10", "cifar100", "imagefolder:/some/where")
@@ -149,7 +149,7 @@ def test_a_wrong_override_is_one_line(override: str, says: str) -> None:
 )
 def test_settings_the_method_refuses_are_refused_before_anything_runs(override: str) -> None:
     """Not after an hour of training the teacher."""
-    with pytest.raises((BenchmarkError, SettingError)) as caught:
+    with pytest.raises((UsageError, SettingError)) as caught:
         Recipes("demo", "digits", [override]).resolve().method(override.partition(".")[0])
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == 2

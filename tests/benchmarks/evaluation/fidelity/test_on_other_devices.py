@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.evaluation.fidelity.bilinear import bilinear
-from benchmarks.evaluation.fidelity.extractors import find
+from benchmarks.evaluation.fidelity.extractors import find_extractor
 from tests.benchmarks.evaluation.fidelity.tiny import CPU, LITE, noise
 
 
@@ -34,7 +34,7 @@ def _as_a_run_sets_torch_up() -> None:
 
 
 def done(images: Tensor) -> Operations:
-    network = find(LITE).build(images.device)
+    network = find_extractor(LITE).build(images.device)
     with torch.no_grad(), Operations() as operations:
         network(images)
     return operations
@@ -46,7 +46,9 @@ def test_it_resizes_in_one_operation_and_convolves_rows_of_pixels() -> None:
     assert not [name for name in operations.names if name.startswith(("index", "_unsafe_index"))]
     assert len(operations.contiguous) > 45
     assert all(operations.contiguous)
-    assert all(p.is_contiguous() for p in find(LITE).build(torch.device("meta")).parameters())
+    assert all(
+        p.is_contiguous() for p in find_extractor(LITE).build(torch.device("meta")).parameters()
+    )
 
 
 def test_a_cpu_keeps_its_own_layout() -> None:
