@@ -1,7 +1,7 @@
 """State of the joint training of generator and student, for DAFL and DFAD."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +12,17 @@ from naturalinversion.inversion.cuda_graph import supports_capture
 from naturalinversion.inversion.optimizers import load_state, rate_on, set_rate, state_of
 from naturalinversion.teacher.teacher import Teacher
 
-if TYPE_CHECKING:
-    from baselines.joint_training import JointSynthesizer
+
+class JointRecipe(Protocol):
+    """The optimisers' settings of a joint method; ``milestones`` are fractions of the training."""
+
+    rate_generator: float
+    rate_student: float
+    momentum: float
+    weight_decay: float
+    milestones: tuple[float, ...]
+    gamma: float
+    generator_schedule: bool
 
 
 class JointState:
@@ -24,7 +33,7 @@ class JointState:
         teacher: Teacher,
         student: nn.Module,
         network: UnconditionalGenerator,
-        recipe: "JointSynthesizer",
+        recipe: JointRecipe,
     ) -> None:
         self.teacher, self.student, self.generator, self.recipe = teacher, student, network, recipe
         self.epoch = 0

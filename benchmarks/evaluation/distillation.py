@@ -21,13 +21,9 @@ from benchmarks.training.learning_rate import updates_per_epoch
 from benchmarks.training.losses import distillation_loss
 from benchmarks.training.real_images import load_real, splits
 from benchmarks.training.training_steps import ForwardStep, TrainingStep
-from naturalinversion.classifiers.weights import (
-    WEIGHTS,
-    as_teacher,
-    load_classifier,
-    save_classifier,
-)
+from naturalinversion.classifiers.weights import WEIGHTS, load_classifier, save_classifier
 from naturalinversion.seeds import derive
+from naturalinversion.teacher.load import as_teacher
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -21,9 +21,10 @@ from benchmarks.training.learning_rate import updates_per_epoch
 from benchmarks.training.losses import cross_entropy_loss, distillation_loss
 from benchmarks.training.real_images import load_real, splits
 from benchmarks.training.training_steps import ForwardStep, TrainingStep
-from naturalinversion.classifiers.weights import WEIGHTS, as_teacher, load_classifier
+from naturalinversion.classifiers.weights import WEIGHTS, load_classifier
 from naturalinversion.errors import UsageError
 from naturalinversion.seeds import derive
+from naturalinversion.teacher.load import as_teacher
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -26,11 +26,12 @@ from benchmarks.synthesis.image_sets import ImageSelection
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.real_images import load_real
 from benchmarks.training.training_steps import ForwardStep
-from naturalinversion.classifiers.weights import WEIGHTS, load_teacher
+from naturalinversion.classifiers.weights import WEIGHTS
 from naturalinversion.errors import BenchmarkError, UsageError
 from naturalinversion.files import write_atomically
 from naturalinversion.progress import bar
 from naturalinversion.seeds import derive, generator
+from naturalinversion.teacher.load import load_teacher
 from naturalinversion.teacher.teacher import Teacher
 
 FILE = "embedding.csv"

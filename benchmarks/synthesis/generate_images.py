@@ -17,7 +17,6 @@ from naturalinversion.classifiers.weights import (
     WEIGHTS,
     Classifier,
     load_classifier,
-    load_teacher,
     save_classifier,
 )
 from naturalinversion.images import IMAGES, retried
@@ -26,6 +25,7 @@ from naturalinversion.progress import bar
 from naturalinversion.sample_grid import GRID, grid_images, save_grid
 from naturalinversion.seeds import derive
 from naturalinversion.synthesis import Batch, Synthesizer, Training, iterations_of, synthesize
+from naturalinversion.teacher.load import load_teacher
 from naturalinversion.teacher.teacher import Teacher
 
 

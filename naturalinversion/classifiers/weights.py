@@ -14,9 +14,7 @@ from naturalinversion.classifiers import build
 from naturalinversion.classifiers.key_mapping import map_keys
 from naturalinversion.errors import MissingError, UsageError
 from naturalinversion.files import write_atomically
-from naturalinversion.precision import Precision
 from naturalinversion.seeds import derive, seeded
-from naturalinversion.teacher.teacher import Teacher
 
 WEIGHTS = "weights.safetensors"
 
@@ -73,30 +71,6 @@ def load_described(path: Path, what: str, struct: type[S]) -> tuple[S, dict[str,
         raise MissingError(f"{path} is missing") from error
     except UNREADABLE as error:
         raise UsageError(f"{path} holds no {what} of this suite: {error}") from error
-
-
-def load_teacher(path: Path, device: torch.device, precision: Precision = "fp32") -> Teacher:
-    """A network that `save_classifier` wrote, as a frozen teacher on ``device``."""
-    model, description = load_classifier(path)
-    return as_teacher(model, description, device, precision)
-
-
-def as_teacher(
-    model: nn.Module,
-    description: Classifier,
-    device: torch.device,
-    precision: Precision = "fp32",
-) -> Teacher:
-    """``model`` as a teacher for the images of its description."""
-    size = description.image_size
-    return Teacher(
-        model.to(device),
-        num_classes=description.num_classes,
-        image_shape=(3, size, size),
-        mean=description.mean,
-        std=description.std,
-        precision=precision,
-    )
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

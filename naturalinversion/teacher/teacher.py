@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from naturalinversion import priors
+from naturalinversion.classifiers.ready import load_ready
 from naturalinversion.errors import TeacherError
 from naturalinversion.precision import Precision
 from naturalinversion.priors import LayerStatistics
@@ -88,10 +89,15 @@ class Teacher:
 
         Raises `UsageError` for another name, with the list, or when its file is damaged.
         """
-        from naturalinversion.classifiers.ready import load_ready  # imports this module
-        from naturalinversion.classifiers.weights import as_teacher
-
-        return as_teacher(*load_ready(name), torch.device(device), precision)
+        model, classifier = load_ready(name)
+        return cls(
+            model.to(device),
+            num_classes=classifier.num_classes,
+            image_shape=(3, classifier.image_size, classifier.image_size),
+            mean=classifier.mean,
+            std=classifier.std,
+            precision=precision,
+        )
 
     def __call__(self, images: Tensor) -> Tensor:
         """Logits (N, K) of normalised images (N, C, H, W)."""

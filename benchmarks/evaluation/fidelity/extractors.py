@@ -22,6 +22,14 @@ from naturalinversion.precision import compute_in
 # What imports torch-fidelity takes seconds to import: it is imported below, where it is needed.
 
 
+CPU_BATCH, GPU_BATCH = 8, 256  # a small batch stays in a CPU's cache: 1.4x faster than 64
+
+
+def batch_size(device: torch.device) -> int:
+    """How many images are computed at once."""
+    return GPU_BATCH if device.type == "cuda" else CPU_BATCH
+
+
 @dataclass(frozen=True)
 class FeatureLayers:
     """Names of the features a network gives: for Table 4's first stage, for FID, for the score."""
@@ -175,8 +183,6 @@ class FeatureStep:
 
     def seconds(self, machine: Machine) -> float:
         """Time per image."""
-        from benchmarks.evaluation.fidelity.features import batch_size
-
         device = machine.torch_device()
         stand_in = _spec(self.extractor).stand_in
         if stand_in is None:

@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from benchmarks.evaluation.fidelity.extractors import Extractor
+from benchmarks.evaluation.fidelity.extractors import Extractor, batch_size
 from naturalinversion.files import write_atomically
 from naturalinversion.precision import compute_in
 from naturalinversion.progress import Progress, silent
@@ -19,12 +19,6 @@ Features = dict[str, Tensor]  # layer -> float32 (N, D) on the CPU
 
 SCHEMA = 1  # raised when features are computed otherwise, so that kept ones are not used
 SHARD_IMAGES = 2500  # of one file of kept features: a minute or two on a CPU
-CPU_BATCH, GPU_BATCH = 8, 256  # a small batch stays in a CPU's cache: 1.4x faster than 64
-
-
-def batch_size(device: torch.device) -> int:
-    """How many images are computed at once."""
-    return GPU_BATCH if device.type == "cuda" else CPU_BATCH
 
 
 class FeatureExtractor:

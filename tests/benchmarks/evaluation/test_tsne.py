@@ -30,10 +30,11 @@ from benchmarks.recipes.schema import TsneProtocol
 from benchmarks.synthesis.image_sets import ImageSelection
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.training_steps import ForwardStep
-from naturalinversion.classifiers.weights import WEIGHTS, Classifier, as_teacher, save_classifier
+from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_classifier
 from naturalinversion.errors import BenchmarkError, UsageError
 from naturalinversion.images import IMAGES, Meta, write_meta, write_shard
 from naturalinversion.seeds import seeded
+from naturalinversion.teacher.load import as_teacher
 from naturalinversion.teacher.teacher import Teacher
 
 SIZE, BATCHES = 40, 3

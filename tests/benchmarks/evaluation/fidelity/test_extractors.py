@@ -10,7 +10,6 @@ from sklearn.datasets import load_sample_image
 from torch_fidelity import FeatureExtractorInceptionV3
 
 from benchmarks.engine.machine import Machine
-from benchmarks.evaluation.fidelity import features
 from benchmarks.evaluation.fidelity.extractors import FeatureStep, find_extractor
 from benchmarks.evaluation.fidelity.features import extract
 from naturalinversion.errors import MissingError, UsageError
@@ -47,7 +46,7 @@ def test_efficientnet_is_the_published_network_and_sees_what_it_was_trained_on()
 def test_features_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     images, extractor = noise(5, 16, 0), find_extractor(LITE)
     together = extract(images, extractor, CPU)
-    monkeypatch.setattr(features, "CPU_BATCH", 2)
+    monkeypatch.setattr(extractors, "CPU_BATCH", 2)
     apart = extract(images, extractor, CPU)
     for name in together:
         assert torch.allclose(together[name], apart[name], atol=1e-4)
@@ -142,5 +141,5 @@ def test_an_image_is_timed_without_weights_at_hand(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(features, "CPU_BATCH", 2)
+    monkeypatch.setattr(extractors, "CPU_BATCH", 2)
     assert 0 < FeatureStep(name).seconds(MACHINE) < 10
