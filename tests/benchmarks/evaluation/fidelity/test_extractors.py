@@ -10,6 +10,7 @@ from sklearn.datasets import load_sample_image
 from torch_fidelity import FeatureExtractorInceptionV3
 
 from benchmarks.engine.machine import Machine
+from benchmarks.evaluation.fidelity import extractors
 from benchmarks.evaluation.fidelity.extractors import FeatureStep, find_extractor
 from benchmarks.evaluation.fidelity.features import extract
 from naturalinversion.errors import MissingError, UsageError
