@@ -9,8 +9,10 @@ from collections.abc import Sequence
 import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.textpath import TextPath
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 WIDTH = 7.0  # inches, the two columns of the paper
 HANDLE = 3.4  # length of a legend's lines, in letters: enough for every dash
@@ -47,6 +49,13 @@ def legend_below(
         handlelength=handle,
         borderaxespad=0,
     )
+
+
+def log_ticks(axis: Axis, subs: Sequence[float]) -> None:
+    """Ticks at ``subs`` times the powers of ten, as plain numbers."""
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def wrap_label(label: str, width: int = 60) -> str:

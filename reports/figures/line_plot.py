@@ -12,10 +12,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from reports.figures.axes import legend_below, panels, wrap_label
-from reports.figures.style import MUTED, SeriesStyle, series_styles
+from reports.figures.axes import legend_below, log_ticks, panels, wrap_label
+from reports.figures.style import MUTED, series_styles
 from reports.records import NotRunError
 from reports.tables.layout import FigureSpec, Table
 
@@ -31,8 +30,8 @@ DODGE = 0.3  # horizontal offset of series, as a fraction of the spacing of x
 def draw_line_plot(figure: FigureSpec, table: Table, frame: pd.DataFrame) -> Figure:
     """Means with bars from the least to the greatest of the seeds, and reference lines.
 
-    ``lines``: a line per column against `Row.x`. ``tradeoff``: a panel per column, a line per
-    `Row.series` against the mean of the column ``x``, on a log axis.
+    ``lines``: a line per column against `Row.x`, dotted for baselines. ``tradeoff``: a panel per
+    column, a line per `Row.series` against the mean of the column ``x``, on a log axis.
     """
     places = zip(frame["row"], frame["column"], strict=True)
     numbers = dict(zip(places, frame["values"], strict=True))
@@ -44,7 +43,6 @@ def draw_line_plot(figure: FigureSpec, table: Table, frame: pd.DataFrame) -> Fig
         raise NotRunError(f"not run: {', '.join(wrap_label(label, 24) for label in labels)}")
     baselines = {column.title for column in table.columns if column.role == "baseline"}
     styles = dict(zip(labels, series_styles(labels), strict=True))
-    looks = {label: _look(style, label in baselines) for label, style in styles.items()}
     references = dict(figure.marks) if tradeoff else _levels(figure, table, numbers)
     drawn, axes = panels(list(content), height=2.3 if tradeoff else 3.2)
     for one, lines in zip(axes, content.values(), strict=True):
@@ -52,16 +50,16 @@ def draw_line_plot(figure: FigureSpec, table: Table, frame: pd.DataFrame) -> Fig
         shown = {label: points for label, points in lines.items() if points}
         offsets = [0.0] * len(shown) if tradeoff else _ticks_and_offsets(one, table, len(shown))
         for (label, points), offset in zip(shown.items(), offsets, strict=True):
-            _line(one, [(x + offset, values) for x, values in points], looks[label])
+            plot = styles[label].plot(hollow=label in baselines)
+            _draw_line(one, [(x + offset, values) for x, values in points], plot)
         for place, dash in zip(references.values(), itertools.cycle(DASHES)):
             rule = one.axvline if tradeoff else one.axhline
             rule(place, color=MUTED, linewidth=1, linestyle=(0, dash), zorder=1)
         if tradeoff:
-            _log_scale(one)
+            one.set_xscale("log")
+            log_ticks(one.xaxis, (1, 3))
     handles = [
-        Line2D([], [], label=wrap_label(label, 40), **looks[label])
-        if label in run
-        else styles[label].handle(wrap_label(label, 40), drawn=False)
+        styles[label].handle(wrap_label(label, 40), label in run, label in baselines)
         for label in labels
     ]
     for (label, place), dash in zip(references.items(), itertools.cycle(DASHES)):
@@ -119,32 +117,13 @@ def _ticks_and_offsets(axes: Axes, table: Table, count: int) -> list[float]:
     return [DODGE * spacing * ((index + 0.5) / count - 0.5) for index in range(count)]
 
 
-def _look(style: SeriesStyle, baseline: bool) -> dict[str, Any]:
-    """As matplotlib takes it; baselines are dotted, with hollow markers."""
-    return {
-        "color": style.colour,
-        "marker": style.marker,
-        "linestyle": (0, (1, 1.8)) if baseline else style.line,
-        "markerfacecolor": "white" if baseline else style.colour,
-        "markeredgecolor": style.colour if baseline else "white",
-        "markeredgewidth": 1.0 if baseline else 0.5,
-    }
-
-
-def _line(axes: Axes, points: Points, look: Mapping[str, Any]) -> None:
+def _draw_line(axes: Axes, points: Points, plot: Mapping[str, Any]) -> None:
     means = [fmean(values) for _, values in points]
     spread = [(min(v), max(v)) if len(v) > 1 else (math.nan, math.nan) for _, v in points]
     below = [mean - low for mean, (low, _) in zip(means, spread, strict=True)]
     above = [high - mean for mean, (_, high) in zip(means, spread, strict=True)]
     x = [place for place, _ in points]
-    axes.errorbar(x, means, yerr=[below, above], capsize=3, elinewidth=0.9, zorder=3, **look)
-
-
-def _log_scale(axes: Axes) -> None:
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.errorbar(x, means, yerr=[below, above], capsize=3, elinewidth=0.9, zorder=3, **plot)
 
 
 def _about(counts: set[int]) -> str:

@@ -8,9 +8,8 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from reports.figures.axes import legend_below, panels, wrap_label
+from reports.figures.axes import legend_below, log_ticks, panels, wrap_label
 from reports.figures.columns import read_columns
 from reports.figures.style import SeriesStyle, series_styles
 from reports.records import NotRunError, Record, RecordError, folder_of
@@ -46,7 +45,10 @@ def draw_loss_curves(
         for index, (found, style) in enumerate(zip(losses.values(), styles, strict=True)):
             if found is not None:
                 _curve(one, found[STEP], found[column], style, index / len(styles))
-        _log_scale(one)
+        one.set(xlabel=STEP, yscale="log")
+        one.margins(x=0.02)
+        low, high = one.get_ylim()
+        log_ticks(one.yaxis, (1, 2, 5) if high / low < 1000 else (1,))
     handles = [
         style.handle(label, found is not None)
         for label, style, found in zip(labels, styles, losses.values(), strict=True)
@@ -79,27 +81,7 @@ def _curve(
     if window > 1:
         axes.plot(steps, values, color=style.colour, alpha=0.3, linewidth=0.5)
     every = max(1, len(values) // MARKERS)
-    axes.plot(
-        steps,
-        mean,
-        color=style.colour,
-        linestyle=style.line,
-        marker=style.marker,
-        markevery=(int(start * every), every),
-        markeredgecolor="white",
-        markeredgewidth=0.5,
-        zorder=3,
-    )
-
-
-def _log_scale(axes: Axes) -> None:
-    axes.set_xlabel(STEP)
-    axes.margins(x=0.02)
-    axes.set_yscale("log")
-    low, high = axes.get_ylim()
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 1000 else (1,)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.plot(steps, mean, markevery=(int(start * every), every), zorder=3, **style.plot())
 
 
 def _window(count: int) -> int:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import matplotlib.style
 from matplotlib.lines import Line2D
@@ -27,17 +27,22 @@ class SeriesStyle:
     marker: str
     dash: tuple[float, ...]
 
-    @property
-    def line(self) -> Literal["-"] | tuple[float, tuple[float, ...]]:
-        """The dash as matplotlib takes it."""
-        return (0, self.dash) if self.dash else "-"
+    def plot(self, hollow: bool = False) -> dict[str, Any]:
+        """What matplotlib takes; ``hollow`` is a dotted line with white markers."""
+        return {
+            "color": self.colour,
+            "marker": self.marker,
+            "linestyle": (0, (1, 1.8)) if hollow else (0, self.dash) if self.dash else "-",
+            "markerfacecolor": "white" if hollow else self.colour,
+            "markeredgecolor": self.colour if hollow else "white",
+            "markeredgewidth": 1.0 if hollow else 0.5,
+        }
 
-    def handle(self, label: str, drawn: bool = True) -> Line2D:
+    def handle(self, label: str, drawn: bool = True, hollow: bool = False) -> Line2D:
         """The entry of a legend; of a series that was not run, one that says so."""
         if not drawn:
             return Line2D([], [], color=MUTED, linestyle="none", label=f"{label} (not run)")
-        plot: dict[str, Any] = {"color": self.colour, "marker": self.marker, "linestyle": self.line}
-        return Line2D([], [], label=label, **plot)
+        return Line2D([], [], label=label, **self.plot(hollow))
 
 
 #: In the paper's order. Real green, NI orange, DI purple as in its Figure 4.
