@@ -174,6 +174,7 @@ class _LogFile(logging.FileHandler):
 def _log(path: Path) -> Iterator[logging.Logger]:
     """The harness's logger, writing to ``path`` while the cell is made; it prints nothing."""
     log = logging.getLogger("benchmarks")
+    level, propagate = log.level, log.propagate
     log.setLevel(logging.INFO)
     log.propagate = False
     handler = _LogFile(path, encoding="utf-8")
@@ -184,3 +185,5 @@ def _log(path: Path) -> Iterator[logging.Logger]:
     finally:
         log.removeHandler(handler)
         handler.close()
+        log.setLevel(level)
+        log.propagate = propagate

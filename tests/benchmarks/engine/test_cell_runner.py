@@ -1,5 +1,6 @@
 """One cell: what is recorded, what a failure says, and that memory is released."""
 
+import logging
 import sys
 import weakref
 from pathlib import Path
@@ -41,6 +42,16 @@ def test_a_finished_cell_has_artefacts_log_recipe_and_record(toys: Toys, tmp_pat
     assert "started by " in log
     assert "the sum is 1" in log
     assert "finished" in log
+
+
+def test_what_is_logged_after_a_cell_goes_where_it_went_before(
+    toys: Toys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = logging.getLogger("benchmarks")
+    monkeypatch.setattr(log, "propagate", True)
+    before = (log.level, log.propagate, list(log.handlers))
+    make(diamond()[0], tmp_path)
+    assert (log.level, log.propagate, log.handlers) == before
 
 
 def test_the_record_comes_last(toys: Toys, tmp_path: Path) -> None:
