@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # First call on the GPU machine (README.md): what runs differently there against the CPU, then the speed figures.
 set -uo pipefail
-kit=${KIT:-/root/kit} device=${DEVICE:-cuda}
+kit=${KIT:-$HOME/kit} device=${DEVICE:-cuda}
 : "${OUT:?the folder for results}"
 mkdir -p "$kit" "$OUT"
 cp .carry/data/half.00 "$kit/" || echo "half of the data is missing: row.sh will have none"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Second call, at once (README.md): real CIFAR-10, the paper's networks. $ROW: arguments of "run table5".
 set -uo pipefail
-kit=${KIT:-/root/kit}
+kit=${KIT:-$HOME/kit}
 : "${OUT:?the folder for results}"
 mkdir -p "$OUT"
 [ -f "$kit/half.00" ] || { echo "another machine: half of the data is not here"; exit 3; }
