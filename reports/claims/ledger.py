@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
+import msgspec
 import pandas as pd
 from scipy import stats
 
@@ -17,6 +18,15 @@ from reports.tables.layout import Table
 
 Verdict = Literal["agrees within noise", "higher", "lower", "not comparable", "not run"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+COLUMNS = (
+    *("id", "table", "dataset", "teacher", "student", "method", "metric", "published", "unit"),
+    *("measured", "sd", "n", "scale", "measured_on", "difference", "verdict", "reason", "note"),
+    "records",
+)
+#: Of a number of which nothing was measured; what is not said is nan.
+NOT_RUN: dict[str, Any] = {
+    **{"n": 0, "scale": "", "measured_on": "", "verdict": "not run", "reason": "", "records": ""}
+}
 PROTOCOL = "protocol"
 CONFIDENCE = 0.95
 POINTS = 0.5  # what is allowed of an accuracy where neither side's noise is known
@@ -27,49 +37,24 @@ def ledger(
 ) -> pd.DataFrame:
     """One row per published number, in the paper's order.
 
-    Columns: id, table, dataset, teacher, student, method, metric, published, unit, measured, sd, n,
-    scale, measured_on, difference, verdict, reason, note, and records, whose keys are separated by
-    spaces. What was measured is the most comparable among ``tables``: on the same data set before
-    another, then at the larger scale. ``protocol`` maps the ids of published settings, such as
-    numbers of images, to the values of the recipes at scale paper. RecordError if a table and its
-    records don't fit together.
+    Its columns are `COLUMNS`, keys of records separated by spaces. What was measured is the most
+    comparable among ``tables``: on the same data set before another, then at the larger scale.
+    ``protocol`` maps the ids of published settings, such as numbers of images, to the values of the
+    recipes at scale paper. RecordError if a table and its records don't fit together.
     """
     found = measured_claims(tables, records)
     lines = []
     for number in published().values():
-        line = _published(number)
+        line = NOT_RUN | msgspec.structs.asdict(number)
+        note = paper_notes().notes.get(number.note, "")
+        line |= {"id": number.id, "published": number.value, "note": note}
         if number.method == PROTOCOL:
             line |= _of_recipe(number, protocol)
         elif claim := most_comparable(found.get(number.id, []), number.dataset):
             line |= _measured(number, claim, records)
         lines.append(line)
     numbers = dict.fromkeys(("measured", "sd", "difference"), "float64")
-    return pd.DataFrame(lines).astype(numbers)
-
-
-def _published(number: Published) -> dict[str, Any]:
-    """The line of a number of which nothing was measured."""
-    return {
-        "id": number.id,
-        "table": number.table,
-        "dataset": number.dataset,
-        "teacher": number.teacher,
-        "student": number.student,
-        "method": number.method,
-        "metric": number.metric,
-        "published": number.value,
-        "unit": number.unit,
-        "measured": None,
-        "sd": None,
-        "n": 0,
-        "scale": "",
-        "measured_on": "",
-        "difference": None,
-        "verdict": "not run",
-        "reason": "",
-        "note": paper_notes().notes.get(number.note, ""),
-        "records": "",
-    }
+    return pd.DataFrame(lines, columns=COLUMNS).astype(numbers)
 
 
 def _of_recipe(number: Published, protocol: Mapping[str, float]) -> dict[str, Any]:

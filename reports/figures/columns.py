@@ -18,23 +18,22 @@ def read_columns(
 ) -> pd.DataFrame:
     """A CSV file that has the columns named.
 
-    RecordError with path and column for a number that is none or not finite, a column that doesn't
-    exist, an empty file; and as `read_artefact`, which says whether the file is the record's.
+    RecordError with the path for what is no number or not finite, for a column that doesn't exist,
+    an empty file; and as `read_artefact`, which says whether the file is the record's.
     """
     path = folder_of(runs, record) / file
     data = read_artefact(record, file, runs)
+    types: dict[str, Any] = {**dict.fromkeys(numbers, float), **dict.fromkeys(texts, str)}
+    read: dict[str, Any] = {"dtype": types, "index_col": False, "keep_default_na": False}
     try:
-        options: dict[str, Any] = {"dtype": dict.fromkeys(texts, str), "keep_default_na": False}
-        frame: pd.DataFrame = pd.read_csv(io.BytesIO(data), index_col=False, **options)
+        frame: pd.DataFrame = pd.read_csv(io.BytesIO(data), **read)
     except ValueError as error:
-        raise RecordError(f"{path}: not a CSV file ({str(error).splitlines()[0]})") from None
-    for name in (*numbers, *texts):
+        raise RecordError(f"{path}: not such a CSV file ({str(error).splitlines()[0]})") from None
+    for name in types:
         if name not in frame:
             raise RecordError(f"{path}: no {name!r}; it has {', '.join(map(str, frame))}")
     if frame.empty:
         raise RecordError(f"{path}: no rows")
-    for name in numbers:
-        frame[name] = pd.to_numeric(frame[name], errors="coerce")
-        if not np.isfinite(frame[name]).all():
-            raise RecordError(f"{path}: {name}: not every value is a finite number")
+    if not np.isfinite(frame[list(numbers)]).all(axis=None):
+        raise RecordError(f"{path}: not every number is finite")
     return frame

@@ -10,16 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from reports.claims.ledger import PROTOCOL, VERDICTS
+from reports.claims.ledger import COLUMNS, PROTOCOL, VERDICTS
 from reports.records import Record
 from reports.tables import export
 from reports.tables.layout import Table
 from reports.tables.measured import Line, lines_of
 
-TEXTS = (
-    *("id", "table", "dataset", "teacher", "student", "method", "metric", "unit"),
-    *("scale", "measured_on", "verdict", "reason", "note"),
-)
 NUMBERS = ("published", "measured", "sd", "difference")
 
 
@@ -36,7 +32,7 @@ def claims_section(
     claims: pd.DataFrame, tables: Sequence[Table], records: Mapping[str, Record]
 ) -> ClaimsSection:
     """The ledger's texts and links; ValueError if it lacks a column."""
-    if absent := [n for n in (*TEXTS, *NUMBERS, "n", "records") if n not in claims.columns]:
+    if absent := [name for name in COLUMNS if name not in claims.columns]:
         raise ValueError(f"the claims have no column {', '.join(absent)}")
     titles = {  # the method of each published number, as the page's filters call it
         table.cell(row, column).claim: column.method or row.method
@@ -67,9 +63,8 @@ def _claim(line: Line, title: str, records: Mapping[str, Record]) -> dict[str, A
     difference = numbers["difference"]
     sign = "+" if difference is not None and difference >= 0 else ""
     return {
-        **{name: line[name] for name in TEXTS},
+        **line,
         **numbers,
-        "n": int(line["n"]),
         "method_title": title or line["method"],
         "filter_method": title,
         "published_text": show(numbers["published"]),

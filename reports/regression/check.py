@@ -79,8 +79,9 @@ def compare(
         column, mean, n = columns[line["column"]], float(line["mean"]), int(line["n"])
         key = (line["row"], column.id, line["metric"], column.unit)
         number = expected.pop(key, None)
+        of = _named(table, key, number) | {"measured": mean, "n": n}
         if number is None:
-            found.append(_checked(table, key, "not accepted", measured=mean, n=n))
+            found.append(CheckedNumber(**of, verdict="not accepted"))
             continue
         device = device_of(table, [records[key] for key in line["records"]])
         if device != number.device:
@@ -92,9 +93,10 @@ def compare(
         verdict: Verdict = "same"
         if compared.pop("differs"):
             verdict = "better" if (mean > number.mean) == column.higher_is_better else "worse"
-        found.append(_checked(table, key, verdict, number, measured=mean, n=n, **compared))
+        found.append(CheckedNumber(**of, **compared, verdict=verdict))
     return found + [
-        _checked(table, key, "not measured", number) for key, number in expected.items()
+        CheckedNumber(**_named(table, key, number), verdict="not measured")
+        for key, number in expected.items()
     ]
 
 
@@ -136,25 +138,12 @@ def _least(accepted: Accepted) -> float:
     return POINTS if accepted.unit == "%" else SHARE * abs(accepted.mean)
 
 
-def _checked(
-    table: Table,
-    key: NumberKey,
-    verdict: Verdict,
-    number: Accepted | None = None,
-    **measured: Any,
-) -> CheckedNumber:
-    row, column, metric, unit = key
-    if number is not None:
-        measured |= {"accepted": number.mean, "sd": number.sd, "accepted_n": number.n}
-    return CheckedNumber(
-        table=table.name,
-        row=row,
-        column=column,
-        metric=metric,
-        unit=unit,
-        verdict=verdict,
-        **measured,
-    )
+def _named(table: Table, key: NumberKey, number: Accepted | None) -> dict[str, Any]:
+    """What a number is of, and what is accepted of it."""
+    named = dict(zip(("row", "column", "metric", "unit"), key, strict=True), table=table.name)
+    if number is None:
+        return {**named}
+    return {**named, "accepted": number.mean, "sd": number.sd, "accepted_n": number.n}
 
 
 def _cells(one: CheckedNumber) -> list[str]:

@@ -68,16 +68,16 @@ def test_a_picture_of_curves_is_wide_and_not_blank(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("", "not a CSV file"),
+        ("", "not such a CSV file"),
         (HEAD, "no rows"),
-        (HEAD + "0,1,2\n1,x,2\n", "cross_entropy: not every value is a finite number"),
-        (HEAD + "0,nan,2\n", "cross_entropy: not every value is a finite number"),
-        (HEAD + "0,-inf,2\n", "cross_entropy: not every value is a finite number"),
-        (HEAD + "\n0,,2\n", "cross_entropy: not every value is a finite number"),
-        (HEAD + "0,1,2\n1\n", "cross_entropy: not every value is a finite number"),
+        (HEAD + "0,1,2\n1,x,2\n", "not such a CSV file (could not convert string to float: 'x'"),
+        (HEAD + "0,nan,2\n", "not such a CSV file"),
+        (HEAD + "0,-inf,2\n", "not every number is finite"),
+        (HEAD + "\n0,,2\n", "not such a CSV file"),
+        (HEAD + "0,1,2\n1\n", "not such a CSV file"),
         (HEAD + "0,0,2\n", "cross_entropy: 0 has no place on a log axis"),
         ("iteration,generator\n0,1\n", "no 'cross_entropy'; it has iteration, generator"),
-        ('iteration,cross_entropy\n0,"1\n', "not a CSV file"),
+        ('iteration,cross_entropy\n0,"1\n', "not such a CSV file"),
     ],
 )
 def test_a_file_that_cannot_be_shown_is_refused(tmp_path: Path, text: str, fault: str) -> None:
