@@ -22,7 +22,7 @@ from benchmarks.recipes.toml_file import read_toml, validated
 from naturalinversion.errors import SettingError, UsageError
 
 FOLDER = Path(__file__).parent
-SCALES = ("demo", "mini", "paper")
+SCALES = ("demo", "small", "mini", "paper")
 DESCRIPTIVE = ("method", "title", "source", "assumed")
 DATASETS = ("digits", "cifar10", "cifar100")
 
@@ -76,6 +76,9 @@ class Recipes:
         if dataset not in DATASETS and not dataset.startswith("imagefolder:"):
             known_data = ", ".join(DATASETS)
             raise UsageError(f"unknown data set '{dataset}': {known_data}, or imagefolder:PATH")
+        if scale == "small" and dataset == "digits":
+            raise UsageError("scale small is for cifar10, cifar100 or imagefolder:PATH, images of "
+                             "32x32: digits has scale demo")
         self.scale = scale
         self.dataset = dataset
         self.weights = dict(weights or {})

@@ -14,6 +14,7 @@ Positive = Annotated[int, Meta(ge=1)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 BatchSize = Annotated[int, Meta(ge=2)]
 StudentPixels = Literal["stored", "denormalize", "minmax"]
+TestSplit = Literal["test", "held-out"]
 PrunedLayers = Literal["block", "liu", "all"]
 
 
@@ -100,6 +101,9 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What all methods share, and the budget of methods without a recipe.
 
     ``student_pixels`` is what students see of images: what is stored, or pixels made of it.
+    ``students_tested_on`` "held-out" tests distilled students on a tenth of the training images, for
+    choosing recipes. ``ready`` names, by architecture, teachers that come with the library in place
+    of trained ones (`naturalinversion.classifiers.ready`).
     A method's images are made ``chunk`` batches to a cell, so that what needs few waits for few.
     """
 
@@ -116,6 +120,8 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batch_size: BatchSize
     chunk: Positive
     student_pixels: StudentPixels = "stored"
+    students_tested_on: TestSplit = "test"
+    ready: dict[str, str] = {}
     assumed: dict[str, str] = {}
 
 

@@ -122,7 +122,7 @@ def _column(recipes: Recipes, spec: ColumnSpec, rows: Sequence[RowCells]) -> Col
     measurement = rows[0].measurements[spec.id]
     of_method = bool(spec.method) and spec.role == "method"
     detail, note = spec.group, spec.note
-    if measurement.evaluation == "distillation":
+    if measurement.evaluation == "distillation" and measurement.method != REAL:
         joint = recipes.resolve().method(measurement.method).student_use == "joint"
         detail = "joint" if joint else "offline"
     if measurement.evaluation == "fidelity":

@@ -16,6 +16,7 @@ from benchmarks.synthesis import generate_images
 from benchmarks.synthesis.image_sets import SyntheticImages
 from benchmarks.tables.spec import Measurement
 from benchmarks.training import classifier, pretrained, wgan_reference
+from naturalinversion.classifiers.ready import describe
 from naturalinversion.errors import UsageError
 from naturalinversion.seeds import derive
 
@@ -29,7 +30,7 @@ class ImageCells:
         self.recipes, self.protocol, self.seed = recipes, recipes.protocol, seed
         self.dataset = recipes.dataset
         self.width, self.image_size = msgspec.structs.astuple(recipes.protocol.network)
-        self.teacher = self.classifier(recipes.teacher)
+        self.teacher = self._teacher(recipes.teacher)
 
     def classifier(self, arch: str) -> Cell:
         """Trained on the real images: the teacher, or a student's baseline; or read from a file,
@@ -44,6 +45,29 @@ class ImageCells:
             return make_cell("pretrained", f"{self._data}-{arch}-given", given, {})
         recipe = classifier.Recipe(*common, self.seed, protocol.classifier, floor)
         return make_cell("classifier", self.data_label(arch), recipe, {})
+
+    def _teacher(self, arch: str) -> Cell:
+        """The classifier that is inverted; one that comes with the library is one for all seeds."""
+        name = self.protocol.ready.get(arch)
+        if name is None or arch in self.recipes.weights:
+            return self.classifier(arch)
+        known = describe(name)
+        own = (known.dataset, known.recipe["arch"], known.recipe["width"], known.recipe["image_size"])
+        if own != (self.dataset, arch, self.width, self.image_size):
+            raise UsageError(
+                f"ready classifier {name} is {_in_words(*own)}; asked for is "
+                f"{_in_words(self.dataset, arch, self.width, self.image_size)}"
+            )
+        given = pretrained.Recipe(
+            arch,
+            self.dataset,
+            self.width,
+            self.image_size,
+            known.sha256,
+            self.protocol.classifier_floor,
+            ready=name,
+        )
+        return make_cell("pretrained", f"{self._data}-{arch}-ready", given, {})
 
     def images(self, measurement: Measurement) -> SyntheticImages:
         """The synthesis cells whose batches together are the images of the method.
@@ -88,6 +112,7 @@ class ImageCells:
             temperature=self.protocol.temperature,
             images=images.selection,
             student_pixels=self.protocol.student_pixels,
+            tested_on=self.protocol.students_tested_on,
         )
         inputs = {"teacher": self.teacher} | images.inputs()
         inputs |= {"initial": initial} if initial else {}
@@ -191,6 +216,10 @@ def name_of(measurement: Measurement) -> str:
     changed = [f"{key}={value}" for key, value in measurement.settings.items()]
     name = "-".join([_short(measurement.method), *changed])
     return "".join(letter if letter.isalnum() or letter in "-_=." else "_" for letter in name)
+
+
+def _in_words(dataset: str, arch: str, width: float, image_size: int) -> str:
+    return f"{arch} {width:g} times as wide, for {dataset} in {image_size}x{image_size} pixels"
 
 
 def _short(method: str) -> str:

@@ -7,7 +7,9 @@ import msgspec
 from benchmarks.engine.cell import Cell, make_cell
 from benchmarks.evaluation import joint_student, pruning, scratch, tsne
 from benchmarks.evaluation.fidelity import fidelity
-from benchmarks.tables.image_cells import ImageCells, name_of
+from benchmarks.datasets.load import sizes
+from benchmarks.synthesis.image_sets import SyntheticImages
+from benchmarks.tables.image_cells import REAL, ImageCells, name_of
 from benchmarks.tables.spec import Measurement
 from naturalinversion.errors import UsageError
 
@@ -34,12 +36,27 @@ class Pipeline(ImageCells):
 
     def student(self, measurement: Measurement) -> Cell:
         """The student whose test accuracy is the method's number in Table 5."""
-        method, arch, images = measurement.method, measurement.student, self.images(measurement)
+        method, arch = measurement.method, measurement.student
+        if method == REAL:
+            return self._distilled_on_real(measurement)
+        images = self.images(measurement)
         if self.recipes.method(method, measurement.settings).student_use == "joint":
             ((made, _),) = images.parts
             recipe = joint_student.Recipe(self.dataset, self.image_size)
             return make_cell("joint_student", made.label, recipe, {"images": made})
         return self.distilled(f"{name_of(measurement)}-{arch}", arch, images, self.protocol.student)
+
+    def _distilled_on_real(self, measurement: Measurement) -> Cell:
+        """On as many real training images as are asked for, or as methods make by default."""
+        protocol, (_, train, _) = self.protocol, sizes(self.dataset)
+        asked = measurement.images or protocol.batches * protocol.batch_size
+        images = SyntheticImages([], min(asked, train))
+        return self.distilled(
+            f"{REAL}{images.count}-{measurement.student}",
+            measurement.student,
+            images,
+            protocol.student,
+        )
 
     def scratch(self, measurement: Measurement) -> Cell:
         """A network trained on the method's images and their labels alone."""
