@@ -99,8 +99,10 @@ class TsneProtocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What all methods share, and the budget of methods without a recipe.
 
-    ``student_pixels`` is what students see of images: what is stored, or pixels made of it.
-    A method's images are made ``chunk`` batches to a cell, so that what needs few waits for few.
+    ``temperature`` softens predictions in distillation, whose loss is multiplied by its square with
+    ``temperature_squared``. ``student_pixels`` is what students see of images: what is stored, or
+    pixels made of it. A method's images are made ``chunk`` batches to a cell, so that what needs
+    few waits for few.
     """
 
     network: Network
@@ -111,6 +113,7 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pruning: PruningProtocol
     embedding: TsneProtocol
     temperature: Annotated[float, Meta(gt=0)]
+    temperature_squared: bool
     classifier_floor: Fraction
     batches: Positive
     batch_size: BatchSize

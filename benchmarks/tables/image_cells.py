@@ -86,6 +86,7 @@ class ImageCells:
             seed=self.seed,
             training=training,
             temperature=self.protocol.temperature,
+            temperature_squared=self.protocol.temperature_squared,
             images=images.selection,
             student_pixels=self.protocol.student_pixels,
         )
