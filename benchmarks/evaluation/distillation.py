@@ -1,8 +1,8 @@
 """Distil the teacher into a student on finished synthetic images (the offline protocol).
 
 Hinton et al. (2015) as DeepInversion's authors used it (Yin et al., 2020): KL of the softened
-predictions, no labels, SGD with two drops, crops and flips. NaturalInversion's own recipe is in an
-appendix that is not public.
+predictions times temperature squared, no labels, SGD with two drops, crops and flips.
+NaturalInversion's own recipe is in an appendix that is not public.
 """
 
 from functools import partial
@@ -40,6 +40,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int
     training: TrainingRecipe
     temperature: float
+    temperature_squared: bool
     images: ImageSelection
     student_pixels: StudentPixels = "stored"
     tested_on: TestSplit = "test"
@@ -63,7 +64,9 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
         model, _ = load_classifier(context.inputs["initial"] / WEIGHTS)
     else:
         model = description.build(derive(recipe.seed, "student"))
-    loss = distillation_loss(teacher, recipe.temperature)
+    loss = distillation_loss(
+        teacher, recipe.temperature, temperature_squared=recipe.temperature_squared
+    )
     seed = derive(recipe.seed, "distillation")
     save = partial(save_classifier, context.folder / WEIGHTS, model, description)
     metrics = train_and_test(context, model, source, test, recipe.training, loss, seed, save)

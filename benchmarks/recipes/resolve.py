@@ -77,8 +77,10 @@ class Recipes:
             known_data = ", ".join(DATASETS)
             raise UsageError(f"unknown data set '{dataset}': {known_data}, or imagefolder:PATH")
         if scale == "small" and dataset == "digits":
-            raise UsageError("scale small is for cifar10, cifar100 or imagefolder:PATH, images of "
-                             "32x32: digits has scale demo")
+            raise UsageError(
+                "scale small is for cifar10, cifar100 or imagefolder:PATH, images of "
+                "32x32: digits has scale demo"
+            )
         self.scale = scale
         self.dataset = dataset
         self.weights = dict(weights or {})

@@ -100,11 +100,13 @@ class TsneProtocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What all methods share, and the budget of methods without a recipe.
 
-    ``student_pixels`` is what students see of images: what is stored, or pixels made of it.
-    ``students_tested_on`` "held-out" tests distilled students on a tenth of the training images, for
-    choosing recipes. ``ready`` names, by architecture, teachers that come with the library in place
-    of trained ones (`naturalinversion.classifiers.ready`).
-    A method's images are made ``chunk`` batches to a cell, so that what needs few waits for few.
+    ``temperature`` softens predictions in distillation, whose loss is multiplied by its square with
+    ``temperature_squared``. ``student_pixels`` is what students see of images: what is stored, or
+    pixels made of it. ``students_tested_on`` "held-out" tests distilled students on a tenth of the
+    training images, for choosing recipes. ``ready`` names, by architecture, teachers that come with
+    the library in place of trained ones (`naturalinversion.classifiers.ready`); an empty name is
+    none. A method's images are made ``chunk`` batches to a cell, so that what needs few waits for
+    few.
     """
 
     network: Network
@@ -115,6 +117,7 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pruning: PruningProtocol
     embedding: TsneProtocol
     temperature: Annotated[float, Meta(gt=0)]
+    temperature_squared: bool
     classifier_floor: Fraction
     batches: Positive
     batch_size: BatchSize

@@ -248,6 +248,7 @@ def _assumed(recipes: Recipes, rows: Sequence[RowCells]) -> list[str]:
         "student.momentum": ("distillation",),
         "student.crop": ("distillation",),
         "temperature": ("distillation",),
+        "temperature_squared": ("distillation",),
         "scratch": ("scratch",),
         "fidelity": ("fidelity",),
         "pruning": ("pruning",),

@@ -49,14 +49,20 @@ class ImageCells:
     def _teacher(self, arch: str) -> Cell:
         """The classifier that is inverted; one that comes with the library is one for all seeds."""
         name = self.protocol.ready.get(arch)
-        if name is None or arch in self.recipes.weights:
+        if not name or arch in self.recipes.weights:
             return self.classifier(arch)
         known = describe(name)
-        own = (known.dataset, known.recipe["arch"], known.recipe["width"], known.recipe["image_size"])
+        own = (
+            known.dataset,
+            known.recipe["arch"],
+            known.recipe["width"],
+            known.recipe["image_size"],
+        )
         if own != (self.dataset, arch, self.width, self.image_size):
             raise UsageError(
                 f"ready classifier {name} is {_in_words(*own)}; asked for is "
-                f"{_in_words(self.dataset, arch, self.width, self.image_size)}"
+                f"{_in_words(self.dataset, arch, self.width, self.image_size)} "
+                f"(--set protocol.ready.{arch}= trains one)"
             )
         given = pretrained.Recipe(
             arch,
@@ -110,6 +116,7 @@ class ImageCells:
             seed=self.seed,
             training=training,
             temperature=self.protocol.temperature,
+            temperature_squared=self.protocol.temperature_squared,
             images=images.selection,
             student_pixels=self.protocol.student_pixels,
             tested_on=self.protocol.students_tested_on,

@@ -99,6 +99,7 @@ class Pipeline(ImageCells):
             ratio=measurement.ratio,
             pruning=self.protocol.pruning,
             temperature=self.protocol.temperature,
+            temperature_squared=self.protocol.temperature_squared,
             images=images.selection,
         )
         label = self.label(f"{name_of(measurement)}-pruned{measurement.ratio:g}")

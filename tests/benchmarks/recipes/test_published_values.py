@@ -143,7 +143,7 @@ def test_published_dfad() -> None:
 
 def test_published_protocol() -> None:
     protocol = Recipes("paper", "cifar10").resolve("resnet34").protocol
-    assert protocol.temperature == 3.0
+    assert (protocol.temperature, protocol.temperature_squared) == (3.0, True)
     for training, expected in (
         (protocol.student, (250, 256, 195, (0.4, 0.8))),
         (protocol.classifier, (200, 128, 0, (0.4, 0.6))),
