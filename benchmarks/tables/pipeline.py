@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import msgspec
 
+from benchmarks.datasets.load import sizes
 from benchmarks.engine.cell import Cell, make_cell
 from benchmarks.evaluation import joint_student, pruning, scratch, tsne
 from benchmarks.evaluation.fidelity import fidelity
-from benchmarks.datasets.load import sizes
 from benchmarks.synthesis.image_sets import SyntheticImages
 from benchmarks.tables.image_cells import REAL, ImageCells, name_of
 from benchmarks.tables.spec import Measurement
