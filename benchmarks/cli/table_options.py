@@ -114,8 +114,10 @@ def compute_cells(
 
 def reject_overrides(recipe: RecipeOptions, paths: PathOptions) -> None:
     """Accepted numbers are of the recipes as they are. Raises `UsageError`."""
-    if recipe.set or paths.weights:
-        raise UsageError("accepted numbers are of the recipes: not with --set or --weights")
+    if recipe.set or recipe.ready or paths.weights:
+        raise UsageError(
+            "accepted numbers are of the recipes: not with --set, --ready or --weights"
+        )
 
 
 def write_tables(tables: Sequence[Table], runs: Path) -> list[Path]:

@@ -128,6 +128,8 @@ class ResolvedRecipes:
         self._methods: dict[tuple[str, bytes], MethodRecipe] = {}
         file = _read(FOLDER / "protocol.toml")
         values = self._values("protocol", file) | {"assumed": file.assumed}
+        if any(key.startswith("classifier.") for key in changes):
+            values["ready"] = {}  # this table is about how its teachers are trained
         self.protocol = validated(values, Protocol, "protocol")
 
     def of(self, teacher: str) -> "ResolvedRecipes":

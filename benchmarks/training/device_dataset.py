@@ -43,7 +43,7 @@ class DeviceDataset:
         order = torch.randperm(len(self), generator=generator(seed))
         labels = self.labels.cpu()[order]
         earlier = torch.empty_like(labels)  # images of its class that stand before each
-        for label in labels.unique():
+        for label in range(int(labels.max()) + 1):
             of_class = labels == label
             earlier[of_class] = torch.arange(int(of_class.sum()))
         index = order[earlier.argsort(stable=True)[:count]].to(self.labels.device)
