@@ -36,6 +36,7 @@ class RowCells:
     measurements: dict[str, Measurement] = field(default_factory=dict)
     cells: dict[str, list[Cell]] = field(default_factory=dict)
     evaluated: int = 0  # images that a fidelity metric reads; 0 if there is none in the row
+    images: int = 0  # that its first method makes for it, where rows are numbers of images
 
 
 def expand(
@@ -58,6 +59,8 @@ def expand(
     count = next(iter(counts), 0) or spec.defaults.images
     beside = replace(spec, defaults=replace(spec.defaults, images=count))
     made = [ranked.get(row.name) or _row_cells(beside, recipes, seeds, row) for row in spec.rows]
+    if "images" in spec.labels:  # a row of more images than are made would be that of all again
+        made = [row for row in made if row.spec.images <= row.images]
     tables: list[Table] = []
     for count in dict.fromkeys(counts + [row.evaluated for row in made]):
         alike = [row for row in made if row.evaluated == count]
@@ -76,6 +79,8 @@ def _row_cells(spec: TableSpec, recipes: Recipes, seeds: Sequence[int], row: Row
         made.cells[column.id] = [pipeline.cell(measurement) for pipeline in pipelines]
         if measurement.evaluation == "fidelity":
             made.evaluated = pipelines[0].images(measurement).count
+        if "images" in spec.labels and not made.images:
+            made.images = pipelines[0].images(measurement).count
     return made
 
 
@@ -157,6 +162,7 @@ def _row(spec: TableSpec, recipes: Recipes, row: RowCells, published_for: str) -
         "method": ("Method", own.label or title_of(recipes, own.method)),
         "label": ("Configuration", own.label or title_of(recipes, own.method)),
         "ratio": ("Ratio", f"{own.ratio:.0%}"),
+        "images": ("Images", f"{row.images:,}"),
         "stage": ("Features", own.stage.replace("_", " ")),
     }
     of_method = own.method or spec.defaults.method  # of a table about one method
@@ -169,7 +175,7 @@ def _row(spec: TableSpec, recipes: Recipes, row: RowCells, published_for: str) -
         },
         role=own.role,
         method=title_of(recipes, of_method) if own.role == "method" else "",
-        x=own.ratio or None,
+        x=own.ratio or row.images or None,
         series=own.series,
     )
 

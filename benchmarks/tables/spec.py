@@ -69,7 +69,8 @@ class RowSpec(Measurement, frozen=True, forbid_unknown_fields=True, kw_only=True
         """``resnet34-resnet18``, ``ni``, ``0.9``: whatever tells rows apart."""
         parts = (self.teacher, self.student, self.variant or self.method, self.stage)
         ratio = f"{self.ratio:g}" if self.ratio else ""
-        return "-".join(part for part in (*parts, ratio) if part)
+        images = f"{self.images}-images" if self.images else ""
+        return "-".join(part for part in (*parts, ratio, images) if part)
 
 
 class ColumnSpec(Measurement, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -96,7 +97,9 @@ class TableSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     title: str
     caption: str
     reference_dataset: str
-    labels: list[Literal["dataset", "teacher", "student", "method", "label", "ratio", "stage"]]
+    labels: list[
+        Literal["dataset", "teacher", "student", "method", "label", "ratio", "stage", "images"]
+    ]
     rank_along: Literal["row", "column"] = "row"
     defaults: Measurement = Measurement()
     columns: list[ColumnSpec]
