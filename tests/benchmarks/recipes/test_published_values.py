@@ -92,6 +92,10 @@ def test_competition_and_its_rounds(name: str, start: str, dataset: str, floor: 
     assert (recipe.rounds.start, recipe.rounds.start_batches) == (start, 50)
     student = recipe.rounds.student
     assert (student.lr, student.batch_size, student.updates_per_epoch) == (0.1, 256, 195)
+    assert (student.epochs, student.schedule) == (13, "constant")
+    assert recipe.rounds.rounds * student.epochs == 247, "of the published 250 epochs"
+    rates = [recipe.rounds.training(number).lr for number in range(1, 20)]
+    assert rates == pytest.approx([0.1] * 8 + [0.01] * 7 + [0.001] * 4)
 
 
 @pytest.mark.parametrize(
