@@ -28,7 +28,11 @@ DATASETS = ("digits", "cifar10", "cifar100")
 
 
 class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``set`` holds where every selector given agrees; ``teacher`` may name several."""
+    """``set`` holds where every selector given agrees; ``teacher`` may name several.
+
+    It is the architecture of the teacher, and where a classifier is trained (a teacher or a
+    student's baseline) that of the classifier.
+    """
 
     set: dict[str, Any]
     scale: str = ""

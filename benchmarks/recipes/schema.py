@@ -133,12 +133,22 @@ class Rounds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     The first ``start_batches`` of the images of method ``start`` train a first student; then
     ``rounds`` times new images are made against the student and the student goes on on all of them.
+    Its learning rate is multiplied by ``gamma`` at each of ``milestones``, fractions of all rounds.
     """
 
     start: str
     start_batches: Positive
     rounds: Positive
     student: TrainingRecipe
+    milestones: tuple[Fraction, ...] = ()
+    gamma: Annotated[float, Meta(gt=0, le=1)] = 0.1
+
+    def training(self, number: int) -> TrainingRecipe:
+        """The student's in round ``number``, counted from 1: a drop comes with the round that has
+        more than half of its epochs behind it.
+        """
+        drops = sum((number - 0.5) / self.rounds >= milestone for milestone in self.milestones)
+        return msgspec.structs.replace(self.student, lr=self.student.lr * self.gamma**drops)
 
 
 class MethodRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -175,7 +175,7 @@ class ImageCells:
         student: Cell | None = None
         for number in range(1, rounds.rounds + 1):
             name = f"{_short(recipe.method)}-{arch}-round{number}"
-            student = self.distilled(name, arch, images, rounds.student, student)
+            student = self.distilled(name, arch, images, rounds.training(number), student)
             made = self._synthesis(
                 recipe,
                 name,

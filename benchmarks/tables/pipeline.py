@@ -58,6 +58,15 @@ class Pipeline(ImageCells):
             protocol.student,
         )
 
+    def student_in_loop(self, measurement: Measurement) -> Cell:
+        """The student that a competing method's last images are made against, after its rounds."""
+        if self.recipes.method(measurement.method, measurement.settings).student_use != "compete":
+            raise UsageError(
+                f"{measurement.method} has no student in the loop: it competes with none"
+            )
+        last, _ = self.images(msgspec.structs.replace(measurement, images=0)).parts[-1]
+        return last.inputs["student"]
+
     def scratch(self, measurement: Measurement) -> Cell:
         """A network trained on the method's images and their labels alone."""
         images = self.images(measurement)
@@ -134,6 +143,7 @@ EVALUATIONS: dict[str, Callable[[Pipeline, Measurement], Cell]] = {
     "baseline": Pipeline.baseline,
     "synthesis": Pipeline.shown,
     "distillation": Pipeline.student,
+    "student_in_loop": Pipeline.student_in_loop,
     "scratch": Pipeline.scratch,
     "fidelity": Pipeline.fidelity,
     "pruning": Pipeline.pruning,

@@ -11,6 +11,7 @@ import msgspec
 
 from benchmarks.recipes.toml_file import read_toml
 from naturalinversion.errors import UsageError
+from naturalinversion.synthesis import StudentUse
 from reports.tables.layout import FigureSpec
 
 FOLDER = Path(__file__).parent
@@ -74,12 +75,16 @@ class RowSpec(Measurement, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class ColumnSpec(Measurement, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One column. Methods of one ``group`` compete; a title is needed where no method has one."""
+    """One column. Methods of one ``group`` compete; a title is needed where no method has one.
+
+    Only methods that do ``student_use`` with a student have a column like this one, if it is given.
+    """
 
     id: str
     title: str = ""
     note: str = ""
     group: str = ""
+    student_use: StudentUse | Literal[""] = ""
     role: Literal["method", "baseline"] = "method"
     unit: str = ""
     higher_is_better: bool = True
