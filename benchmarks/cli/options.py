@@ -89,9 +89,10 @@ class PathOptions:
     data_root: Path = field(default_factory=default_root)
     """CIFAR as torchvision lays it out or as ImageFolder trees ($NATURALINVERSION_DATA or data)"""
     download: bool = False
-    """let torchvision fetch CIFAR into the data root, and torch-fidelity its Inception weights"""
+    """let torchvision fetch CIFAR into the data root, and torch hub the Inception weights"""
     inception_weights: Path | None = None
-    """torch-fidelity's weights-inception-2015-12-05-6726825d.pth, for metrics at mini and paper"""
+    """torch-fidelity's weights-inception-2015-12-05-6726825d.pth, for metrics at mini and paper; or
+    torchvision's inception_v3_google-0cc3c7bd.pth for the extractor inception-v3-torchvision"""
     weights: Annotated[tuple[str, ...], arg(metavar="ARCH=FILE"), UseAppendAction] = ()
     """a classifier that is not to be trained but read: safetensors or a state dict of torch.save"""
 
