@@ -5,6 +5,10 @@ be met, 3 for a file that is missing.
 """
 
 
+class NaturalInversionWarning(UserWarning):
+    """A result to look at before it is used; one clear line, as errors have."""
+
+
 class NaturalInversionError(Exception):
     """Base of all of them."""
 
@@ -37,6 +41,10 @@ class MissingError(NaturalInversionError):
 
 class DivergedError(NaturalInversionError):
     """A loss term or an image became NaN or infinite."""
+
+
+class MethodError(NaturalInversionError):
+    """A method returned a batch that breaks a rule of `Synthesizer`; the message names both."""
 
 
 class StoreError(NaturalInversionError):
