@@ -18,7 +18,7 @@ class Compare:
     """Run some methods on one teacher and report them side by side."""
 
     methods: Positional[tuple[str, ...]]
-    """dafl dfad di adi ni ni_adi, or package.module:Class"""
+    """dafl dfad di adi ni ni_adi, a variant of a recipe (di-paper), or package.module:Class"""
     teacher: str = "resnet34"
     student: str = "resnet18"
     recipe: RecipeOptions = field(default_factory=RecipeOptions)

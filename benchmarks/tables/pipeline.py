@@ -7,6 +7,7 @@ import msgspec
 from benchmarks.engine.cell import Cell, make_cell
 from benchmarks.evaluation import joint_student, pruning, scratch, tsne
 from benchmarks.evaluation.fidelity import fidelity
+from benchmarks.recipes.methods import split_name
 from benchmarks.tables.image_cells import ImageCells, name_of
 from benchmarks.tables.spec import Measurement
 from naturalinversion.errors import UsageError
@@ -25,7 +26,8 @@ class Pipeline(ImageCells):
     def shown(self, measurement: Measurement) -> Cell:
         """The first cell of images that the method made itself; rounds start from another's."""
         cells = [cell for cell, _ in self.images(measurement).parts]
-        own = (cell for cell in cells if cell.recipe.get("method") == measurement.method)
+        method, _ = split_name(measurement.method)
+        own = (cell for cell in cells if cell.recipe.get("method") == method)
         return next(own, cells[0])
 
     def baseline(self, measurement: Measurement) -> Cell:
