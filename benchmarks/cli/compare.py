@@ -19,7 +19,7 @@ class Compare:
     """Run some methods on one teacher and report them side by side."""
 
     methods: Positional[tuple[str, ...]]
-    """dafl dfad di adi ni ni_adi, or package.module:Class"""
+    """dafl dfad di adi ni ni_adi, a variant of a recipe (di-paper), or package.module:Class"""
     teacher: str = ""
     """an architecture; by default resnet34, or that of --ready"""
     student: str = "resnet18"

@@ -34,7 +34,8 @@ class TableOptions:
     recipe: RecipeOptions = field(default_factory=RecipeOptions)
     paths: PathOptions = field(default_factory=PathOptions)
     methods: tuple[str, ...] = ()
-    """some of a table's methods, or package.module:Class of your own; default: the table's"""
+    """some of a table's methods, variants (di-paper), or package.module:Class of your own; default:
+    the table's"""
     rows: tuple[str, ...] = ()
     """some rows as teacher-student, e.g. resnet34-resnet18; default: all"""
     json: bool = False

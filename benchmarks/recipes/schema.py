@@ -154,9 +154,11 @@ class Rounds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class MethodRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A method and its budget of images; ``settings`` are its constructor's arguments.
 
+    ``name`` is what the recipe is asked for by: the method, or a variant such as ``di-paper``.
     ``assumed`` maps a key that nobody published to why it has its value.
     """
 
+    name: str
     method: str
     title: str
     batches: Positive

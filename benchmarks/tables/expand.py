@@ -1,12 +1,13 @@
 """Expand a table spec into the cells to be made and the tables that its report is made of."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
 from benchmarks.engine.cell import Cell
-from benchmarks.recipes.methods import build_method
+from benchmarks.recipes.methods import build_method, split_name
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.display_names import display_name, first_classes
 from benchmarks.tables.image_cells import REAL
@@ -184,10 +185,15 @@ def _cell(
     recipes: Recipes, measurement: Measurement, made: Sequence[Cell], published_for: str
 ) -> TableCell:
     title = title_of(recipes, measurement.method)
-    metric = measurement.filled(measurement.metric, title=title)
+    # Sets of images are called by their title in a record, as far as names of metrics go.
+    name = re.sub("[^a-z0-9]+", "_", title.lower())
+    metric = measurement.filled(measurement.metric, title=title, method=name)
+    published_as, _ = split_name(measurement.method)
     return TableCell(
         records=[cell.key for cell in made],
-        claim=measurement.filled(measurement.claim, dataset=published_for, metric=metric),
+        claim=measurement.filled(
+            measurement.claim, dataset=published_for, metric=metric, method=published_as
+        ),
         metric=metric if metric != measurement.metric else "",
     )
 

@@ -92,7 +92,7 @@ class ImageCells:
         elif recipe.student_use == "none":
             made = SyntheticImages.of(self._chunks(recipe, name_of(measurement)))
         elif recipe.student_use == "joint":
-            own = f"{_short(recipe.method)}-{student}"
+            own = f"{_short(recipe.name)}-{student}"
             grown = self._synthesis(recipe, own, student=student, width=self.width)
             made = SyntheticImages.of([grown])
         else:
@@ -157,24 +157,24 @@ class ImageCells:
         """Images of a method that competes with a student, which is trained on between rounds."""
         rounds = recipe.rounds
         if rounds is None:
-            raise UsageError(f"{recipe.method} competes with a student: its recipe needs [rounds]")
+            raise UsageError(f"{recipe.name} competes with a student: its recipe needs [rounds]")
         start, first = self.recipes.method(rounds.start), rounds.start_batches
         left = recipe.batches - first
         if left < rounds.rounds or left % rounds.rounds:
             raise UsageError(
-                f"recipe {recipe.method}: {recipe.batches} batches less {first} to start from "
+                f"recipe {recipe.name}: {recipe.batches} batches less {first} to start from "
                 f"can't be shared out over {rounds.rounds} rounds"
             )
         if start.batches < first or start.batch_size != recipe.batch_size:
             raise UsageError(
-                f"recipe {recipe.method}: {rounds.start} makes {start.batches} batches of "
+                f"recipe {recipe.name}: {rounds.start} makes {start.batches} batches of "
                 f"{start.batch_size}, {first} of {recipe.batch_size} are needed to start from"
             )
-        cells = self._chunks(start, _short(start.method))
+        cells = self._chunks(start, _short(start.name))
         images = SyntheticImages.of(cells).first(first * recipe.batch_size)
         student: Cell | None = None
         for number in range(1, rounds.rounds + 1):
-            name = f"{_short(recipe.method)}-{arch}-round{number}"
+            name = f"{_short(recipe.name)}-{arch}-round{number}"
             student = self.distilled(name, arch, images, rounds.training(number), student)
             made = self._synthesis(
                 recipe,

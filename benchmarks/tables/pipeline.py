@@ -8,6 +8,7 @@ from benchmarks.datasets.load import sizes
 from benchmarks.engine.cell import Cell, make_cell
 from benchmarks.evaluation import joint_student, pruning, scratch, tsne
 from benchmarks.evaluation.fidelity import fidelity
+from benchmarks.recipes.methods import split_name
 from benchmarks.synthesis.image_sets import SyntheticImages
 from benchmarks.tables.image_cells import REAL, ImageCells, name_of
 from benchmarks.tables.spec import Measurement
@@ -27,7 +28,8 @@ class Pipeline(ImageCells):
     def shown(self, measurement: Measurement) -> Cell:
         """The first cell of images that the method made itself; rounds start from another's."""
         cells = [cell for cell, _ in self.images(measurement).parts]
-        own = (cell for cell in cells if cell.recipe.get("method") == measurement.method)
+        method, _ = split_name(measurement.method)
+        own = (cell for cell in cells if cell.recipe.get("method") == method)
         return next(own, cells[0])
 
     def baseline(self, measurement: Measurement) -> Cell:
