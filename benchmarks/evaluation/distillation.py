@@ -13,7 +13,7 @@ from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.step_timing import StepCounts, classifier_of
-from benchmarks.recipes.schema import StudentPixels, TrainingRecipe
+from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.synthesis.image_sets import ImageSelection
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.fit import train_and_test
@@ -27,9 +27,9 @@ from naturalinversion.teacher.load import as_teacher
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``student_pixels`` is what it sees: the images as they are stored, in teacher space, or made
-    into pixels first, as a published data set of them would be. With an input ``initial`` training
-    goes on from that student.
+    """``images`` says what it sees: the images as they are stored, in teacher space, or made into
+    pixels first, as a published data set of them would be. With an input ``initial`` training goes
+    on from that student.
     """
 
     arch: str
@@ -40,7 +40,6 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     training: TrainingRecipe
     temperature: float
     images: ImageSelection
-    student_pixels: StudentPixels = "stored"
 
 
 def run(context: CellContext, recipe: Recipe) -> Metrics:
@@ -48,7 +47,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     device = context.machine.torch_device()
     teacher_model, teacher_description = load_classifier(context.inputs["teacher"] / WEIGHTS)
     teacher = as_teacher(teacher_model, teacher_description, device)
-    source = DeviceDataset(*recipe.images.load(context, recipe.student_pixels)).to(device)
+    source = DeviceDataset(*recipe.images.load(context)).to(device)
     _, test = splits(load_real(context, recipe.dataset, recipe.image_size), context)
     description = msgspec.structs.replace(teacher_description, arch=recipe.arch, width=recipe.width)
     if "initial" in context.inputs:
