@@ -11,7 +11,7 @@ from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.display_names import display_name, first_classes
 from benchmarks.tables.image_cells import REAL, were_pixels
 from benchmarks.tables.pipeline import Pipeline
-from benchmarks.tables.pixel_columns import READINGS, by_pixels, caption_of
+from benchmarks.tables.pixel_columns import by_pixels, caption_of, detail_of
 from benchmarks.tables.selection import on_dataset, select
 from benchmarks.tables.spec import ColumnSpec, Measurement, RowSpec, TableSpec, merged
 from naturalinversion.sample_grid import GRID
@@ -136,7 +136,8 @@ def _column(recipes: Recipes, spec: ColumnSpec, rows: Sequence[RowCells]) -> Col
     title = spec.title or title_of(recipes, spec.method)
     title = f"{title}, {spec.group}" if spec.group else title
     if measurement.evaluation == "fidelity":
-        detail = _fidelity_detail(recipes, measurement, rows, title)
+        mapped = not all(row.were_pixels for row in rows)
+        detail = detail_of(recipes, measurement, rows[0].evaluated, title, mapped)
     if of_method and not note:
         assumed = recipes.resolve().method(spec.method).assumed.items()
         note = "; ".join(f"{key}: {why}" for key, why in assumed)
@@ -154,20 +155,6 @@ def _column(recipes: Recipes, spec: ColumnSpec, rows: Sequence[RowCells]) -> Col
         group=spec.group,
         note=note,
     )
-
-
-def _fidelity_detail(
-    recipes: Recipes, measurement: Measurement, rows: Sequence[RowCells], title: str
-) -> str:
-    """Extractor, number of images and, where the title doesn't say it, what pixels they are."""
-    protocol = recipes.resolve(measurement.teacher, measurement.protocol).protocol.fidelity
-    said = [protocol.extractor, f"{rows[0].evaluated:,} images"]
-    reading = READINGS[measurement.pixels or protocol.mappings[0]]
-    if reading not in title and not all(row.were_pixels for row in rows):
-        said.append(reading)
-    if protocol.reference == "test":
-        said.append("against the test images")
-    return ", ".join(said)
 
 
 def _row(spec: TableSpec, recipes: Recipes, row: RowCells, published_for: str) -> Row:

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.image_cells import were_pixels
-from benchmarks.tables.spec import ColumnSpec, TableSpec, merged
+from benchmarks.tables.spec import ColumnSpec, Measurement, TableSpec, merged
 from naturalinversion.errors import UsageError
 
 READINGS = {"minmax": "as the released code saves", "denormalize": "as the teacher saw"}
@@ -47,6 +47,22 @@ def caption_of(spec: TableSpec, methods: set[str]) -> str:
     more = [EXPLAINED] if several else []
     more += [REFERENCES_EXPLAINED] if several and any(map(were_pixels, methods)) else []
     return " ".join([spec.caption, *more])
+
+
+def detail_of(
+    recipes: Recipes, measurement: Measurement, images: int, title: str, mapped: bool
+) -> str:
+    """What stands below the title of a fidelity column: extractor, images, and where it is unusual
+    the reference; of ``mapped`` images also which pixels they are, unless the title says it.
+    """
+    protocol = recipes.resolve(measurement.teacher, measurement.protocol).protocol.fidelity
+    said = [protocol.extractor, f"{images:,} images"]
+    reading = READINGS[measurement.pixels or protocol.mappings[0]]
+    if mapped and reading not in title:
+        said.append(reading)
+    if protocol.reference == "test":
+        said.append("against the test images")
+    return ", ".join(said)
 
 
 def _mappings(spec: TableSpec, column: ColumnSpec, recipes: Recipes) -> tuple[str, ...]:
