@@ -10,14 +10,15 @@ from benchmarks.engine.cell import Cell
 from benchmarks.recipes.methods import build_method, split_name
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.display_names import display_name, first_classes
-from benchmarks.tables.image_cells import REAL
+from benchmarks.tables.image_cells import REAL, were_pixels
 from benchmarks.tables.pipeline import Pipeline
+from benchmarks.tables.pixel_columns import by_pixels, caption_of, detail_of
 from benchmarks.tables.selection import on_dataset, select
 from benchmarks.tables.spec import ColumnSpec, Measurement, RowSpec, TableSpec, merged
 from naturalinversion.sample_grid import GRID
 from reports.tables.layout import Column, FigureSpec, Picture, Row, Table, TableCell
 
-FLOOR = "Real test images (floor)"
+FLOORS = {"train": "Real test images (floor)", "test": "Real training images (floor)"}
 SYNTHETIC = ("synthesis", "wgan_gp")
 
 
@@ -39,6 +40,11 @@ class RowCells:
     evaluated: int = 0  # images that a fidelity metric reads; 0 if there is none in the row
     images: int = 0  # that its first method makes for it, where rows are numbers of images
 
+    @property
+    def were_pixels(self) -> bool:
+        """Whether all its images were, which are judged in one way."""
+        return all(were_pixels(m.method) for m in self.measurements.values())
+
 
 def expand(
     spec: TableSpec,
@@ -53,7 +59,8 @@ def expand(
     ``methods`` and ``rows`` choose some; all without.
     """
     published_for = recipes.dataset if recipes.dataset in spec.datasets else spec.reference_dataset
-    spec = select(on_dataset(spec, published_for), methods, rows)
+    plain = select(on_dataset(spec, published_for), methods, rows)
+    spec = by_pixels(plain, recipes)
     ranked = {r.name: _row_cells(spec, recipes, seeds, r) for r in spec.rows if r.role == "method"}
     counts = [row.evaluated for row in ranked.values()]
     # References are measured on as many images as the methods, where there are so many.
@@ -65,7 +72,8 @@ def expand(
     tables: list[Table] = []
     for count in dict.fromkeys(counts + [row.evaluated for row in made]):
         alike = [row for row in made if row.evaluated == count]
-        tables.append(_table(spec, recipes, seeds, alike, published_for, main=not tables))
+        columns = plain if all(row.were_pixels for row in alike) else spec
+        tables.append(_table(columns, recipes, seeds, alike, published_for, main=not tables))
     targets = [cell for row in made for cells in row.cells.values() for cell in cells]
     return PlannedTable(targets, tables)
 
@@ -106,7 +114,7 @@ def _table(
     return Table(
         id=spec.name if main else f"{spec.name}-n{count}",
         title=spec.title if main else f"{spec.title}, {count:,} images",
-        caption=spec.caption,
+        caption=caption_of(spec, {m.method for row in rows for m in row.measurements.values()}),
         scale=recipes.scale,
         dataset=recipes.dataset,
         published_dataset=display_name(published_for),
@@ -131,18 +139,19 @@ def _column(recipes: Recipes, spec: ColumnSpec, rows: Sequence[RowCells]) -> Col
     if measurement.evaluation == "distillation" and measurement.method != REAL:
         joint = recipes.resolve().method(measurement.method).student_use == "joint"
         detail = "joint" if joint else "offline"
+    title = spec.title or title_of(recipes, spec.method)
+    title = f"{title}, {spec.group}" if spec.group else title
     if measurement.evaluation == "fidelity":
-        extractor = recipes.resolve(measurement.teacher).protocol.fidelity.extractor
-        detail = f"{extractor}, {rows[0].evaluated:,} images"
+        mapped = not all(row.were_pixels for row in rows)
+        detail = detail_of(recipes, measurement, rows[0].evaluated, title, mapped)
     if of_method and not note:
         assumed = recipes.resolve().method(spec.method).assumed.items()
         note = "; ".join(f"{key}: {why}" for key, why in assumed)
         note = f"assumed — {note}" if note else ""
-    title = spec.title or title_of(recipes, spec.method)
     metrics = {row.measurements[spec.id].metric for row in rows}
     return Column(
         id=spec.id,
-        title=f"{title}, {spec.group}" if spec.group else title,
+        title=title,
         role=spec.role,
         metric=metrics.pop(),
         detail=detail,
@@ -171,8 +180,10 @@ def _row(spec: TableSpec, recipes: Recipes, row: RowCells, published_for: str) -
         id=own.name,
         labels=dict(known[label] for label in spec.labels),
         cells={
-            name: _cell(recipes, measurement, row.cells[name], published_for)
-            for name, measurement in row.measurements.items()
+            column.id: _cell(
+                recipes, row.measurements[column.id], row.cells[column.id], published_for
+            )
+            for column in spec.columns
         },
         role=own.role,
         method=title_of(recipes, of_method) if own.role == "method" else "",
@@ -250,7 +261,10 @@ def title_of(recipes: Recipes, method: str) -> str:
     """What a method is called in print."""
     if not method:
         return ""
-    return FLOOR if method == REAL else recipes.resolve().method(method).title
+    resolved = recipes.resolve()
+    if method == REAL:
+        return FLOORS[resolved.protocol.fidelity.reference]
+    return resolved.method(method).title
 
 
 def _assumed(recipes: Recipes, rows: Sequence[RowCells]) -> list[str]:
@@ -263,6 +277,8 @@ def _assumed(recipes: Recipes, rows: Sequence[RowCells]) -> list[str]:
         "temperature_squared": ("distillation",),
         "scratch": ("scratch",),
         "fidelity": ("fidelity",),
+        "fidelity.reference": ("fidelity",),
+        "fidelity.pixels": ("fidelity",),
         "pruning": ("pruning",),
         "embedding": ("tsne",),
     }

@@ -11,16 +11,21 @@ from benchmarks.engine.cell import Cell, make_cell
 from benchmarks.evaluation import distillation
 from benchmarks.recipes.methods import build_method, source_sha256
 from benchmarks.recipes.resolve import ResolvedRecipes
-from benchmarks.recipes.schema import MethodRecipe, TrainingRecipe
+from benchmarks.recipes.schema import MethodRecipe, StudentPixels, TrainingRecipe
 from benchmarks.synthesis import generate_images
-from benchmarks.synthesis.image_sets import SyntheticImages
+from benchmarks.synthesis.image_sets import ImageSelection, SyntheticImages
 from benchmarks.tables.spec import Measurement
 from benchmarks.training import classifier, pretrained, wgan_reference
 from naturalinversion.classifiers.ready import describe
 from naturalinversion.errors import UsageError
 from naturalinversion.seeds import derive
 
-REAL = "real"  # in place of a method: images of the real test split
+REAL = "real"  # in place of a method: images of the real split that is not the reference
+
+
+def were_pixels(method: str) -> bool:
+    """Whether its images never were tensors in teacher space that a mapping makes pixels of."""
+    return method == REAL or method in REFERENCES
 
 
 class ImageCells:
@@ -83,8 +88,9 @@ class ImageCells:
         shared by all students of a teacher.
         """
         if measurement.method == REAL:
-            _, _, test = sizes(self.dataset)
-            return SyntheticImages([], min(measurement.images or test, test))
+            _, train, test = sizes(self.dataset)
+            there = test if self.protocol.fidelity.reference == "train" else train
+            return SyntheticImages([], min(measurement.images or there, there))
         recipe = self.recipes.method(measurement.method, measurement.settings)
         student = measurement.synthesis_student or measurement.student
         if recipe.method in REFERENCES:
@@ -98,6 +104,17 @@ class ImageCells:
         else:
             made = self._rounds(recipe, student)
         return made.first(measurement.images or made.count)
+
+    def seen(self, images: SyntheticImages, method: str = "") -> ImageSelection:
+        """``images`` as the protocol lets all readers see them that measure no fidelity."""
+        return self.read(images, self.protocol.student_pixels, method)
+
+    def read(
+        self, images: SyntheticImages, pixels: StudentPixels, method: str = ""
+    ) -> ImageSelection:
+        """``images`` as ``pixels``; where they were pixels there is one way to read those."""
+        own = pixels != "stored" and were_pixels(method)
+        return msgspec.structs.replace(images.selection, pixels="own" if own else pixels)
 
     def distilled(
         self,
@@ -117,8 +134,7 @@ class ImageCells:
             training=training,
             temperature=self.protocol.temperature,
             temperature_squared=self.protocol.temperature_squared,
-            images=images.selection,
-            student_pixels=self.protocol.student_pixels,
+            images=self.seen(images),
             tested_on=self.protocol.students_tested_on,
         )
         inputs = {"teacher": self.teacher} | images.inputs()
