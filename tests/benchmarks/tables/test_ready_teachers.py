@@ -70,7 +70,7 @@ def test_one_that_is_none_or_of_another_architecture_is_one_line() -> None:
 def test_a_student_on_real_images_gets_as_many_as_methods_make() -> None:
     real = Measurement(teacher="vgg11", student="resnet18", method="real")
     cell = pipeline().student(real)
-    assert cell.recipe["images"] == {"batches": [], "count": 2560}
+    assert cell.recipe["images"] == {"batches": [], "count": 2560, "pixels": "stored"}
     few = pipeline().student(Measurement(student="resnet18", method="real", images=250))
     assert few.recipe["images"]["count"] == 250
     assert few.key != cell.key
