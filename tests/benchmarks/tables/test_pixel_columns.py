@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from benchmarks.engine.cell import Cell
-from benchmarks.recipes.resolve import Recipes
+from benchmarks.recipes.resolve import SCALES, Recipes
 from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.spec import read_table, tables
 from naturalinversion.errors import UsageError
@@ -32,7 +32,7 @@ def pixels_of(table: Table, cells: Sequence[Cell], row: str, column: str) -> str
     return found
 
 
-@pytest.mark.parametrize("scale", ["mini", "paper"])
+@pytest.mark.parametrize("scale", [scale for scale in SCALES if scale != "demo"])
 def test_every_metric_has_two_columns_and_the_published_number_stands_beside_the_first(
     scale: str,
 ) -> None:
@@ -126,7 +126,7 @@ def test_rows_of_one_column_are_judged_alike() -> None:
 
 @pytest.mark.parametrize("name", tables())
 def test_figures_find_their_columns_at_every_scale(name: str) -> None:
-    for scale in ("demo", "mini", "paper"):
+    for scale in SCALES:
         for table in expanded(name, scale).tables:
             ids = {column.id for column in table.columns}
             assert len(ids) == len(table.columns)
