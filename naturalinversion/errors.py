@@ -5,6 +5,10 @@ be met, 3 for a file that is missing.
 """
 
 
+class NaturalInversionWarning(UserWarning):
+    """A result to look at before it is used; one clear line, as errors have."""
+
+
 class NaturalInversionError(Exception):
     """Base of all of them."""
 
@@ -17,7 +21,7 @@ class TeacherError(NaturalInversionError):
     exit_code = 2
 
 
-class TeacherWarning(UserWarning):
+class TeacherWarning(NaturalInversionWarning):
     """The classifier can be inverted, but hardly with the result that is wanted."""
 
 

@@ -28,9 +28,11 @@ def compute_in(device: torch.device, precision: Precision) -> Iterator[None]:
     """
     effective = effective_precision(device, precision)
     in_bf16 = effective == "bf16"
-    with _float32_operations(device, narrow=effective != "fp32"):
-        with torch.autocast(device.type, torch.bfloat16, enabled=in_bf16, cache_enabled=False):
-            yield
+    with (
+        _float32_operations(device, narrow=effective != "fp32"),
+        torch.autocast(device.type, torch.bfloat16, enabled=in_bf16, cache_enabled=False),
+    ):
+        yield
 
 
 @contextmanager

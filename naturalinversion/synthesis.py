@@ -32,6 +32,7 @@ from naturalinversion.progress import Progress, bar, silent
 from naturalinversion.same_run import claim
 from naturalinversion.seeds import derive, generator
 from naturalinversion.teacher.teacher import Teacher
+from naturalinversion.torch_state import usual_torch_state
 
 ATTEMPTS = 3  # seeds for a batch whose loss or images are not finite
 
@@ -141,6 +142,8 @@ def synthesize(
     breaks a rule of the protocol, `DivergedError` naming the batch.
     """
     _check_request(synthesizer, batches, batch_size, first, seed, student)
+    if synthesizer.student_use != "none" and student is not None:
+        teacher.check_student(student, trained=synthesizer.student_use == "joint")
     training = training or Training()
     folder = Path(folder)
     meta = Meta(
@@ -166,7 +169,10 @@ def synthesize(
     missing = [index for index in numbers if not shard_is_whole(folder, index, found)]
     joint = synthesizer.student_use == "joint" and not student_known
     remarks: list[str] = []
-    with _bar(synthesizer, len(missing), joint, meta.method, progress, training) as shown:
+    with (
+        usual_torch_state(),
+        _bar(synthesizer, len(missing), joint, meta.method, progress, training) as shown,
+    ):
         if missing or joint:
             synthesizer.prepare(teacher, student, derive(seed, "prepare"), shown)
         for index in missing:

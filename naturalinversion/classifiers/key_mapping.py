@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from torch import Tensor
+
 from naturalinversion.errors import UsageError
 
 # Patterns tried in this order on a parameter name that the network does not have.
@@ -29,20 +31,25 @@ def map_keys(
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """``given`` under the names of ``expected``, and the names that changed, from old to new.
 
-    The new name of what is left out is empty. Prefixes of wrappers are taken off (`network_states`); of several networks in one file the
-    averaged one is taken. ``num_batches_tracked``, which old files lack, and extra states are taken
-    from ``expected``. Raises `UsageError` in one line that names what is missing, what is unknown,
+    The new name of what is left out is empty. Prefixes of wrappers are taken off, see
+    `network_states`; of several networks in one file the averaged one is taken.
+    ``num_batches_tracked``, which old files lack, and extra states are taken from ``expected``.
+    Raises `UsageError` in one line that names what is missing, what is unknown,
     and a shape that differs, or two networks that both fit.
     """
-    fitting, best = [], None
+    fitting: list[tuple[str, dict[str, Any], dict[str, str]]] = []
+    least: list[str] | None = None
     for prefix, state in network_states(given, expected):
         found, renamed, problems = _matched(state, expected)
-        if not problems:
+        if least is None or len(problems) < len(least):
+            least = problems
+        known = any(
+            all(found[name] is other.get(name) for name in found) for _, other, _ in fitting
+        )
+        if not problems and not known:
             fitting.append((prefix, found, renamed))
-        if best is None or len(problems) < len(best):
-            best = problems
     if not fitting:
-        raise UsageError(f"{source}: weights of another network: {'; '.join(best or [])}")
+        raise UsageError(f"{source}: weights of another network: {'; '.join(least or [])}")
     chosen = next((fit for fit in fitting if fit[0] in ("", AVERAGED)), fitting[0])
     if len(fitting) > 1 and chosen[0] not in ("", AVERAGED):
         prefixes = " and ".join(f"'{prefix}'" for prefix, _, _ in fitting[:2])
@@ -98,9 +105,10 @@ def _matched(
     if extra := [name for name in found if name not in expected]:
         problems.append(f"{len(extra)} unknown ({_some(extra)})")
     for name, value in expected.items():
-        shapes = [getattr(each, "shape", None) for each in (found.get(name), value)]
-        if name in found and None not in shapes and shapes[0] != shapes[1]:
-            problems.append(f"{name} has shape {tuple(shapes[0])}, not {tuple(shapes[1])}")
+        other = found.get(name)
+        tensors = isinstance(other, Tensor) and isinstance(value, Tensor)
+        if tensors and other.shape != value.shape:
+            problems.append(f"{name} has shape {tuple(other.shape)}, not {tuple(value.shape)}")
             break
     return found, renamed, problems
 

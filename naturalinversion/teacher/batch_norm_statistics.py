@@ -38,7 +38,7 @@ class RecordedStatistics(dict[nn.Module, LayerStatistics]):
 
 @contextmanager
 def record_batch_norm_statistics(norms: Sequence[nn.Module]) -> Iterator[RecordedStatistics]:
-    """Record the input moments of frozen ``norms`` (see `batch_norms`) until the end of the block."""
+    """Record the input moments of frozen ``norms`` until the end of the block."""
     recorded = RecordedStatistics()
     fused = [norm for norm in norms if can_fuse(norm)]
     functions: Forwards = {

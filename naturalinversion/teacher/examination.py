@@ -12,12 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from naturalinversion.errors import TeacherError
+from naturalinversion.errors import SettingError, TeacherError
 from naturalinversion.seeds import generator, seeded
+from naturalinversion.teacher.own_copy import own_copy
 
 PROBES = 2  # images; one alone would hide a network that squeezes its batch
 PASS_THROUGH = re.compile(
-    r"(Alias|Clone|Permute|Reshape|Select|Slice|Squeeze|T|ToCopy|Transpose|Unsqueeze|UnsafeView|View)"
+    "(Alias|Clone|Permute|Reshape|Select|Slice|Squeeze|T|ToCopy|Transpose|UnsafeView|Unsqueeze|View)"
     r"Backward\d*"
 )
 TWO_LOGITS = "of one logit z make two, torch.cat([torch.zeros_like(z), z], dim=1)"
@@ -71,9 +72,10 @@ def check_logits(model: nn.Module, images: Tensor, num_classes: int) -> Tensor:
         torch.autograd.grad(logits.float().sum(), leaf)
     with seeded(1), torch.no_grad():
         if not agree(logits, model(images.clone())):
+            culprit = _noisy(model, images)
             raise TeacherError(
-                f"the classifier's output differs from pass to pass, first in {_noisy(model, images)}"
-                ": dropout or noise that stays on in eval mode"
+                f"the classifier's output differs from pass to pass, first that of '{culprit}': "
+                "dropout or noise that stays on in eval mode"
             )
     return logits.detach()
 
@@ -93,6 +95,35 @@ def writes_to_input(model: nn.Module, images: Tensor) -> bool:
     with torch.no_grad():
         model(given)
     return given._version != version
+
+
+def check_student(student: nn.Module, images: Tensor, num_classes: int, trained: bool) -> None:
+    """Raises `SettingError` for a student that does not map ``images`` to logits (N, K).
+
+    ``trained``: it will be, which weights that were made in inference mode can't.
+    """
+    if trained and any(parameter.is_inference() for parameter in student.parameters()):
+        raise SettingError(
+            "the student's weights were made in inference mode, where nothing can be trained: make "
+            "it outside"
+        )
+    copied = own_copy(student)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        try:
+            with torch.no_grad(), seeded(0):
+                logits = copied(images.contiguous(memory_format=layout))
+        except Exception as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            where = " in channels_last layout" if layout == torch.channels_last else ""
+            shape = tuple(images.shape[1:])
+            raise SettingError(
+                f"the student does not take images of shape {shape}{where}: {reason}"
+            ) from error
+    shape = tuple(logits.shape[1:]) if isinstance(logits, Tensor) else type(logits).__name__
+    if shape != (num_classes,):
+        raise SettingError(
+            f"the student returns {shape} for an image, not {num_classes} logits as the teacher"
+        )
 
 
 def _check_shape(logits: Any, num_classes: int) -> None:
@@ -147,8 +178,8 @@ def _noisy(model: nn.Module, images: Tensor) -> str:
                 handle.remove()
     for (name, one), (_, other) in zip(*passes, strict=False):
         if not torch.equal(one, other):
-            return f"'{name}'"
-    return f"'{type(model).__name__}'"
+            return name
+    return type(model).__name__
 
 
 def _keep(outputs: list[tuple[str, Tensor]], name: str) -> Any:

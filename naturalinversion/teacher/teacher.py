@@ -17,7 +17,7 @@ from naturalinversion.priors import LayerStatistics
 from naturalinversion.teacher.accelerated_forward import AcceleratedForward
 from naturalinversion.teacher.adoption import adopt, last_linear
 from naturalinversion.teacher.batch_norms import are_initial, called_norms
-from naturalinversion.teacher.examination import check_images
+from naturalinversion.teacher.examination import check_images, check_student
 from naturalinversion.teacher.fingerprint import digest_network
 from naturalinversion.teacher.module_calls import module_calls
 from naturalinversion.teacher.own_copy import first_tensor
@@ -28,8 +28,8 @@ from naturalinversion.torch_state import usual_torch_state
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR10_STD = (0.2023, 0.1994, 0.2010)
 UNTRAINED = (
-    "the classifier's batch norms hold their initial statistics: it looks untrained, and its images "
-    "will be those of a random network"
+    "the classifier's batch norms hold their initial statistics: it looks untrained, and images of "
+    "a random network mean nothing"
 )
 
 
@@ -168,6 +168,14 @@ class Teacher:
             head[-1] if embedding else None,
             recorded.stacked,
         )
+
+    def check_student(self, student: nn.Module, *, trained: bool) -> None:
+        """Raises `SettingError` for a student that can't learn from it, or compete with it.
+
+        ``trained``: it will be.
+        """
+        with usual_torch_state():
+            check_student(student, self._adopted.images, self.num_classes, trained)
 
     def normalize(self, pixels: Tensor) -> Tensor:
         """Pixels in [0, 1] (N, C, H, W) to teacher space."""

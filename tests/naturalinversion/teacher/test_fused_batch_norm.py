@@ -257,8 +257,11 @@ def test_at_no_distance_the_gradient_is_nothing(kernels: None) -> None:
     teacher = Teacher(model.double(), num_classes=10, image_shape=(3, 4, 4), smallest_stage=2)
     images = noise(5, 3, 4, 4)
     observed = teacher.observe(images, statistics=True).statistics[0]
-    model[0].running_mean.copy_(observed.mean)
-    model[0].running_var.copy_(observed.variance)
+    first_norm = norms_of(teacher.model)[0]
+    assert first_norm.running_mean is not None
+    assert first_norm.running_var is not None
+    first_norm.running_mean.copy_(observed.mean)
+    first_norm.running_var.copy_(observed.variance)
     leaf = images.requires_grad_()
     found = teacher.observe(leaf, statistics=True)
     first, second = found.statistics
