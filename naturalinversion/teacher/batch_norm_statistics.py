@@ -58,7 +58,8 @@ def can_fuse(norm: nn.Module) -> TypeGuard[nn.BatchNorm2d]:
     inherited = type(norm).forward is nn.BatchNorm2d.forward
     assert norm.running_mean is not None
     unchanged = inherited and not own and not norm.training
-    return unchanged and norm.running_mean.device.type in ("cpu", "cuda")
+    wide = norm.running_mean.dtype.itemsize > 2
+    return unchanged and wide and norm.running_mean.device.type in ("cpu", "cuda")
 
 
 def _scales_and_biases(norms: Sequence[nn.BatchNorm2d]) -> Iterator[tuple[Tensor, Tensor]]:
@@ -140,8 +141,9 @@ def recording_hooks(norms: Sequence[nn.Module], recorded: RecordedStatistics) ->
     """Record norms that `can_fuse` excludes by forward pre-hooks, which autograd differentiates."""
 
     def hook(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        running = running_statistics(module)
-        recorded[module] = LayerStatistics(*input_moments(inputs[0], running[0].dtype), *running)
+        mean, variance = running_statistics(module)
+        moments = input_moments(inputs[0], torch.promote_types(mean.dtype, torch.float32))
+        recorded[module] = LayerStatistics(*moments, mean, variance)
 
     handles = [norm.register_forward_pre_hook(hook) for norm in norms]
     try:

@@ -21,14 +21,20 @@ def own_copy(model: nn.Module) -> nn.Module:
     observed. Raises `TeacherError` for TorchScript, weights on the meta device, and what can't be
     copied.
     """
-    model = _unwrapped(model)
-    if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+    if not isinstance(model, torch.jit.ScriptModule):
+        model = _unwrapped(model)
+    if any(isinstance(module, torch.jit.ScriptModule) for module in (model, *model.modules())):
         raise TeacherError(
             "the classifier is TorchScript, whose layers can't be observed: give the module that "
             "it was made from"
         )
     if any(tensor.is_meta for tensor in chain(model.parameters(), model.buffers())):
         raise TeacherError("the classifier's weights are on the meta device: it has no values yet")
+    if (name := _bound_by_closure(model)) is not None:
+        raise TeacherError(
+            f"the forward pass of {name} is a function that holds your instance, so a copy can't "
+            "have it: make it a method"
+        )
     try:
         copied = copy.deepcopy(model, _detached(model))
     except Exception as error:  # whatever somebody's attributes raise
@@ -75,6 +81,16 @@ def _detached(model: nn.Module) -> dict[int, Any]:
             if isinstance(value, Tensor) and not value.is_leaf:
                 found[id(value)] = value.detach().clone()
     return found
+
+
+def _bound_by_closure(model: nn.Module) -> str | None:
+    """The name of a module whose own ``forward`` is a function that closes over a module."""
+    modules = set(model.modules())
+    for name, module in model.named_modules():
+        for cell in getattr(module.__dict__.get("forward"), "__closure__", None) or ():
+            if isinstance(cell.cell_contents, nn.Module) and cell.cell_contents in modules:
+                return f"'{name}'" if name else type(model).__name__
+    return None
 
 
 def _uncompiled_forward(module: nn.Module) -> Callable[..., Any] | None:

@@ -164,7 +164,7 @@ class Teacher:
         return Observation(
             logits,
             tuple(recorded.calls),
-            tuple(found[s.module][s.call] for s in self.stages) if maps else (),
+            tuple(self._as_images(found[s.module][s.call]) for s in self.stages) if maps else (),
             head[-1] if embedding else None,
             recorded.stacked,
         )
@@ -215,6 +215,11 @@ class Teacher:
         given = images.to(self.dtype).contiguous(memory_format=adopted.layout)
         logits: Tensor = self.model(given.clone() if adopted.writes_to_input else given)
         return logits
+
+    def _as_images(self, maps: Tensor) -> Tensor:
+        """In the images' type, where that is not the weights'."""
+        image_dtype = self._adopted.image_dtype
+        return maps if image_dtype is None else maps.to(image_dtype)
 
     def _hooked(self) -> dict[str, bool]:
         """The modules that output the stages, and whether an operation overwrites one of them."""
