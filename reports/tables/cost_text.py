@@ -11,10 +11,17 @@ import pandas as pd
 from reports.seed_statistics import Summary
 from reports.tables.export import NOT_RUN, latex_label
 from reports.tables.layout import Table
-from reports.tables.markup import escape_latex, escape_markdown, latex_table, markdown_table
+from reports.tables.markup import (
+    csv_text,
+    escape_latex,
+    escape_markdown,
+    latex_table,
+    markdown_table,
+)
 from reports.tables.method_cost import MethodCost
 
 TITLE = "What it cost"
+LOW_AGREEMENT = 50.0  # percent: below, most labels of the images are wrong
 JOINT = "joint"
 HOURS_FROM = 7200.0  # seconds
 GIGABYTES_FROM = 10_000.0  # 1e6 bytes
@@ -58,6 +65,10 @@ def cost_columns(lines: Sequence[MethodCost]) -> list[CostColumn]:
         CostColumn("Images", "per second", [_mean(li.images_per_second) for li in lines]),
         CostColumn("Images", f"peak {memory}", [_peak(li.peak_mb, mega) for li in lines]),
     ]
+    if any(line.agreement for line in lines):
+        columns.append(
+            CostColumn("Images", "teacher agrees, %", [_percent(li.agreement) for li in lines])
+        )
     if any(line.with_images or line.student_seconds for line in lines):
         of_student = [
             (CostCell(JOINT), CostCell(JOINT))
@@ -83,6 +94,14 @@ def cost_notes(lines: Sequence[MethodCost]) -> list[str]:
         + (", with the students that they compete with meanwhile" if compete else "")
         + "; the teacher is given.",
     ]
+    if any(line.agreement for line in lines):
+        notes.append("Teacher agrees: it gives so many of them the label they were made for.")
+    if low := [line for line in lines if line.agreement and line.agreement.mean < LOW_AGREEMENT]:
+        named = "; ".join(dict.fromkeys(_name(line) for line in low))
+        notes.append(
+            f"WARNING: the teacher gives most images another label than the asked one ({named}). "
+            "A student learns little of them: raise the iterations or steps of the method."
+        )
     if any(line.student_seconds for line in lines):
         notes.append("Student: the network that was trained on the images, and its test.")
     if any(line.with_images for line in lines):
@@ -122,13 +141,18 @@ def cost_latex(table: Table, lines: Sequence[MethodCost]) -> str:
         [[escape_latex(cell.text) for cell in row] for row in _rows(columns)],
         columns=[escape_latex(column.head) for column in columns],
     )
-    caption = " ".join([f"{table.title}. {TITLE}.", *cost_notes(lines)])
-    return latex_table(wide, _aligned(columns), escape_latex(caption), f"{latex_label(table)}-cost")
+    return latex_table(
+        wide,
+        _aligned(columns),
+        caption=escape_latex(f"{table.title}. {TITLE}."),
+        label=f"{latex_label(table)}-cost",
+        notes=[escape_latex(note) for note in cost_notes(lines)],
+    )
 
 
 def cost_csv(lines: Sequence[MethodCost]) -> str:
     """A line for each method, machine and row: seconds, 1e6 bytes, record keys."""
-    return pd.DataFrame([_plain(line) for line in lines]).to_csv(index=False, lineterminator="\n")
+    return csv_text(pd.DataFrame([_plain(line) for line in lines]))
 
 
 def _plain(line: MethodCost) -> dict[str, Any]:
@@ -138,6 +162,7 @@ def _plain(line: MethodCost) -> dict[str, Any]:
     for name, summary in (
         ("images_seconds", line.seconds),
         ("images_per_second", line.images_per_second),
+        ("teacher_agreement_percent", line.agreement),
         ("student_seconds", line.student_seconds),
     ):
         found |= {name: summary and summary.mean, f"{name}_sd": summary and summary.sd}
@@ -183,6 +208,19 @@ def _whose_memory(lines: Sequence[MethodCost]) -> str:
 
 def _count(summary: Summary | None) -> CostCell:
     return CostCell(f"{summary.mean:,.0f}", summary.mean) if summary else CostCell(NOT_RUN)
+
+
+def _percent(summary: Summary | None) -> CostCell:
+    """As seconds are printed, but with one decimal."""
+    if summary is None:
+        return CostCell(NOT_RUN)
+    sd = "" if summary.sd is None else f" ± {summary.sd:.1f}"
+    return CostCell(f"{summary.mean:.1f}{sd}", summary.mean)
+
+
+def _name(line: MethodCost) -> str:
+    own = list(line.labels.values())
+    return ", ".join(own if line.in_labels else [line.method, *own])
 
 
 def _mean(summary: Summary | None, per: float = 1.0) -> CostCell:
