@@ -49,12 +49,12 @@ def _float32_operations(device: torch.device, narrow: bool) -> Iterator[None]:
                 _set(switches, "tf32" if narrow else "ieee")
             yield
         return
-    switches = (backends.mkldnn.matmul, backends.mkldnn.conv)
-    if narrow or all(switch.fp32_precision in ("none", "ieee") for switch in switches):
+    of_cpu = (backends.mkldnn.matmul, backends.mkldnn.conv)
+    if narrow or all(switch.fp32_precision in ("none", "ieee") for switch in of_cpu):
         yield
         return
-    with _restored(switches):
-        _set(switches, "ieee")
+    with _restored(of_cpu):
+        _set(of_cpu, "ieee")
         yield
 
 

@@ -5,7 +5,7 @@ A method implements `Synthesizer`; `synthesize` does labels, seeds, shards, resu
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
@@ -18,6 +18,7 @@ from naturalinversion.agreement import LOW_AGREEMENT, count_agreeing, low_agreem
 from naturalinversion.batch_check import check_batch, implausible
 from naturalinversion.errors import DivergedError, NaturalInversionWarning, SettingError
 from naturalinversion.images import (
+    META,
     Meta,
     SyntheticDataset,
     read_meta,
@@ -163,6 +164,7 @@ def synthesize(
         precision=effective_precision(teacher.device, teacher.precision),
         stages=tuple(f"{stage.module} {stage.call}" for stage in teacher.stages),
     )
+    fresh = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     found = claim(folder, meta, any_student=student_known)
     numbers = range(first, first + batches)
@@ -174,7 +176,8 @@ def synthesize(
         _bar(synthesizer, len(missing), joint, meta.method, progress, training) as shown,
     ):
         if missing or joint:
-            synthesizer.prepare(teacher, student, derive(seed, "prepare"), shown)
+            with _given_back(folder, fresh):
+                synthesizer.prepare(teacher, student, derive(seed, "prepare"), shown)
         for index in missing:
             labels = balanced_labels(batch_size, teacher.num_classes, derive(seed, "labels", index))
             batch, attempt = _attempt(synthesizer, labels.to(teacher.device), meta, index, shown)
@@ -189,6 +192,19 @@ def synthesize(
     for remark in remarks:
         warnings.warn(remark, NaturalInversionWarning, stacklevel=2)
     return dataset
+
+
+@contextmanager
+def _given_back(folder: Path, fresh: bool) -> Iterator[None]:
+    """Remove a ``fresh`` folder that a refused setting leaves without images."""
+    try:
+        yield
+    except SettingError:
+        if fresh:
+            (folder / META).unlink(missing_ok=True)
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def iterations_of(synthesizer: Synthesizer, batches: int) -> int:

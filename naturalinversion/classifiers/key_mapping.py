@@ -106,8 +106,9 @@ def _matched(
         problems.append(f"{len(extra)} unknown ({_some(extra)})")
     for name, value in expected.items():
         other = found.get(name)
-        tensors = isinstance(other, Tensor) and isinstance(value, Tensor)
-        if tensors and other.shape != value.shape:
+        if not isinstance(other, Tensor) or not isinstance(value, Tensor):
+            continue
+        if other.shape != value.shape:
             problems.append(f"{name} has shape {tuple(other.shape)}, not {tuple(value.shape)}")
             break
     return found, renamed, problems

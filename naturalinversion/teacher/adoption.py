@@ -73,12 +73,12 @@ def _choose_layout(model: nn.Module, images: Tensor, logits: Tensor) -> torch.me
     """channels_last, which is faster, unless the network then fails or returns something else."""
     last = torch.channels_last
     try:
-        model.to(memory_format=last)  # type: ignore[call-overload]
+        model.to(memory_format=last)
         with torch.no_grad():
             same = agree(logits, model(images.clone(memory_format=last)))
     except RuntimeError:
         same = False
     if same:
         return last
-    model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    model.to(memory_format=torch.contiguous_format)
     return torch.contiguous_format

@@ -77,7 +77,8 @@ def check_logits(model: nn.Module, images: Tensor, num_classes: int) -> Tensor:
                 f"the classifier's output differs from pass to pass, first that of '{culprit}': "
                 "dropout or noise that stays on in eval mode"
             )
-    return logits.detach()
+    detached: Tensor = logits.detach()
+    return detached
 
 
 def agree(one: Tensor, other: Any) -> bool:
@@ -119,10 +120,10 @@ def check_student(student: nn.Module, images: Tensor, num_classes: int, trained:
             raise SettingError(
                 f"the student does not take images of shape {shape}{where}: {reason}"
             ) from error
-    shape = tuple(logits.shape[1:]) if isinstance(logits, Tensor) else type(logits).__name__
-    if shape != (num_classes,):
+    given = _shape(logits)
+    if given != (num_classes,):
         raise SettingError(
-            f"the student returns {shape} for an image, not {num_classes} logits as the teacher"
+            f"the student returns {given} for an image, not {num_classes} logits as the teacher"
         )
 
 
@@ -135,8 +136,14 @@ def _check_shape(logits: Any, num_classes: int) -> None:
         raise TeacherError(
             f"the classifier returns one logit for an image, not {num_classes}; {TWO_LOGITS}"
         )
-    shape = tuple(logits.shape[1:]) if isinstance(logits, Tensor) else type(logits).__name__
-    raise TeacherError(f"the classifier returns {shape} for an image, not {num_classes} logits")
+    raise TeacherError(
+        f"the classifier returns {_shape(logits)} for an image, not {num_classes} logits"
+    )
+
+
+def _shape(logits: Any) -> tuple[int, ...] | str:
+    """The shape of one image's output, or what it is if it is no tensor."""
+    return tuple(logits.shape[1:]) if isinstance(logits, Tensor) else type(logits).__name__
 
 
 def _check_activation(logits: Tensor) -> None:
@@ -160,7 +167,7 @@ def _last_operation(logits: Tensor) -> str:
     node: Any = logits.grad_fn
     while node is not None and PASS_THROUGH.fullmatch(node.name()):
         node = node.next_functions[0][0] if node.next_functions else None
-    return "" if node is None else str(node.name())
+    return str(node.name()) if node is not None else ""
 
 
 def _noisy(model: nn.Module, images: Tensor) -> str:

@@ -88,10 +88,13 @@ def test_the_network_in_it_is_found(name: str, tmp_path: Path) -> None:
     model = Small()
     load_state(model, read_weights(tmp_path / "file.pt"), tmp_path / "file.pt")
     for key, value in state().items():
-        assert torch.equal(model.state_dict()[key], value), key
+        if not key.endswith("num_batches_tracked"):
+            assert torch.equal(model.state_dict()[key], value), key
 
 
-WORDS = st.sampled_from(["model", "module", "_orig_mod", "net", "backbone", "student", "a", "conv1"])
+WORDS = st.sampled_from(
+    ["model", "module", "_orig_mod", "net", "backbone", "student", "a", "conv1"]
+)
 
 
 @settings(max_examples=40, deadline=None)
@@ -111,7 +114,7 @@ def test_under_any_prefix_with_anything_beside_it(prefix: list[str], beside: lis
 def test_what_is_left_out_is_said() -> None:
     given_state = under("model.", state(), **{"loss.weight": torch.ones(4)})
     text = renaming_text(load_state(Small(), given_state, Path("x")))
-    assert "12 names mapped" not in text
+    assert text.startswith("16 names mapped: ")
     assert text.endswith("; 1 left out: loss.weight")
     assert "model.conv1.weight → conv1.weight" in text
 
@@ -126,7 +129,7 @@ def test_a_larger_network_does_not_fit() -> None:
     """Names beside a network without a prefix may be more layers of it."""
     with pytest.raises(UsageError, match=r"1 unknown \(conv3.weight\)"):
         load_state(Small(), state() | {"conv3.weight": torch.ones(1)}, Path("x"))
-    with pytest.raises(UsageError, match=r"1 unknown \(conv3.weight\)"):
+    with pytest.raises(UsageError, match=r"1 unknown \(model.conv3.weight\)"):
         load_state(Small(), under("model.", state() | {"conv3.weight": torch.ones(1)}), Path("x"))
 
 

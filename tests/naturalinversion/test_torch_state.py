@@ -74,9 +74,7 @@ def state() -> tuple[object, ...]:
     )
 
 
-def images_of(
-    name: str, folder: Path, around: Callable[[], AbstractContextManager[Any]]
-) -> Tensor:
+def images_of(name: str, folder: Path, around: Callable[[], AbstractContextManager[Any]]) -> Tensor:
     """Images of a method that is called in ``around``, on networks that are made outside."""
     model = ZOO["plain"].make()
     with seeded(3):
