@@ -11,19 +11,23 @@ from torch import nn
 from tyro.conf import UseAppendAction, arg
 
 from benchmarks.cli.console import log, print_json, print_result
+from benchmarks.cli.given_classifier import (
+    Floats,
+    Inputs,
+    described,
+    fill,
+    filled,
+    made_by,
+    with_inputs,
+)
 from benchmarks.cli.options import RunOptions
 from benchmarks.engine.checkpoint import Checkpoint
 from benchmarks.engine.machine import set_up_torch
-from benchmarks.recipes.methods import build_method, load_object
+from benchmarks.recipes.methods import build_method
 from benchmarks.recipes.resolve import Recipes
-from naturalinversion.classifiers import ARCHITECTURES
-from naturalinversion.classifiers.key_mapping import renaming_text
 from naturalinversion.classifiers.ready import describe, load_ready
 from naturalinversion.classifiers.weights import (
-    Classifier,
     load_classifier,
-    load_state,
-    read_weights,
     save_classifier,
 )
 from naturalinversion.errors import TeacherWarning, UsageError
@@ -35,17 +39,6 @@ from naturalinversion.synthesis import Training, iterations_of, synthesize
 from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD, Teacher
 
 STUDENT = "student.safetensors"
-Floats = tuple[float, ...]
-
-
-class Inputs(msgspec.Struct, frozen=True):
-    """The images that a classifier takes, how many classes it knows, and a student's width."""
-
-    num_classes: int
-    image_shape: tuple[int, int, int]
-    mean: Floats
-    std: Floats
-    width: float
 
 
 @dataclass(frozen=True)
@@ -126,7 +119,7 @@ class Synthesize:
                 on_batch=lambda index, batch: log(f"batch {index + 1} of {batches} done"),
             )
         if student is not None and synthesizer.student_use == "joint" and not kept.is_file():
-            save_classifier(kept, student.cpu(), self._described(self.student, inputs))
+            save_classifier(kept, student.cpu(), described(self.student, inputs))
             log(f"the student trained jointly with the generator: {kept}")
         checkpoint.delete()
         dataset.grid(self.out / GRID, describe(self.ready).classes if self.ready else ())
@@ -178,17 +171,17 @@ class Synthesize:
         if sum(map(bool, sources)) != 1:
             raise UsageError("synthesize needs --arch with --weights, or --model, or --ready")
         if self.ready:
-            return _with_inputs(*load_ready(self.ready))
+            return with_inputs(*load_ready(self.ready))
         if self.model:
-            model = _made(self.model)
+            model = made_by(self.model)
             if self.weights is not None:
-                _fill(model, self.weights)
+                fill(model, self.weights)
             return model, given, ""
         if self.weights is None:
             raise UsageError("--arch needs --weights FILE")
         if not self.arch:
-            return _with_inputs(*load_classifier(self.weights))
-        return _filled(self._described(self.arch, given), self.weights), given, self.arch
+            return with_inputs(*load_classifier(self.weights))
+        return filled(described(self.arch, given), self.weights), given, self.arch
 
     def _teacher(self, model: nn.Module, inputs: Inputs, precision: Precision) -> Teacher:
         """Raises `UsageError` for a factory's network that is not trained."""
@@ -212,60 +205,7 @@ class Synthesize:
     def _student(self, inputs: Inputs) -> nn.Module | None:
         if not self.student:
             return None
-        description = self._described(self.student, inputs)
+        description = described(self.student, inputs)
         if self.student_weights is not None:
-            return _filled(description, self.student_weights)
+            return filled(description, self.student_weights)
         return description.build(self.seed)
-
-    @staticmethod
-    def _described(arch: str, inputs: Inputs) -> Classifier:
-        """One of the library's networks for ``inputs``. Raises `UsageError` if there is none."""
-        channels, height, width = inputs.image_shape
-        if channels != 3 or height != width:
-            raise UsageError(
-                f"the library's architectures take square images of three channels, not "
-                f"{inputs.image_shape}: '{arch}' is none for them"
-            )
-        mean, std = inputs.mean, inputs.std
-        return Classifier(
-            arch,
-            inputs.num_classes,
-            inputs.width,
-            height,
-            (mean[0], mean[1], mean[2]),
-            (std[0], std[1], std[2]),
-        )
-
-
-def _with_inputs(model: nn.Module, description: Classifier) -> tuple[nn.Module, Inputs, str]:
-    size, mean, std = description.image_size, description.mean, description.std
-    inputs = Inputs(description.num_classes, (3, size, size), mean, std, description.width)
-    return model, inputs, description.arch
-
-
-def _made(name: str) -> nn.Module:
-    """The module that the factory ``package.module:name`` returns."""
-    factory = load_object(name, "--model")
-    try:
-        model = factory()
-    except Exception as error:  # whatever somebody's code raises
-        reason = (str(error) or "no message").splitlines()[0]
-        raise UsageError(f"--model {name}: {type(error).__name__}: {reason}") from error
-    if not isinstance(model, nn.Module):
-        raise UsageError(f"--model {name}: returned {type(model).__name__}, no module")
-    return model
-
-
-def _filled(description: Classifier, weights: Path) -> nn.Module:
-    if description.arch not in ARCHITECTURES:
-        raise UsageError(
-            f"unknown architecture '{description.arch}': one of {', '.join(ARCHITECTURES)}"
-        )
-    model = description.build(0)
-    _fill(model, weights)
-    return model
-
-
-def _fill(model: nn.Module, weights: Path) -> None:
-    if renamed := load_state(model, read_weights(weights), weights):
-        log(f"{weights}: {renaming_text(renamed)}")

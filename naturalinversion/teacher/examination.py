@@ -5,16 +5,15 @@ Everything that would fail far away, or invert something else in silence, is one
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from naturalinversion.errors import SettingError, TeacherError
+from naturalinversion.errors import TeacherError
 from naturalinversion.seeds import generator, seeded
-from naturalinversion.teacher.own_copy import own_copy
 
 PROBES = 2  # images; one alone would hide a network that squeezes its batch
 PASS_THROUGH = re.compile(
@@ -22,27 +21,6 @@ PASS_THROUGH = re.compile(
     r"Backward\d*"
 )
 TWO_LOGITS = "of one logit z make two, torch.cat([torch.zeros_like(z), z], dim=1)"
-
-
-def check_images(image_shape: tuple[int, ...], mean: Sequence[float], std: Sequence[float]) -> None:
-    """Raises `TeacherError` for a shape or a normalisation that can't be."""
-    if len(image_shape) != 3 or min(image_shape) < 1:
-        raise TeacherError(
-            f"image_shape is {image_shape}: three numbers, (channels, height, width)"
-        )
-    channels = image_shape[0]
-    if len(mean) != channels or len(std) != channels:
-        raise TeacherError(
-            f"mean and std need {channels} values each, as many as the images have channels: "
-            f"{len(mean)} and {len(std)} are given"
-        )
-    if not all(math.isfinite(value) for value in (*mean, *std)) or min(std) <= 0:
-        raise TeacherError("mean and std need finite values, std above zero")
-    if max(*mean, *std) > 1 or min(mean) < 0:
-        raise TeacherError(
-            f"mean {_short(mean)} and std {_short(std)} are not those of pixels in [0, 1]: divide "
-            "those of pixels in 0..255 by 255"
-        )
 
 
 def probe_images(image_shape: tuple[int, int, int], like: Tensor) -> Tensor:
@@ -98,35 +76,6 @@ def writes_to_input(model: nn.Module, images: Tensor) -> bool:
     return given._version != version
 
 
-def check_student(student: nn.Module, images: Tensor, num_classes: int, trained: bool) -> None:
-    """Raises `SettingError` for a student that does not map ``images`` to logits (N, K).
-
-    ``trained``: it will be, which weights that were made in inference mode can't.
-    """
-    if trained and any(parameter.is_inference() for parameter in student.parameters()):
-        raise SettingError(
-            "the student's weights were made in inference mode, where nothing can be trained: make "
-            "it outside"
-        )
-    copied = own_copy(student)
-    for layout in (torch.contiguous_format, torch.channels_last):
-        try:
-            with torch.no_grad(), seeded(0):
-                logits = copied(images.contiguous(memory_format=layout))
-        except Exception as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            where = " in channels_last layout" if layout == torch.channels_last else ""
-            shape = tuple(images.shape[1:])
-            raise SettingError(
-                f"the student does not take images of shape {shape}{where}: {reason}"
-            ) from error
-    given = _shape(logits)
-    if given != (num_classes,):
-        raise SettingError(
-            f"the student returns {given} for an image, not {num_classes} logits as the teacher"
-        )
-
-
 def _check_shape(logits: Any, num_classes: int) -> None:
     if isinstance(logits, Tensor) and logits.shape == (PROBES, num_classes):
         if not logits.is_floating_point():
@@ -137,11 +86,11 @@ def _check_shape(logits: Any, num_classes: int) -> None:
             f"the classifier returns one logit for an image, not {num_classes}; {TWO_LOGITS}"
         )
     raise TeacherError(
-        f"the classifier returns {_shape(logits)} for an image, not {num_classes} logits"
+        f"the classifier returns {shape_of(logits)} for an image, not {num_classes} logits"
     )
 
 
-def _shape(logits: Any) -> tuple[int, ...] | str:
+def shape_of(logits: Any) -> tuple[int, ...] | str:
     """The shape of one image's output, or what it is if it is no tensor."""
     return tuple(logits.shape[1:]) if isinstance(logits, Tensor) else type(logits).__name__
 
@@ -167,7 +116,10 @@ def _last_operation(logits: Tensor) -> str:
     node: Any = logits.grad_fn
     while node is not None and PASS_THROUGH.fullmatch(node.name()):
         node = node.next_functions[0][0] if node.next_functions else None
-    return str(node.name()) if node is not None else ""
+    if node is None:
+        return ""
+    name: str = node.name()
+    return name
 
 
 def _noisy(model: nn.Module, images: Tensor) -> str:
@@ -186,7 +138,8 @@ def _noisy(model: nn.Module, images: Tensor) -> str:
     for (name, one), (_, other) in zip(*passes, strict=False):
         if not torch.equal(one, other):
             return name
-    return type(model).__name__
+    own: str = type(model).__name__
+    return own
 
 
 def _keep(outputs: list[tuple[str, Tensor]], name: str) -> Any:
@@ -205,7 +158,3 @@ def _own_error(what: str) -> Iterator[None]:
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise TeacherError(f"the classifier {what}: {reason}") from error
-
-
-def _short(values: Sequence[float]) -> str:
-    return f"({', '.join(f'{value:g}' for value in values)})"

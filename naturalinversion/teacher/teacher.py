@@ -17,12 +17,13 @@ from naturalinversion.priors import LayerStatistics
 from naturalinversion.teacher.accelerated_forward import AcceleratedForward
 from naturalinversion.teacher.adoption import adopt, last_linear
 from naturalinversion.teacher.batch_norms import are_initial, called_norms
-from naturalinversion.teacher.examination import check_images, check_student
 from naturalinversion.teacher.fingerprint import digest_network
+from naturalinversion.teacher.image_space import check_images
 from naturalinversion.teacher.module_calls import module_calls
 from naturalinversion.teacher.own_copy import first_tensor
 from naturalinversion.teacher.stacked_moments import StackedMoments
 from naturalinversion.teacher.stages import Stage, find_stages
+from naturalinversion.teacher.students import check_student
 from naturalinversion.torch_state import usual_torch_state
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
@@ -89,11 +90,15 @@ class Teacher:
             norms = called_norms(self.model, calls)
             self._norms = list(norms)
             self.stages: tuple[Stage, ...] = find_stages(calls, (height, width), smallest_stage)
+            self._hooked = {  # modules whose outputs are stages: is one of them overwritten
+                name: any(stage.overwritten for stage in self.stages if stage.module == name)
+                for name in {stage.module for stage in self.stages}
+            }
             self._head = last_linear(calls)
             self._accelerated = AcceleratedForward(
                 self.model,
                 norms,
-                {stage.module for stage in self.stages},
+                self._hooked,
                 layers=self._adopted.layout == torch.channels_last,
             )
             self._modules = dict(self.model.named_modules())
@@ -151,8 +156,8 @@ class Teacher:
         handles = []
         with self._accelerated.enabled(statistics=statistics) as recorded:
             if maps:
-                for name, copied in self._hooked().items():
-                    hook = _output_hook(found.setdefault(name, []), copied)
+                for name, overwritten in self._hooked.items():
+                    hook = _output_hook(found.setdefault(name, []), overwritten)
                     handles.append(self._modules[name].register_forward_hook(hook))
             if embedding and self._head is not None:
                 handles.append(self._head.register_forward_pre_hook(lambda m, i: head.append(i[0])))
@@ -212,7 +217,9 @@ class Teacher:
 
     def _logits(self, images: Tensor) -> Tensor:
         adopted = self._adopted
-        given = images.to(self.dtype).contiguous(memory_format=adopted.layout)
+        if not torch.is_autocast_enabled(images.device.type):  # which converts them itself
+            images = images.to(self.dtype)
+        given = images.contiguous(memory_format=adopted.layout)
         logits: Tensor = self.model(given.clone() if adopted.writes_to_input else given)
         return logits
 
@@ -220,13 +227,6 @@ class Teacher:
         """In the images' type, where that is not the weights'."""
         image_dtype = self._adopted.image_dtype
         return maps if image_dtype is None else maps.to(image_dtype)
-
-    def _hooked(self) -> dict[str, bool]:
-        """The modules that output the stages, and whether an operation overwrites one of them."""
-        return {
-            name: any(s.overwritten for s in self.stages if s.module == name)
-            for name in {stage.module for stage in self.stages}
-        }
 
     def _channels(self, like: Tensor) -> tuple[Tensor, Tensor]:
         shape = (1, -1, 1, 1)

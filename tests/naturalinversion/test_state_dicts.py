@@ -121,7 +121,9 @@ def test_what_is_left_out_is_said() -> None:
 
 def test_two_networks_that_fit_are_not_guessed_at() -> None:
     both = under("teacher.", state()) | under("student.", zeros(state()))
-    with pytest.raises(UsageError, match="two networks fit, under 'teacher.' and 'student.': keep"):
+    with pytest.raises(
+        UsageError, match=r"two networks fit, under 'teacher\.' and 'student\.': keep"
+    ):
         load_state(Small(), both, Path("x"))
 
 

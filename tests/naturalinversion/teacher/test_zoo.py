@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from baselines.deep_inversion import DeepInversion
-from naturalinversion import NaturalInversion, SyntheticDataset, Synthesizer, Teacher, synthesize
+from naturalinversion import NaturalInversion, Synthesizer, SyntheticDataset, Teacher, synthesize
 from naturalinversion.seeds import generator
 from tests.naturalinversion.teacher.emulated_kernels import emulated
 from tests.naturalinversion.teacher.zoo import CLASSES, ZOO, Animal, InPlace, Small, trained
@@ -110,7 +110,7 @@ def test_maps_and_images_are_the_same_with_activations_in_place(tmp_path: Path) 
     teachers = [Teacher(trained(make), **ZOO["plain"].arguments()) for make in (Small, InPlace)]
     images = noise((3, 16, 16))
     maps = [teacher.observe(images, maps=True).maps for teacher in teachers]
-    assert [stage.overwritten for stage in teachers[1].stages][0]
+    assert teachers[1].stages[0].overwritten
     assert not any(stage.overwritten for stage in teachers[0].stages)
     for one, other in zip(*maps, strict=True):
         assert torch.equal(one, other)
