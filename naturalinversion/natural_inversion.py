@@ -118,7 +118,7 @@ class NaturalInversion(InversionMethod):
         self._losses = saved.get("losses", {})
 
     def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
-        """One batch (N, 3, H, W) for ``labels`` (N,), from its own generator or the shared one."""
+        """One batch (N, C, H, W) for ``labels`` (N,), from its own generator or the shared one."""
         source = self.source(labels, seed)
         if self.one_to_one:
             result = self._invert(source, labels, seed, progress, self.keep)

@@ -9,8 +9,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from baselines import METHODS
 from baselines.deep_inversion import DeepInversion
 from naturalinversion import NaturalInversion, Synthesizer, SyntheticDataset, Teacher, synthesize
+from naturalinversion.errors import SettingError
 from naturalinversion.seeds import generator
 from tests.naturalinversion.teacher.emulated_kernels import emulated
 from tests.naturalinversion.teacher.zoo import CLASSES, ZOO, Animal, InPlace, Small, trained
@@ -84,6 +86,35 @@ def test_it_is_inverted_and_exported(name: str, way: str, tmp_path: Path) -> Non
     assert sorted(labels.tolist()) == list(range(CLASSES))
     dataset.export(tmp_path / "png", "denormalize")
     assert len(list((tmp_path / "png").glob("*/*.png"))) == 4
+
+
+@pytest.mark.parametrize("name", ["grey", "oblong", "oblong grey", "with opacity"])
+@pytest.mark.parametrize("way", ["adi", "ni_adi", "dafl", "dfad"])
+def test_methods_with_a_student_make_such_images_too(way: str, name: str, tmp_path: Path) -> None:
+    animal = ZOO[name]
+    small = {"generator_width": 0.1, "latent": 4}
+    joint = {"epochs": 1, "steps": 1, "batch_size": 4}
+    inversion = {"iterations": 2} | (small if way == "ni_adi" else {})
+    made = METHODS[way](**(small | joint if way in ("dafl", "dfad") else inversion))
+    student = trained(lambda: Small(animal.shape[0]), animal.shape)
+    teacher = Teacher(animal.make(), **animal.arguments())
+    dataset = synthesize(made, teacher, tmp_path, batches=1, batch_size=4, student=student)
+    assert dataset.tensors()[0].shape == (4, *animal.shape)
+
+
+def test_a_student_that_fails_in_channels_last_is_one_line(tmp_path: Path) -> None:
+    teacher = Teacher(ZOO["plain"].make(), **ZOO["plain"].arguments())
+    student = ZOO["view"].make()
+    with pytest.raises(SettingError, match=r"not take images of .* in channels_last layout: view"):
+        synthesize(
+            METHODS["adi"](iterations=2),
+            teacher,
+            tmp_path / "out",
+            batches=1,
+            batch_size=4,
+            student=student,
+        )
+    assert not (tmp_path / "out").exists()
 
 
 @settings(
