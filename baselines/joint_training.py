@@ -73,8 +73,8 @@ class JointSynthesizer(ABC):
         return replace(self, epochs=1, steps=iterations, batch_size=batch_size)
 
     @abstractmethod
-    def build_generator(self, image_size: int) -> UnconditionalGenerator:
-        """The method's generator, freshly initialised."""
+    def build_generator(self, image_shape: tuple[int, int, int]) -> UnconditionalGenerator:
+        """The method's generator of images (C, H, W), freshly initialised."""
 
     @property
     def samples(self) -> int:
@@ -164,6 +164,6 @@ class JointSynthesizer(ABC):
 
     def _build(self, seed: int) -> None:
         with seeded(derive(seed, "generator")):
-            self._generator = self.build_generator(self._teacher.image_shape[-1])
+            self._generator = self.build_generator(self._teacher.image_shape)
         self._generator.to(self._teacher.device, self._teacher.dtype)
         self._generator.to(memory_format=torch.channels_last)

@@ -5,7 +5,7 @@ A method implements `Synthesizer`; `synthesize` does labels, seeds, shards, resu
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
@@ -18,6 +18,7 @@ from naturalinversion.agreement import LOW_AGREEMENT, count_agreeing, low_agreem
 from naturalinversion.batch_check import check_batch, implausible
 from naturalinversion.errors import DivergedError, NaturalInversionWarning, SettingError
 from naturalinversion.images import (
+    META,
     Meta,
     SyntheticDataset,
     read_meta,
@@ -32,6 +33,7 @@ from naturalinversion.progress import Progress, bar, silent
 from naturalinversion.same_run import claim
 from naturalinversion.seeds import derive, generator
 from naturalinversion.teacher.teacher import Teacher
+from naturalinversion.torch_state import usual_torch_state
 
 ATTEMPTS = 3  # seeds for a batch whose loss or images are not finite
 
@@ -141,6 +143,8 @@ def synthesize(
     breaks a rule of the protocol, `DivergedError` naming the batch.
     """
     _check_request(synthesizer, batches, batch_size, first, seed, student)
+    if synthesizer.student_use != "none" and student is not None:
+        teacher.check_student(student, trained=synthesizer.student_use == "joint")
     training = training or Training()
     folder = Path(folder)
     meta = Meta(
@@ -160,15 +164,20 @@ def synthesize(
         precision=effective_precision(teacher.device, teacher.precision),
         stages=tuple(f"{stage.module} {stage.call}" for stage in teacher.stages),
     )
+    fresh = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     found = claim(folder, meta, any_student=student_known)
     numbers = range(first, first + batches)
     missing = [index for index in numbers if not shard_is_whole(folder, index, found)]
     joint = synthesizer.student_use == "joint" and not student_known
     remarks: list[str] = []
-    with _bar(synthesizer, len(missing), joint, meta.method, progress, training) as shown:
+    with (
+        usual_torch_state(),
+        _bar(synthesizer, len(missing), joint, meta.method, progress, training) as shown,
+    ):
         if missing or joint:
-            synthesizer.prepare(teacher, student, derive(seed, "prepare"), shown)
+            with _given_back(folder, fresh):
+                synthesizer.prepare(teacher, student, derive(seed, "prepare"), shown)
         for index in missing:
             labels = balanced_labels(batch_size, teacher.num_classes, derive(seed, "labels", index))
             batch, attempt = _attempt(synthesizer, labels.to(teacher.device), meta, index, shown)
@@ -183,6 +192,19 @@ def synthesize(
     for remark in remarks:
         warnings.warn(remark, NaturalInversionWarning, stacklevel=2)
     return dataset
+
+
+@contextmanager
+def _given_back(folder: Path, fresh: bool) -> Iterator[None]:
+    """Remove a ``fresh`` folder that a refused setting leaves without images."""
+    try:
+        yield
+    except SettingError:
+        if fresh:
+            (folder / META).unlink(missing_ok=True)
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def iterations_of(synthesizer: Synthesizer, batches: int) -> int:

@@ -5,17 +5,26 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from naturalinversion.classifiers.weights import Classifier, load_classifier, save_classifier
 from naturalinversion.images import SyntheticDataset
+from naturalinversion.seeds import generator
 from tests.benchmarks.command_line import here, one_line, shell
+
+
+def seen(model: nn.Module) -> nn.Module:
+    """``model``, after its batch norms have seen a few images."""
+    with torch.no_grad():
+        model.train()(torch.randn(8, 3, 16, 16, generator=generator(0)))
+    return model
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """ResNet-18, an eighth of the width, 4 classes."""
+    """ResNet-18, an eighth of the width, 4 classes, with running statistics."""
     path = tmp_path_factory.mktemp("weights") / "mine.pt"
-    model = Classifier("resnet18", 4, 0.125, 16, (0.5,) * 3, (0.5,) * 3).build(0)
+    model = seen(Classifier("resnet18", 4, 0.125, 16, (0.5,) * 3, (0.5,) * 3).build(0))
     torch.save({"state_dict": model.state_dict()}, path)
     return path
 
@@ -108,7 +117,8 @@ def test_weights_of_another_architecture_are_one_line(weights: Path, tmp_path: P
         ({"images": "0"}, 2, "--images 0"),
         ({"batch_size": "1"}, 2, "two images"),
         ({"seed": "-1"}, 2, "--seed -1: 0 or more"),
-        ({"image_size": "-1"}, 2, "--image-size -1: 1 or more"),
+        ({"image_size": "0"}, 2, "--image-size 0: 1 or more"),
+        ({"num_classes": "1"}, 2, "--num-classes 1: 2 or more"),
         ({"width": "nan"}, 2, "--width nan: above zero"),
         ({"set": "di.settings.rate=-1"}, 2, "rate is -1: 0 or more"),
         ({"set": "di.settings.jitter=-1"}, 2, "jitter is -1: 0 or more"),
@@ -142,7 +152,7 @@ def test_a_model_without_batch_norm_is_one_line(
     )
     monkeypatch.chdir(tmp_path)
     for factory, says in (
-        ("plain", "no BatchNorm2d"),
+        ("plain", "no batch norm with running statistics"),
         ("text", "returned str, no module"),
         ("broken", "KeyError: 'conv1'"),
     ):
