@@ -45,6 +45,10 @@ class ImageCells:
         recipe = classifier.Recipe(*common, self.seed, protocol.classifier, floor)
         return make_cell("classifier", self.data_label(arch), recipe, {})
 
+    def width_of(self, arch: str) -> float:
+        """The width factor of an architecture: narrow families are not made narrower at demo."""
+        return self.recipes.of(arch).protocol.network.width
+
     def images(self, measurement: Measurement) -> SyntheticImages:
         """The synthesis cells whose batches together are the images of the method.
 
@@ -63,7 +67,7 @@ class ImageCells:
             made = SyntheticImages.of(self._chunks(recipe, name_of(measurement)))
         elif recipe.student_use == "joint":
             own = f"{_short(recipe.method)}-{student}"
-            grown = self._synthesis(recipe, own, student=student, width=self.width)
+            grown = self._synthesis(recipe, own, student=student, width=self.width_of(student))
             made = SyntheticImages.of([grown])
         else:
             made = self._rounds(recipe, student)
@@ -81,7 +85,7 @@ class ImageCells:
         recipe = distillation.Recipe(
             arch=arch,
             dataset=self.dataset,
-            width=self.width,
+            width=self.width_of(arch),
             image_size=self.image_size,
             seed=self.seed,
             training=training,
