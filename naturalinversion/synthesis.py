@@ -20,10 +20,10 @@ from naturalinversion.images import (
     read_meta,
     shard_is_whole,
     write_meta,
-    write_shard,
 )
 from naturalinversion.progress import Progress, silent
 from naturalinversion.seeds import derive, generator
+from naturalinversion.sequence import AnyOrder, order_of
 from naturalinversion.teacher.teacher import Teacher
 
 ATTEMPTS = 3  # seeds for a batch whose loss or images are not finite
@@ -66,6 +66,12 @@ class Synthesizer(Protocol):
     each. ``with_iterations(iterations, batch_size)``: the same method, fresh, with so many steps in
     all, those of `prepare` of ``batch_size`` images; it is what an estimate times. Without it no
     time is estimated for the method's synthesis.
+
+    A method whose batches build on those before has an attribute ``sequential`` that is true: its
+    batches are made in order. `state_dict` then holds all that one batch leaves to the next, the
+    student's weights and optimisers included. Two optional methods: ``begin(teacher, batches,
+    batch_size)`` refuses a run before it starts (`SettingError`), and ``follow(earlier)`` is called
+    before each attempt at a batch with those before it (`sequence.EarlierBatches`).
     """
 
     student_use: ClassVar[StudentUse]
@@ -76,13 +82,16 @@ class Synthesizer(Protocol):
         """Train what all batches share; keeps ``teacher`` (and ``student``) for `batch`."""
 
     def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
-        """One batch for the target ``labels`` (N,), a function of these, ``seed`` and `prepare`.
+        """One batch for the target ``labels`` (N,), a function of these, ``seed`` and `prepare`,
+        and of the batches before it where the method is sequential.
 
         A method without target labels ignores their values and returns its own.
         """
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The weights that `prepare` trained, empty if there are none."""
+        """The weights that `prepare` trained, empty if there are none; for sequential methods
+        what the last batch left behind.
+        """
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Load a `state_dict`; `prepare` with its arguments was or will be called."""
@@ -114,7 +123,8 @@ def synthesize(
     """Fill ``folder`` with ``batches`` batches, the first of them numbered ``first``.
 
     A batch depends on its number alone: two folders with batches 0 to 4 and 5 to 9 hold the same
-    images as one folder with ten.
+    images as one folder with ten. The batches of a sequential method are made in order from 0, and
+    n of them are the first n of any longer run; its state lies beside the shards (`sequence`).
 
     Undamaged batches in the folder are kept, so the same call resumes an interrupted one and ends
     with the same bytes. A batch that diverges is retried with its next seed, `ATTEMPTS` times in
@@ -134,6 +144,8 @@ def synthesize(
         raise SettingError(f"seed {seed}, first batch {first}: 0 or more")
     training = training or Training()
     folder = Path(folder)
+    order = order_of(synthesizer, folder)
+    order.begin(teacher, first, batches, batch_size)
     folder.mkdir(parents=True, exist_ok=True)
     meta = Meta(
         method=method or type(synthesizer).__name__,
@@ -151,14 +163,18 @@ def synthesize(
     _claim(folder, meta)
     numbers = range(first, first + batches)
     missing = [index for index in numbers if not shard_is_whole(folder, index)]
-    if missing or (synthesizer.student_use == "joint" and not student_known):
+    untrained = synthesizer.student_use == "joint" and not student_known
+    missing = order.to_make(missing, batches, untrained)
+    if missing or untrained:
         synthesizer.prepare(teacher, student, derive(seed, "prepare"), training)
+        order.resume()
     for index in missing:
         labels = balanced_labels(batch_size, teacher.num_classes, derive(seed, "labels", index))
-        batch, attempt = _attempt(synthesizer, labels.to(teacher.device), seed, index, training)
+        labels = labels.to(teacher.device)
+        batch, attempt = _attempt(synthesizer, labels, seed, index, training, order)
         if on_batch is not None:
             on_batch(index, batch)
-        write_shard(folder, index, batch.images, batch.labels, attempt)
+        order.write(index, batch.images, batch.labels, attempt)
     return SyntheticDataset(folder)
 
 
@@ -169,12 +185,18 @@ def iterations_of(synthesizer: Synthesizer, batches: int) -> int:
 
 
 def _attempt(
-    synthesizer: Synthesizer, labels: Tensor, seed: int, index: int, training: Training
+    synthesizer: Synthesizer,
+    labels: Tensor,
+    seed: int,
+    index: int,
+    training: Training,
+    order: AnyOrder,
 ) -> tuple[Batch, int]:
     """The batch of this number, and the number of attempts that diverged before."""
     reason = ""
     for attempt in range(ATTEMPTS):
         path = ("batch", index, "attempt", attempt) if attempt else ("batch", index)
+        order.enter(index, attempt)
         try:
             batch = synthesizer.batch(labels, derive(seed, *path), training.progress)
         except DivergedError as error:

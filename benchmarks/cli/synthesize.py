@@ -11,10 +11,10 @@ from tyro.conf import UseAppendAction, arg
 
 from benchmarks.cli.console import log, print_json, print_result
 from benchmarks.cli.options import RunOptions
-from benchmarks.engine.checkpoint import Checkpoint
 from benchmarks.engine.machine import set_up_torch
 from benchmarks.recipes.methods import build_method, load_object
 from benchmarks.recipes.resolve import Recipes
+from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.classifiers import ARCHITECTURES
 from naturalinversion.classifiers.key_mapping import renaming_text
 from naturalinversion.classifiers.ready import load_ready
@@ -29,6 +29,7 @@ from naturalinversion.errors import UsageError
 from naturalinversion.images import PixelMapping
 from naturalinversion.progress import bar
 from naturalinversion.sample_grid import ENLARGED, GRID, save_grid
+from naturalinversion.sequence import forget_state, is_sequential
 from naturalinversion.synthesis import Training, iterations_of, synthesize
 from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD, Teacher
 
@@ -103,6 +104,8 @@ class Synthesize:
         synthesizer = build_method(recipe.method, recipe.settings)
         batch_size = self.batch_size or recipe.batch_size
         batches = -(-self.images // batch_size)
+        if self.execution.workers > 1 and is_sequential(synthesizer):
+            log(f"{recipe.title}: its batches build on each other, one worker makes them")
         checkpoint, kept = Checkpoint(self.out / "training.pt"), self.out / STUDENT
         with bar(iterations_of(synthesizer, batches), recipe.title) as progress:
             dataset = synthesize(
@@ -124,6 +127,7 @@ class Synthesize:
             save_classifier(kept, student.cpu(), joint)
             log(f"the student trained jointly with the generator: {kept}")
         checkpoint.delete()
+        forget_state(self.out)
         images, labels = next(iter(dataset.shards()))
         save_grid(self.out / GRID, images, labels, teacher, ENLARGED)
         if self.export:

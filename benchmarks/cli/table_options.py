@@ -12,6 +12,7 @@ from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.deadline import TimeIsUpError, stop_after
 from benchmarks.engine.executor import Summary, run
 from benchmarks.evaluation.fidelity.extractors import find_extractor
+from benchmarks.synthesis.generate_images import batches_in_order
 from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.paper_settings import paper_settings
 from benchmarks.tables.registry import KINDS
@@ -95,6 +96,12 @@ def compute_cells(
     measured = [cell.recipe["fidelity"] for cell in targets if cell.kind == "fidelity"]
     for name in {protocol["extractor"] for protocol in measured}:  # missing weights: an error now
         find_extractor(name, paths.inception_weights, paths.download)
+    if execution.worker_count() > 1 or execution.engine == "ray":
+        for cell in with_inputs(targets):
+            if batches := batches_in_order(cell):
+                log(
+                    f"{cell.label}: its {batches} batches build on each other, one worker makes them"
+                )
     with stop_after(execution.hours()):
         summary = run(
             targets,

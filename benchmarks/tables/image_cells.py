@@ -18,6 +18,7 @@ from benchmarks.tables.spec import Measurement
 from benchmarks.training import classifier, pretrained, wgan_reference
 from naturalinversion.errors import UsageError
 from naturalinversion.seeds import derive
+from naturalinversion.sequence import is_sequential
 
 REAL = "real"  # in place of a method: images of the real test split
 
@@ -110,9 +111,12 @@ class ImageCells:
         return self.dataset.rpartition(":")[2].strip("/").replace("/", "_")
 
     def _chunks(self, recipe: MethodRecipe, name: str) -> list[Cell]:
-        """All batches of a method, so many to a cell, or in one if they share their training."""
+        """All batches of a method, so many to a cell, or in one if they share their training or
+        build on each other.
+        """
         synthesizer = build_method(recipe.method, recipe.settings)
-        size = recipe.batches if getattr(synthesizer, "prepare_steps", 0) else self.protocol.chunk
+        together = getattr(synthesizer, "prepare_steps", 0) or is_sequential(synthesizer)
+        size = recipe.batches if together else self.protocol.chunk
         if size >= recipe.batches:
             return [self._synthesis(recipe, name)]
         return [

@@ -1,4 +1,4 @@
-"""What the contract runs on: every method of the suite at a tiny size, and one from outside."""
+"""What the contract runs on: every method of the suite at a tiny size, and two from outside."""
 
 import os
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from baselines import METHODS
 from benchmarks.recipes.methods import method_class
 from naturalinversion import Batch, Teacher, Training
 from naturalinversion.progress import Progress
+from naturalinversion.sequence import EarlierBatches
 from naturalinversion.synthesis import StudentUse, Synthesizer
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -50,15 +51,48 @@ class FromOutside:
         pass
 
 
-NAMES = [*METHODS, "from_outside"]
+@dataclass(kw_only=True)
+class SequentialFromOutside(FromOutside):
+    """Each batch is noise on the mean of the one before, as stored, and on a sum of all means."""
+
+    sequential: ClassVar[bool] = True
+
+    def prepare(
+        self, teacher: Teacher, student: nn.Module | None, seed: int, training: Training
+    ) -> None:
+        super().prepare(teacher, student, seed, training)
+        self.drift = torch.zeros(())
+        self.before = torch.zeros(self.shape)
+
+    def follow(self, earlier: EarlierBatches) -> None:
+        self.before = earlier[-1][0].float().mean(dim=0) if len(earlier) else self.before
+
+    def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
+        made = super().batch(labels, seed, progress)
+        images = made.images.cpu() + self.before + self.drift
+        self.drift = self.drift + images.mean()
+        return Batch(images.to(self.device), labels)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {"drift": self.drift}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        self.drift = state["drift"]
+
+
+OUTSIDE: dict[str, type[Synthesizer]] = {
+    "from_outside": FromOutside,
+    "sequential_from_outside": SequentialFromOutside,
+}
+NAMES = [*METHODS, *OUTSIDE]
 if YOURS := os.environ.get("CONTRACT_METHOD"):  # package.module:Class, with quick defaults
     NAMES.append(YOURS)
 
 
 def small(name: str) -> Synthesizer:
     """The method with settings that take a moment."""
-    if name == "from_outside":
-        return FromOutside()
+    if name in OUTSIDE:
+        return OUTSIDE[name]()
     if name not in METHODS:
         method: Synthesizer = method_class(name)()
         return method
