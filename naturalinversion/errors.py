@@ -39,6 +39,10 @@ class DivergedError(NaturalInversionError):
     """A loss term or an image became NaN or infinite."""
 
 
+class MethodError(NaturalInversionError):
+    """A method returned a batch that breaks a rule of `Synthesizer`; the message names both."""
+
+
 class StoreError(NaturalInversionError):
     """A folder of synthetic images is damaged or belongs to another run."""
 

@@ -6,7 +6,8 @@ them is part of a method's result: ``denormalize`` undoes the teacher's normalis
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from naturalinversion.errors import StoreError
 from naturalinversion.files import write_atomically
@@ -25,7 +27,12 @@ IMAGES = "images"  # subfolder of the store, where a run has other files as well
 
 
 class Meta(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which method made the shards, from which teacher, with which settings and seed."""
+    """Which method made the shards, from which teacher, with which settings and seed.
+
+    ``source``, ``student``, ``precision`` and ``stages`` are None where an earlier version wrote
+    the store. ``agreed`` is the number of images, per batch, that the teacher gives the label they
+    are stored with.
+    """
 
     method: str
     teacher: str  # fingerprint
@@ -38,64 +45,130 @@ class Meta(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batches: int
     settings: dict[str, Any] = {}
     first: int = 0  # number of the first batch: a large set may lie in several folders
+    source: str | None = None  # sha256 of a method from outside
+    student: str | None = None  # sha256 of the weights of the student that takes part
+    precision: str | None = None
+    stages: tuple[str, ...] | None = None  # of the teacher
+    agreed: tuple[int, ...] = ()
 
 
-class SyntheticDataset:
-    """Images (N, 3, H, W) and labels (N,) of a folder written by `synthesize`.
+class SyntheticDataset(Dataset[tuple[Any, int]]):
+    """Images and labels of a folder written by `synthesize`, a `torch.utils.data.Dataset`.
 
-    ``batches`` limits it to the first batches; the order is that of the batch numbers. Raises
-    `StoreError` for a folder without images or with fewer batches.
+    ``dataset[i]`` is a float32 image (C, H, W) in teacher space and its label; `as_pixels` gives
+    uint8 instead. ``transform`` is applied to the image. Items are read from memory-mapped files,
+    which the workers of a `DataLoader` share. ``batches`` limits it to the first batches; the order
+    is that of the batch numbers. Raises `StoreError` for a folder without images or with fewer
+    batches.
     """
 
-    def __init__(self, folder: Path | str, batches: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path | str,
+        batches: int | None = None,
+        transform: Callable[[Tensor], Any] | None = None,
+    ) -> None:
         self.folder = Path(folder)
         self.meta = read_meta(self.folder)
         self.batches = self.meta.batches if batches is None else batches
         if not 0 < self.batches <= self.meta.batches:
             raise StoreError(f"{folder} holds {self.meta.batches} batches, not {batches}")
+        self.transform = transform
+        self.mapping: PixelMapping | None = None
+        self._mapped: dict[int, tuple[Tensor, Tensor]] = {}
 
     def __len__(self) -> int:
         return self.batches * self.meta.batch_size
 
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        """Image ``index`` and its label; negative numbers count from the end."""
+        place = operator.index(index)
+        place += len(self) if place < 0 else 0
+        if not 0 <= place < len(self):
+            raise IndexError(f"image {index} of {len(self)}")
+        number, row = divmod(place, self.meta.batch_size)
+        if number not in self._mapped:
+            self._mapped[number] = map_shard(self.folder, self.meta.first + number, self.meta)
+        images, labels = self._mapped[number]
+        image = images[row].float()
+        if self.mapping is not None:
+            image = to_pixels(image[None], self.mapping, self.meta.mean, self.meta.std)[0]
+        if self.transform is not None:
+            return self.transform(image), int(labels[row])
+        return image, int(labels[row])
+
+    def __iter__(self) -> Iterator[tuple[Any, int]]:
+        return (self[index] for index in range(len(self)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the mapped files: a worker of a `DataLoader` maps them itself."""
+        return self.__dict__ | {"_mapped": {}}
+
+    def as_pixels(
+        self, mapping: PixelMapping, transform: Callable[[Tensor], Any] | None = None
+    ) -> "SyntheticDataset":
+        """The same images as uint8 (C, H, W) by ``mapping``, see `to_pixels`."""
+        to_pixels(torch.zeros(1, 1, 1, 1), mapping, (0.0,), (1.0,))  # a wrong name is told now
+        dataset = SyntheticDataset(self.folder, self.batches, transform)
+        dataset.mapping = mapping
+        return dataset
+
+    @property
+    def teacher_agreement(self) -> float | None:
+        """For which share of the images the teacher gives the label they are stored with.
+
+        None in a folder that `synthesize` did not finish, or an earlier version wrote.
+        """
+        if len(self.meta.agreed) < self.batches:
+            return None
+        return sum(self.meta.agreed[: self.batches]) / len(self)
+
     def shards(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """One batch after the other: float16 images (B, 3, H, W), int64 labels (B,)."""
+        """One batch after the other: float16 images (B, C, H, W), int64 labels (B,)."""
         for index in range(self.meta.first, self.meta.first + self.batches):
-            yield read_shard(self.folder, index)
+            yield read_shard(self.folder, index, self.meta)
 
     def tensors(self) -> tuple[Tensor, Tensor]:
-        """All images, float16 in teacher space (N, 3, H, W), and labels (N,)."""
+        """All images, float16 in teacher space (N, C, H, W), and labels (N,)."""
         return joined([self])
 
     def pixels(self, mapping: PixelMapping) -> Tensor:
-        """All images as uint8 (N, 3, H, W)."""
+        """All images as uint8 (N, C, H, W)."""
         return joined([self], mapping)[0]
 
-    def export(self, folder: Path | str, mapping: PixelMapping) -> int:
-        """Write an ImageFolder tree, ``folder/<class>/<number>.png``; returns their number."""
-        from PIL import Image
+    def export(self, folder: Path | str, mapping: PixelMapping, *, overwrite: bool = False) -> int:
+        """Write an ImageFolder tree, ``folder/<class>/<number>.png``; returns their number.
 
-        digits = len(str(self.meta.num_classes - 1))
-        for label in range(self.meta.num_classes):  # also of classes without images
-            (Path(folder) / f"{label:0{digits}d}").mkdir(parents=True, exist_ok=True)
-        number = 0
-        for batch, labels in self.shards():
-            pixels = to_pixels(batch, mapping, self.meta.mean, self.meta.std)
-            for image, label in zip(pixels, labels.tolist(), strict=True):
-                path = Path(folder) / f"{label:0{digits}d}" / f"{number:06d}.png"
-                Image.fromarray(image.permute(1, 2, 0).numpy()).save(path)
-                number += 1
-        return number
+        ``overwrite`` replaces an earlier export. Raises `StoreError` where there is one, or
+        anything else, and `SettingError` for images that PNG has no form for.
+        """
+        from naturalinversion.export import export_tree
+
+        return export_tree(self, Path(folder), mapping, overwrite=overwrite)
+
+    def grid(self, path: Path | str, classes: Sequence[str] = ()) -> None:
+        """Write a PNG of up to six images of each of ten classes, a column for each.
+
+        Columns are headed by the names ``classes``, or by numbers. Pixels are denormalised and
+        clamped, and enlarged to be looked at.
+        """
+        from naturalinversion.sample_grid import save_picture
+
+        save_picture(Path(path), self, classes)
 
 
 def joined(
     datasets: Sequence[SyntheticDataset], mapping: PixelMapping | None = None, count: int = 0
 ) -> tuple[Tensor, Tensor]:
-    """Images (N, 3, H, W) and labels (N,) of all ``datasets``, read shard by shard.
+    """Images (N, C, H, W) and labels (N,) of all ``datasets``, read shard by shard.
 
     Images are float16 in teacher space, or uint8 with a ``mapping`` to pixels. ``count`` limits
     them to the first, 0 takes all. No image is held in memory twice.
     """
-    count = count or sum(map(len, datasets))
+    held = sum(map(len, datasets))
+    count = count or held
+    if count > held:
+        raise StoreError(f"{datasets[0].folder}: {count} images are asked for, there are {held}")
     dtype = torch.uint8 if mapping else torch.float16
     images = torch.empty(count, *datasets[0].meta.image_shape, dtype=dtype)
     labels = torch.empty(count, dtype=torch.int64)
@@ -117,7 +190,7 @@ def joined(
 def to_pixels(
     images: Tensor, mapping: PixelMapping, mean: tuple[float, ...], std: tuple[float, ...]
 ) -> Tensor:
-    """Images (N, 3, H, W) in teacher space to uint8.
+    """Images (N, C, H, W) in teacher space to uint8.
 
     ``denormalize``: times std plus mean, clamped to [0, 1], rounded. ``minmax``: every image's own
     minimum to 0 and maximum to 255, over all channels; a constant image becomes 0.
@@ -153,21 +226,47 @@ def write_shard(folder: Path, index: int, images: Tensor, labels: Tensor, attemp
     write_atomically(shard_path(folder, index), content)
 
 
-def read_shard(folder: Path, index: int) -> tuple[Tensor, Tensor]:
-    """One batch. Raises `StoreError` when it is missing or damaged."""
+def read_shard(folder: Path, index: int, meta: Meta | None = None) -> tuple[Tensor, Tensor]:
+    """One batch, as ``meta`` describes it. Raises `StoreError` when it is missing or damaged."""
     path = shard_path(folder, index)
     try:
         content = path.read_bytes()
         tensors = load(content)
         header = msgspec.json.decode(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        intact = header["__metadata__"]["sha256"] == _digest(tensors)
-        images, labels = tensors["images"], tensors["labels"]
+        return _intact(path, tensors, header["__metadata__"]["sha256"], meta)
+    except StoreError:
+        raise
     except FileNotFoundError as error:
         raise StoreError(f"{path} is missing") from error
     except Exception as error:
         raise StoreError(f"{path} is damaged: {error}") from error
-    if not intact:
+
+
+def map_shard(folder: Path, index: int, meta: Meta) -> tuple[Tensor, Tensor]:
+    """As `read_shard`, but the tensors are the file itself, mapped into memory."""
+    path = shard_path(folder, index)
+    try:
+        with safe_open(path, framework="pt") as shard:
+            tensors = {name: shard.get_tensor(name) for name in shard.keys()}  # noqa: SIM118
+            return _intact(path, tensors, (shard.metadata() or {}).get("sha256", ""), meta)
+    except FileNotFoundError as error:
+        raise StoreError(f"{path} is missing") from error
+    except (OSError, SafetensorError) as error:
+        raise StoreError(f"{path} is damaged: {error}") from error
+
+
+def _intact(
+    path: Path, tensors: dict[str, Tensor], sha256: str, meta: Meta | None
+) -> tuple[Tensor, Tensor]:
+    if sha256 != _digest(tensors):
         raise StoreError(f"{path} is damaged: its content does not match its digest")
+    images, labels = tensors["images"], tensors["labels"]
+    if meta is not None:
+        found, wanted = tuple(images.shape), (meta.batch_size, *meta.image_shape)
+        if found != wanted or tuple(labels.shape) != wanted[:1]:
+            raise StoreError(f"{path} is another set's: images {found}, not {wanted}")
+        if int(labels.min()) < 0 or int(labels.max()) >= meta.num_classes:
+            raise StoreError(f"{path} is damaged: labels beyond {meta.num_classes} classes")
     return images, labels
 
 
@@ -185,10 +284,10 @@ def retried(folder: Path, indices: Iterable[int]) -> list[int]:
     return found
 
 
-def shard_is_whole(folder: Path, index: int) -> bool:
-    """Whether batch ``index`` exists and is undamaged."""
+def shard_is_whole(folder: Path, index: int, meta: Meta | None = None) -> bool:
+    """Whether batch ``index`` exists, is undamaged and is as ``meta`` describes it."""
     try:
-        read_shard(folder, index)
+        read_shard(folder, index, meta)
     except StoreError:
         return False
     return True

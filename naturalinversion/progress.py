@@ -28,9 +28,14 @@ def quiet() -> bool | None:
 
 @contextmanager
 def bar(
-    total: int | None, description: str, unit: str = "it", initial: int = 0
+    total: int | None,
+    description: str,
+    unit: str = "it",
+    initial: int = 0,
+    *,
+    always: bool = False,
 ) -> Iterator[Progress]:
-    """A bar on stderr with its rate and the time left."""
+    """A bar on stderr with its rate and the time left; ``always`` also where nobody may watch."""
     with tqdm(
         total=total or None,
         initial=initial,
@@ -38,7 +43,7 @@ def bar(
         unit=unit,
         unit_scale=unit != "it",
         position=_line,
-        disable=quiet(),
+        disable=False if always else quiet(),
         leave=False,
     ) as line:
 

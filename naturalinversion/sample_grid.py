@@ -1,43 +1,88 @@
 """A PNG of sample images: one column per class as in the paper's Figure 3, or row by row.
 
-Tiles lie side by side in their own size, for others to cut and enlarge; `ENLARGED` is for people.
+Tiles lie side by side in their own size, for others to cut and enlarge. `save_picture` is for
+people: enlarged, with gaps, and the classes' names above their columns.
 """
 
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from naturalinversion.errors import SettingError
+from naturalinversion.export import CHANNELS, to_picture
 from naturalinversion.files import write_atomically
-from naturalinversion.images import to_pixels
+from naturalinversion.images import SyntheticDataset, to_pixels
 from naturalinversion.teacher.teacher import Teacher
 
 GRID = "grid.png"  # in the folder of the images
 ROWS, COLUMNS = 6, 10
-
-
-class Spacing(NamedTuple):
-    """White pixels between tiles, and how many times the whole picture is enlarged."""
-
-    gap: int = 0
-    scale: int = 1
-
-
-NATIVE = Spacing()
-ENLARGED = Spacing(gap=2, scale=2)
+GAP, FONT = 4, 12  # pixels of a picture for people: between tiles, and of letters
+PICTURE_WIDTH = 64  # that its tiles are enlarged to, about
+_NEAREST = Image.Resampling.NEAREST
 
 
 def grid_images(shards: Iterable[tuple[Tensor, Tensor]], classes: int) -> tuple[Tensor, Tensor]:
-    """The images of a grid by class: up to six (N, 3, H, W) of each class shown, and labels (N,).
+    """The images of a grid by class: up to six (N, C, H, W) of each class shown, and labels (N,).
 
     Reads ``shards`` until the grid is full, all of them where a class has too few images.
     """
-    missing = dict.fromkeys(range(min(COLUMNS, classes)), ROWS)
+    return _collect(shards, range(min(COLUMNS, classes)))
+
+
+def save_picture(path: Path, dataset: SyntheticDataset, classes: Sequence[str] = ()) -> None:
+    """As `SyntheticDataset.grid`: only classes and rows that have images.
+
+    Of more than ten classes, it shows the first ten of the first batch. Raises `SettingError` for a
+    number of names that is not that of the classes, or images that have no colours to show.
+    """
+    meta = dataset.meta
+    if classes and len(classes) != meta.num_classes:
+        raise SettingError(f"{len(classes)} names for {meta.num_classes} classes")
+    if meta.image_shape[0] not in CHANNELS:
+        raise SettingError(f"images of {meta.image_shape[0]} channels have no colours to show")
+    shown: Sequence[int] = range(meta.num_classes)
+    if meta.num_classes > COLUMNS:
+        shown = sorted(set(next(iter(dataset.shards()))[1].tolist()))[:COLUMNS]
+    images, labels = _collect(dataset.shards(), shown)
+    pixels = to_pixels(images, "denormalize", meta.mean, meta.std)
+    columns = [(k, pixels[labels == k]) for k in shown if (labels == k).any()]
+    height, width = pixels.shape[-2:]
+    scale = max(1, round(PICTURE_WIDTH / width))
+    down, right = height * scale + GAP, width * scale + GAP
+    heads = [_head(classes[k] if classes else str(k), width * scale) for k, _ in columns]
+    above = max(head.height for head in heads) + GAP
+    rows = max(len(tiles) for _, tiles in columns)
+    sheet = Image.new("RGB", (len(columns) * right - GAP, above + rows * down - GAP), "white")
+    for column, ((_, tiles), head) in enumerate(zip(columns, heads, strict=True)):
+        centred = (width * scale - head.width) // 2
+        sheet.paste(head, (column * right + centred, above - GAP - head.height))
+        for row, tile in enumerate(tiles):
+            large = to_picture(tile).resize((width * scale, height * scale), _NEAREST)
+            sheet.paste(large.convert("RGB"), (column * right, above + row * down))
+    buffer = io.BytesIO()
+    sheet.save(buffer, format="PNG")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, buffer.getvalue())
+
+
+def _head(name: str, width: int) -> Image.Image:
+    """``name`` as a picture at most ``width`` pixels wide; upwards where it is longer."""
+    font = ImageFont.load_default(size=FONT)
+    left, _, right, bottom = (int(edge) for edge in font.getbbox(name or " "))
+    picture = Image.new("RGB", (max(1, right - left), max(bottom, FONT) + 2), "white")
+    ImageDraw.Draw(picture).text((-left, 0), name, fill="black", font=font)
+    return picture if picture.width <= width else picture.rotate(90, expand=True)
+
+
+def _collect(
+    shards: Iterable[tuple[Tensor, Tensor]], classes: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    missing = dict.fromkeys(classes, ROWS)
     parts = []
     for images, labels in shards:
         chosen = []
@@ -58,9 +103,8 @@ def save_grid(
     images: Tensor,
     labels: Tensor,
     teacher: Teacher,
-    spacing: Spacing = NATIVE,
 ) -> None:
-    """Write up to six images (N, 3, H, W) of each of the first ten classes, a column per class.
+    """Write up to six images (N, C, H, W) of each of the first ten classes, a column per class.
 
     Pixels are denormalised and clamped; missing images leave white tiles.
     """
@@ -69,11 +113,11 @@ def save_grid(
     for column in range(min(COLUMNS, teacher.num_classes)):
         for row, index in enumerate(torch.nonzero(labels == column).flatten()[:ROWS].tolist()):
             tiles[row, column] = pixels[index]
-    _save(path, tiles, pixels.shape[-2:], spacing)
+    _save(path, tiles, pixels.shape[-2:])
 
 
 def save_rows(path: Path, pixels: Tensor) -> None:
-    """Write the first sixty of ``pixels`` (N, 3, H, W) uint8, six rows of ten.
+    """Write the first sixty of ``pixels`` (N, C, H, W) uint8, six rows of ten.
 
     Missing images leave white tiles.
     """
@@ -81,21 +125,13 @@ def save_rows(path: Path, pixels: Tensor) -> None:
     _save(path, tiles, pixels.shape[-2:])
 
 
-def _save(
-    path: Path,
-    tiles: dict[tuple[int, int], Tensor],
-    size: Sequence[int],
-    spacing: Spacing = NATIVE,
-) -> None:
-    """Write tiles (3, H, W) uint8 of ``size`` (H, W) at their (row, column)."""
-    (height, width), (gap, scale) = size, spacing
-    down, right = height + gap, width + gap
-    canvas = np.full((ROWS * down - gap, COLUMNS * right - gap, 3), 255, dtype=np.uint8)
+def _save(path: Path, tiles: dict[tuple[int, int], Tensor], size: Sequence[int]) -> None:
+    """Write tiles (C, H, W) uint8 of ``size`` (H, W) at their (row, column), as RGB."""
+    height, width = size
+    canvas = np.full((ROWS * height, COLUMNS * width, 3), 255, dtype=np.uint8)
     for (row, column), tile in tiles.items():
-        top, left = row * down, column * right
+        top, left = row * height, column * width
         canvas[top : top + height, left : left + width] = tile.permute(1, 2, 0).numpy()
-    picture = Image.fromarray(canvas)
-    enlarged = (picture.width * scale, picture.height * scale)
     buffer = io.BytesIO()
-    picture.resize(enlarged, Image.Resampling.NEAREST).save(buffer, format="PNG")
+    Image.fromarray(canvas).save(buffer, format="PNG")
     write_atomically(path, buffer.getvalue())

@@ -97,8 +97,9 @@ class InOrder(AnyOrder):
         if not missing and not trains:
             return []
         saved = self._checkpoint.restore()
-        if saved is not None and not any(index < saved["batches"] for index in missing):
-            self._done, self._state = int(saved["batches"]), saved["state"]
+        done = 0 if saved is None else int(saved["batches"])
+        if saved is not None and done <= batches and all(index >= done for index in missing):
+            self._done, self._state = done, saved["state"]
         return list(range(self._done, batches))
 
     def resume(self) -> None:

@@ -3,25 +3,32 @@
 A method implements `Synthesizer`; `synthesize` does labels, seeds, shards, resuming and progress.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
-from naturalinversion.errors import DivergedError, SettingError, StoreError
+from naturalinversion.agreement import LOW_AGREEMENT, count_agreeing, low_agreement
+from naturalinversion.batch_check import check_batch, implausible
+from naturalinversion.errors import DivergedError, SettingError
 from naturalinversion.images import (
-    META,
     Meta,
     SyntheticDataset,
-    as_stored,
     read_meta,
+    read_shard,
     shard_is_whole,
     write_meta,
 )
-from naturalinversion.progress import Progress, silent
+from naturalinversion.method_settings import settings_of, source_of, weights_digest
+from naturalinversion.precision import effective_precision
+from naturalinversion.progress import Progress, bar, silent
+from naturalinversion.same_run import claim
 from naturalinversion.seeds import derive, generator
 from naturalinversion.sequence import AnyOrder, order_of
 from naturalinversion.teacher.teacher import Teacher
@@ -119,6 +126,7 @@ def synthesize(
     settings: Mapping[str, Any] | None = None,
     training: Training | None = None,
     on_batch: Callable[[int, Batch], None] | None = None,
+    progress: bool = False,
 ) -> SyntheticDataset:
     """Fill ``folder`` with ``batches`` batches, the first of them numbered ``first``.
 
@@ -127,26 +135,26 @@ def synthesize(
     n of them are the first n of any longer run; its state lies beside the shards (`sequence`).
 
     Undamaged batches in the folder are kept, so the same call resumes an interrupted one and ends
-    with the same bytes. A batch that diverges is retried with its next seed, `ATTEMPTS` times in
-    all; its shard records the retries. ``on_batch`` is called with the number and content of every
-    batch made in this call, before it is written. ``student_known``: the caller has the student of
-    a joint method, which is then not trained again if all batches exist. Raises `StoreError` when
-    the folder holds images of another run, `SettingError` for a missing student or numbers out of
-    range, `DivergedError` naming the batch.
+    with the same bytes; with more ``batches`` it adds the others, with fewer it returns the first.
+    The folder remembers the run: method, its settings (the fields of its dataclass, and
+    ``settings`` by name), the code of a method from outside, teacher, student, seed. Another run is
+    refused. A batch that diverges is retried with its next seed, `ATTEMPTS` times in all; its shard
+    records the retries. ``on_batch`` is called with the number and content of every batch made in
+    this call, before it is written. ``student_known``: the caller has the student of a joint
+    method, which is then not trained again if all batches exist. ``progress`` draws a bar.
+
+    Warns where images can hardly be in teacher space, and where the teacher gives fewer than half
+    of them the label they are stored with (`SyntheticDataset.teacher_agreement`).
+
+    Raises `StoreError` naming what differs when the folder holds images of another run,
+    `SettingError` for a missing student or numbers out of range, `MethodError` for a batch that
+    breaks a rule of the protocol, `DivergedError` naming the batch.
     """
-    if batches < 1 or batch_size < 2:
-        raise SettingError(f"{batches} batches of {batch_size}: at least one batch of two images")
-    if synthesizer.student_use != "none" and student is None:
-        raise SettingError(
-            f"{type(synthesizer).__name__} needs a student ({synthesizer.student_use})"
-        )
-    if min(seed, first) < 0:
-        raise SettingError(f"seed {seed}, first batch {first}: 0 or more")
+    _check_request(synthesizer, batches, batch_size, first, seed, student)
     training = training or Training()
     folder = Path(folder)
     order = order_of(synthesizer, folder)
     order.begin(teacher, first, batches, batch_size)
-    folder.mkdir(parents=True, exist_ok=True)
     meta = Meta(
         method=method or type(synthesizer).__name__,
         teacher=teacher.fingerprint,
@@ -157,25 +165,39 @@ def synthesize(
         seed=seed,
         batch_size=batch_size,
         batches=batches,
-        settings=dict(settings or {}),
+        settings=settings_of(synthesizer, settings),
         first=first,
+        source=source_of(synthesizer),
+        student=_student_digest(synthesizer, student),
+        precision=effective_precision(teacher.device, teacher.precision),
+        stages=tuple(f"{stage.module} {stage.call}" for stage in teacher.stages),
     )
-    _claim(folder, meta)
+    folder.mkdir(parents=True, exist_ok=True)
+    found = claim(folder, meta, any_student=student_known)
     numbers = range(first, first + batches)
-    missing = [index for index in numbers if not shard_is_whole(folder, index)]
-    untrained = synthesizer.student_use == "joint" and not student_known
-    missing = order.to_make(missing, batches, untrained)
-    if missing or untrained:
-        synthesizer.prepare(teacher, student, derive(seed, "prepare"), training)
-        order.resume()
-    for index in missing:
-        labels = balanced_labels(batch_size, teacher.num_classes, derive(seed, "labels", index))
-        labels = labels.to(teacher.device)
-        batch, attempt = _attempt(synthesizer, labels, seed, index, training, order)
-        if on_batch is not None:
-            on_batch(index, batch)
-        order.write(index, batch.images, batch.labels, attempt)
-    return SyntheticDataset(folder)
+    missing = [index for index in numbers if not shard_is_whole(folder, index, found)]
+    joint = synthesizer.student_use == "joint" and not student_known
+    missing = order.to_make(missing, batches, joint)
+    remarks: list[str] = []
+    with _bar(synthesizer, len(missing), joint, meta.method, progress, training) as shown:
+        if missing or joint:
+            synthesizer.prepare(teacher, student, derive(seed, "prepare"), shown)
+            order.resume()
+        for index in missing:
+            labels = balanced_labels(batch_size, teacher.num_classes, derive(seed, "labels", index))
+            labels = labels.to(teacher.device)
+            batch, attempt = _attempt(synthesizer, labels, meta, index, shown, order)
+            if not remarks and (remark := implausible(batch, teacher)):
+                remarks.append(f"{meta.method}, batch {index}: {remark}")
+            if on_batch is not None:
+                on_batch(index, batch)
+            order.write(index, batch.images, batch.labels, attempt)
+    dataset = _finished(folder, batches, teacher, missing)
+    if dataset.teacher_agreement is not None and dataset.teacher_agreement < LOW_AGREEMENT:
+        remarks.append(low_agreement(dataset.teacher_agreement, synthesizer))
+    for remark in remarks:
+        warnings.warn(remark, stacklevel=2)
+    return dataset
 
 
 def iterations_of(synthesizer: Synthesizer, batches: int) -> int:
@@ -184,34 +206,92 @@ def iterations_of(synthesizer: Synthesizer, batches: int) -> int:
     return int(shared or getattr(synthesizer, "iterations", 0) * batches)
 
 
+def _check_request(
+    synthesizer: Synthesizer,
+    batches: int,
+    batch_size: int,
+    first: int,
+    seed: int,
+    student: nn.Module | None,
+) -> None:
+    if isinstance(synthesizer, type):
+        name = synthesizer.__name__
+        raise SettingError(f"{name} is a class; synthesize takes a method: {name}(…)")
+    for name in ("student_use", "prepare", "batch"):
+        if not hasattr(synthesizer, name):
+            raise SettingError(f"{type(synthesizer).__name__} is no method: it has no '{name}'")
+    if batches < 1 or batch_size < 2:
+        raise SettingError(f"{batches} batches of {batch_size}: at least one batch of two images")
+    if synthesizer.student_use != "none" and student is None:
+        raise SettingError(
+            f"{type(synthesizer).__name__} needs a student ({synthesizer.student_use})"
+        )
+    if min(seed, first) < 0:
+        raise SettingError(f"seed {seed}, first batch {first}: 0 or more")
+
+
+def _student_digest(synthesizer: Synthesizer, student: nn.Module | None) -> str:
+    takes_part = synthesizer.student_use != "none" and student is not None
+    return weights_digest(student) if takes_part and student is not None else ""
+
+
+@contextmanager
+def _bar(
+    synthesizer: Synthesizer,
+    missing: int,
+    joint: bool,
+    title: str,
+    wanted: bool,
+    training: Training,
+) -> Iterator[Training]:
+    """``training`` whose progress is drawn as a bar as well, if one is ``wanted``."""
+    if not wanted or not (missing or joint):
+        yield training
+        return
+    with bar(iterations_of(synthesizer, missing), title, always=True) as draw:
+
+        def both(steps: int) -> None:
+            training.progress(steps)
+            draw(steps)
+
+        yield replace(training, progress=both)
+
+
 def _attempt(
     synthesizer: Synthesizer,
     labels: Tensor,
-    seed: int,
+    meta: Meta,
     index: int,
     training: Training,
     order: AnyOrder,
 ) -> tuple[Batch, int]:
     """The batch of this number, and the number of attempts that diverged before."""
     reason = ""
+    where = f"{meta.method}, batch {index}"
     for attempt in range(ATTEMPTS):
         path = ("batch", index, "attempt", attempt) if attempt else ("batch", index)
         order.enter(index, attempt)
         try:
-            batch = synthesizer.batch(labels, derive(seed, *path), training.progress)
+            batch = synthesizer.batch(labels, derive(meta.seed, *path), training.progress)
+            check_batch(batch, where, len(labels), meta.image_shape, meta.num_classes)
         except DivergedError as error:
             reason = str(error)
             continue
-        if batch.images.isfinite().all():
-            return batch, attempt
-        reason = "the images hold NaN or infinity"
+        return batch, attempt
     raise DivergedError(f"batch {index}: {reason}, with every of {ATTEMPTS} seeds")
 
 
-def _claim(folder: Path, meta: Meta) -> None:
-    if (folder / META).exists():
-        found = read_meta(folder)
-        if found != as_stored(meta):
-            raise StoreError(f"{folder} holds images of another run ({found.method})")
-        return
-    write_meta(folder, meta)
+def _finished(
+    folder: Path, batches: int, teacher: Teacher, made: Sequence[int]
+) -> SyntheticDataset:
+    """The first ``batches``; the folder's meta now counts them, and what the teacher says."""
+    known = read_meta(folder)  # another process may have added batches
+    agreed = list(known.agreed[: min(made) - known.first] if made else known.agreed)
+    for index in range(known.first + len(agreed), known.first + batches):
+        agreed.append(count_agreeing(teacher, *read_shard(folder, index, known)))
+    written = msgspec.structs.replace(
+        known, batches=max(known.batches, batches), agreed=tuple(agreed)
+    )
+    if written != known:
+        write_meta(folder, written)
+    return SyntheticDataset(folder, batches)

@@ -17,7 +17,7 @@ from benchmarks.recipes.resolve import Recipes
 from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.classifiers import ARCHITECTURES
 from naturalinversion.classifiers.key_mapping import renaming_text
-from naturalinversion.classifiers.ready import load_ready
+from naturalinversion.classifiers.ready import describe, load_ready
 from naturalinversion.classifiers.weights import (
     Classifier,
     load_classifier,
@@ -28,7 +28,7 @@ from naturalinversion.classifiers.weights import (
 from naturalinversion.errors import UsageError
 from naturalinversion.images import PixelMapping
 from naturalinversion.progress import bar
-from naturalinversion.sample_grid import ENLARGED, GRID, save_grid
+from naturalinversion.sample_grid import GRID
 from naturalinversion.sequence import forget_state, is_sequential
 from naturalinversion.synthesis import Training, iterations_of, synthesize
 from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD, Teacher
@@ -128,22 +128,24 @@ class Synthesize:
             log(f"the student trained jointly with the generator: {kept}")
         checkpoint.delete()
         forget_state(self.out)
-        images, labels = next(iter(dataset.shards()))
-        save_grid(self.out / GRID, images, labels, teacher, ENLARGED)
+        dataset.grid(self.out / GRID, describe(self.ready).classes if self.ready else ())
         if self.export:
             mapping: PixelMapping = self.export
-            dataset.export(self.out / "png", mapping)
+            dataset.export(self.out / "png", mapping, overwrite=True)
+        agreement = dataset.teacher_agreement or 0.0  # None only where no teacher made the images
         answer = {
             "images": len(dataset),
             "folder": str(self.out),
             "recipe": msgspec.to_builtins(recipe),
+            "teacher_agreement": agreement,
             "deterministic": machine.is_deterministic(),
         }
         if self.json:
             print_json(answer)
         else:
             print_result(
-                f"{len(dataset)} images in {self.out}, a grid of them in {self.out / GRID}"
+                f"{len(dataset)} images in {self.out}, a grid of them in {self.out / GRID}; "
+                f"the teacher gives the asked label to {agreement:.1%} of them"
             )
         return 0
 

@@ -99,9 +99,7 @@ def compute_cells(
     if execution.worker_count() > 1 or execution.engine == "ray":
         for cell in with_inputs(targets):
             if batches := batches_in_order(cell):
-                log(
-                    f"{cell.label}: its {batches} batches build on each other, one worker makes them"
-                )
+                log(f"{cell.label}: one worker makes its {batches} batches, in order")
     with stop_after(execution.hours()):
         summary = run(
             targets,

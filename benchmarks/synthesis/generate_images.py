@@ -10,8 +10,9 @@ from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.step_timing import RandomClassifier, StepCounts, classifier_of
 from benchmarks.recipes.methods import build_method
-from benchmarks.synthesis.image_quality import count_flat, teacher_agreement
+from benchmarks.synthesis.image_quality import teacher_agreement
 from benchmarks.synthesis.synthesis_steps import SynthesisStep
+from naturalinversion.batch_check import count_flat
 from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.classifiers.weights import (
     WEIGHTS,

@@ -133,7 +133,7 @@ class NeverTrains(FromOutside):
         (DrawsGlobally, laws.surroundings_stay, "the global random state was moved"),
         (IgnoresItsSeed, laws.seeds_decide, "batch 0 does not depend on the seed"),
         (LeavesAHook, laws.surroundings_stay, "a hook was left on the teacher's layer1"),
-        (LabelsFromElsewhere, laws.images_are_usable, "batch 0 has labels that are no classes"),
+        (LabelsFromElsewhere, laws.images_are_usable, "a label is 4, not one of 0 to 3"),
         (TrainsTheRival, laws.student_is_used_as_said, "the student's conv1.weight was changed"),
         (NeverTrains, laws.student_is_used_as_said, "the student was not trained"),
     ],

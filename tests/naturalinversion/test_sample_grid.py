@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from naturalinversion.sample_grid import COLUMNS, ENLARGED, ROWS, grid_images, save_grid
+from naturalinversion.sample_grid import COLUMNS, ROWS, grid_images, save_grid
 from naturalinversion.teacher.teacher import Teacher
 
 Shard = tuple[Tensor, Tensor]
@@ -63,14 +63,3 @@ def test_a_class_that_the_whole_set_lacks_stays_white(
         for column in range(4)
     ]
     assert white == [[False] * 6, [False] * 6, [True] * 6, [False] * 4 + [True] * 2]
-
-
-def test_for_people_tiles_are_enlarged_with_gaps(
-    make_teacher: Callable[..., Teacher], tmp_path: Path
-) -> None:
-    images, labels = shard([0, 1, 2, 3])
-    save_grid(tmp_path / "plain.png", images, labels, make_teacher())
-    save_grid(tmp_path / "large.png", images, labels, make_teacher(), ENLARGED)
-    plain, large = (np.asarray(Image.open(tmp_path / n)) for n in ("plain.png", "large.png"))
-    assert large.shape == ((ROWS * 18 - 2) * 2, (COLUMNS * 18 - 2) * 2, 3)
-    assert (large[::2, ::2][:16, 18:34] == plain[:16, 16:32]).all()

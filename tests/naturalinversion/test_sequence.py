@@ -20,11 +20,20 @@ BATCHES, SIZE = 4, 4
 
 
 class Counts(SequentialFromOutside):
-    """Says which batches it makes; the calls ``fails`` diverge when they have changed the state."""
+    """Says which batches it makes; `failing` calls diverge when they have changed the state."""
 
-    def __init__(self, *fails: int) -> None:
+    fails: tuple[int, ...] = ()
+    number = 0
+
+    def __init__(self) -> None:
         super().__init__()
-        self.fails, self.made, self.number = fails, list[int](), 0
+        self.made: list[int] = []
+
+    @classmethod
+    def failing(cls, *calls: int) -> "Counts":
+        made = cls()
+        made.fails = calls
+        return made
 
     def follow(self, earlier: EarlierBatches) -> None:
         super().follow(earlier)
@@ -53,7 +62,7 @@ def test_a_stopped_run_goes_on_after_its_last_batch(
     teacher = make_teacher()
     fill(teacher, tmp_path / "whole", Counts())
     with pytest.raises(DivergedError, match=r"^batch 2: "):
-        fill(teacher, tmp_path / "cut", Counts(3, 4, 5))
+        fill(teacher, tmp_path / "cut", Counts.failing(3, 4, 5))
     assert fill(teacher, tmp_path / "cut", Counts()).made == [2, 3]
     assert content(tmp_path / "cut") == content(tmp_path / "whole")
     assert fill(teacher, tmp_path / "cut", Counts()).made == []
@@ -63,10 +72,10 @@ def test_a_retry_starts_from_the_state_before_the_batch(
     make_teacher: MakeTeacher, tmp_path: Path
 ) -> None:
     teacher = make_teacher()
-    method = fill(teacher, tmp_path / "retried", Counts(2))
+    method = fill(teacher, tmp_path / "retried", Counts.failing(2))
     assert method.made == [0, 1, 1, 2, 3]
     assert retried(tmp_path / "retried", range(BATCHES)) == [1]
-    drift = fill(teacher, tmp_path / "again", Counts(2)).drift
+    drift = fill(teacher, tmp_path / "again", Counts.failing(2)).drift
     assert torch.equal(method.drift, drift)
     fill(teacher, tmp_path / "whole", Counts())
     assert content(tmp_path / "retried")[0] == content(tmp_path / "whole")[0]
@@ -80,7 +89,7 @@ def test_what_was_lost_is_made_again_from_the_start(
     teacher = make_teacher()
     fill(teacher, tmp_path / "whole", Counts())
     with pytest.raises(DivergedError):
-        fill(teacher, tmp_path / "cut", Counts(4, 5, 6))
+        fill(teacher, tmp_path / "cut", Counts.failing(4, 5, 6))
     state = tmp_path / "cut" / STATE
     if lost == "state":
         forget_state(tmp_path / "cut")

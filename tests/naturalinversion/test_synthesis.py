@@ -1,5 +1,6 @@
 """`synthesize`: batches that diverge, folders of other runs, and resuming."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,14 @@ import torch
 from contract_methods import FromOutside
 from torch import Tensor
 
-from naturalinversion import Batch, NaturalInversion, SyntheticDataset, Teacher, synthesize
+from naturalinversion import (
+    Batch,
+    NaturalInversion,
+    SyntheticDataset,
+    Teacher,
+    Training,
+    synthesize,
+)
 from naturalinversion.errors import DivergedError, StoreError
 from naturalinversion.images import read_shard, retried, shard_path
 from naturalinversion.progress import Progress
@@ -107,3 +115,57 @@ def test_the_same_call_again_goes_on_whatever_the_settings_hold(
     for _ in range(2):
         dataset = fill(make_teacher(), tmp_path, FromOutside(), settings=settings)
     assert len(dataset) == BATCHES * SIZE
+
+
+def test_progress_is_drawn_where_it_is_asked_for(
+    make_teacher: MakeTeacher, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fill(make_teacher(), tmp_path / "a", small())
+    assert capfd.readouterr().err == ""
+    steps: list[int] = []
+    training = Training(progress=steps.append)
+    fill(make_teacher(), tmp_path / "b", small(), progress=True, training=training)
+    assert f"/{4 * BATCHES} [" in capfd.readouterr().err, "iterations of all batches"
+    assert sum(steps) == 4 * BATCHES, "the caller is told as well"
+    fill(make_teacher(), tmp_path / "b", small(), progress=True)
+    assert capfd.readouterr().err == "", "nothing to do, no bar"
+
+
+class Agreeable(FromOutside):
+    """Labels its images as the teacher does, but for every ``wrong``-th."""
+
+    def __init__(self, wrong: int) -> None:
+        super().__init__()
+        self.wrong = wrong
+        self.iterations = 7
+
+    def prepare(self, teacher: Teacher, *rest: Any) -> None:
+        super().prepare(teacher, *rest)
+        self._teacher = teacher
+
+    def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
+        images = super().batch(labels, seed, progress).images.half().float()
+        answers = self._teacher(images).argmax(1)
+        answers[:: self.wrong] = (answers[:: self.wrong] + 1) % 4
+        return Batch(images, answers)
+
+
+@pytest.mark.parametrize(("wrong", "share"), [(4, 0.75), (1, 0.0), (2, 0.5)])
+def test_the_result_says_how_often_the_teacher_agrees_and_warns_below_a_half(
+    wrong: int, share: float, make_teacher: MakeTeacher, tmp_path: Path
+) -> None:
+    for _ in range(2):  # made, then read
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            dataset = fill(make_teacher(), tmp_path, Agreeable(wrong))
+        assert dataset.teacher_agreement == share
+        said = [str(w.message) for w in caught if "asked label" in str(w.message)]
+        assert said == (
+            []
+            if share >= 0.5
+            else [
+                "the teacher gives the asked label to 0% of the images only, and a student would "
+                "learn the others' wrong ones: raise iterations (now 7)"
+            ]
+        )
+        assert SyntheticDataset(tmp_path, 1).teacher_agreement == share

@@ -1,20 +1,13 @@
-"""Images of one colour, and how often the teacher agrees with an image's label."""
+"""How often the teacher agrees with an image's label."""
 
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.synthesis.image_quality import count_flat, teacher_agreement
+from benchmarks.synthesis.image_quality import teacher_agreement
 from naturalinversion.images import Meta, SyntheticDataset, write_meta, write_shard
 from naturalinversion.teacher.teacher import Teacher
-
-
-def test_an_image_without_contrast_in_any_channel_is_flat() -> None:
-    images = torch.randn(4, 3, 8, 8)
-    images[1] = torch.tensor([1.0, -2.0, 0.5])[:, None, None]
-    images[2, 0] = 0.0  # two channels are left
-    assert count_flat(images) == 1
 
 
 class _Bright(nn.Module):

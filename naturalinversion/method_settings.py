@@ -1,0 +1,141 @@
+"""What a set of images depends on besides teacher and seed: a method's settings, code and student.
+
+Everything here ends in JSON and is the same in every process, so that two runs can be compared.
+"""
+
+import enum
+import hashlib
+import inspect
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from naturalinversion.errors import SettingError
+
+OURS = {"naturalinversion", "baselines"}  # packages whose version says what their code is
+_NO_CODE = {"abc", "builtins", "typing", "torch"}
+
+
+def settings_of(synthesizer: Any, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The hyper-parameters of a method, and those that the caller has ``given`` by name.
+
+    They are the fields of its dataclass, or the constructor's arguments that it keeps under their
+    own names. Raises `SettingError` for an argument that can't be read back and isn't ``given``.
+    """
+    cls = type(synthesizer)
+    found = {}
+    if is_dataclass(synthesizer):
+        found = {f.name: getattr(synthesizer, f.name) for f in fields(synthesizer) if f.init}
+    for name, parameter in _arguments(cls).items():
+        kept = next((n for n in (name, f"_{name}") if hasattr(synthesizer, n)), None)
+        if kept is not None and parameter.kind is not parameter.VAR_KEYWORD:
+            found[name] = getattr(synthesizer, kept)
+        elif given is None:
+            raise SettingError(
+                f"{cls.__name__} takes '{name}' and keeps no attribute of that name, so images of "
+                "other settings could not be told apart: make it a dataclass, or pass "
+                "settings={…} to synthesize"
+            )
+    return {name: plain(value) for name, value in {**found, **(given or {})}.items()}
+
+
+def source_of(synthesizer: Any) -> str:
+    """sha256 of the files that define a method from outside, its base classes' too; empty for ours.
+
+    Of a class in a script or a notebook it is the class's own text: the rest of such a file says
+    how many batches are asked for, and may change.
+    """
+    digest, found = hashlib.sha256(), False
+    for cls in type(synthesizer).__mro__:
+        package = cls.__module__.partition(".")[0]
+        if package in OURS or package in _NO_CODE:
+            continue
+        digest.update(_code(cls))
+        found = True
+    return digest.hexdigest() if found else ""
+
+
+def weights_digest(module: nn.Module) -> str:
+    """sha256 of a network's parameters and buffers by name."""
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(name.encode() + b"\0")
+        digest.update(_content(value) if isinstance(value, Tensor) else repr(value).encode())
+    return digest.hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """A setting as JSON can hold it; large or foreign values become a digest or a name."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float | np.floating):
+        number = float(value)
+        return number if np.isfinite(number) else str(number)  # JSON has neither inf nor nan
+    if isinstance(value, enum.Enum):
+        return plain(value.value)
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, Tensor | np.ndarray):
+        tensor = torch.as_tensor(value)
+        return f"{tensor.dtype} {list(tensor.shape)} {_short(_content(tensor))}"
+    if isinstance(value, nn.Module):
+        return f"{type(value).__name__} {weights_digest(value)[:12]}"
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value) if f.init}
+    if isinstance(value, Mapping):
+        return {str(name): plain(part) for name, part in value.items()}
+    if isinstance(value, Set):
+        return sorted((plain(part) for part in value), key=repr)
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
+        return [plain(part) for part in value]
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
+        return f"{value.__module__}.{value.__qualname__}"
+    shown = repr(value)
+    if f"{id(value):x}" in shown.lower():  # an address, which is another one in the next process
+        return f"{type(value).__module__}.{type(value).__qualname__}"
+    return shown
+
+
+def _arguments(cls: type) -> dict[str, inspect.Parameter]:
+    """Those of a constructor that somebody wrote; a dataclass's own takes its fields."""
+    defining = next(base for base in cls.__mro__ if "__init__" in vars(base))
+    initialise = vars(defining)["__init__"]
+    generated = vars(defining).get("__dataclass_params__")
+    if defining is object or initialise.__module__ == "typing" or (generated and generated.init):
+        return {}
+    return dict(list(inspect.signature(initialise).parameters.items())[1:])  # without self
+
+
+def _code(cls: type) -> bytes:
+    """The text that defines ``cls``, or its compiled methods where there is none."""
+    try:
+        if cls.__module__ == "__main__":
+            return inspect.getsource(cls).encode()
+        return Path(inspect.getfile(cls)).read_bytes()
+    except (OSError, TypeError):
+        return b"".join(_bytecode(cls))
+
+
+def _bytecode(cls: type) -> Iterator[bytes]:
+    for name, value in sorted(vars(cls).items()):
+        if code := getattr(value, "__code__", None):
+            yield name.encode() + code.co_code
+            yield repr([c for c in code.co_consts if not inspect.iscode(c)]).encode()
+            yield repr(code.co_names).encode()
+
+
+def _content(tensor: Tensor) -> bytes:
+    about = f"{tensor.dtype} {tuple(tensor.shape)}".encode()
+    data = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
+    return about + data.numpy().tobytes()
+
+
+def _short(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]

@@ -1,0 +1,65 @@
+"""Whether a folder of images belongs to the run that asks for it, and what differs if not."""
+
+from pathlib import Path
+from typing import Any
+
+from naturalinversion.errors import StoreError
+from naturalinversion.images import META, Meta, as_stored, read_meta, write_meta
+
+SHOWN = 4  # differences that one line names
+_ABSENT = object()
+_RECORDED_LATER = ("source", "student", "precision", "stages")  # None in stores of before
+_NO_IDENTITY = {"settings", "batches", "agreed"}
+_TITLES = {
+    "source": "the code of the method",
+    "student": "the student",
+    "teacher": "the teacher",
+    "first": "the first batch",
+}
+
+
+def claim(folder: Path, meta: Meta, *, any_student: bool = False) -> Meta:
+    """The folder's meta.json, written now if the folder is empty.
+
+    Fewer or more batches are the same run: what the folder has is returned. ``any_student``: the
+    caller knows that the student is this run's, trained by now. Raises `StoreError` that names
+    what differs, old and new, or batches of nobody knows which run.
+    """
+    if not (folder / META).exists():
+        if stray := sorted(folder.glob("batch-*.safetensors")):
+            raise StoreError(
+                f"{stray[0]} lies there without a {META}: nothing says which run made it"
+            )
+        write_meta(folder, meta)
+        return as_stored(meta)
+    found = read_meta(folder)
+    different = differences(found, as_stored(meta), {"student"} if any_student else set())
+    if different:
+        more = len(different) - SHOWN
+        named = different[:SHOWN] + ([f"and {more} more"] if more > 0 else [])
+        raise StoreError(
+            f"{folder} holds images of another run: {', '.join(named)}; take another folder"
+        )
+    return found
+
+
+def differences(found: Meta, asked: Meta, unless: set[str] | None = None) -> list[str]:
+    """What tells two runs apart, one clause each: settings first, then teacher, seed and so on."""
+    names = sorted({*found.settings, *asked.settings})
+    pairs = [(n, found.settings.get(n, _ABSENT), asked.settings.get(n, _ABSENT)) for n in names]
+    for name in Meta.__struct_fields__:
+        known = name not in _RECORDED_LATER or getattr(found, name) is not None
+        if known and name not in _NO_IDENTITY | (unless or set()):
+            pairs.append((_TITLES.get(name, name), getattr(found, name), getattr(asked, name)))
+    return [
+        f"{name} was {_shown(old)}, is now {_shown(new)}" for name, old, new in pairs if old != new
+    ]
+
+
+def _shown(value: Any) -> str:
+    if value is _ABSENT:
+        return "not recorded"
+    if value == "":
+        return "none"
+    text = str(value)
+    return f"{text[:12]}…" if len(text) == 64 else text
