@@ -46,12 +46,15 @@ class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RecipeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``assumed`` maps a key that nobody published to why it has its value."""
+    """``assumed`` maps a key that nobody published to why it has its value. The overrides of the
+    recipe ``extends`` come before a file's own.
+    """
 
     layer: list[Override]
     title: str = ""
     source: str = ""
     assumed: dict[str, str] = {}
+    extends: str = ""
 
 
 Overrides = Sequence[tuple[str, Override]]  # by the recipe's name
@@ -142,7 +145,7 @@ class ResolvedRecipes:
 
     def _method(self, name: str, settings: dict[str, Any]) -> MethodRecipe:
         own, cls = name in METHODS or name in REFERENCES, settings_class(name)
-        file = _read(FOLDER / f"{name}.toml") if own else RecipeFile([], title=cls.__name__)
+        file = _read_method(name) if own else RecipeFile([], title=cls.__name__)
         budget = {"batches": self.protocol.batches, "batch_size": self.protocol.batch_size}
         values = budget | self._values(name, file)
         values |= {"method": name, "title": file.title or name, "assumed": file.assumed}
@@ -166,6 +169,17 @@ class ResolvedRecipes:
 def _read(path: Path) -> RecipeFile:
     """Read once: a command asks for each file often."""
     return read_toml(path, RecipeFile)
+
+
+def _read_method(name: str) -> RecipeFile:
+    """The recipe's file, with the overrides of the one it extends before its own."""
+    file = _read(FOLDER / f"{name}.toml")
+    if not file.extends:
+        return file
+    base = _read_method(file.extends)
+    return msgspec.structs.replace(
+        file, layer=[*base.layer, *file.layer], assumed=base.assumed | file.assumed
+    )
 
 
 def _merge(into: dict[str, Any], values: dict[str, Any]) -> None:

@@ -14,9 +14,21 @@ from naturalinversion.progress import Progress
 from naturalinversion.sequence import EarlierBatches
 from naturalinversion.synthesis import StudentUse, Synthesizer
 
+BANK = {
+    "epochs": 3,
+    "warmup": 0,
+    "student_steps": 2,
+    "student_batch": 8,
+    "latent": 8,
+    "generator_width": 0.1,
+}
 SMALL: dict[str, dict[str, Any]] = {
     "dafl": {"epochs": 2, "steps": 2, "batch_size": 8, "latent": 8, "generator_width": 0.1},
     "dfad": {"epochs": 2, "steps": 2, "batch_size": 8, "latent": 8, "generator_width": 0.1},
+    "cmi": {**BANK, "inner_steps": 3, "projection": 8, "negatives": 6, "memory": 12},
+    "fast_2": {**BANK, "inner_steps": 2, "warmup": 1, "reset": 0.5},
+    "fast_5": {**BANK, "inner_steps": 5, "meta": "reptile"},
+    "fast_10": {**BANK, "inner_steps": 10, "meta": "none"},
     "di": {"iterations": 4},
     "adi": {"iterations": 4},
     "ni": {"iterations": 4, "latent": 8, "generator_width": 0.1},
