@@ -30,8 +30,8 @@ class TableOptions:
     """Options of every command about tables."""
 
     tables: Positional[tuple[str, ...]]
-    """table1 to table5, figure2 to figure6, or all of these; accuracy and studies of our own:
-    iterations, questions, padding"""
+    """table1 to table5, figure2 to figure6, or all of these; accuracy, studies of our own
+    (iterations, questions, padding), and rivals: methods of after the paper"""
     recipe: RecipeOptions = field(default_factory=RecipeOptions)
     paths: PathOptions = field(default_factory=PathOptions)
     methods: tuple[str, ...] = ()
