@@ -25,7 +25,7 @@ help:  ## show the targets and their variables
 	@echo "                     TABLE: $(TABLES)"
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "  variables: SCALE=demo|mini|paper DATASET='digits cifar10 …' SEEDS=n ARGS='--workers 1 …'"
+	@echo "  variables: SCALE=demo|small|mini|paper DATASET='digits cifar10 …' SEEDS=n ARGS='--workers 1 …'"
 
 setup: $(BIN)/.installed  ## create the environment (three to four minutes, about 6 GB)
 

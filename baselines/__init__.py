@@ -20,9 +20,7 @@ METHODS: dict[str, type[Synthesizer]] = {
     "ni": NaturalInversion,
     "ni_adi": AdaptiveNaturalInversion,
     "cmi": CMI,
-    "fast_2": FastDFKD,
-    "fast_5": FastDFKD,
-    "fast_10": FastDFKD,
+    "fast": FastDFKD,
 }
 
 REFERENCES: dict[str, type] = {"wgan_gp": WassersteinSettings}

@@ -5,6 +5,10 @@ be met, 3 for a file that is missing.
 """
 
 
+class NaturalInversionWarning(UserWarning):
+    """A result to look at before it is used; one clear line, as errors have."""
+
+
 class NaturalInversionError(Exception):
     """Base of all of them."""
 

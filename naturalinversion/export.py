@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 from torch import Tensor
 
-from naturalinversion.errors import SettingError, StoreError
+from naturalinversion.errors import NaturalInversionWarning, SettingError, StoreError
 
 if TYPE_CHECKING:
     from naturalinversion.images import PixelMapping, SyntheticDataset
@@ -51,6 +51,7 @@ def export_tree(
         warnings.warn(
             f"{folder} has no images of {len(missing)} of {meta.num_classes} classes ({named}): "
             "ImageFolder numbers the folders that are there, the label is int(folder name)",
+            NaturalInversionWarning,
             stacklevel=3,
         )
     return number

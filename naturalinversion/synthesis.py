@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from naturalinversion.agreement import LOW_AGREEMENT, count_agreeing, low_agreement
 from naturalinversion.batch_check import check_batch, implausible
-from naturalinversion.errors import DivergedError, SettingError
+from naturalinversion.errors import DivergedError, NaturalInversionWarning, SettingError
 from naturalinversion.images import (
     Meta,
     SyntheticDataset,
@@ -196,7 +196,7 @@ def synthesize(
     if dataset.teacher_agreement is not None and dataset.teacher_agreement < LOW_AGREEMENT:
         remarks.append(low_agreement(dataset.teacher_agreement, synthesizer))
     for remark in remarks:
-        warnings.warn(remark, stacklevel=2)
+        warnings.warn(remark, NaturalInversionWarning, stacklevel=2)
     return dataset
 
 

@@ -18,6 +18,7 @@ from reports.records import load_all
 from reports.regression.accepted import FOLDER, Accepted, RefusedError, path_of
 from reports.regression.accepted import read as read_accepted
 from reports.regression.check import CheckedNumber, check_markdown, compare
+from reports.regression.power import power_markdown
 
 SEEDS = 4  # their ranks among eighteen accepted can be rare enough
 RUNS = Path("runs/check")
@@ -59,17 +60,21 @@ class Check:
         planned = TableOptions(self.tables, self.recipe, self.paths, rows=self.rows).planned()
         accepted = self._accepted(planned)
         self._refuse_other_device(accepted)
+        numbers = sum(map(len, accepted.values()))
+        for name, of_table in accepted.items():
+            seen = power_markdown(of_table, self.recipe.seeds, numbers)
+            log(f"{name}: what {self.recipe.seeds} seeds see in 19 of 20 cases\n{seen}")
         summary = compute_cells(planned, self.paths, self.execution)
-        numbers: list[CheckedNumber] = []
+        checked: list[CheckedNumber] = []
         if not summary.failed:
-            numbers = self._compare(planned, accepted)
+            checked = self._compare(planned, accepted)
         if self.json:
             failed = {label: str(error) for label, error in summary.failed.items()}
-            found = [msgspec.to_builtins(one) | {"fails": one.fails} for one in numbers]
+            found = [msgspec.to_builtins(one) | {"fails": one.fails} for one in checked]
             print_json({"failed": failed, "differences": found})
-        elif numbers:
-            print_result(check_markdown(numbers))
-        return 1 if summary.failed or any(one.fails for one in numbers) else 0
+        elif checked:
+            print_result(check_markdown(checked))
+        return 1 if summary.failed or any(one.fails for one in checked) else 0
 
     def _accepted(self, planned: list[PlannedTable]) -> dict[str, list[Accepted]]:
         """The accepted numbers of every table, before anything is run for them."""

@@ -10,6 +10,7 @@ from benchmarks.cli.table_options import run_and_report
 from benchmarks.tables.expand import expand
 from benchmarks.tables.spec import RowSpec, read_table
 from naturalinversion.classifiers import ARCHITECTURES
+from naturalinversion.classifiers.ready import describe
 from naturalinversion.errors import UsageError
 
 
@@ -18,8 +19,9 @@ class Compare:
     """Run some methods on one teacher and report them side by side."""
 
     methods: Positional[tuple[str, ...]]
-    """dafl dfad di adi ni ni_adi, or package.module:Class"""
-    teacher: str = "resnet34"
+    """dafl dfad di adi ni ni_adi, a variant of a recipe (di-paper), or package.module:Class"""
+    teacher: str = ""
+    """an architecture; by default resnet34, or that of --ready"""
     student: str = "resnet18"
     recipe: RecipeOptions = field(default_factory=RecipeOptions)
     paths: PathOptions = field(default_factory=PathOptions)
@@ -31,16 +33,16 @@ class Compare:
         """Make the cells, write the table and the report, print the comparison."""
         if not self.methods:
             raise UsageError("compare needs a method or more, e.g. compare di ni")
-        for arch in (self.teacher, self.student):
+        teacher = self._teacher()
+        for arch in (teacher, self.student):
             if arch not in ARCHITECTURES:
                 raise UsageError(
                     f"unknown architecture '{arch}': one of {', '.join(ARCHITECTURES)}"
                 )
         spec = read_table("table5")
-        title = f"{', '.join(self.methods)} on {self.teacher}"
+        title = f"{', '.join(self.methods)} on {teacher}"
         rows = [
-            RowSpec(dataset=name, teacher=self.teacher, student=self.student)
-            for name in spec.datasets
+            RowSpec(dataset=name, teacher=teacher, student=self.student) for name in spec.datasets
         ]
         named = msgspec.structs.replace(spec, name="compare", title=title, rows=rows)
         seeds = self.recipe.seed_list()
@@ -49,3 +51,11 @@ class Compare:
             for recipes in self.recipe.recipes(spec.datasets, self.paths.given_weights())
         ]
         return run_and_report(planned, self.paths, self.execution, self.json)
+
+    def _teacher(self) -> str:
+        if not self.recipe.ready:
+            return self.teacher or "resnet34"
+        arch = str(describe(self.recipe.ready).recipe["arch"])
+        if self.teacher not in ("", arch):
+            raise UsageError(f"--teacher {self.teacher}: --ready {self.recipe.ready} is a {arch}")
+        return arch

@@ -1,7 +1,8 @@
 """stdout is the result; everything else goes to stderr."""
 
+import os
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
 
@@ -12,10 +13,23 @@ def log(line: str) -> None:
 
 
 def print_result(text: str) -> None:
-    """The result as text on stdout, flushed: seen at once also where stdout is a pipe."""
-    print(text, flush=True)
+    """The result as text on stdout, flushed: seen at once also where stdout is a pipe.
+
+    Where the reader has left, as ``head`` does, the command goes on without one.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        close_pipe(sys.stdout)
+
+
+def close_pipe(stream: TextIO) -> None:
+    """Let what is written to ``stream`` vanish: nobody reads it, and that is no error."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def print_json(value: Any) -> None:
     """The result as indented JSON on stdout."""
-    print(msgspec.json.format(msgspec.json.encode(value)).decode())
+    print_result(msgspec.json.format(msgspec.json.encode(value)).decode())

@@ -1,14 +1,16 @@
 """The command line: ``python -m benchmarks {run,plan,status,report,compare,check,…}``.
 
 Exit codes: 0 fine; 1 a cell failed; 2 usage or recipe error; 3 a needed file is missing; 75 out of
-time, 130 interrupted, 143 terminated (what was finished is kept, the same command goes on).
+time, 130 interrupted, 141 nobody reads on, 143 terminated (what was finished is kept, the same
+command goes on).
 """
 
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from types import FrameType
-from typing import Annotated, Protocol
+from typing import Annotated, Protocol, TextIO
 
 import tyro
 from tyro.conf import subcommand
@@ -18,7 +20,7 @@ from benchmarks.cli.archive import Keep, Results
 from benchmarks.cli.check import Check
 from benchmarks.cli.claims import Claims
 from benchmarks.cli.compare import Compare
-from benchmarks.cli.console import log
+from benchmarks.cli.console import close_pipe, log
 from benchmarks.cli.pictures import Pictures
 from benchmarks.cli.plan import Plan
 from benchmarks.cli.ready import Ready
@@ -29,6 +31,7 @@ from benchmarks.cli.synthesize import Synthesize
 from benchmarks.engine import packages
 from benchmarks.engine.cell_runner import KNOWN_ERRORS
 from benchmarks.engine.deadline import TimeIsUpError
+from naturalinversion.errors import NaturalInversionWarning
 
 Command = (
     Annotated[Run, subcommand("run")]
@@ -49,6 +52,15 @@ Command = (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse, run, and exit with the command's code; a known error is one line on stderr."""
+    try:
+        sys.exit(_parse_and_execute(arguments))
+    except BrokenPipeError:  # stderr's, or that of --help: like other programs, end and say nothing
+        close_pipe(sys.stdout)
+        close_pipe(sys.stderr)
+        sys.exit(141)
+
+
+def _parse_and_execute(arguments: Sequence[str] | None) -> int:
     command, unknown = tyro.cli(
         Command,
         prog="python -m benchmarks",
@@ -59,8 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     if unknown:
         log(f"error: unknown option {unknown[0]} (see --help)")
-        sys.exit(2)
-    sys.exit(execute(command))
+        return 2
+    return execute(command)
 
 
 class Executable(Protocol):
@@ -73,6 +85,27 @@ class Executable(Protocol):
 def execute(command: Executable) -> int:
     """Run a parsed command and return its exit code."""
     signal.signal(signal.SIGTERM, _terminate)
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        return _execute(command)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Ours in one line, the others as Python shows them."""
+    if issubclass(category, NaturalInversionWarning):
+        log(f"warning: {message}")
+    else:
+        log(warnings.formatwarning(message, category, filename, lineno, line).rstrip())
+
+
+def _execute(command: Executable) -> int:
     try:
         return command.run()
     except KNOWN_ERRORS as error:
@@ -81,6 +114,8 @@ def execute(command: Executable) -> int:
     except ModuleNotFoundError as error:
         log(f"error: {packages.not_installed(error)}")
         return packages.EXIT_CODE
+    except BrokenPipeError:
+        raise
     except OSError as error:
         log(f"error: {error.filename or 'file system'}: {error.strerror or error}")
         return 1

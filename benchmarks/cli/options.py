@@ -14,6 +14,7 @@ from benchmarks.engine.executor import RayOptions
 from benchmarks.engine.machine import Machine
 from benchmarks.recipes.resolve import Recipes
 from naturalinversion.classifiers import ARCHITECTURES
+from naturalinversion.classifiers.ready import describe
 from naturalinversion.errors import UsageError
 from naturalinversion.precision import Precision
 
@@ -25,7 +26,8 @@ class RecipeOptions:
     """Which recipes: scale, data sets, seeds, and overrides."""
 
     scale: str = "demo"
-    """demo: minutes on two cores; mini: an hour a row on one GPU; paper: the paper's budget"""
+    """demo: minutes on two cores; small: hours on two cores, for real CIFAR; mini: an hour a row on
+    one GPU; paper: the paper's budget"""
     dataset: tuple[str, ...] = ()
     """digits, cifar10, cifar100 or imagefolder:PATH; by default digits at demo, else the paper's"""
     seeds: int = 1
@@ -34,6 +36,9 @@ class RecipeOptions:
     """the first of these seeds"""
     set: Annotated[tuple[str, ...], arg(metavar="RECIPE.KEY=VALUE"), UseAppendAction] = ()
     """override a recipe value, e.g. di.settings.iterations=50; may be given several times"""
+    ready: str = ""
+    """the teacher of its architecture comes with the library (see the command ready); networks and
+    images get its size. At small this is so by itself"""
 
     def recipes(
         self, published: Sequence[str], given: Mapping[str, Path] | None = None
@@ -42,10 +47,27 @@ class RecipeOptions:
 
         ``given`` are files of classifiers that are not to be trained.
         """
-        names = self.dataset or (("digits",) if self.scale == "demo" else tuple(published))
+        usual = ("digits",) if self.scale == "demo" else tuple(published)
+        names = self.dataset or ((describe(self.ready).dataset,) if self.ready else usual)
         if given and len(names) > 1:
             raise UsageError(f"--weights: for which data set? --dataset {' or '.join(names)}")
-        return [Recipes(self.scale, name, self.set, given) for name in names]
+        return [Recipes(self.scale, name, self._overrides(name), given) for name in names]
+
+    def _overrides(self, dataset: str) -> tuple[str, ...]:
+        """``--set``, and what ``--ready`` changes in the recipes."""
+        if not self.ready:
+            return self.set
+        known = describe(self.ready)
+        arch = known.recipe["arch"]
+        protocol = Recipes(self.scale, dataset).resolve().protocol
+        changed = [
+            f"protocol.network.{key}={known.recipe[key]}"
+            for key in ("width", "image_size")
+            if getattr(protocol.network, key) != known.recipe[key]
+        ]
+        if protocol.ready.get(arch) != self.ready:
+            changed.append(f'protocol.ready.{arch}="{self.ready}"')
+        return (*changed, *self.set)
 
     def seed_list(self) -> list[int]:
         """The first seed and those after it."""
@@ -67,9 +89,10 @@ class PathOptions:
     data_root: Path = field(default_factory=default_root)
     """CIFAR as torchvision lays it out or as ImageFolder trees ($NATURALINVERSION_DATA or data)"""
     download: bool = False
-    """let torchvision fetch CIFAR into the data root, and torch-fidelity its Inception weights"""
+    """let torchvision fetch CIFAR into the data root, and torch hub the Inception weights"""
     inception_weights: Path | None = None
-    """torch-fidelity's weights-inception-2015-12-05-6726825d.pth, for metrics at mini and paper"""
+    """torch-fidelity's weights-inception-2015-12-05-6726825d.pth, for metrics at mini and paper; or
+    torchvision's inception_v3_google-0cc3c7bd.pth for the extractor inception-v3-torchvision"""
     weights: Annotated[tuple[str, ...], arg(metavar="ARCH=FILE"), UseAppendAction] = ()
     """a classifier that is not to be trained but read: safetensors or a state dict of torch.save"""
 

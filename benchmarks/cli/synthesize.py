@@ -44,7 +44,7 @@ class Synthesize:
     out: Path
     """folder for the images: safetensors shards, a grid, and PNGs with --export"""
     method: str = "ni"
-    """di, ni, … or package.module:Class"""
+    """di, ni, …, a variant such as di-paper, or package.module:Class"""
     ready: str = ""
     """a classifier that comes with the library: see the command ready"""
     arch: str = ""

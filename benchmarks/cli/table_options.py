@@ -35,7 +35,8 @@ class TableOptions:
     recipe: RecipeOptions = field(default_factory=RecipeOptions)
     paths: PathOptions = field(default_factory=PathOptions)
     methods: tuple[str, ...] = ()
-    """some of a table's methods, or package.module:Class of your own; default: the table's"""
+    """some of a table's methods, variants (di-paper), or package.module:Class of your own; default:
+    the table's"""
     rows: tuple[str, ...] = ()
     """some rows as teacher-student, e.g. resnet34-resnet18; default: all"""
     json: bool = False
@@ -119,8 +120,10 @@ def compute_cells(
 
 def reject_overrides(recipe: RecipeOptions, paths: PathOptions) -> None:
     """Accepted numbers are of the recipes as they are. Raises `UsageError`."""
-    if recipe.set or paths.weights:
-        raise UsageError("accepted numbers are of the recipes: not with --set or --weights")
+    if recipe.set or recipe.ready or paths.weights:
+        raise UsageError(
+            "accepted numbers are of the recipes: not with --set, --ready or --weights"
+        )
 
 
 def write_tables(tables: Sequence[Table], runs: Path) -> list[Path]:

@@ -1,7 +1,7 @@
 """A data set in memory: two labelled splits, and a fingerprint that tells it from any other."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -21,6 +21,10 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def chosen(self, index: Tensor) -> "Split":
+        """The images of ``index``, a mask or positions."""
+        return Split(self.images[index], self.labels[index])
 
     def resized(self, size: int | None) -> "Split":
         """The split with images of ``size`` pixels a side, see `resize`."""
@@ -47,6 +51,19 @@ class Dataset:
     def fingerprint(self) -> str:
         """sha256 over the pixels and labels of both splits."""
         return fingerprint(self.train, self.test)
+
+    def held_out(self) -> "Dataset":
+        """The same with the last tenth of every class's training images as the test split.
+
+        For choosing recipes: the test images are not looked at.
+        """
+        labels = self.train.labels
+        last = torch.zeros(len(labels), dtype=torch.bool)
+        for label in range(int(labels.max()) + 1):
+            of_class = (labels == label).nonzero().flatten()
+            last[of_class[len(of_class) - -(-len(of_class) // 10) :]] = True
+        kept, tested = self.train.chosen(~last), self.train.chosen(last)
+        return replace(self, train=kept, test=tested)
 
 
 def fingerprint(train: Split, test: Split) -> str:

@@ -23,6 +23,7 @@ from naturalinversion.progress import Progress, bar
 log = logging.getLogger(__name__)
 
 SPLITS = ("train", "test")
+_DECODER = 2  # raised when the same files give other pixels: kept ones of before are not used
 _FILES_PER_TASK = 256  # enough that handing out tasks costs nothing
 
 # What Windows, macOS and network drives leave in folders beside hidden files, in lower case.
@@ -83,7 +84,7 @@ def _scan(folder: Path) -> ImageFolder:
     classes = sorted(found["train"])
     if all(name.isdecimal() for name in classes):
         classes.sort(key=int)
-    digest = hashlib.sha256(os.fsencode(folder))
+    digest = hashlib.sha256(b"%d\0" % _DECODER + os.fsencode(folder))
     files: dict[str, list[tuple[str, int]]] = {split: [] for split in SPLITS}
     for split in SPLITS:
         for index, name in enumerate(classes):
@@ -191,10 +192,26 @@ def _read(path: str, fit: int | None) -> NDArray[np.uint8]:
     """(H, W, 3) uint8."""
     try:
         with Image.open(path) as file:
-            image = file.convert("RGB")
+            image = _as_rgb(file)
     except Exception as error:  # on a damaged file, decoders raise whatever comes to hand
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UsageError(f"{path} can't be read as an image: {reason}") from error
     if fit is not None and image.size != (fit, fit):
         image = ImageOps.fit(image, (fit, fit), Image.Resampling.BILINEAR)
     return np.asarray(image)
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    """Eight bits a channel; sixteen are scaled, where Pillow would clip them to white.
+
+    Raises `ValueError` for 32-bit numbers: which of them is white, the file does not say.
+    """
+    sixteen = image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")
+    if sixteen:
+        greys = np.asarray(image).astype(np.uint32)
+        image = Image.fromarray(((greys + 128) // 257).astype(np.uint8))
+    elif image.mode in ("I", "F"):
+        raise ValueError(
+            "its pixels are 32-bit numbers, and nothing says which is white; save it with 8 or 16"
+        )
+    return image.convert("RGB")

@@ -1,9 +1,8 @@
 """How long cells will take here: their steps timed on this machine, their schedule simulated."""
 
 import heapq
-import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 from tqdm import tqdm
@@ -12,6 +11,7 @@ from benchmarks.engine.cell import Cell
 from benchmarks.engine.machine import Machine, set_up_torch
 from benchmarks.engine.scheduler import Scheduler
 from benchmarks.engine.step_timing import Step, StepCounts
+from benchmarks.engine.workers import broken_pool, spawn_pool
 from naturalinversion.progress import quiet
 
 START_SECONDS = 3.0  # a worker's first import of torch
@@ -62,12 +62,15 @@ def _time(steps: Sequence[Step], machine: Machine, workers: int) -> list[float]:
                 times.append(_seconds(step, machine))
                 line.update(1)
             return times
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        pool, started = spawn_pool(workers)
+        with pool:
             futures = [pool.submit(_seconds, step, machine) for step in steps]
             for future in futures:
                 future.add_done_callback(lambda _: line.update(1))
-            return [future.result() for future in futures]
+            try:
+                return [future.result() for future in futures]
+            except BrokenProcessPool as error:
+                raise broken_pool("timing steps", started, workers) from error
 
 
 def _seconds(step: Step, machine: Machine) -> float:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_runner import CellStatus
-from naturalinversion.errors import BenchmarkError
+from naturalinversion.errors import BenchmarkError, UsageError
 from naturalinversion.progress import use_line
 
 
@@ -81,11 +81,7 @@ class ProcessPool:
 
     def __init__(self, compute: Compute, count: int) -> None:
         self.compute, self.count = compute, count
-        context = multiprocessing.get_context("spawn")
-        lines, lock = context.Value("i", 0), context.RLock()
-        self.pool = ProcessPoolExecutor(
-            count, mp_context=context, initializer=_start_worker, initargs=(lines, lock)
-        )
+        self.pool, self.started = spawn_pool(count)
 
     def has_room(self, running: int) -> bool:
         return running < self.count
@@ -100,16 +96,39 @@ class ProcessPool:
         try:
             return task.result()
         except BrokenProcessPool as error:
-            raise BenchmarkError(
-                f"{cell.label}: its process was killed (out of memory?); run the same command "
-                "again to go on"
-            ) from error
+            raise broken_pool(cell.label, self.started, self.count) from error
 
     def close(self, tasks: Collection[Task]) -> None:
         if tasks:  # what the workers have not recorded is taken up next time
             for process in multiprocessing.active_children():
                 process.terminate()
         self.pool.shutdown(wait=True, cancel_futures=True)
+
+
+def spawn_pool(count: int) -> tuple[ProcessPoolExecutor, Any]:
+    """``count`` fresh processes, and a shared number of those that have come up."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        # A worker that comes up runs the caller's script, which asks for workers once more: the
+        # process that began it says what is wrong, see `broken_pool`.
+        raise SystemExit(1)
+    context = multiprocessing.get_context("spawn")
+    started, lock = context.Value("i", 0), context.RLock()
+    pool = ProcessPoolExecutor(
+        count, mp_context=context, initializer=_start_worker, initargs=(started, lock)
+    )
+    return pool, started
+
+
+def broken_pool(label: str, started: Any, count: int) -> BenchmarkError | UsageError:
+    """Why a worker ended: killed at work, or before it could begin."""
+    if started.value:
+        return BenchmarkError(
+            f"{label}: its process was killed (out of memory?); run the same command again to go on"
+        )
+    return UsageError(
+        f"none of {count} workers came up: a script that starts workers does so below "
+        'if __name__ == "__main__": only, as each of them imports it; or give it one worker'
+    )
 
 
 def _start_worker(lines: Any, lock: Any) -> None:

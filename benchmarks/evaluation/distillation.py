@@ -1,8 +1,8 @@
 """Distil the teacher into a student on finished synthetic images (the offline protocol).
 
 Hinton et al. (2015) as DeepInversion's authors used it (Yin et al., 2020): KL of the softened
-predictions, no labels, SGD with two drops, crops and flips. NaturalInversion's own recipe is in an
-appendix that is not public.
+predictions times temperature squared, no labels, SGD with two drops, crops and flips.
+NaturalInversion's own recipe is in an appendix that is not public.
 """
 
 from functools import partial
@@ -13,7 +13,7 @@ from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.step_timing import StepCounts, classifier_of
-from benchmarks.recipes.schema import StudentPixels, TrainingRecipe
+from benchmarks.recipes.schema import StudentPixels, TestSplit, TrainingRecipe
 from benchmarks.synthesis.image_sets import ImageSelection
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.fit import train_and_test
@@ -29,7 +29,8 @@ from naturalinversion.teacher.load import as_teacher
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``student_pixels`` is what it sees: the images as they are stored, in teacher space, or made
     into pixels first, as a published data set of them would be. With an input ``initial`` training
-    goes on from that student.
+    goes on from that student. Without a batch of a method, ``images.count`` real training images
+    are what it is distilled on: a control.
     """
 
     arch: str
@@ -39,23 +40,33 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int
     training: TrainingRecipe
     temperature: float
+    temperature_squared: bool
     images: ImageSelection
     student_pixels: StudentPixels = "stored"
+    tested_on: TestSplit = "test"
 
 
 def run(context: CellContext, recipe: Recipe) -> Metrics:
-    """Train on the synthetic images, test on the real test split."""
+    """Train on the images and test on real ones that nothing was trained on or chosen by."""
     device = context.machine.torch_device()
     teacher_model, teacher_description = load_classifier(context.inputs["teacher"] / WEIGHTS)
     teacher = as_teacher(teacher_model, teacher_description, device)
-    source = DeviceDataset(*recipe.images.load(context, recipe.student_pixels)).to(device)
-    _, test = splits(load_real(context, recipe.dataset, recipe.image_size), context)
+    dataset = load_real(context, recipe.dataset, recipe.image_size)
+    if recipe.tested_on == "held-out":
+        dataset = dataset.held_out()
+    real, test = splits(dataset, context)
+    if recipe.images.batches:
+        source = DeviceDataset(*recipe.images.load(context, recipe.student_pixels)).to(device)
+    else:
+        source = real.balanced(recipe.images.count, derive(recipe.seed, "real images"))
     description = msgspec.structs.replace(teacher_description, arch=recipe.arch, width=recipe.width)
     if "initial" in context.inputs:
         model, _ = load_classifier(context.inputs["initial"] / WEIGHTS)
     else:
         model = description.build(derive(recipe.seed, "student"))
-    loss = distillation_loss(teacher, recipe.temperature)
+    loss = distillation_loss(
+        teacher, recipe.temperature, temperature_squared=recipe.temperature_squared
+    )
     seed = derive(recipe.seed, "distillation")
     save = partial(save_classifier, context.folder / WEIGHTS, model, description)
     metrics = train_and_test(context, model, source, test, recipe.training, loss, seed, save)

@@ -28,7 +28,7 @@ from naturalinversion.teacher.load import as_teacher
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``arch``, ``width`` and ``image_size`` are the teacher's, ``temperature`` distillation's."""
+    """``arch``, ``width`` and ``image_size`` are the teacher's, the temperature distillation's."""
 
     arch: str
     dataset: str
@@ -38,6 +38,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ratio: float
     pruning: PruningProtocol
     temperature: float
+    temperature_squared: bool
     images: ImageSelection
 
 
@@ -76,7 +77,9 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
 
     loss = cross_entropy_loss()
     if recipe.pruning.loss == "distillation":
-        loss = distillation_loss(teacher, recipe.temperature)
+        loss = distillation_loss(
+            teacher, recipe.temperature, temperature_squared=recipe.temperature_squared
+        )
     seed = derive(recipe.seed, "pruning")
     after = train_and_test(context, model, source, test, recipe.pruning.training, loss, seed, store)
     return before | after | {"synthetic_images": len(source)}

@@ -15,10 +15,22 @@ from benchmarks.recipes.toml_file import validated
 from naturalinversion.errors import UsageError
 
 
+def split_name(name: str) -> tuple[str, str]:
+    """A method and the variant of its recipe: ``di-paper`` is di's variant paper."""
+    if ":" in name:
+        return name, ""
+    method, _, variant = name.partition("-")
+    return method, variant
+
+
 def method_class(name: str) -> type[Any]:
-    """The synthesizer class of a method of the suite, or ``package.module:Class``."""
-    if name in METHODS:
-        return METHODS[name]
+    """The synthesizer class of a method of the suite, or ``package.module:Class``.
+
+    The variants of its recipe have the same one.
+    """
+    method, _ = split_name(name)
+    if method in METHODS:
+        return METHODS[method]
     if ":" in name:
         found = load_object(name, "--method")
         if not isinstance(found, type) or not hasattr(found, "student_use"):

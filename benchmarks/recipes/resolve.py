@@ -1,9 +1,8 @@
 """Recipes: frozen, typed hyper-parameters, read from TOML and resolved for one scale and data set.
 
-A recipe file is a list of overrides. Each says for which scale, data set or teacher it holds and
-what it sets; later ones win. Those of the command line (``--set di.settings.iterations=50``) come
-after the file's, and a table's own changes to the protocol last. Unknown keys and wrong types are
-errors wherever they come from.
+The overrides of a recipe's file (`recipe_file`) come first, then those of the command line
+(``--set di.settings.iterations=50``), and a table's own changes to the protocol last; later ones
+win. Unknown keys and wrong types are errors wherever they come from.
 """
 
 import copy
@@ -16,45 +15,16 @@ from typing import Any
 import msgspec
 
 from baselines import METHODS, REFERENCES
-from benchmarks.recipes.methods import build_method, checked_settings, settings_class
+from benchmarks.recipes.methods import build_method, checked_settings, settings_class, split_name
+from benchmarks.recipes.recipe_file import Override, RecipeFile
 from benchmarks.recipes.schema import MethodRecipe, Protocol
 from benchmarks.recipes.toml_file import read_toml, validated
 from naturalinversion.errors import SettingError, UsageError
 
 FOLDER = Path(__file__).parent
-SCALES = ("demo", "mini", "paper")
-DESCRIPTIVE = ("method", "title", "source", "assumed")
+SCALES = ("demo", "small", "mini", "paper")
+DESCRIPTIVE = ("name", "method", "title", "source", "assumed", "variants")
 DATASETS = ("digits", "cifar10", "cifar100")
-
-
-class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``set`` holds where every selector given agrees; ``teacher`` may name several."""
-
-    set: dict[str, Any]
-    scale: str = ""
-    dataset: str = ""
-    teacher: str | list[str] = ""
-
-    def holds(self, scale: str, dataset: str, teacher: str) -> bool:
-        """Whether it is one for this scale, data set and teacher."""
-        teachers = [self.teacher] if isinstance(self.teacher, str) else self.teacher
-        return (
-            self.scale in ("", scale)
-            and self.dataset in ("", dataset)
-            and (not self.teacher or teacher in teachers)
-        )
-
-
-class RecipeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``assumed`` maps a key that nobody published to why it has its value. The overrides of the
-    recipe ``extends`` come before a file's own.
-    """
-
-    layer: list[Override]
-    title: str = ""
-    source: str = ""
-    assumed: dict[str, str] = {}
-    extends: str = ""
 
 
 Overrides = Sequence[tuple[str, Override]]  # by the recipe's name
@@ -79,6 +49,11 @@ class Recipes:
         if dataset not in DATASETS and not dataset.startswith("imagefolder:"):
             known_data = ", ".join(DATASETS)
             raise UsageError(f"unknown data set '{dataset}': {known_data}, or imagefolder:PATH")
+        if scale == "small" and dataset == "digits":
+            raise UsageError(
+                "scale small is for cifar10, cifar100 or imagefolder:PATH, images of "
+                "32x32: digits has scale demo"
+            )
         self.scale = scale
         self.dataset = dataset
         self.weights = dict(weights or {})
@@ -87,7 +62,7 @@ class Recipes:
         self._resolved: dict[tuple[str, bytes], ResolvedRecipes] = {}
         known = {"protocol", *METHODS, *REFERENCES}
         for name, override in self.overrides:
-            if name not in known and ":" not in name:
+            if split_name(name)[0] not in known and ":" not in name:
                 raise UsageError(
                     f"--set {name}.…: no recipe of that name, one of {', '.join(sorted(known))}"
                 )
@@ -126,6 +101,8 @@ class ResolvedRecipes:
         self._methods: dict[tuple[str, bytes], MethodRecipe] = {}
         file = _read(FOLDER / "protocol.toml")
         values = self._values("protocol", file) | {"assumed": file.assumed}
+        if any(key.startswith("classifier.") for key in changes):
+            values["ready"] = {}  # this table is about how its teachers are trained
         self.protocol = validated(values, Protocol, "protocol")
 
     def of(self, teacher: str) -> "ResolvedRecipes":
@@ -133,7 +110,8 @@ class ResolvedRecipes:
         return self._recipes.resolve(teacher, self._changes)
 
     def method(self, name: str, settings: Mapping[str, Any] | None = None) -> MethodRecipe:
-        """The recipe of ``name``: a method, a reference, or ``package.module:Class``.
+        """The recipe of ``name``: a method, ``METHOD-VARIANT``, a reference, or
+        ``package.module:Class``.
 
         ``settings`` are those that a table changes, such as an ablation's switches.
         """
@@ -144,23 +122,30 @@ class ResolvedRecipes:
         return self._methods[request]
 
     def _method(self, name: str, settings: dict[str, Any]) -> MethodRecipe:
-        own, cls = name in METHODS or name in REFERENCES, settings_class(name)
-        file = _read_method(name) if own else RecipeFile([], title=cls.__name__)
+        method, variant = split_name(name)
+        own, cls = method in METHODS or method in REFERENCES, settings_class(name)
+        file = _read(FOLDER / f"{method}.toml") if own else RecipeFile([], title=cls.__name__)
+        if variant and variant not in file.variants:
+            has = " and ".join(f"{method}-{known}" for known in file.variants) or "none"
+            raise UsageError(f"{name}: the recipe of {method} has no such variant; it has {has}")
+        title = file.variants[variant].title if variant else file.title or method
         budget = {"batches": self.protocol.batches, "batch_size": self.protocol.batch_size}
-        values = budget | self._values(name, file)
-        values |= {"method": name, "title": file.title or name, "assumed": file.assumed}
+        values = budget | self._values(name, file, variant)
+        values |= {"name": name, "method": method, "title": title, "assumed": file.assumed}
         recipe = validated(values, MethodRecipe, name)
         complete = checked_settings(name, recipe.settings | settings)
         try:
-            build_method(name, complete)  # what the method refuses is refused now, not hours later
+            build_method(
+                method, complete
+            )  # what the method refuses is refused now, not hours later
         except SettingError as error:
             raise UsageError(f"recipe {name}: {error}") from error
         return msgspec.structs.replace(recipe, settings=complete)
 
-    def _values(self, name: str, file: RecipeFile) -> dict[str, Any]:
+    def _values(self, name: str, file: RecipeFile, variant: str = "") -> dict[str, Any]:
         values: dict[str, Any] = {}
         for override in (*file.layer, *(o for target, o in self._overrides if target == name)):
-            if override.holds(self.scale, self.dataset, self.teacher):
+            if override.holds(self.scale, self.dataset, self.teacher, variant):
                 _merge(values, override.set)
         return values
 
@@ -169,17 +154,6 @@ class ResolvedRecipes:
 def _read(path: Path) -> RecipeFile:
     """Read once: a command asks for each file often."""
     return read_toml(path, RecipeFile)
-
-
-def _read_method(name: str) -> RecipeFile:
-    """The recipe's file, with the overrides of the one it extends before its own."""
-    file = _read(FOLDER / f"{name}.toml")
-    if not file.extends:
-        return file
-    base = _read_method(file.extends)
-    return msgspec.structs.replace(
-        file, layer=[*base.layer, *file.layer], assumed=base.assumed | file.assumed
-    )
 
 
 def _merge(into: dict[str, Any], values: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ Positive = Annotated[int, Meta(ge=1)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 BatchSize = Annotated[int, Meta(ge=2)]
 StudentPixels = Literal["stored", "denormalize", "minmax"]
+TestSplit = Literal["test", "held-out"]
 PrunedLayers = Literal["block", "liu", "all"]
 
 
@@ -99,8 +100,13 @@ class TsneProtocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What all methods share, and the budget of methods without a recipe.
 
-    ``student_pixels`` is what students see of images: what is stored, or pixels made of it.
-    A method's images are made ``chunk`` batches to a cell, so that what needs few waits for few.
+    ``temperature`` softens predictions in distillation, whose loss is multiplied by its square with
+    ``temperature_squared``. ``student_pixels`` is what students see of images: what is stored, or
+    pixels made of it. ``students_tested_on`` "held-out" tests distilled students on a tenth of the
+    training images, for choosing recipes. ``ready`` names, by architecture, teachers that come with
+    the library in place of trained ones (`naturalinversion.classifiers.ready`); an empty name is
+    none. A method's images are made ``chunk`` batches to a cell, so that what needs few waits for
+    few.
     """
 
     network: Network
@@ -111,11 +117,14 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pruning: PruningProtocol
     embedding: TsneProtocol
     temperature: Annotated[float, Meta(gt=0)]
+    temperature_squared: bool
     classifier_floor: Fraction
     batches: Positive
     batch_size: BatchSize
     chunk: Positive
     student_pixels: StudentPixels = "stored"
+    students_tested_on: TestSplit = "test"
+    ready: dict[str, str] = {}
     assumed: dict[str, str] = {}
 
 
@@ -124,20 +133,32 @@ class Rounds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     The first ``start_batches`` of the images of method ``start`` train a first student; then
     ``rounds`` times new images are made against the student and the student goes on on all of them.
+    Its learning rate is multiplied by ``gamma`` at each of ``milestones``, fractions of all rounds.
     """
 
     start: str
     start_batches: Positive
     rounds: Positive
     student: TrainingRecipe
+    milestones: tuple[Fraction, ...] = ()
+    gamma: Annotated[float, Meta(gt=0, le=1)] = 0.1
+
+    def training(self, number: int) -> TrainingRecipe:
+        """The student's in round ``number``, counted from 1: a drop comes with the round that has
+        more than half of its epochs behind it.
+        """
+        drops = sum((number - 0.5) / self.rounds >= milestone for milestone in self.milestones)
+        return msgspec.structs.replace(self.student, lr=self.student.lr * self.gamma**drops)
 
 
 class MethodRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A method and its budget of images; ``settings`` are its constructor's arguments.
 
+    ``name`` is what the recipe is asked for by: the method, or a variant such as ``di-paper``.
     ``assumed`` maps a key that nobody published to why it has its value.
     """
 
+    name: str
     method: str
     title: str
     batches: Positive

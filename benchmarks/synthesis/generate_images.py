@@ -1,9 +1,14 @@
 """Run a data-free method against a teacher. Nothing here, or imported here, can read real data."""
 
-from typing import Any
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
 
 import msgspec
 from torch import nn
+from tqdm import tqdm
 
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import CellContext
@@ -20,6 +25,7 @@ from naturalinversion.classifiers.weights import (
     load_classifier,
     save_classifier,
 )
+from naturalinversion.errors import NaturalInversionWarning
 from naturalinversion.images import IMAGES, retried
 from naturalinversion.inversion.loss_history import LOSSES, final_losses, save_losses
 from naturalinversion.progress import bar
@@ -65,7 +71,10 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
         context.log.info("batch %d done, last losses %s", index, ends)
 
     checkpoint = Checkpoint(context.folder / "prepare.pt")
-    with bar(iterations_of(synthesizer, recipe.batches), context.label) as progress:
+    with (
+        _remarks_to(context),
+        bar(iterations_of(synthesizer, recipe.batches), context.label) as progress,
+    ):
         dataset = synthesize(
             synthesizer,
             teacher,
@@ -94,6 +103,31 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     checkpoint.delete()
     forget_state(dataset.folder)
     return metrics | teacher_agreement(teacher, dataset)
+
+
+@contextmanager
+def _remarks_to(context: CellContext) -> Iterator[None]:
+    """Our warnings go to the cell's log, and to stderr with the cell's name."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def write(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if not issubclass(category, NaturalInversionWarning):
+                show(message, category, filename, lineno, file, line)
+                return
+            context.log.warning("%s", message)
+            tqdm.write(f"warning: {context.label}: {message}", file=sys.stderr)
+
+        warnings.filterwarnings("always", category=NaturalInversionWarning)
+        warnings.showwarning = write
+        yield
 
 
 def _student(

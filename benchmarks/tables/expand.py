@@ -1,12 +1,13 @@
 """Expand a table spec into the cells to be made and the tables that its report is made of."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
 from benchmarks.engine.cell import Cell
-from benchmarks.recipes.methods import build_method
+from benchmarks.recipes.methods import build_method, split_name
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.display_names import display_name, first_classes
 from benchmarks.tables.image_cells import REAL
@@ -36,6 +37,7 @@ class RowCells:
     measurements: dict[str, Measurement] = field(default_factory=dict)
     cells: dict[str, list[Cell]] = field(default_factory=dict)
     evaluated: int = 0  # images that a fidelity metric reads; 0 if there is none in the row
+    images: int = 0  # that its first method makes for it, where rows are numbers of images
 
 
 def expand(
@@ -58,6 +60,8 @@ def expand(
     count = next(iter(counts), 0) or spec.defaults.images
     beside = replace(spec, defaults=replace(spec.defaults, images=count))
     made = [ranked.get(row.name) or _row_cells(beside, recipes, seeds, row) for row in spec.rows]
+    if "images" in spec.labels:  # a row of more images than are made would be that of all again
+        made = [row for row in made if row.spec.images <= row.images]
     tables: list[Table] = []
     for count in dict.fromkeys(counts + [row.evaluated for row in made]):
         alike = [row for row in made if row.evaluated == count]
@@ -76,6 +80,8 @@ def _row_cells(spec: TableSpec, recipes: Recipes, seeds: Sequence[int], row: Row
         made.cells[column.id] = [pipeline.cell(measurement) for pipeline in pipelines]
         if measurement.evaluation == "fidelity":
             made.evaluated = pipelines[0].images(measurement).count
+        if "images" in spec.labels and not made.images:
+            made.images = pipelines[0].images(measurement).count
     return made
 
 
@@ -123,7 +129,7 @@ def _column(recipes: Recipes, spec: ColumnSpec, rows: Sequence[RowCells]) -> Col
     measurement = rows[0].measurements[spec.id]
     of_method = bool(spec.method) and spec.role == "method"
     detail, note = spec.group, spec.note
-    if measurement.evaluation == "distillation":
+    if measurement.evaluation == "distillation" and measurement.method != REAL:
         joint = recipes.resolve().method(measurement.method).student_use == "joint"
         detail = "joint" if joint else "offline"
     if measurement.evaluation == "fidelity":
@@ -158,6 +164,7 @@ def _row(spec: TableSpec, recipes: Recipes, row: RowCells, published_for: str) -
         "method": ("Method", own.label or title_of(recipes, own.method)),
         "label": ("Configuration", own.label or title_of(recipes, own.method)),
         "ratio": ("Ratio", f"{own.ratio:.0%}"),
+        "images": ("Images", f"{row.images:,}"),
         "stage": ("Features", own.stage.replace("_", " ")),
     }
     of_method = own.method or spec.defaults.method  # of a table about one method
@@ -170,7 +177,7 @@ def _row(spec: TableSpec, recipes: Recipes, row: RowCells, published_for: str) -
         },
         role=own.role,
         method=title_of(recipes, of_method) if own.role == "method" else "",
-        x=own.ratio or None,
+        x=own.ratio or row.images or None,
         series=own.series,
     )
 
@@ -179,10 +186,15 @@ def _cell(
     recipes: Recipes, measurement: Measurement, made: Sequence[Cell], published_for: str
 ) -> TableCell:
     title = title_of(recipes, measurement.method)
-    metric = measurement.filled(measurement.metric, title=title)
+    # Sets of images are called by their title in a record, as far as names of metrics go.
+    name = re.sub("[^a-z0-9]+", "_", title.lower())
+    metric = measurement.filled(measurement.metric, title=title, method=name)
+    published_as, _ = split_name(measurement.method)
     return TableCell(
         records=[cell.key for cell in made],
-        claim=measurement.filled(measurement.claim, dataset=published_for, metric=metric),
+        claim=measurement.filled(
+            measurement.claim, dataset=published_for, metric=metric, method=published_as
+        ),
         metric=metric if metric != measurement.metric else "",
     )
 
@@ -249,6 +261,7 @@ def _assumed(recipes: Recipes, rows: Sequence[RowCells]) -> list[str]:
         "student.momentum": ("distillation",),
         "student.crop": ("distillation",),
         "temperature": ("distillation",),
+        "temperature_squared": ("distillation",),
         "scratch": ("scratch",),
         "fidelity": ("fidelity",),
         "pruning": ("pruning",),

@@ -16,6 +16,7 @@ from benchmarks.synthesis import generate_images
 from benchmarks.synthesis.image_sets import SyntheticImages
 from benchmarks.tables.spec import Measurement
 from benchmarks.training import classifier, pretrained, wgan_reference
+from naturalinversion.classifiers.ready import describe
 from naturalinversion.errors import UsageError
 from naturalinversion.seeds import derive
 from naturalinversion.sequence import is_sequential
@@ -30,7 +31,7 @@ class ImageCells:
         self.recipes, self.protocol, self.seed = recipes, recipes.protocol, seed
         self.dataset = recipes.dataset
         self.width, self.image_size = msgspec.structs.astuple(recipes.protocol.network)
-        self.teacher = self.classifier(recipes.teacher)
+        self.teacher = self._teacher(recipes.teacher)
 
     def classifier(self, arch: str) -> Cell:
         """Trained on the real images: the teacher, or a student's baseline; or read from a file,
@@ -50,6 +51,35 @@ class ImageCells:
         """The width factor of an architecture: narrow families are not made narrower at demo."""
         return self.recipes.of(arch).protocol.network.width
 
+    def _teacher(self, arch: str) -> Cell:
+        """The classifier that is inverted; one that comes with the library is one for all seeds."""
+        name = self.protocol.ready.get(arch)
+        if not name or arch in self.recipes.weights:
+            return self.classifier(arch)
+        known = describe(name)
+        own = (
+            known.dataset,
+            known.recipe["arch"],
+            known.recipe["width"],
+            known.recipe["image_size"],
+        )
+        if own != (self.dataset, arch, self.width, self.image_size):
+            raise UsageError(
+                f"ready classifier {name} is {_in_words(*own)}; asked for is "
+                f"{_in_words(self.dataset, arch, self.width, self.image_size)} "
+                f"(--set protocol.ready.{arch}= trains one)"
+            )
+        given = pretrained.Recipe(
+            arch,
+            self.dataset,
+            self.width,
+            self.image_size,
+            known.sha256,
+            self.protocol.classifier_floor,
+            ready=name,
+        )
+        return make_cell("pretrained", f"{self._data}-{arch}-ready", given, {})
+
     def images(self, measurement: Measurement) -> SyntheticImages:
         """The synthesis cells whose batches together are the images of the method.
 
@@ -67,7 +97,7 @@ class ImageCells:
         elif recipe.student_use == "none":
             made = SyntheticImages.of(self._chunks(recipe, name_of(measurement)))
         elif recipe.student_use == "joint":
-            own = f"{_short(recipe.method)}-{student}"
+            own = f"{_short(recipe.name)}-{student}"
             grown = self._synthesis(recipe, own, student=student, width=self.width_of(student))
             made = SyntheticImages.of([grown])
         else:
@@ -91,8 +121,10 @@ class ImageCells:
             seed=self.seed,
             training=training,
             temperature=self.protocol.temperature,
+            temperature_squared=self.protocol.temperature_squared,
             images=images.selection,
             student_pixels=self.protocol.student_pixels,
+            tested_on=self.protocol.students_tested_on,
         )
         inputs = {"teacher": self.teacher} | images.inputs()
         inputs |= {"initial": initial} if initial else {}
@@ -133,25 +165,25 @@ class ImageCells:
         """Images of a method that competes with a student, which is trained on between rounds."""
         rounds = recipe.rounds
         if rounds is None:
-            raise UsageError(f"{recipe.method} competes with a student: its recipe needs [rounds]")
+            raise UsageError(f"{recipe.name} competes with a student: its recipe needs [rounds]")
         start, first = self.recipes.method(rounds.start), rounds.start_batches
         left = recipe.batches - first
         if left < rounds.rounds or left % rounds.rounds:
             raise UsageError(
-                f"recipe {recipe.method}: {recipe.batches} batches less {first} to start from "
+                f"recipe {recipe.name}: {recipe.batches} batches less {first} to start from "
                 f"can't be shared out over {rounds.rounds} rounds"
             )
         if start.batches < first or start.batch_size != recipe.batch_size:
             raise UsageError(
-                f"recipe {recipe.method}: {rounds.start} makes {start.batches} batches of "
+                f"recipe {recipe.name}: {rounds.start} makes {start.batches} batches of "
                 f"{start.batch_size}, {first} of {recipe.batch_size} are needed to start from"
             )
-        cells = self._chunks(start, _short(start.method))
+        cells = self._chunks(start, _short(start.name))
         images = SyntheticImages.of(cells).first(first * recipe.batch_size)
         student: Cell | None = None
         for number in range(1, rounds.rounds + 1):
-            name = f"{_short(recipe.method)}-{arch}-round{number}"
-            student = self.distilled(name, arch, images, rounds.student, student)
+            name = f"{_short(recipe.name)}-{arch}-round{number}"
+            student = self.distilled(name, arch, images, rounds.training(number), student)
             made = self._synthesis(
                 recipe,
                 name,
@@ -199,6 +231,10 @@ def name_of(measurement: Measurement) -> str:
     changed = [f"{key}={value}" for key, value in measurement.settings.items()]
     name = "-".join([_short(measurement.method), *changed])
     return "".join(letter if letter.isalnum() or letter in "-_=." else "_" for letter in name)
+
+
+def _in_words(dataset: str, arch: str, width: float, image_size: int) -> str:
+    return f"{arch} {width:g} times as wide, for {dataset} in {image_size}x{image_size} pixels"
 
 
 def _short(method: str) -> str:

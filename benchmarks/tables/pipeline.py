@@ -4,10 +4,13 @@ from collections.abc import Callable
 
 import msgspec
 
+from benchmarks.datasets.load import sizes
 from benchmarks.engine.cell import Cell, make_cell
 from benchmarks.evaluation import joint_student, pruning, scratch, tsne
 from benchmarks.evaluation.fidelity import fidelity
-from benchmarks.tables.image_cells import ImageCells, name_of
+from benchmarks.recipes.methods import split_name
+from benchmarks.synthesis.image_sets import SyntheticImages
+from benchmarks.tables.image_cells import REAL, ImageCells, name_of
 from benchmarks.tables.spec import Measurement
 from naturalinversion.errors import UsageError
 
@@ -25,7 +28,8 @@ class Pipeline(ImageCells):
     def shown(self, measurement: Measurement) -> Cell:
         """The first cell of images that the method made itself; rounds start from another's."""
         cells = [cell for cell, _ in self.images(measurement).parts]
-        own = (cell for cell in cells if cell.recipe.get("method") == measurement.method)
+        method, _ = split_name(measurement.method)
+        own = (cell for cell in cells if cell.recipe.get("method") == method)
         return next(own, cells[0])
 
     def baseline(self, measurement: Measurement) -> Cell:
@@ -34,12 +38,36 @@ class Pipeline(ImageCells):
 
     def student(self, measurement: Measurement) -> Cell:
         """The student whose test accuracy is the method's number in Table 5."""
-        method, arch, images = measurement.method, measurement.student, self.images(measurement)
+        method, arch = measurement.method, measurement.student
+        if method == REAL:
+            return self._distilled_on_real(measurement)
+        images = self.images(measurement)
         if self.recipes.method(method, measurement.settings).student_use == "joint":
             ((made, _),) = images.parts
             recipe = joint_student.Recipe(self.dataset, self.image_size)
             return make_cell("joint_student", made.label, recipe, {"images": made})
         return self.distilled(f"{name_of(measurement)}-{arch}", arch, images, self.protocol.student)
+
+    def _distilled_on_real(self, measurement: Measurement) -> Cell:
+        """On as many real training images as are asked for, or as methods make by default."""
+        protocol, (_, train, _) = self.protocol, sizes(self.dataset)
+        asked = measurement.images or protocol.batches * protocol.batch_size
+        images = SyntheticImages([], min(asked, train))
+        return self.distilled(
+            f"{REAL}{images.count}-{measurement.student}",
+            measurement.student,
+            images,
+            protocol.student,
+        )
+
+    def student_in_loop(self, measurement: Measurement) -> Cell:
+        """The student that a competing method's last images are made against, after its rounds."""
+        if self.recipes.method(measurement.method, measurement.settings).student_use != "compete":
+            raise UsageError(
+                f"{measurement.method} has no student in the loop: it competes with none"
+            )
+        last, _ = self.images(msgspec.structs.replace(measurement, images=0)).parts[-1]
+        return last.inputs["student"]
 
     def scratch(self, measurement: Measurement) -> Cell:
         """A network trained on the method's images and their labels alone."""
@@ -82,6 +110,7 @@ class Pipeline(ImageCells):
             ratio=measurement.ratio,
             pruning=self.protocol.pruning,
             temperature=self.protocol.temperature,
+            temperature_squared=self.protocol.temperature_squared,
             images=images.selection,
         )
         label = self.label(f"{name_of(measurement)}-pruned{measurement.ratio:g}")
@@ -116,6 +145,7 @@ EVALUATIONS: dict[str, Callable[[Pipeline, Measurement], Cell]] = {
     "baseline": Pipeline.baseline,
     "synthesis": Pipeline.shown,
     "distillation": Pipeline.student,
+    "student_in_loop": Pipeline.student_in_loop,
     "scratch": Pipeline.scratch,
     "fidelity": Pipeline.fidelity,
     "pruning": Pipeline.pruning,

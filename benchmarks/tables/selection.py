@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
+from benchmarks.recipes.methods import method_class
 from benchmarks.tables.spec import ColumnSpec, RowSpec, TableSpec
 from naturalinversion.errors import UsageError
 
@@ -47,6 +48,8 @@ def _columns(spec: TableSpec, methods: Sequence[str]) -> Iterator[ColumnSpec]:
         members = {column.method: column for column in ranked if column.group == group}
         model = next(iter(members.values()))
         for method in methods:
+            if model.student_use not in ("", method_class(method).student_use):
+                continue
             identity = model.id.replace(model.method, method, 1)
             yield members.get(method) or replace(model, id=identity, method=method)
 

@@ -11,6 +11,7 @@ import msgspec
 
 from benchmarks.recipes.toml_file import read_toml
 from naturalinversion.errors import UsageError
+from naturalinversion.synthesis import StudentUse
 from reports.tables.layout import FigureSpec
 
 FOLDER = Path(__file__).parent
@@ -69,16 +70,21 @@ class RowSpec(Measurement, frozen=True, forbid_unknown_fields=True, kw_only=True
         """``resnet34-resnet18``, ``ni``, ``0.9``: whatever tells rows apart."""
         parts = (self.teacher, self.student, self.variant or self.method, self.stage)
         ratio = f"{self.ratio:g}" if self.ratio else ""
-        return "-".join(part for part in (*parts, ratio) if part)
+        images = f"{self.images}-images" if self.images else ""
+        return "-".join(part for part in (*parts, ratio, images) if part)
 
 
 class ColumnSpec(Measurement, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One column. Methods of one ``group`` compete; a title is needed where no method has one."""
+    """One column. Methods of one ``group`` compete; a title is needed where no method has one.
+
+    Only methods that do ``student_use`` with a student have a column like this one, if it is given.
+    """
 
     id: str
     title: str = ""
     note: str = ""
     group: str = ""
+    student_use: StudentUse | Literal[""] = ""
     role: Literal["method", "baseline"] = "method"
     unit: str = ""
     higher_is_better: bool = True
@@ -96,7 +102,9 @@ class TableSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     title: str
     caption: str
     reference_dataset: str
-    labels: list[Literal["dataset", "teacher", "student", "method", "label", "ratio", "stage"]]
+    labels: list[
+        Literal["dataset", "teacher", "student", "method", "label", "ratio", "stage", "images"]
+    ]
     rank_along: Literal["row", "column"] = "row"
     defaults: Measurement = Measurement()
     columns: list[ColumnSpec]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from naturalinversion.augmentation import CropFlips, Padding, crop_and_flip, normalise
+from naturalinversion.seeds import generator
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,20 @@ class DeviceDataset:
             mean=self.mean.to(device),
             std=self.std.to(device),
         )
+
+    def balanced(self, count: int, seed: int) -> "DeviceDataset":
+        """``count`` images by chance, of each class as many or one more; all if there are fewer.
+
+        With one seed, those of a smaller count are among those of a larger one.
+        """
+        order = torch.randperm(len(self), generator=generator(seed))
+        labels = self.labels.cpu()[order]
+        earlier = torch.empty_like(labels)  # images of its class that stand before each
+        for label in range(int(labels.max()) + 1):
+            of_class = labels == label
+            earlier[of_class] = torch.arange(int(of_class.sum()))
+        index = order[earlier.argsort(stable=True)[:count]].to(self.labels.device)
+        return replace(self, images=self.images[index], labels=self.labels[index])
 
     def batch(self, index: Tensor | slice) -> Tensor:
         """float32 images (B, 3, H, W) in teacher space, as they are stored."""

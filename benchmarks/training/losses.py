@@ -24,15 +24,17 @@ def distillation_loss(
     teacher: Callable[[Tensor], Tensor],
     temperature: float = 3.0,
     *,
-    temperature_squared: bool = False,
+    temperature_squared: bool = True,
 ) -> Loss:
     """KL(softmax(T / temperature) || softmax(S / temperature)), summed over classes, batch mean.
 
     ``teacher`` maps images to logits and must be in eval mode; it gets no gradient, and the labels
-    are not used. DeepInversion's supplement and its authors give temperature 3 and no cross-entropy
-    term, and name no factor. ``temperature_squared`` multiplies by Hinton et al.'s temperature**2,
-    which makes the gradients nine times larger at 3. NaturalInversion's own recipe is in an
-    appendix that was not published.
+    are not used. ``temperature_squared`` multiplies by temperature**2 as Hinton et al. (2015) do:
+    gradients of softened predictions shrink with its inverse, so that without the factor a
+    temperature is a learning rate as well. DeepInversion's supplement and its authors give
+    temperature 3, no cross-entropy term and, of the factor, only that the loss is rescaled "into
+    normal loss ranges"; later codes of this lineage multiply. NaturalInversion's own recipe is in
+    an appendix that was not published.
     """
     if not temperature > 0:
         raise ValueError(f"temperature {temperature} is not above zero")

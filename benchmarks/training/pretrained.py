@@ -1,4 +1,4 @@
-"""A classifier that somebody else has trained, in the place of one trained here (``--weights``)."""
+"""A classifier in the place of one trained here: somebody's (``--weights``) or a ready one."""
 
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from benchmarks.training.accuracy import accuracy
 from benchmarks.training.real_images import load_real, splits
 from benchmarks.training.training_steps import ForwardStep
 from naturalinversion.classifiers.key_mapping import renaming_text
+from naturalinversion.classifiers.ready import weights_of
 from naturalinversion.classifiers.weights import (
     WEIGHTS,
     Classifier,
@@ -24,7 +25,10 @@ from naturalinversion.errors import BenchmarkError, UsageError
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``sha256`` is that of the weights' file; ``floor`` as for classifiers trained here."""
+    """``sha256`` is that of the weights' file; ``floor`` as for classifiers trained here.
+
+    ``ready`` is the name of one that comes with the library.
+    """
 
     arch: str
     dataset: str
@@ -32,6 +36,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     image_size: int
     sha256: str
     floor: float
+    ready: str = ""
 
 
 def run(context: CellContext, recipe: Recipe) -> Metrics:
@@ -40,7 +45,8 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     Raises `UsageError` for another file than the recipe's or weights of another network, and
     `BenchmarkError` below the floor: images must be normalised as in the classifier's training.
     """
-    path = context.data.weights.get(recipe.arch)
+    given = context.data.weights.get(recipe.arch)
+    path = weights_of(recipe.ready) if recipe.ready else given
     if path is None or weights_sha256(path) != recipe.sha256:
         raise UsageError(
             f"{context.label}: needs --weights {recipe.arch}=FILE, {recipe.sha256[:12]}…"

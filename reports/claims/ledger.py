@@ -16,8 +16,12 @@ from reports.records import Record
 from reports.seed_statistics import ENOUGH_SEEDS
 from reports.tables.layout import Table
 
-Verdict = Literal["agrees within noise", "higher", "lower", "not comparable", "not run"]
-VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+Judged = Literal["agrees within noise", "higher", "lower", "not comparable", "not run"]
+#: Of settings in the paper's text, which nothing measures: the recipe has them or another value.
+Setting = Literal["set as published", "set otherwise"]
+JUDGED: tuple[Judged, ...] = get_args(Judged)
+SETTINGS: tuple[Setting, ...] = get_args(Setting)
+VERDICTS = (*JUDGED, *SETTINGS)
 COLUMNS = (
     *("id", "table", "dataset", "teacher", "student", "method", "metric", "published", "unit"),
     *("measured", "sd", "n", "scale", "measured_on", "difference", "verdict", "reason", "note"),
@@ -40,7 +44,8 @@ def ledger(
     Its columns are `COLUMNS`, keys of records separated by spaces. What was measured is the most
     comparable among ``tables``: on the same data set before another, then at the larger scale.
     ``protocol`` maps the ids of published settings, such as numbers of images, to the values of the
-    recipes at scale paper. RecordError if a table and its records don't fit together.
+    recipes at scale paper: nothing is measured of those, and their verdicts are of their own.
+    RecordError if a table and its records don't fit together.
     """
     found = measured_claims(tables, records)
     lines = []
@@ -61,13 +66,13 @@ def _of_recipe(number: Published, protocol: Mapping[str, float]) -> dict[str, An
     if number.id not in protocol:
         return {}
     value = protocol[number.id]
-    difference = value - number.value
+    verdict: Setting = "set as published" if value == number.value else "set otherwise"
     return {
         "measured": value,
         "scale": "paper",
         "measured_on": "recipe",
-        "difference": difference,
-        "verdict": _direction(difference, 0.0),
+        "difference": value - number.value,
+        "verdict": verdict,
         "reason": "the recipe of scale paper",
     }
 
@@ -78,7 +83,7 @@ def _measured(
     difference = measured.mean - number.value if measured.dataset == number.dataset else None
     unlike = differences(number, measured, records)
     if unlike or difference is None:
-        verdict: Verdict = "not comparable"
+        verdict: Judged = "not comparable"
         reason = "; ".join(unlike + [measured.remark] * bool(measured.remark))
     else:
         allowed, why = allowance(number, measured)
@@ -116,7 +121,7 @@ def allowance(number: Published, measured: MeasuredClaim) -> tuple[float, str]:
     )
 
 
-def _direction(difference: float, allowed: float) -> Verdict:
+def _direction(difference: float, allowed: float) -> Judged:
     if abs(difference) <= allowed:
         return "agrees within noise"
     return "higher" if difference > 0 else "lower"

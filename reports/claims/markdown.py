@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
-from reports.claims.ledger import PROTOCOL, VERDICTS
+from reports.claims.ledger import JUDGED, PROTOCOL, SETTINGS
 from reports.tables.export import NOT_RUN
 from reports.tables.markup import markdown_table
 from reports.tables.measured import Line, lines_of
@@ -15,13 +17,20 @@ HEAD = ("number", "published", "measured", "of", "difference", "verdict", "why")
 def claims_markdown(frame: pd.DataFrame) -> str:
     """What a reader opens: ``frame`` is `reports.claims.ledger.ledger`'s."""
     tables = list(frame.groupby("table", sort=False))
-    counts = [[str(name), *_count(lines)] for name, lines in [*tables, ("all", frame)]]
+    settings = frame["method"] == PROTOCOL
+    results = frame[~settings]
+    counts = [
+        [str(name), *_count(lines, JUDGED)]
+        for name, lines in [*results.groupby("table", sort=False), ("all", results)]
+    ]
     blocks = [
         f"# The paper's {len(frame)} published numbers",
-        markdown_table(["", *VERDICTS], counts, "l" + "r" * len(VERDICTS), pad=False),
+        f"{len(results)} are results:",
+        markdown_table(["", *JUDGED], counts, "l" + "r" * len(JUDGED), pad=False),
+        _about_settings(frame[settings]),
         "A measured number is compared with a published one only where nothing that matters "
-        "differs: data set, networks, trainings, number of images, extractor. Measured: mean ± sd "
-        "(seeds).",
+        "differs: data set, networks, trainings, number of images, pixels, extractor. Measured: "
+        "mean ± sd (seeds).",
     ]
     for name, lines in tables:
         texts = [text for text in dict.fromkeys(lines["note"]) if text]
@@ -33,8 +42,18 @@ def claims_markdown(frame: pd.DataFrame) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _count(lines: pd.DataFrame) -> list[str]:
-    return [str(int((lines["verdict"] == verdict).sum())) for verdict in VERDICTS]
+def _count(lines: pd.DataFrame, verdicts: Sequence[str]) -> list[str]:
+    return [str(int((lines["verdict"] == verdict).sum())) for verdict in verdicts]
+
+
+def _about_settings(lines: pd.DataFrame) -> str:
+    """Counted apart: a recipe that has the paper's number of epochs has measured nothing."""
+    found = zip(SETTINGS, _count(lines, SETTINGS), strict=True)
+    said = [f"{count} {verdict}" for verdict, count in found if count != "0"]
+    return (
+        f"{len(lines)} are settings, such as numbers of images and epochs, which the recipes of "
+        f"scale paper have or don't: {', '.join(said) or 'not looked up'}."
+    )
 
 
 def _cells(line: Line, letters: dict[str, str]) -> list[str]:

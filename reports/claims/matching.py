@@ -15,7 +15,7 @@ from reports.tables.measured import Line, lines_of, measured_frame
 REPEATED = "table3"  # the table whose numbers the text repeats
 GAIN = "pruning_gain_at_"
 PRUNING, GAINING = "figure6", "ni"
-SCALES = ("paper", "mini", "demo")
+SCALES = ("paper", "mini", "small", "demo")
 
 
 @dataclass(frozen=True)

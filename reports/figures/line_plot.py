@@ -48,7 +48,8 @@ def draw_line_plot(figure: FigureSpec, table: Table, frame: pd.DataFrame) -> Fig
     for one, lines in zip(axes, content.values(), strict=True):
         one.set(xlabel=wrap_label(figure.x_label), ylabel=wrap_label(figure.y_label, 40))
         shown = {label: points for label, points in lines.items() if points}
-        offsets = [0.0] * len(shown) if tradeoff else _ticks_and_offsets(one, table, len(shown))
+        log_x = tradeoff or figure.log_x
+        offsets = [0.0] * len(shown) if log_x else _ticks_and_offsets(one, table, len(shown))
         for (label, points), offset in zip(shown.items(), offsets, strict=True):
             plot = styles[label].plot(hollow=label in baselines)
             _draw_line(one, [(x + offset, values) for x, values in points], plot)
@@ -58,6 +59,11 @@ def draw_line_plot(figure: FigureSpec, table: Table, frame: pd.DataFrame) -> Fig
         if tradeoff:
             one.set_xscale("log")
             log_ticks(one.xaxis, (1, 3))
+        elif figure.log_x:
+            one.set_xscale("log")
+            x_ticks = sorted({row.x or 0.0 for row in table.rows})
+            one.set_xticks(x_ticks, [f"{place:,.0f}" for place in x_ticks])
+            one.minorticks_off()
     handles = [
         styles[label].handle(wrap_label(label, 40), label in run, label in baselines)
         for label in labels

@@ -21,9 +21,13 @@ NUMBERS = ("published", "measured", "sd", "difference")
 
 @dataclass(frozen=True)
 class ClaimsSection:
-    """Claims as the template needs them, how many have each verdict, and anchors by claim id."""
+    """Claims as the template needs them, how many have each verdict, and anchors by claim id.
+
+    ``settings`` is how many of them are no results.
+    """
 
     claims: list[dict[str, Any]]
+    settings: int
     verdicts: dict[str, int]
     anchors: dict[str, str]
 
@@ -50,6 +54,7 @@ def claims_section(
     counts = Counter(claim["verdict"] for claim in found)
     return ClaimsSection(
         found,
+        sum(claim["method"] == PROTOCOL for claim in found),
         {verdict: counts[verdict] for verdict in VERDICTS if counts[verdict]},
         {claim["id"]: claim["anchor"] for claim in found},
     )

@@ -108,10 +108,15 @@ def seeds_for_ranks(accepted_n: int, numbers: int) -> int:
     return n
 
 
+def least(accepted: Accepted) -> float:
+    """A distance of means, in the number's unit, that is never a fault."""
+    return POINTS if accepted.unit == "%" else SHARE * abs(accepted.mean)
+
+
 def allowance(accepted: Accepted, n: int, numbers: int) -> float:
     """How far the mean of ``n`` seeds may lie from the accepted one, were the noise normal."""
     quantile = float(stats.t.ppf(1 - FALSE_ALARMS / (2 * numbers), accepted.n - 1))
-    return max(_least(accepted), quantile * accepted.sd * math.sqrt(1 / n + 1 / accepted.n))
+    return max(least(accepted), quantile * accepted.sd * math.sqrt(1 / n + 1 / accepted.n))
 
 
 def compare_seeds(accepted: Accepted, values: Sequence[float], numbers: int) -> dict[str, Any]:
@@ -122,7 +127,7 @@ def compare_seeds(accepted: Accepted, values: Sequence[float], numbers: int) -> 
         return {"differs": distance > allowed, "allowed": allowed}
     p = float(stats.mannwhitneyu(values, accepted.values, method="exact").pvalue)
     limit = FALSE_ALARMS / numbers
-    return {"differs": p < limit and distance > _least(accepted), "p": p, "p_limit": limit}
+    return {"differs": p < limit and distance > least(accepted), "p": p, "p_limit": limit}
 
 
 def check_markdown(numbers: Sequence[CheckedNumber]) -> str:
@@ -131,11 +136,6 @@ def check_markdown(numbers: Sequence[CheckedNumber]) -> str:
     counts = Counter(number.verdict for number in numbers)
     said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
     return f"{rows}\n\n{len(numbers)} numbers: {said}"
-
-
-def _least(accepted: Accepted) -> float:
-    """A distance of means that is never a fault."""
-    return POINTS if accepted.unit == "%" else SHARE * abs(accepted.mean)
 
 
 def _named(table: Table, key: NumberKey, number: Accepted | None) -> dict[str, Any]:

@@ -128,7 +128,10 @@ def _add(
             cost.complete = False
             continue
         cost.makers[key] = records[key]
+        cost.students.pop(key, None)  # its accuracy is a number of the row, its making the images'
         waiting += [other for role, other in records[key].inputs.items() if role != TEACHER]
+    if record.key in cost.makers:
+        return
     if not _makes_images(record) and "test_accuracy" in record.metrics:
         cost.students[record.key] = record
 

@@ -15,6 +15,7 @@ from reports.tables.markup import escape_latex, escape_markdown, latex_table, ma
 from reports.tables.method_cost import MethodCost
 
 TITLE = "What it cost"
+LOW_AGREEMENT = 50.0  # percent: below, most labels of the images are wrong
 JOINT = "joint"
 HOURS_FROM = 7200.0  # seconds
 GIGABYTES_FROM = 10_000.0  # 1e6 bytes
@@ -58,6 +59,10 @@ def cost_columns(lines: Sequence[MethodCost]) -> list[CostColumn]:
         CostColumn("Images", "per second", [_mean(li.images_per_second) for li in lines]),
         CostColumn("Images", f"peak {memory}", [_peak(li.peak_mb, mega) for li in lines]),
     ]
+    if any(line.agreement for line in lines):
+        columns.append(
+            CostColumn("Images", "teacher agrees, %", [_percent(li.agreement) for li in lines])
+        )
     if any(line.with_images or line.student_seconds for line in lines):
         of_student = [
             (CostCell(JOINT), CostCell(JOINT))
@@ -83,6 +88,14 @@ def cost_notes(lines: Sequence[MethodCost]) -> list[str]:
         + (", with the students that they compete with meanwhile" if compete else "")
         + "; the teacher is given.",
     ]
+    if any(line.agreement for line in lines):
+        notes.append("Teacher agrees: it gives so many of them the label they were made for.")
+    if low := [line for line in lines if line.agreement and line.agreement.mean < LOW_AGREEMENT]:
+        named = "; ".join(dict.fromkeys(_name(line) for line in low))
+        notes.append(
+            f"WARNING: the teacher gives most images another label than the asked one ({named}). "
+            "A student learns little of them: raise the iterations or steps of the method."
+        )
     if any(line.student_seconds for line in lines):
         notes.append("Student: the network that was trained on the images, and its test.")
     if any(line.with_images for line in lines):
@@ -138,6 +151,7 @@ def _plain(line: MethodCost) -> dict[str, Any]:
     for name, summary in (
         ("images_seconds", line.seconds),
         ("images_per_second", line.images_per_second),
+        ("teacher_agreement_percent", line.agreement),
         ("student_seconds", line.student_seconds),
     ):
         found |= {name: summary and summary.mean, f"{name}_sd": summary and summary.sd}
@@ -183,6 +197,19 @@ def _whose_memory(lines: Sequence[MethodCost]) -> str:
 
 def _count(summary: Summary | None) -> CostCell:
     return CostCell(f"{summary.mean:,.0f}", summary.mean) if summary else CostCell(NOT_RUN)
+
+
+def _percent(summary: Summary | None) -> CostCell:
+    """As seconds are printed, but with one decimal."""
+    if summary is None:
+        return CostCell(NOT_RUN)
+    sd = "" if summary.sd is None else f" ± {summary.sd:.1f}"
+    return CostCell(f"{summary.mean:.1f}{sd}", summary.mean)
+
+
+def _name(line: MethodCost) -> str:
+    own = list(line.labels.values())
+    return ", ".join(own if line.in_labels else [line.method, *own])
 
 
 def _mean(summary: Summary | None, per: float = 1.0) -> CostCell:

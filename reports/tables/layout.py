@@ -26,7 +26,8 @@ class FigureSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     - ``image_grid``: ``first_rows`` rows of each of the table's pictures, below ``classes``.
     - ``loss_curves``: a curve per row; ``panels`` are loss terms with their titles.
     - ``scatter``: the t-SNE points of the first record.
-    - ``lines``: a line per column against ``Row.x``; a horizontal line for a column in ``levels``.
+    - ``lines``: a line per column against ``Row.x``, on a log axis with ``log_x``; a horizontal
+      line for a column in ``levels``.
     - ``tradeoff``: a panel per column of ``panels`` (with titles), a line per ``Row.series``
       against the measured column ``x``, vertical lines at ``marks``.
 
@@ -43,6 +44,7 @@ class FigureSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     levels: list[str] = []
     x: str = ""
     x_label: str = ""
+    log_x: bool = False
     y_label: str = ""
     marks: dict[str, float] = {}
 

@@ -10,6 +10,8 @@ from reports.machine import device_class, machines_of
 from reports.records import Record
 from reports.seed_statistics import Summary, summarise
 
+AGREEMENT = "teacher_agreement"  # a metric of cells that make images
+
 
 @dataclass
 class SeedCost:
@@ -31,6 +33,17 @@ class SeedCost:
     def seconds(self) -> float:
         """Of the device, for the images."""
         return sum(record.cost.seconds for record in self.makers.values())
+
+    @property
+    def agreement(self) -> float | None:
+        """Of which share of the images the teacher gives the label; None where no record says."""
+        found = [
+            (record.cost.images, float(share))
+            for record in self.makers.values()
+            if isinstance(share := record.metrics.get(AGREEMENT), int | float)
+        ]
+        images = sum(count for count, _ in found)
+        return sum(count * share for count, share in found) / images if images else None
 
     @property
     def machine(self) -> str:
@@ -90,6 +103,11 @@ class MethodCost:
     def images_per_second(self) -> Summary | None:
         """Images a second of the device."""
         return _summary([seed.images / seed.seconds for seed in self.known if seed.seconds])
+
+    @cached_property
+    def agreement(self) -> Summary | None:
+        """Percent of the images to which the teacher gives the label they are stored with."""
+        return _summary([100 * s.agreement for s in self.known if s.agreement is not None])
 
     @cached_property
     def peak_mb(self) -> float | None:

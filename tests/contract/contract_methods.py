@@ -22,13 +22,13 @@ BANK = {
     "latent": 8,
     "generator_width": 0.1,
 }
-SMALL: dict[str, dict[str, Any]] = {
+SMALL: dict[str, dict[str, Any]] = {  # and other readings of a method, after a hyphen
     "dafl": {"epochs": 2, "steps": 2, "batch_size": 8, "latent": 8, "generator_width": 0.1},
     "dfad": {"epochs": 2, "steps": 2, "batch_size": 8, "latent": 8, "generator_width": 0.1},
     "cmi": {**BANK, "inner_steps": 3, "projection": 8, "negatives": 6, "memory": 12},
-    "fast_2": {**BANK, "inner_steps": 2, "warmup": 1, "reset": 0.5},
-    "fast_5": {**BANK, "inner_steps": 5, "meta": "reptile"},
-    "fast_10": {**BANK, "inner_steps": 10, "meta": "none"},
+    "fast": {**BANK, "inner_steps": 2, "warmup": 1, "reset": 0.5},
+    "fast-reptile": {**BANK, "inner_steps": 5, "meta": "reptile"},
+    "fast-carried": {**BANK, "inner_steps": 10, "meta": "none"},
     "di": {"iterations": 4},
     "adi": {"iterations": 4},
     "ni": {"iterations": 4, "latent": 8, "generator_width": 0.1},
@@ -96,7 +96,7 @@ OUTSIDE: dict[str, type[Synthesizer]] = {
     "from_outside": FromOutside,
     "sequential_from_outside": SequentialFromOutside,
 }
-NAMES = [*METHODS, *OUTSIDE]
+NAMES = [*METHODS, *(name for name in SMALL if "-" in name), *OUTSIDE]
 if YOURS := os.environ.get("CONTRACT_METHOD"):  # package.module:Class, with quick defaults
     NAMES.append(YOURS)
 
@@ -105,7 +105,7 @@ def small(name: str) -> Synthesizer:
     """The method with settings that take a moment."""
     if name in OUTSIDE:
         return OUTSIDE[name]()
-    if name not in METHODS:
+    if name not in SMALL:
         method: Synthesizer = method_class(name)()
         return method
-    return METHODS[name](**SMALL[name])
+    return METHODS[name.partition("-")[0]](**SMALL[name])

@@ -90,31 +90,45 @@ class ExtractorSpec:
     stand_in: Callable[[], nn.Module] | None = None
 
 
-def _inception_weights(given: Path | None, download: bool) -> Path:
-    """The file of the FID's Inception (TensorFlow's of 2015, ported): ``given``, else where
-    torch-fidelity keeps it, fetched only if ``download``.
-    """
+def _compat_weights(given: Path | None, download: bool) -> Path:
+    """Those of the FID's Inception (TensorFlow's of 2015, ported)."""
     if given is not None:
-        if not given.is_file():
-            raise MissingError(f"--inception-weights {given}: no such file")
-        return given
+        return _given_weights(given)
     from benchmarks.evaluation.fidelity.torch_fidelity_api import INCEPTION_URL
 
-    name = INCEPTION_URL.rsplit("/", 1)[1]
+    return _kept_weights("inception-v3-compat", INCEPTION_URL, download)
+
+
+def _torchvision_weights(given: Path | None, download: bool) -> Path:
+    if given is not None:
+        return _given_weights(given)
+    from torchvision.models import Inception_V3_Weights
+
+    url = Inception_V3_Weights.IMAGENET1K_V1.url
+    return _kept_weights("inception-v3-torchvision", url, download)
+
+
+def _given_weights(given: Path) -> Path:
+    if not given.is_file():
+        raise MissingError(f"--inception-weights {given}: no such file")
+    return given
+
+
+def _kept_weights(extractor: str, url: str, download: bool) -> Path:
+    """Where torch hub keeps the file, fetched only if ``download``."""
+    name = url.rsplit("/", 1)[1]
     kept = Path(torch.hub.get_dir()) / "checkpoints" / name
     if not kept.is_file():
         if not download:
             raise MissingError(
-                f"inception-v3-compat needs {name}, which is not in {kept.parent}: "
+                f"{extractor} needs {name}, which is not in {kept.parent}: "
                 "give --inception-weights PATH or --download"
             )
         kept.parent.mkdir(parents=True, exist_ok=True)
         try:
-            torch.hub.download_url_to_file(
-                INCEPTION_URL, str(kept), _hash_in_name(kept), progress=False
-            )
+            torch.hub.download_url_to_file(url, str(kept), _hash_in_name(kept), progress=False)
         except (urllib.error.URLError, OSError, RuntimeError) as error:
-            raise MissingError(f"{INCEPTION_URL} can't be fetched: {error}") from error
+            raise MissingError(f"{url} can't be fetched: {error}") from error
     return kept
 
 
@@ -135,7 +149,10 @@ def _packaged_weights(given: Path | None, download: bool) -> Path:
 
 EXTRACTORS: dict[str, ExtractorSpec] = {
     "inception-v3-compat": ExtractorSpec(
-        FeatureLayers("64", "2048", "logits_unbiased"), _inception_weights, _untrained_inception
+        FeatureLayers("64", "2048", "logits_unbiased"), _compat_weights, _untrained_inception
+    ),
+    "inception-v3-torchvision": ExtractorSpec(
+        FeatureLayers("64", "2048", "logits"), _torchvision_weights, _untrained_inception
     ),
     "efficientnet-lite0": ExtractorSpec(
         FeatureLayers("stem", "1280", "logits_unbiased"), _packaged_weights

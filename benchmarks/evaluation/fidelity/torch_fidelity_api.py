@@ -24,23 +24,33 @@ from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 from torch_fidelity.utils import create_feature_extractor
 
 INCEPTION_URL: str = URL_INCEPTION_V3
-EFFICIENTNET = "efficientnet-lite0"
+EFFICIENTNET, TORCHVISION = "efficientnet-lite0", "inception-v3-torchvision"
 KNN_BATCH = 2000  # distances to 50,000 features are then held 0.4 GB at a time, not 10 GB
 
 
 def network(name: str, layers: tuple[str, ...], weights: str) -> nn.Module:
     """A registered extractor on the CPU: uint8 (N, 3, H, W) to a tuple of float32 (N, D).
 
-    Ours is registered when it is first asked for: its packages are needed by nothing else.
+    Ours are registered when they are first asked for: EfficientNet's packages are needed by nothing
+    else.
     """
-    if name == EFFICIENTNET and name not in FEATURE_EXTRACTORS_REGISTRY:
-        from benchmarks.evaluation.fidelity.efficientnet import EfficientNetLite0
-
-        register_feature_extractor(name, EfficientNetLite0)
+    if name not in FEATURE_EXTRACTORS_REGISTRY:
+        _register_own(name)
     made: nn.Module = create_feature_extractor(
         name, list(layers), cuda=False, feature_extractor_weights_path=weights, verbose=False
     )
     return made
+
+
+def _register_own(name: str) -> None:
+    if name == EFFICIENTNET:
+        from benchmarks.evaluation.fidelity.efficientnet import EfficientNetLite0
+
+        register_feature_extractor(name, EfficientNetLite0)
+    elif name == TORCHVISION:
+        from benchmarks.evaluation.fidelity.inception_torchvision import TorchvisionInception
+
+        register_feature_extractor(name, TorchvisionInception)
 
 
 def inception_score(logits: Tensor, splits: int, seed: int) -> tuple[float, float]:

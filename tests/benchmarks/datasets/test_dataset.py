@@ -32,3 +32,15 @@ def test_a_channel_without_variation_can_still_be_divided_by() -> None:
     mean, std = mean_and_std(torch.full((2, 3, 4, 4), 51, dtype=torch.uint8))
     assert mean == (0.2, 0.2, 0.2)
     assert min(std) > 0
+
+
+def test_images_set_aside_are_a_tenth_of_every_class_and_of_training_only(tmp_path: Path) -> None:
+    digits = load("digits", root=tmp_path)
+    choosing = digits.held_out()
+    assert len(choosing.train) + len(choosing.test) == len(digits.train)
+    for label in range(10):
+        of_class = int((digits.train.labels == label).sum())
+        assert int((choosing.test.labels == label).sum()) == -(-of_class // 10)
+    aside = {image.numpy().tobytes() for image in choosing.test.images}
+    assert not aside & {image.numpy().tobytes() for image in choosing.train.images}
+    assert not aside & {image.numpy().tobytes() for image in digits.test.images}

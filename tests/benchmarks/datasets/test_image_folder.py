@@ -1,9 +1,11 @@
 """Anybody's own images, and the file's name for what is amiss."""
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from benchmarks.datasets import image_folder
 from benchmarks.datasets.load import load
 from naturalinversion.errors import MissingError, UsageError
 from tests.benchmarks.datasets.trees import MakeTree, error_line
@@ -100,3 +102,35 @@ def test_numbers_are_ordered_by_value_and_other_names_as_text(make_tree: MakeTre
         (folder / split / "11").rename(folder / split / "eleven")
     as_text = load(f"imagefolder:{folder}", root=folder)
     assert as_text.classes[:3] == ("0", "1", "10")
+
+
+@pytest.mark.parametrize("kind", ["png", "tiff", "big-endian tiff"])
+def test_sixteen_bits_are_scaled_not_clipped(kind: str, make_tree: MakeTree) -> None:
+    """A 16-bit grey of 256 is nearly black; it came out white, as did all above it."""
+    folder = make_tree(size=8)
+    greys = np.linspace(0, 65535, 64).round().astype(np.uint16).reshape(8, 8)
+    path = folder / "train" / "class0" / "0.png"
+    order = ">u2" if kind.startswith("big") else "<u2"
+    Image.fromarray(greys.astype(order)).save(path, kind.split()[-1])
+    images = load(f"imagefolder:{folder}", root=folder).train.images
+    expected = torch.from_numpy((greys / 257).round().astype(np.uint8))
+    assert torch.equal(images[0], expected.expand(3, 8, 8))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def test_pixels_without_a_white_are_refused(dtype: type, make_tree: MakeTree) -> None:
+    folder = make_tree(size=8)
+    path = folder / "train" / "class0" / "0.png"
+    Image.fromarray(np.zeros((8, 8), dtype)).save(path, "TIFF")
+    line = error_line(f"imagefolder:{folder}", folder, UsageError)
+    assert str(path) in line
+    assert "32-bit numbers, and nothing says which is white" in line
+
+
+def test_pixels_that_an_earlier_decoder_kept_are_not_used(
+    make_tree: MakeTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_tree(size=8)
+    before = image_folder.scan(folder).stamp
+    monkeypatch.setattr(image_folder, "_DECODER", 1)
+    assert image_folder.scan(folder).stamp != before

@@ -46,6 +46,7 @@ RECIPE = Recipe(
     ratio=0.5,
     pruning=PruningProtocol("block", "cross_entropy", TRAINING),
     temperature=3.0,
+    temperature_squared=True,
     images=ImageSelection([BATCHES], BATCHES * SIZE),
 )
 

@@ -72,4 +72,20 @@ def test_images_of_one_colour_are_counted_and_logged(
     metrics, _ = make(channel_scaling=False, fixed_scale=0.0)
     assert metrics["flat_images"] == metrics["images"] == 16
     said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert said == [f"batch {index}: 8 images are of one colour" for index in (0, 1)]
+    assert [line for line in said if line.startswith("batch")] == [
+        f"batch {index}: 8 images are of one colour" for index in (0, 1)
+    ]
+
+
+def test_images_that_the_teacher_takes_for_others_are_told_of_in_log_and_terminal(
+    make: Callable[..., tuple[Metrics, Path]],
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    metrics, _ = make()
+    share = metrics["teacher_agreement"]
+    assert isinstance(share, float)
+    assert share < 0.5, "a random teacher, five iterations"
+    line = f"the teacher gives the asked label to {share:.0%} of the images only, "
+    assert [r for r in caplog.records if r.getMessage().startswith(line)]
+    assert f"warning: ni: {line}" in capfd.readouterr().err

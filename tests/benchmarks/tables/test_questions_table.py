@@ -30,11 +30,13 @@ def test_a_row_changes_one_thing(
     records: dict[tuple[str, str], str], cells: dict[str, Cell]
 ) -> None:
     rows = {row for row, _ in records}
-    assert len(rows) == 6
+    assert len(rows) == 8
     base = {column: cells[key] for (row, column), key in records.items() if row == "protocol"}
     changed: dict[str, Any] = {
         "temperature-1": {"temperature": 1.0},
         "temperature-20": {"temperature": 20.0},
+        "no-factor": {"temperature_squared": False},
+        "temperature-20-no-factor": {"temperature": 20.0, "temperature_squared": False},
         "clamped": {"student_pixels": "denormalize"},
         "minmax": {"student_pixels": "minmax"},
     }

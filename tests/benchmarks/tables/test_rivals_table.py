@@ -40,8 +40,8 @@ def test_each_number_of_theirs_stands_in_one_place_and_is_no_claim_of_the_paper(
     [
         ("cifar10", "wrn40_2-wrn16_1", "cmi", 90.01),
         ("cifar10", "wrn40_2-wrn16_2", "teacher", 94.87),
-        ("cifar100", "resnet34-resnet18", "fast_2", 69.76),
-        ("cifar100", "wrn40_2-wrn40_1", "fast_10", 63.91),
+        ("cifar100", "resnet34-resnet18", "fast-2", 69.76),
+        ("cifar100", "wrn40_2-wrn40_1", "fast-10", 63.91),
         ("cifar100", "wrn40_2-wrn16_1", "student", 65.31),
     ],
 )
@@ -64,7 +64,7 @@ def test_it_says_whose_numbers_these_are() -> None:
 
 @pytest.mark.parametrize(
     ("name", "steps", "of_generator", "of_latents"),
-    [("fast_2", 2, 5e-3, 0.015), ("fast_5", 5, 3e-3, 0.01), ("fast_10", 10, 2e-3, 0.01)],
+    [("fast-2", 2, 5e-3, 0.015), ("fast", 5, 3e-3, 0.01), ("fast-10", 10, 2e-3, 0.01)],
 )
 def test_published_presets_of_fast(
     name: str, steps: int, of_generator: float, of_latents: float
@@ -81,9 +81,9 @@ def test_published_presets_of_fast(
 
 def test_presets_that_depend_on_the_teacher() -> None:
     paper = Recipes("paper", "cifar10")
-    of_wide = paper.resolve("wrn40_2").method("fast_2").settings
+    of_wide = paper.resolve("wrn40_2").method("fast-2").settings
     assert (of_wide["adversarial"], of_wide["one_hot"]) == (1.1, 0.4)
-    assert paper.resolve("vgg11").method("fast_10").settings["adversarial"] == 1.0
+    assert paper.resolve("vgg11").method("fast-10").settings["adversarial"] == 1.0
     assert paper.resolve("resnet34").method("cmi").settings["taps"] == "stages"
     assert paper.resolve("vgg11").method("cmi").settings["taps"] == "batch norms"
 
@@ -92,13 +92,13 @@ def test_presets_that_depend_on_the_teacher() -> None:
 @pytest.mark.parametrize("dataset", ["digits", "cifar10", "cifar100"])
 def test_a_recipes_batches_are_the_epochs_of_its_schedule(scale: str, dataset: str) -> None:
     for teacher in ("", "resnet34", "vgg11", "wrn40_2"):
-        for name in ("cmi", "fast_2", "fast_5", "fast_10"):
+        for name in ("cmi", "fast-2", "fast", "fast-10"):
             recipe = Recipes(scale, dataset).resolve(teacher).method(name)
             assert recipe.batches == recipe.settings["epochs"]
 
 
 def test_all_batches_of_one_are_a_single_cell_whatever_the_chunk() -> None:
-    for method in ("cmi", "fast_5"):
+    for method in ("cmi", "fast"):
         recipes = Recipes("paper", "cifar10", ["protocol.chunk=10"])
         found = expand(
             read_table("rivals"), recipes, [0], methods=[method], rows=["resnet34-resnet18"]

@@ -96,10 +96,11 @@ def test_settings_of_the_text_are_held_against_the_recipe() -> None:
     frame = ledger([], {}, {f"text/-/-/-/protocol/{k}": v for k, v in given.items()})
     found = frame[frame["verdict"] != "not run"].set_index("metric")
     assert dict(found["verdict"]) == {
-        "scratch_batch": "agrees within noise",
-        "scratch_epochs": "lower",
-        "pruning_ratio_max": "higher",
+        "scratch_batch": "set as published",
+        "scratch_epochs": "set otherwise",
+        "pruning_ratio_max": "set otherwise",
     }
+    assert list(found["difference"]) == pytest.approx([0, -50, 0.05])
     assert set(found["measured_on"]) == {"recipe"}
     assert set(found["scale"]) == {"paper"}
     assert set(found["reason"]) == {"the recipe of scale paper"}
@@ -267,11 +268,24 @@ def test_the_gain_of_pruning_is_over_the_best_other_method_and_judges_nothing() 
     assert line["records"].split() == ["ni0", "ni1", "di0", "di1"]
 
 
+def test_settings_are_counted_apart_from_what_was_measured() -> None:
+    """256,000 images in a recipe are no result that agrees."""
+    settings = {n.id: n.value for n in published().values() if n.method == "protocol"}
+    text = claims_markdown(ledger([], {}, settings))
+    assert "| all | 0 | 0 | 0 | 0 | 179 |" in text
+    assert "179 are results" in text
+    assert "11 are settings" in text
+    assert ": 11 set as published.\n" in text
+    changed = claims_markdown(ledger([], {}, settings | {next(iter(settings)): 1.0}))
+    assert ": 10 set as published, 1 set otherwise.\n" in changed
+    assert "| all | 0 | 0 | 0 | 0 | 179 |" in changed
+
+
 def test_the_page_counts_first_and_explains_its_notes_once() -> None:
     found = students(0.92, 0.93, 0.94)
     text = claims_markdown(ledger([table(NI, found)], {r.key: r for r in found}, {}))
     assert "| table5 | 1 | 0 | 0 | 0 | 95 |" in text
-    assert "| all | 1 | 0 | 0 | 0 | 189 |" in text
+    assert "| all | 1 | 0 | 0 | 0 | 178 |" in text
     assert "| cifar10, resnet34 → resnet18, ni, test accuracy | 93.72 | 93.00 ± 1.00 (3) |" in text
     assert text.index("| all |") < text.index("## table1")
     assert text.count("Copied from the DFAD paper") == 1

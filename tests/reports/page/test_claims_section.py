@@ -63,10 +63,13 @@ def test_settings_among_the_claims_are_exact(tmp_path: Path, case: MakeCase) -> 
         "sd": None,
         "measured_on": "recipe",
         "difference": 0.0,
+        "verdict": "set as published",
     }
     frame = claims_frame(published=256000.0, measured=256000.0, scale="paper", **images)
     text = shown_text(page_of(*case({"NI": [0.9]}), tmp_path, frame))
     assert text.count("256,000") == 2
+    assert "2 published numbers, 1 of them settings" in text
+    assert "set as published 1" in text.replace("\n", " ").replace("  ", " ")
     assert "256,000." not in text
     assert "+0\n" in text.replace(" ", "")
 

@@ -79,6 +79,23 @@ def test_rounds_of_competition_cost_their_images_and_their_students() -> None:
     assert line.competes
 
 
+@pytest.mark.parametrize("columns", [("fresh", "loop"), ("loop", "fresh")])
+def test_a_number_of_the_student_in_the_loop_costs_nothing_more(columns: tuple[str, str]) -> None:
+    """It was trained for the images, and is counted there."""
+    cells = [
+        images("di", 10.0),
+        student("loop", 3.0, "di"),
+        images("adi", 20.0, inputs={"teacher": "t", "student": "loop"}),
+        student("fresh", 6.0, "di", "adi"),
+    ]
+    table = make_table({name: TableCell([name]) for name in columns})
+    same = [msgspec.structs.replace(column, method="ADI") for column in table.columns]
+    (line,) = costs(msgspec.structs.replace(table, columns=same), *cells)
+    assert line.seconds is not None
+    assert line.student_seconds is not None
+    assert (line.seconds.mean, line.student_seconds.mean) == (33.0, 6.0)
+
+
 def test_a_student_that_grows_with_its_generator_costs_what_its_images_cost() -> None:
     tested = student("s", 1.0, "g", recipe={"dataset": "digits"})
     slow = msgspec.structs.replace(tested, provenance=where("cpu", XEON))

@@ -5,6 +5,7 @@ import io
 from typing import Any
 
 import msgspec
+import pytest
 
 from reports.records import Cost, Provenance, Record
 from reports.table_report import TableReport, make_table_report
@@ -160,3 +161,31 @@ def test_a_view_of_no_images_has_no_table_and_no_file() -> None:
     assert set(sheet.files("x")) == {"x.md", "x.csv", "x.tex"}
     assert cost_markdown([]) == cost_latex(table, []) == ""
     assert "cost" not in sheet.files("x")["x.tex"].decode()
+
+
+def agreeing(*shares: float | None) -> list[MethodCost]:
+    """A line for two seeds, of whose images the teacher gives ``shares`` the asked label."""
+    table, records = case(100.0)
+    for seed, share in enumerate(shares):
+        key = f"images{seed}"
+        metrics = {"images": 1200} | ({} if share is None else {"teacher_agreement": share})
+        records[key] = msgspec.structs.replace(records[key], metrics=metrics)
+    return costs_of(table, records)
+
+
+def test_how_often_the_teacher_agrees_stands_beside_the_cost_in_every_format() -> None:
+    found = agreeing(0.973, 0.991)
+    assert printed(found)["Images: teacher agrees, %"] == "98.2 ± 1.3"
+    (line,) = csv.DictReader(io.StringIO(cost_csv(found)))
+    assert float(line["teacher_agreement_percent"]) == pytest.approx(98.2)
+    assert "98.2 ± 1.3" in cost_markdown(found)
+    assert "98.2" in cost_latex(case(1.0)[0], found)
+    assert not [note for note in cost_notes(found) if note.startswith("WARNING")]
+    assert printed(agreeing(None, 0.5))["Images: teacher agrees, %"] == "50.0"
+    assert "Images: teacher agrees, %" not in printed(agreeing(None, None))
+
+
+def test_below_a_half_a_note_warns_and_names_the_method() -> None:
+    (note,) = [note for note in cost_notes(agreeing(0.42, 0.31)) if note.startswith("WARNING")]
+    assert "another label than the asked one (NI, ResNet-34, VGG-11)" in note
+    assert "raise the iterations or steps" in note

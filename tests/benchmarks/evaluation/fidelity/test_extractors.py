@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from sklearn.datasets import load_sample_image
+from torch import nn
 from torch_fidelity import FeatureExtractorInceptionV3
 
 from benchmarks.engine.machine import Machine
@@ -14,9 +15,14 @@ from benchmarks.evaluation.fidelity import extractors
 from benchmarks.evaluation.fidelity.extractors import FeatureStep, find_extractor
 from benchmarks.evaluation.fidelity.features import extract
 from naturalinversion.errors import MissingError, UsageError
-from tests.benchmarks.evaluation.fidelity.tiny import CPU, INCEPTION, LITE, noise
+from naturalinversion.seeds import seeded
+from tests.benchmarks.evaluation.fidelity.tiny import CPU, INCEPTION, LITE, TORCHVISION, noise
 
 MACHINE = Machine("cpu", "fp32", 1)
+FILES = {
+    INCEPTION: "weights-inception-2015-12-05-6726825d.pth",
+    TORCHVISION: "inception_v3_google-0cc3c7bd.pth",
+}
 
 
 def test_efficientnet_is_the_published_network_and_sees_what_it_was_trained_on() -> None:
@@ -58,22 +64,24 @@ def test_an_unknown_extractor_is_one_line() -> None:
         find_extractor("vgg")
 
 
+@pytest.mark.parametrize("name", FILES)
 def test_missing_inception_weights_name_both_ways_out(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     for given in (None, tmp_path / "absent.pth"):
         with pytest.raises(MissingError) as caught:
-            find_extractor(INCEPTION, given)
+            find_extractor(name, given)
         assert caught.value.exit_code == 3
         assert "\n" not in str(caught.value)
         assert "--inception-weights" in str(caught.value)
-    with pytest.raises(MissingError, match="--download"):
-        find_extractor(INCEPTION)
+    with pytest.raises(MissingError, match=f"^{name} needs {FILES[name]}, .* or --download"):
+        find_extractor(name)
 
 
+@pytest.mark.parametrize("name", FILES)
 def test_only_a_wanted_download_happens_and_is_checked(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     asked: list[tuple[str, str]] = []
@@ -84,33 +92,41 @@ def test_only_a_wanted_download_happens_and_is_checked(
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", fetch)
     with pytest.raises(MissingError, match="can't be fetched: invalid hash value"):
-        find_extractor(INCEPTION, download=True)
+        find_extractor(name, download=True)
     ((url, prefix),) = asked
-    assert url.endswith("weights-inception-2015-12-05-6726825d.pth")
-    assert prefix == "6726825d"
+    assert url.endswith(f"/{FILES[name]}")
+    assert prefix == FILES[name][-12:-4]
 
 
-def test_a_file_that_is_not_what_its_name_says_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "weights-inception-2015-12-05-6726825d.pth"
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_is_not_what_its_name_says_is_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / FILES[name]
     path.write_bytes(b"something else")
     with pytest.raises(
         UsageError, match="is damaged or misnamed: its sha256 begins with"
     ) as caught:
-        find_extractor(INCEPTION, path)
+        find_extractor(name, path)
     assert "\n" not in str(caught.value)
 
 
-def test_weights_of_another_network_and_code_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("inception", FILES)
+def test_weights_of_another_network_and_code_are_refused(inception: str, tmp_path: Path) -> None:
     ran = tmp_path / "ran"
 
     class Evil:
         def __reduce__(self) -> Any:
             return Path.touch, (ran,)
 
-    for name, content in (("evil.pth", Evil()), ("other.pth", {"fc.weight": torch.ones(2)})):
+    contents = {
+        "evil.pth": Evil(),
+        "other.pth": {"fc.weight": torch.ones(2)},
+        "list.pth": [torch.ones(2)],
+    }
+    for name, content in contents.items():
         torch.save(content, tmp_path / name)
-        extractor = find_extractor(INCEPTION, tmp_path / name)
-        with pytest.raises(UsageError, match=f"{name} can't be used as weights of") as caught:
+        extractor = find_extractor(inception, tmp_path / name)
+        message = f"{name} can't be used as weights of {inception}: "
+        with pytest.raises(UsageError, match=message) as caught:
             extract(noise(2, 8, 0), extractor, CPU)
         assert "\n" not in str(caught.value)
     assert not ran.exists()
@@ -135,6 +151,33 @@ def test_inception_is_fed_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path:
     sizes = {name: values.shape[1] for name, values in found.items()}
     assert sizes == {"64": 64, "2048": 2048, "logits_unbiased": 1008}
     assert torch.allclose(found["2048"], born(images)[0], atol=1e-5)
+
+
+def test_torchvisions_inception_is_torchvisions(tmp_path: Path) -> None:
+    """Its answers are those of the network as torchvision ships it, fed as torchvision feeds it."""
+    from torchvision.models import inception_v3
+    from torchvision.transforms.functional import normalize
+
+    with seeded(0):
+        born = inception_v3(weights=None, aux_logits=True, transform_input=True, init_weights=False)
+        for module in born.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight)
+    path = tmp_path / "born.pth"
+    torch.save(born.state_dict(), path)  # with the second head, as the published file
+    images = noise(2, 299, 0)
+    extractor = find_extractor(TORCHVISION, path)
+    found = extract(images, extractor, CPU)
+    sizes = {name: values.shape[1] for name, values in found.items()}
+    assert sizes == {"64": 64, "2048": 2048, "logits": 1000}
+    shown = normalize(images / 255, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    with torch.no_grad():
+        logits = born.eval()(shown)
+    assert logits.std() > 0.1
+    assert torch.allclose(found["logits"], logits, rtol=1e-3, atol=1e-3 * float(logits.std()))
+    unbiased = found["2048"] @ born.fc.weight.detach().T
+    assert torch.allclose(unbiased + born.fc.bias.detach(), logits, rtol=1e-3, atol=1e-3)
+    assert extractor.display.startswith(f"{TORCHVISION}@")
 
 
 @pytest.mark.parametrize("name", [LITE, INCEPTION])

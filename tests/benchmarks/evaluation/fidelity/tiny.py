@@ -9,6 +9,7 @@ from torch import Tensor
 CPU = torch.device("cpu")
 LITE = "efficientnet-lite0"
 INCEPTION = "inception-v3-compat"
+TORCHVISION = "inception-v3-torchvision"
 
 
 class Tiny(torch_fidelity.FeatureExtractorBase):  # type: ignore[misc]

@@ -1,0 +1,64 @@
+"""What a check can see: how large a difference it finds in nineteen of twenty cases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from reports.regression.accepted import Accepted
+from reports.regression.check import FALSE_ALARMS, allowance, least, seeds_for_ranks
+from reports.tables.markup import markdown_table
+
+POWER = 0.95
+DRAWS, HALVINGS = 400, 12
+HEAD = ("row", "column", "accepted", "seen from")
+
+
+def smallest_seen(accepted: Accepted, n: int, numbers: int, seed: int = 0) -> float:
+    """The shift of the mean, in the number's unit, that ``n`` seeds of ``numbers`` find so often.
+
+    By simulation: ``n`` values are drawn from the accepted ones, each with a normal error of a
+    quarter of their spread (so that none is equal to one of them), and moved towards the worse.
+    """
+    draws = np.random.default_rng(seed)
+    known = np.array(accepted.values)
+    drawn = draws.choice(known, (DRAWS, n)) + draws.normal(0, accepted.sd / 4, (DRAWS, n))
+    low, high = 0.0, 2 * least(accepted) + 20 * accepted.sd
+    for _ in range(HALVINGS):
+        shift = (low + high) / 2
+        found = _differ(accepted, drawn - shift, n, numbers)
+        low, high = (low, shift) if found.mean() >= POWER else (shift, high)
+    return high
+
+
+def power_markdown(accepted: Sequence[Accepted], n: int, numbers: int) -> str:
+    """A row for each number: what it is, and from which difference on ``n`` seeds see it."""
+    rows = [
+        (
+            one.row,
+            one.column,
+            f"{one.mean:.4g} ± {one.sd:.2g}{_unit(one)}",
+            f"{smallest_seen(one, n, numbers):.2g}{_unit(one)}",
+        )
+        for one in accepted
+    ]
+    return markdown_table(HEAD, rows, "l" * len(HEAD))
+
+
+def _differ(
+    accepted: Accepted, values: NDArray[np.float64], n: int, numbers: int
+) -> NDArray[np.bool_]:
+    """For each of many checks, (checks, n) values, whether it fails: as `check.compare_seeds`."""
+    distance = np.abs(values.mean(axis=1) - accepted.mean)
+    if n < seeds_for_ranks(accepted.n, numbers):
+        return np.asarray(distance > allowance(accepted, n, numbers))
+    known = np.array(accepted.values)[None]
+    p = stats.mannwhitneyu(values, known, axis=1, method="exact").pvalue
+    return np.asarray((p < FALSE_ALARMS / numbers) & (distance > least(accepted)))
+
+
+def _unit(one: Accepted) -> str:
+    return f" {one.unit}" if one.unit else ""

@@ -1,0 +1,35 @@
+"""The study of how many images: its rows are numbers of images, and fewer are among the more."""
+
+from benchmarks.recipes.resolve import Recipes
+from benchmarks.tables.expand import PlannedTable, expand
+from benchmarks.tables.spec import read_table
+
+
+def study(scale: str) -> PlannedTable:
+    return expand(read_table("images"), Recipes(scale, "cifar10"), [0])
+
+
+def test_rows_are_what_the_scale_has_and_all_of_it() -> None:
+    found = {scale: [row.x for row in study(scale).tables[0].rows] for scale in ("demo", "small")}
+    assert found == {"demo": [250, 300], "small": [250, 500, 1000, 2000, 2560]}
+    (table,) = study("small").tables
+    assert [row.label for row in table.rows][-2:] == ["2,000", "2,560"]
+
+
+def test_all_rows_read_the_same_images_the_fewer_of_fewer_cells() -> None:
+    cells = [cell for cell in study("small").targets if cell.recipe["images"]["batches"]]
+    first = {cell.inputs["images0"].key for cell in cells}
+    assert len(first) == 2  # of DI and of NI
+    counts = sorted({(len(cell.inputs) - 1, cell.recipe["images"]["count"]) for cell in cells})
+    assert counts == [(1, 250), (1, 500), (2, 1000), (4, 2000), (4, 2560)]
+
+
+def test_real_images_are_as_many() -> None:
+    cells = [cell for cell in study("small").targets if not cell.recipe["images"]["batches"]]
+    assert [cell.recipe["images"]["count"] for cell in cells] == [250, 500, 1000, 2000, 2560]
+
+
+def test_all_images_are_the_cell_of_table_5() -> None:
+    recipes = Recipes("small", "cifar10")
+    table = expand(read_table("table5"), recipes, [0], methods=["ni"], rows=["vgg11-resnet18"])
+    assert {cell.key for cell in table.targets} & {cell.key for cell in study("small").targets}
