@@ -44,8 +44,9 @@ class NaturalInversion(InversionMethod):
     and its losses are those of that training. With ``carried`` as well as ``one_to_one`` a batch
     begins with the generator and pyramid that the last one ended with, its kept iterate; latents,
     alpha and optimisers are new: the method is sequential then.
-    Without ``pyramid`` the generator's image goes through ``bare_head``: ``auto`` is tanh, or nothing if there is no ``channel_scaling`` either.
-    Without that the scale is ``fixed_scale``. The paper leaves these cases of its Table 3 open.
+    Without ``pyramid`` the generator's image goes through ``bare_head``: ``auto`` is tanh, or
+    nothing if there is no ``channel_scaling`` either. Without that the scale is ``fixed_scale``.
+    The paper leaves these cases of its Table 3 open.
     """
 
     latent: int = 1024
@@ -143,7 +144,7 @@ class NaturalInversion(InversionMethod):
         return Batch(images.to(self._teacher.dtype), labels, dict(self._losses))
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The shared generator, pyramid and scale, or those carried, without a scale; else empty."""
+        """The shared generator, pyramid and scale, or what is carried; else empty."""
         return dict(self._shared)
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:

@@ -105,7 +105,7 @@ class Synthesize:
         batch_size = self.batch_size or recipe.batch_size
         batches = -(-self.images // batch_size)
         if self.execution.workers > 1 and is_sequential(synthesizer):
-            log(f"{recipe.title}: its batches build on each other, one worker makes them")
+            log(f"{recipe.title}: one worker makes its batches, in order")
         checkpoint, kept = Checkpoint(self.out / "training.pt"), self.out / STUDENT
         with bar(iterations_of(synthesizer, batches), recipe.title) as progress:
             dataset = synthesize(

@@ -66,7 +66,7 @@ def test_the_lowest_loss_is_kept_and_is_no_alias() -> None:
 
 
 def test_a_term_that_is_not_finite_is_named() -> None:
-    with pytest.raises(DivergedError, match="^contrast became inf at step 1$"):
+    with pytest.raises(DivergedError, match=r"^contrast became inf at step 1$"):
         check_finite("contrast", torch.tensor([1.0, math.inf, math.nan]))
 
 
@@ -124,9 +124,8 @@ def test_labels_are_those_asked_for_or_drawn(make_teacher: MakeTeacher, tmp_path
             batch_size=8,
             student=student(),
         )
-        counts.append(
-            [torch.bincount(read_shard(folder, k)[1], minlength=4).tolist() for k in (0, 1)]
-        )
+        labels = [read_shard(folder, number)[1] for number in (0, 1)]
+        counts.append([torch.bincount(found, minlength=4).tolist() for found in labels])
     assert counts[0] == [[2, 2, 2, 2], [2, 2, 2, 2]]
     assert counts[1] != counts[0]
 

@@ -35,9 +35,8 @@ def test_the_first_outer_step_moves_each_weight_by_its_rate(make_teacher: MakeTe
     for name, parameter in method._learned.named_parameters():
         moved = (after[name] - before[name]).abs()
         touched = parameter.grad != 0
-        torch.testing.assert_close(
-            moved[touched], torch.full_like(moved[touched], 3e-3), rtol=0.01, atol=0
-        )
+        rate = torch.full_like(moved[touched], 3e-3)
+        torch.testing.assert_close(moved[touched], rate, rtol=0.01, atol=0)
     for name, buffer in method._learned.named_buffers():
         assert torch.equal(buffer, before[name]), name
 
@@ -110,11 +109,9 @@ def test_the_first_layers_start_anew_once(make_teacher: MakeTeacher) -> None:
     for number in range(7):
         before = copied(method._learned)
         method.images(number, torch.randn(8, 8), seed=number)
-        if not equal(before, method._learned.state_dict()):
+        after = method._learned.state_dict()
+        if changed := {name for name in after if not torch.equal(after[name], before[name])}:
             anew.append(number)
-            changed = {
-                n for n, t in method._learned.state_dict().items() if not torch.equal(t, before[n])
-            }
             assert changed == {"project.weight", "project.bias", "body.0.weight"}
     assert anew == [2 + 3 - 1]
     assert method._learned.body[0].weight.abs().max() < 0.2
