@@ -3,9 +3,11 @@
 `REFERENCES` are not data-free: they are trained on the real images, for comparison.
 """
 
+from baselines.cmi import CMI
 from baselines.dafl import DAFL
 from baselines.deep_inversion import AdaptiveDeepInversion, DeepInversion
 from baselines.dfad import DFAD
+from baselines.fast_dfkd import FastDFKD
 from baselines.wgan_settings import WassersteinSettings
 from naturalinversion.natural_inversion import AdaptiveNaturalInversion, NaturalInversion
 from naturalinversion.synthesis import Synthesizer
@@ -17,6 +19,8 @@ METHODS: dict[str, type[Synthesizer]] = {
     "adi": AdaptiveDeepInversion,
     "ni": NaturalInversion,
     "ni_adi": AdaptiveNaturalInversion,
+    "cmi": CMI,
+    "fast": FastDFKD,
 }
 
 REFERENCES: dict[str, type] = {"wgan_gp": WassersteinSettings}

@@ -1,4 +1,7 @@
-"""The generator of DAFL (Chen et al., 2019), whose topology DFAD (Fang et al., 2019) shares."""
+"""The generator of DAFL (Chen et al., 2019), whose topology DFAD (Fang et al., 2019) shares.
+
+CMI's and Fast-DFKD's (Fang et al., 2021 and 2022) differs in its end.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +17,9 @@ class UnconditionalGenerator(nn.Module):
     """Latent (N, Z) to images (N, C, H, W) of about zero mean and unit variance per channel.
 
     Tanh and a batch norm without parameters end it. ``eps`` is that of the two inner batch norms:
-    the official DAFL code has 0.8 there, in the place where GAN code of its lineage has it.
+    the official DAFL code has 0.8 there, in the place where GAN code of its lineage has it. With
+    ``pixels`` a sigmoid ends it, so that images are pixels in [0, 1], and convolutions that a batch
+    norm follows have no bias.
     """
 
     def __init__(
@@ -25,6 +30,7 @@ class UnconditionalGenerator(nn.Module):
         width: float = 1.0,
         eps: float = 1e-5,
         channels: int = 3,
+        pixels: bool = False,
     ) -> None:
         super().__init__()
         self.latent = latent
@@ -36,16 +42,15 @@ class UnconditionalGenerator(nn.Module):
         self.body = nn.Sequential(
             nn.BatchNorm2d(self.channels),
             Upsample2x(),
-            nn.Conv2d(self.channels, self.channels, 3, padding=1),
+            nn.Conv2d(self.channels, self.channels, 3, padding=1, bias=not pixels),
             nn.BatchNorm2d(self.channels, eps=eps),
             nn.LeakyReLU(0.2),
             Upsample2x(),
-            nn.Conv2d(self.channels, half, 3, padding=1),
+            nn.Conv2d(self.channels, half, 3, padding=1, bias=not pixels),
             nn.BatchNorm2d(half, eps=eps),
             nn.LeakyReLU(0.2),
             nn.Conv2d(half, channels, 3, padding=1),
-            nn.Tanh(),
-            nn.BatchNorm2d(channels, affine=False),
+            *([nn.Sigmoid()] if pixels else [nn.Tanh(), nn.BatchNorm2d(channels, affine=False)]),
         )
 
     def forward(self, latent: Tensor) -> Tensor:

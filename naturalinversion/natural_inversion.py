@@ -41,9 +41,12 @@ class NaturalInversion(InversionMethod):
     Defaults are the published values for CIFAR-10 with ResNet-34 and batches of 256.
     Without ``one_to_one``, one generator is trained in `prepare` for ``iterations`` steps of
     ``shared_batch`` images, with latents drawn in each step or once; every batch is a sample of it,
-    and its losses are those of that training. Without ``pyramid`` the generator's image goes
-    through ``bare_head``: ``auto`` is tanh, or nothing if there is no ``channel_scaling`` either.
-    Without that the scale is ``fixed_scale``. The paper leaves these cases of its Table 3 open.
+    and its losses are those of that training. With ``carried`` as well as ``one_to_one`` a batch
+    begins with the generator and pyramid that the last one ended with, its kept iterate; latents,
+    alpha and optimisers are new: the method is sequential then.
+    Without ``pyramid`` the generator's image goes through ``bare_head``: ``auto`` is tanh, or
+    nothing if there is no ``channel_scaling`` either. Without that the scale is ``fixed_scale``.
+    The paper leaves these cases of its Table 3 open.
     """
 
     latent: int = 1024
@@ -56,6 +59,7 @@ class NaturalInversion(InversionMethod):
     flip: bool = True
     keep: Keep = "best"
     one_to_one: bool = True
+    carried: bool = False
     shared_batch: int = 256
     pyramid: bool = True
     pyramid_stages: tuple[int, ...] | None = None
@@ -77,6 +81,13 @@ class NaturalInversion(InversionMethod):
         at_least(2, self, "shared_batch")
         at_least(0, self, "rate_generator", "rate_pyramid", "rate_scaling")
         above_zero(self, "generator_width")
+        if self.carried and not self.one_to_one:
+            raise SettingError("carried: a shared generator is not trained on from batch to batch")
+
+    @property
+    def sequential(self) -> bool:
+        """Whether a batch builds on the one before."""
+        return self.carried
 
     @property
     def prepare_steps(self) -> int:
@@ -103,6 +114,7 @@ class NaturalInversion(InversionMethod):
         self._set_networks(teacher, student)
         with torch.device("meta"):  # sizes are checked, nothing is computed
             self._networks()
+        self._shared = {}
         if self.one_to_one:
             return
         saved = training.restore()
@@ -121,7 +133,11 @@ class NaturalInversion(InversionMethod):
         """One batch (N, C, H, W) for ``labels`` (N,), from its own generator or the shared one."""
         source = self.source(labels, seed)
         if self.one_to_one:
+            source.load_state_dict(self._shared, strict=False)
             result = self._invert(source, labels, seed, progress, self.keep)
+            if self.carried:
+                ended = source.state_dict().items()
+                self._shared = {name: tensor for name, tensor in ended if name != "scale"}
             return Batch(result.images, labels, result.losses)
         if self.channel_scaling and len(labels) != self.shared_batch:
             raise SettingError(
@@ -134,7 +150,7 @@ class NaturalInversion(InversionMethod):
         return Batch(images.to(self._teacher.dtype), labels, dict(self._losses))
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The shared generator, pyramid and scale; empty with one generator per batch."""
+        """The shared generator, pyramid and scale, or what is carried; else empty."""
         return dict(self._shared)
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:

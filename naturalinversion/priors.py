@@ -1,9 +1,10 @@
-"""The loss terms of the five methods, as pure functions named as in the papers.
+"""The loss terms of all methods, as pure functions named as in the papers.
 
 NaturalInversion (Kim et al., AAAI 2022): Eq. 2 cross-entropy, Eq. 3 `bn_statistics`, Eq. 4
 `total_variation` and `l2`. Adaptive DeepInversion (Yin et al., CVPR 2020): `compete`. DAFL (Chen
 et al., ICCV 2019): `one_hot`, `information_entropy`, `activation`. DFAD (Fang et al., 2019):
-`disagreement`. Knowledge distillation (Hinton et al., 2015): `distillation`.
+`disagreement`. CMI (Fang et al., IJCAI 2021): `agreeing_divergence`, `contrast`. Knowledge
+distillation (Hinton et al., 2015): `distillation`.
 
 Differs from the papers where the official codes do: the norms are neither squared nor averaged and
 run over the whole batch, DAFL's entropy uses log10, and ADI's divergence takes the mixture first.
@@ -110,6 +111,32 @@ def activation(embedding: Tensor) -> Tensor:
 def disagreement(student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
     """DFAD's model discrepancy: mean absolute difference of the logits (N, K)."""
     return F.l1_loss(_at_least_float32(student_logits), _at_least_float32(teacher_logits))
+
+
+def agreeing_divergence(student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
+    """CMI's adversarial term: KL(teacher || student) of the images on whose class they agree.
+
+    Logits (N, K), at temperature 1; the sum is divided by N, however many agree.
+    """
+    student_logits = _at_least_float32(student_logits)
+    teacher_logits = _at_least_float32(teacher_logits)
+    teacher, student = _log_softmax(teacher_logits), _log_softmax(student_logits)
+    divergences = F.kl_div(student, teacher, reduction="none", log_target=True).sum(dim=1)  # (N,)
+    agree = student_logits.argmax(dim=1) == teacher_logits.argmax(dim=1)
+    return (divergences * agree).mean()
+
+
+def contrast(anchors: Tensor, others: Tensor, current: int, temperature: float) -> Tensor:
+    """CMI's contrastive term: each of the ``anchors`` (N, D) should be nearest to its own row.
+
+    ``others`` (N, D) are the rows they are told from; both have unit length. The first ``current``
+    rows are the batch's, the rest come from a memory: each part has a mean of its own.
+    """
+    anchors, others = _at_least_float32(anchors), _at_least_float32(others)
+    targets = torch.arange(len(anchors), device=anchors.device)
+    losses = F.cross_entropy(anchors @ others.T / temperature, targets, reduction="none")
+    mean = losses[:current].mean()
+    return mean + losses[current:].mean() if len(losses) > current else mean
 
 
 def distillation(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:

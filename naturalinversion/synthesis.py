@@ -25,13 +25,13 @@ from naturalinversion.images import (
     read_shard,
     shard_is_whole,
     write_meta,
-    write_shard,
 )
 from naturalinversion.method_settings import settings_of, source_of, weights_digest
 from naturalinversion.precision import effective_precision
 from naturalinversion.progress import Progress, bar, silent
 from naturalinversion.same_run import claim
 from naturalinversion.seeds import derive, generator
+from naturalinversion.sequence import AnyOrder, order_of
 from naturalinversion.teacher.teacher import Teacher
 from naturalinversion.torch_state import usual_torch_state
 
@@ -75,6 +75,12 @@ class Synthesizer(Protocol):
     each. ``with_iterations(iterations, batch_size)``: the same method, fresh, with so many steps in
     all, those of `prepare` of ``batch_size`` images; it is what an estimate times. Without it no
     time is estimated for the method's synthesis.
+
+    A method whose batches build on those before has an attribute ``sequential`` that is true: its
+    batches are made in order. `state_dict` then holds all that one batch leaves to the next, the
+    student's weights and optimisers included. Two optional methods: ``begin(teacher, batches,
+    batch_size)`` refuses a run before it starts (`SettingError`), and ``follow(earlier)`` is called
+    before each attempt at a batch with those before it (`sequence.EarlierBatches`).
     """
 
     student_use: ClassVar[StudentUse]
@@ -85,13 +91,16 @@ class Synthesizer(Protocol):
         """Train what all batches share; keeps ``teacher`` (and ``student``) for `batch`."""
 
     def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
-        """One batch for the target ``labels`` (N,), a function of these, ``seed`` and `prepare`.
+        """One batch for the target ``labels`` (N,), a function of these, ``seed`` and `prepare`,
+        and of the batches before it where the method is sequential.
 
         A method without target labels ignores their values and returns its own.
         """
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The weights that `prepare` trained, empty if there are none."""
+        """The weights that `prepare` trained, empty if there are none; for sequential methods
+        what the last batch left behind.
+        """
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Load a `state_dict`; `prepare` with its arguments was or will be called."""
@@ -124,7 +133,8 @@ def synthesize(
     """Fill ``folder`` with ``batches`` batches, the first of them numbered ``first``.
 
     A batch depends on its number alone: two folders with batches 0 to 4 and 5 to 9 hold the same
-    images as one folder with ten.
+    images as one folder with ten. The batches of a sequential method are made in order from 0, and
+    n of them are the first n of any longer run; its state lies beside the shards (`sequence`).
 
     Undamaged batches in the folder are kept, so the same call resumes an interrupted one and ends
     with the same bytes; with more ``batches`` it adds the others, with fewer it returns the first.
@@ -147,6 +157,8 @@ def synthesize(
         teacher.check_student(student, trained=synthesizer.student_use == "joint")
     training = training or Training()
     folder = Path(folder)
+    order = order_of(synthesizer, folder)
+    order.begin(teacher, first, batches, batch_size)
     meta = Meta(
         method=method or type(synthesizer).__name__,
         teacher=teacher.fingerprint,
@@ -170,6 +182,7 @@ def synthesize(
     numbers = range(first, first + batches)
     missing = [index for index in numbers if not shard_is_whole(folder, index, found)]
     joint = synthesizer.student_use == "joint" and not student_known
+    missing = order.to_make(missing, batches, joint)
     remarks: list[str] = []
     with (
         usual_torch_state(),
@@ -178,14 +191,16 @@ def synthesize(
         if missing or joint:
             with _given_back(folder, fresh):
                 synthesizer.prepare(teacher, student, derive(seed, "prepare"), shown)
+            order.resume()
         for index in missing:
             labels = balanced_labels(batch_size, teacher.num_classes, derive(seed, "labels", index))
-            batch, attempt = _attempt(synthesizer, labels.to(teacher.device), meta, index, shown)
+            labels = labels.to(teacher.device)
+            batch, attempt = _attempt(synthesizer, labels, meta, index, shown, order)
             if not remarks and (remark := implausible(batch, teacher)):
                 remarks.append(f"{meta.method}, batch {index}: {remark}")
             if on_batch is not None:
                 on_batch(index, batch)
-            write_shard(folder, index, batch.images, batch.labels, attempt)
+            order.write(index, batch.images, batch.labels, attempt)
     dataset = _finished(folder, batches, teacher, missing)
     if dataset.teacher_agreement is not None and dataset.teacher_agreement < LOW_AGREEMENT:
         remarks.append(low_agreement(dataset.teacher_agreement, synthesizer))
@@ -265,13 +280,19 @@ def _bar(
 
 
 def _attempt(
-    synthesizer: Synthesizer, labels: Tensor, meta: Meta, index: int, training: Training
+    synthesizer: Synthesizer,
+    labels: Tensor,
+    meta: Meta,
+    index: int,
+    training: Training,
+    order: AnyOrder,
 ) -> tuple[Batch, int]:
     """The batch of this number, and the number of attempts that diverged before."""
     reason = ""
     where = f"{meta.method}, batch {index}"
     for attempt in range(ATTEMPTS):
         path = ("batch", index, "attempt", attempt) if attempt else ("batch", index)
+        order.enter(index, attempt)
         try:
             batch = synthesizer.batch(labels, derive(meta.seed, *path), training.progress)
             check_batch(batch, where, len(labels), meta.image_shape, meta.num_classes)

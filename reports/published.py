@@ -1,4 +1,7 @@
-"""What the paper published: 190 numbers, each with an id, and what a reader should know of them."""
+"""What the paper published: 190 numbers, each with an id, and what a reader should know of them.
+
+Numbers that others published of their own methods lie apart (`peers`): no claims of the paper.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from importlib import resources
 
 import msgspec
 
-FOLDER = "paper"
+FOLDER, PEERS = "paper", "peers"
 
 
 class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,6 +31,7 @@ class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unit: str
     reimplemented: bool
     note: str
+    source: str = ""  # of a number that is not the paper's
 
     @property
     def id(self) -> str:
@@ -52,7 +56,29 @@ def claim_id(table: str, dataset: str, teacher: str, student: str, method: str, 
 @cache
 def published() -> dict[str, Published]:
     """Every published number by id, in the paper's order."""
-    text = (resources.files("reports") / FOLDER / "values.csv").read_text("utf-8")
+    return _read(FOLDER)
+
+
+@cache
+def peers() -> dict[str, Published]:
+    """Every number of other methods, as their READMEs give them, by id."""
+    return _read(PEERS)
+
+
+def find_published(claim: str) -> Published | None:
+    """The number with this id, the paper's or a peer's."""
+    return published().get(claim) or peers().get(claim)
+
+
+@cache
+def notes() -> dict[str, str]:
+    """Notes by name, the paper's first."""
+    text = (resources.files("reports") / PEERS / "notes.toml").read_bytes()
+    return paper_notes().notes | msgspec.toml.decode(text, type=dict[str, dict[str, str]])["notes"]
+
+
+def _read(folder: str) -> dict[str, Published]:
+    text = (resources.files("reports") / folder / "values.csv").read_text("utf-8")
     found = {}
     for line in csv.DictReader(text.splitlines()):
         values = {

@@ -21,10 +21,10 @@ from benchmarks.cli.given_classifier import (
     with_inputs,
 )
 from benchmarks.cli.options import RunOptions
-from benchmarks.engine.checkpoint import Checkpoint
 from benchmarks.engine.machine import set_up_torch
 from benchmarks.recipes.methods import build_method
 from benchmarks.recipes.resolve import Recipes
+from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.classifiers.ready import describe, load_ready
 from naturalinversion.classifiers.weights import (
     load_classifier,
@@ -35,6 +35,7 @@ from naturalinversion.images import PixelMapping
 from naturalinversion.precision import Precision
 from naturalinversion.progress import bar
 from naturalinversion.sample_grid import GRID
+from naturalinversion.sequence import forget_state, is_sequential
 from naturalinversion.synthesis import Training, iterations_of, synthesize
 from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD, Teacher
 
@@ -102,6 +103,8 @@ class Synthesize:
         synthesizer = build_method(recipe.method, recipe.settings)
         batch_size = self.batch_size or recipe.batch_size
         batches = -(-self.images // batch_size)
+        if self.execution.workers > 1 and is_sequential(synthesizer):
+            log(f"{recipe.title}: one worker makes its batches, in order")
         checkpoint, kept = Checkpoint(self.out / "training.pt"), self.out / STUDENT
         with bar(iterations_of(synthesizer, batches), recipe.title) as progress:
             dataset = synthesize(
@@ -122,6 +125,7 @@ class Synthesize:
             save_classifier(kept, student.cpu(), described(self.student, inputs))
             log(f"the student trained jointly with the generator: {kept}")
         checkpoint.delete()
+        forget_state(self.out)
         dataset.grid(self.out / GRID, describe(self.ready).classes if self.ready else ())
         if self.export:
             mapping: PixelMapping = self.export

@@ -13,6 +13,7 @@ from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.deadline import TimeIsUpError, stop_after
 from benchmarks.engine.executor import Summary, run
 from benchmarks.evaluation.fidelity.extractors import find_extractor
+from benchmarks.synthesis.generate_images import batches_in_order
 from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.paper_settings import paper_settings
 from benchmarks.tables.registry import KINDS
@@ -31,8 +32,8 @@ class TableOptions:
     """Options of every command about tables."""
 
     tables: Positional[tuple[str, ...]]
-    """table1 to table5, figure2 to figure6, or all of these; accuracy and studies of our own:
-    iterations, questions, padding"""
+    """table1 to table5, figure2 to figure6, or all of these; accuracy, studies of our own
+    (iterations, questions, padding), and rivals: methods of after the paper"""
     recipe: RecipeOptions = field(default_factory=RecipeOptions)
     paths: PathOptions = field(default_factory=PathOptions)
     methods: tuple[str, ...] = ()
@@ -99,6 +100,10 @@ def compute_cells(
     measured = [cell.recipe["fidelity"] for cell in targets if cell.kind == "fidelity"]
     for name in {protocol["extractor"] for protocol in measured}:  # missing weights: an error now
         find_extractor(name, paths.inception_weights, paths.download)
+    if execution.worker_count() > 1 or execution.engine == "ray":
+        for cell in with_inputs(targets):
+            if batches := batches_in_order(cell):
+                log(f"{cell.label}: one worker makes its {batches} batches, in order")
     with stop_after(execution.hours()):
         summary = run(
             targets,

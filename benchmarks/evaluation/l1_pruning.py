@@ -28,6 +28,7 @@ from naturalinversion.classifiers.weights import (
     load_state,
     save_described,
 )
+from naturalinversion.classifiers.wide_resnet import PreActivationBlock
 from naturalinversion.errors import UsageError
 
 HEADER = "pruned classifier"  # of the weights of one
@@ -36,6 +37,7 @@ HEADER = "pruned classifier"  # of the weights of one
 # stem. Block i's first one is number 2 + 2i, so the last three are all of the fourth stage.
 LIU_SKIPS = frozenset({2, 8, 14, 16, 26, 28, 30, 32})
 LIU_BLOCKS = 16
+RESIDUAL_BLOCKS = (BasicBlock, PreActivationBlock)
 
 
 class PruningResult(msgspec.Struct, frozen=True):
@@ -138,7 +140,7 @@ def filter_norms(convolution: nn.Conv2d) -> Tensor:
 
 
 def _first_of_blocks(model: nn.Module, ratio: float, layers: PrunedLayers) -> dict[str, list[int]]:
-    blocks = [(n, m) for n, m in model.named_modules() if isinstance(m, BasicBlock)]
+    blocks = [(n, m) for n, m in model.named_modules() if isinstance(m, RESIDUAL_BLOCKS)]
     if not blocks:
         raise UsageError(f"layers '{layers}' prunes residual blocks and the network has none")
     if layers == "liu" and len(blocks) != LIU_BLOCKS:

@@ -9,8 +9,8 @@ from torchvision.transforms import v2
 
 from benchmarks.perf.ratio_clock import Comparison, cpu_seconds
 from benchmarks.perf.training_speed import MEAN, STD, BareStep, TrainingComparison, noise
-from benchmarks.training.augmentation import sample_crop_flips
 from benchmarks.training.losses import cross_entropy_loss
+from naturalinversion.augmentation import sample_crop_flips
 
 
 @pytest.mark.usefixtures("one_thread")

@@ -11,7 +11,6 @@ from torch import nn
 from tqdm import tqdm
 
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.checkpoint import Checkpoint
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.step_timing import RandomClassifier, StepCounts, classifier_of
@@ -19,6 +18,7 @@ from benchmarks.recipes.methods import build_method
 from benchmarks.synthesis.image_quality import teacher_agreement
 from benchmarks.synthesis.synthesis_steps import SynthesisStep
 from naturalinversion.batch_check import count_flat
+from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.classifiers.weights import (
     WEIGHTS,
     Classifier,
@@ -31,6 +31,7 @@ from naturalinversion.inversion.loss_history import LOSSES, final_losses, save_l
 from naturalinversion.progress import bar
 from naturalinversion.sample_grid import GRID, grid_images, save_grid
 from naturalinversion.seeds import derive
+from naturalinversion.sequence import forget_state, is_sequential
 from naturalinversion.synthesis import Batch, Synthesizer, Training, iterations_of, synthesize
 from naturalinversion.teacher.load import load_teacher
 from naturalinversion.teacher.teacher import Teacher
@@ -100,6 +101,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
         **final_losses(context.folder / LOSSES),
     }
     checkpoint.delete()
+    forget_state(dataset.folder)
     return metrics | teacher_agreement(teacher, dataset)
 
 
@@ -148,6 +150,14 @@ def _student(
     )
     model = description.build(derive(recipe.seed, "student"))
     return model.to(teacher.device), description
+
+
+def batches_in_order(cell: Cell) -> int:
+    """The number of batches of a synthesis cell that one worker makes in order; 0 for others."""
+    if cell.kind != "synthesis":
+        return 0
+    recipe = msgspec.convert(cell.recipe, Recipe)
+    return recipe.batches * is_sequential(build_method(recipe.method, recipe.settings))
 
 
 def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts | None:

@@ -1,6 +1,7 @@
 """The step of a method's synthesis, to be timed for `plan`: the method says how it is shortened."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import msgspec
@@ -15,6 +16,7 @@ from benchmarks.engine.step_timing import (
 )
 from benchmarks.recipes.methods import build_method
 from naturalinversion.inversion.cuda_graph import supports_capture
+from naturalinversion.sequence import EarlierBatches
 from naturalinversion.synthesis import Training, balanced_labels
 
 
@@ -44,6 +46,8 @@ class SynthesisStep:
         def run(iterations: int) -> None:
             short = synthesizer.with_iterations(iterations, size)
             short.prepare(teacher, student, 0, Training())
+            if follow := getattr(short, "follow", None):
+                follow(EarlierBatches(Path(), 0))
             if not in_prepare:
                 short.batch(labels, 0, lambda done: None)
 

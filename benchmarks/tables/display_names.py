@@ -12,6 +12,10 @@ NAMES = {
     "vgg11": "VGG-11",
     "vgg16": "VGG-16",
     "mobilenetv2": "MobileNetV2",
+    "wrn40_2": "WRN-40-2",
+    "wrn40_1": "WRN-40-1",
+    "wrn16_2": "WRN-16-2",
+    "wrn16_1": "WRN-16-1",
 }
 _CIFAR10 = "airplane automobile bird cat deer dog frog horse ship truck"
 _CIFAR100 = "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle"  # the first ten

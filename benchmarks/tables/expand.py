@@ -153,6 +153,7 @@ def _table(
         ],
         overrides=recipes.set_by_hand,
         rank_along=spec.rank_along,
+        published_by=spec.published_by,
         figures=[_figure(figure, recipes, rows[0]) for figure in spec.figures if main],
     )
 

@@ -19,6 +19,7 @@ from benchmarks.training import classifier, pretrained, wgan_reference
 from naturalinversion.classifiers.ready import describe
 from naturalinversion.errors import UsageError
 from naturalinversion.seeds import derive
+from naturalinversion.sequence import is_sequential
 
 REAL = "real"  # in place of a method: images of the real split that is not the reference
 
@@ -50,6 +51,10 @@ class ImageCells:
             return make_cell("pretrained", f"{self._data}-{arch}-given", given, {})
         recipe = classifier.Recipe(*common, self.seed, protocol.classifier, floor)
         return make_cell("classifier", self.data_label(arch), recipe, {})
+
+    def width_of(self, arch: str) -> float:
+        """The width factor of an architecture: narrow families are not made narrower at demo."""
+        return self.recipes.of(arch).protocol.network.width
 
     def _teacher(self, arch: str) -> Cell:
         """The classifier that is inverted; one that comes with the library is one for all seeds."""
@@ -99,7 +104,7 @@ class ImageCells:
             made = SyntheticImages.of(self._chunks(recipe, name_of(measurement)))
         elif recipe.student_use == "joint":
             own = f"{_short(recipe.name)}-{student}"
-            grown = self._synthesis(recipe, own, student=student, width=self.width)
+            grown = self._synthesis(recipe, own, student=student, width=self.width_of(student))
             made = SyntheticImages.of([grown])
         else:
             made = self._rounds(recipe, student)
@@ -128,7 +133,7 @@ class ImageCells:
         recipe = distillation.Recipe(
             arch=arch,
             dataset=self.dataset,
-            width=self.width,
+            width=self.width_of(arch),
             image_size=self.image_size,
             seed=self.seed,
             training=training,
@@ -154,9 +159,12 @@ class ImageCells:
         return self.dataset.rpartition(":")[2].strip("/").replace("/", "_")
 
     def _chunks(self, recipe: MethodRecipe, name: str) -> list[Cell]:
-        """All batches of a method, so many to a cell, or in one if they share their training."""
+        """All batches of a method, so many to a cell, or in one if they share their training or
+        build on each other.
+        """
         synthesizer = build_method(recipe.method, recipe.settings)
-        size = recipe.batches if getattr(synthesizer, "prepare_steps", 0) else self.protocol.chunk
+        together = getattr(synthesizer, "prepare_steps", 0) or is_sequential(synthesizer)
+        size = recipe.batches if together else self.protocol.chunk
         if size >= recipe.batches:
             return [self._synthesis(recipe, name)]
         return [

@@ -75,7 +75,7 @@ class Pipeline(ImageCells):
         recipe = scratch.Recipe(
             arch=measurement.student,
             dataset=self.dataset,
-            width=self.width,
+            width=self.width_of(measurement.student),
             image_size=self.image_size,
             seed=self.seed,
             training=self.protocol.scratch,

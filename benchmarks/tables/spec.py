@@ -97,7 +97,7 @@ class TableSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     ``labels`` head its rows. The best number is looked for along each row or each column
     (``rank_along``). ``reference_dataset`` is the data set whose published numbers stand beside
-    those of a data set that the paper doesn't have.
+    those of a data set that the paper doesn't have. ``published_by`` says whose numbers these are.
     """
 
     name: str
@@ -113,6 +113,7 @@ class TableSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     rows: list[RowSpec]
     figures: list[FigureSpec] = []
     in_paper: bool = True
+    published_by: str = "the paper's numbers"
 
     @property
     def datasets(self) -> list[str]:

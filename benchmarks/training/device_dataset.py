@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from benchmarks.training.augmentation import CropFlips, Padding, crop_and_flip, normalise
+from naturalinversion.augmentation import CropFlips, Padding, crop_and_flip, normalise
 from naturalinversion.seeds import generator
 
 

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.recipes.schema import TrainingRecipe
-from benchmarks.training.augmentation import CropFlips, sample_crop_flips
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.learning_rate import images_per_epoch, learning_rate, updates_per_epoch
 from benchmarks.training.losses import Loss
+from naturalinversion.augmentation import CropFlips, sample_crop_flips
 from naturalinversion.errors import BenchmarkError
 from naturalinversion.precision import Precision, compute_in
 from naturalinversion.progress import Progress

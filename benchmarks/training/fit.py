@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from torch import nn
 
-from benchmarks.engine.checkpoint import Checkpoint
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
 from benchmarks.recipes.schema import TrainingRecipe
@@ -12,6 +11,7 @@ from benchmarks.training.accuracy import accuracy
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.loop import train
 from benchmarks.training.losses import Loss
+from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.errors import BenchmarkError
 
 

@@ -14,12 +14,12 @@ import msgspec
 import torch
 from torch import nn
 
-from benchmarks.engine.checkpoint import Checkpoint
 from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.epoch import EpochRunner
 from benchmarks.training.learning_rate import images_per_epoch
 from benchmarks.training.losses import Loss
+from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.errors import BenchmarkError, UsageError
 from naturalinversion.precision import Precision
 from naturalinversion.progress import bar

@@ -12,13 +12,13 @@ from baselines.wgan_inputs import RealSampler
 from baselines.wgan_settings import WassersteinSettings
 from benchmarks.datasets.dataset import Dataset
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.checkpoint import Checkpoint
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.machine import Machine
 from benchmarks.engine.step_timing import per_step
 from benchmarks.recipes.methods import build_method, checked_settings
 from benchmarks.training.real_images import load_real
+from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.errors import DivergedError
 from naturalinversion.images import IMAGES, Meta, SyntheticDataset, write_meta, write_shard
 from naturalinversion.inversion.loss_history import LOSSES, final_losses, save_losses

@@ -1,4 +1,4 @@
-"""The paper's classifiers for small images, by name and with a width factor."""
+"""Classifiers for small images, by name and with a width factor: the paper's, and wide ResNets."""
 
 from collections.abc import Callable
 
@@ -7,6 +7,7 @@ from torch import nn
 from naturalinversion.classifiers.mobilenet import mobilenetv2
 from naturalinversion.classifiers.resnet import resnet18, resnet34
 from naturalinversion.classifiers.vgg import vgg11, vgg16
+from naturalinversion.classifiers.wide_resnet import wrn16_1, wrn16_2, wrn40_1, wrn40_2
 from naturalinversion.errors import SettingError
 
 ARCHITECTURES: dict[str, Callable[[int, float], nn.Module]] = {
@@ -15,13 +16,17 @@ ARCHITECTURES: dict[str, Callable[[int, float], nn.Module]] = {
     "vgg11": vgg11,
     "vgg16": vgg16,
     "mobilenetv2": mobilenetv2,
+    "wrn40_2": wrn40_2,
+    "wrn40_1": wrn40_1,
+    "wrn16_2": wrn16_2,
+    "wrn16_1": wrn16_1,
 }
 
 
 def build(name: str, num_classes: int, width: float = 1.0) -> nn.Module:
     """A freshly initialised classifier for images (N, 3, H, W), H = W = 16 or more.
 
-    ``width`` scales every layer's channels; 1.0 is the paper's network. Raises `SettingError` for
+    ``width`` scales every layer's channels; 1.0 is the published network. Raises `SettingError` for
     an unknown name. Initialisation draws from the global random state: see `seeds.seeded`.
     """
     if name not in ARCHITECTURES:

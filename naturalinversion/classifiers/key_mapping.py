@@ -13,6 +13,7 @@ from naturalinversion.errors import UsageError
 KNOWN_RENAMES = (
     (r"^(module|model|net|backbone)\.", ""),
     (r"\.shortcut\.", ".downsample."),
+    (r"\.convShortcut\.", ".shortcut."),  # wide ResNets
     (r"^(linear|classifier|head)\.", "fc."),
     (r"^(linear|fc|head|classifier\.1)\.", "classifier."),
     (r"^classifier\.0\.", "classifier.1."),  # VGG with dropout after its hidden layers

@@ -125,7 +125,8 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     that is not the whole table by the recipes: some rows or methods, settings by hand.
     ``rank_along`` says where best and second best are looked for: along each row, or down each
     column. ``assumed`` is what nobody published about how the numbers were made, ``overrides`` what
-    was set by hand and not by the recipes.
+    was set by hand and not by the recipes, ``published_by`` whose numbers stand beside the measured
+    ones.
     """
 
     schema: int = SCHEMA
@@ -144,6 +145,7 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     overrides: list[str] = []
     rank_along: Literal["row", "column"] = "row"
     figures: list[FigureSpec] = []
+    published_by: str = "the paper's numbers"
 
     @property
     def name(self) -> str:

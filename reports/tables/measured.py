@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.published import published
+from reports.published import find_published
 from reports.records import Record, RecordError, lineage
 from reports.seed_statistics import Ranking, rank, summarise
 from reports.tables.layout import Column, Row, Table
@@ -132,7 +132,7 @@ def _line(
     table: Table, row: Row, column: Column, measured: Measured, mark: str, p_value: float | None
 ) -> dict[str, Any]:
     cell = table.cell(row, column)
-    number = published().get(cell.claim)
+    number = find_published(cell.claim)
     values = tuple(value for _, value in measured.values())
     summary = summarise(values) if values else None
     difference = None

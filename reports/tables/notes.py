@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from reports.published import paper_notes, published
+from reports.published import find_published
+from reports.published import notes as published_notes
 from reports.seed_statistics import ENOUGH_SEEDS, SIGNIFICANCE
 from reports.tables.layout import Table
 
@@ -58,7 +59,7 @@ def about_columns(table: Table) -> list[str]:
 
 def has_published(table: Table) -> bool:
     """Whether the paper has a number for any place of the table."""
-    return any(cell.claim in published() for row in table.rows for cell in row.cells.values())
+    return any(find_published(cell.claim) for row in table.rows for cell in row.cells.values())
 
 
 def about_published(table: Table) -> str:
@@ -66,7 +67,7 @@ def about_published(table: Table) -> str:
     if not has_published(table):
         return "The paper prints no numbers for this."
     if table.on_published_data:
-        return f"Published: the paper's numbers for {table.published_dataset}."
+        return f"Published: {table.published_by} for {table.published_dataset}."
     return (
         f"Published numbers are for {table.published_dataset}, not for {table.dataset}: they are "
         "there for orientation and cannot be compared with the measured ones."
@@ -101,12 +102,10 @@ def is_ranked(table: Table) -> bool:
 def footnotes(frame: pd.DataFrame) -> dict[str, tuple[str, str]]:
     """Letter (a, b, …) and text of the notes on published numbers, by the note's name."""
     used = set(frame["footnote"])
-    names = [name for name in paper_notes().notes if name in used]
+    known = published_notes()
+    names = [name for name in known if name in used]
     letters = (chr(ord("a") + index % 26) * (index // 26 + 1) for index in range(len(names)))
-    return {
-        name: (letter, paper_notes().notes[name])
-        for name, letter in zip(names, letters, strict=True)
-    }
+    return {name: (letter, known[name]) for name, letter in zip(names, letters, strict=True)}
 
 
 def _compares(table: Table, frame: pd.DataFrame) -> bool:

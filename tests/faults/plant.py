@@ -61,7 +61,7 @@ FAULTS = (
     ),
     Fault(  # the teacher is trained on plain pixels, the images are made for normalised ones
         "no-normalisation",
-        "benchmarks/training/augmentation.py",
+        "naturalinversion/augmentation.py",
         "return images.float().sub_((mean * 255).view(shape)).div_((std * 255).view(shape))",
         "return images.float().div_(255)",
     ),

@@ -219,3 +219,27 @@ def test_shared_latents_can_be_drawn_once(make_teacher: MakeTeacher) -> None:
         images_of(teacher, shared_latents=how, **kwargs) for how in ("every step", "once")
     )
     assert not torch.equal(every, once)
+
+
+def test_a_carried_generator_goes_on_from_batch_to_batch(
+    make_teacher: MakeTeacher, tmp_path: Path
+) -> None:
+    """The first batch is that of a generator of its own; the second one starts where it ended."""
+    teacher = make_teacher()
+    carried, own = method(carried=True), method()
+    for each in (carried, own):
+        each.prepare(teacher, None, 0, Training())
+    assert carried.state_dict() == {}
+    first = [each.batch(LABELS, 3, lambda steps: None).images for each in (carried, own)]
+    assert torch.equal(*first)
+    ended = {name: tensor.clone() for name, tensor in carried.state_dict().items()}
+    assert {name.partition(".")[0] for name in ended} == {"generator", "pyramid"}
+    second = [each.batch(LABELS, 4, lambda steps: None).images for each in (carried, own)]
+    assert not torch.equal(*second)
+    again = method(carried=True)
+    again.prepare(teacher, None, 0, Training())
+    again.load_state_dict(ended)
+    assert torch.equal(again.batch(LABELS, 4, lambda steps: None).images, second[0])
+    assert (carried.sequential, own.sequential) == (True, False)
+    with pytest.raises(SettingError, match="a shared generator is not trained on"):
+        method(carried=True, one_to_one=False)

@@ -9,13 +9,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from benchmarks.engine.checkpoint import Checkpoint
 from benchmarks.perf.gpu_check.cases import CPU, Sizes, network_on
 from benchmarks.perf.gpu_check.check import Check, Measured, differing, relative
 from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.loop import TrainingHistory, train
 from benchmarks.training.losses import cross_entropy_loss
+from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.precision import Precision
 
 EPOCHS, STOPPED = 4, 2

@@ -57,6 +57,10 @@ def norms(convolution: nn.Conv2d) -> Tensor:
     return torch.stack([kernel.double().abs().sum() for kernel in convolution.weight.detach()])
 
 
+# Networks whose batch norms each follow a convolution.
+POST_ACTIVATION = [arch for arch in ARCHITECTURES if not arch.startswith("wrn")]
+
+
 def convolutions(model: nn.Module) -> dict[str, nn.Conv2d]:
     return {name: m for name, m in model.named_modules() if isinstance(m, nn.Conv2d)}
 
@@ -157,7 +161,7 @@ def masked(intact: nn.Module, pruned: nn.Module) -> nn.Module:
 
 @pytest.mark.parametrize(
     ("arch", "layers"),
-    [("resnet34", "block"), ("resnet34", "liu"), *((arch, "all") for arch in ARCHITECTURES)],
+    [("resnet34", "block"), ("resnet34", "liu"), *((arch, "all") for arch in POST_ACTIVATION)],
 )
 def test_what_goes_takes_only_its_own_contribution_along(arch: str, layers: PrunedLayers) -> None:
     intact = lived_in(arch)
@@ -167,7 +171,20 @@ def test_what_goes_takes_only_its_own_contribution_along(arch: str, layers: Prun
     torch.testing.assert_close(logits(model), expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_a_pre_activation_block_loses_what_its_second_convolution_read() -> None:
+    intact = lived_in("wrn16_2")
+    report = prune(model := copy.deepcopy(intact), EXAMPLE, 0.5, "block")
+    assert len(report.kept) == 6
+    for name, kept in report.kept.items():
+        second = convolutions(intact)[name.replace("conv1", "conv2")]
+        gone = [index for index in range(second.in_channels) if index not in kept]
+        assert gone
+        with torch.no_grad():
+            second.weight[:, gone] = 0
+    torch.testing.assert_close(logits(model), logits(intact), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("arch", POST_ACTIVATION)
 @pytest.mark.parametrize("ratio", [0.5, 0.9])
 def test_all_prunes_every_convolution_alike(arch: str, ratio: float) -> None:
     model = build(arch, 10, 0.25)

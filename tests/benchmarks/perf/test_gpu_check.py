@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.engine.checkpoint import Checkpoint
 from benchmarks.evaluation.fidelity import features
 from benchmarks.perf.gpu_check import joint, run
 from benchmarks.perf.gpu_check.batches import Case, Runs
@@ -18,6 +17,7 @@ from benchmarks.perf.gpu_check.cases import CPU, Sizes
 from benchmarks.perf.gpu_check.check import Check, Measured
 from benchmarks.perf.gpu_check.synthesis import CASES, captured, memory, waits
 from naturalinversion import Teacher, priors
+from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.inversion.cuda_graph import eager
 from tests.naturalinversion.fake_cuda_graph import FakeGraph
 from tests.processes import environment

@@ -10,13 +10,15 @@ from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.pipeline import Pipeline
 from benchmarks.tables.spec import Measurement
 
+OF_THEIR_OWN = ("cmi", "fast")  # methods of after the paper, with budgets of their own
+
 
 def subset(found: dict[str, Any], expected: dict[str, Any]) -> None:
     plain = msgspec.json.decode(msgspec.json.encode(found))
     assert {key: plain[key] for key in expected} == expected
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [name for name in METHODS if name not in OF_THEIR_OWN])
 @pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
 def test_paper_budget_is_256_thousand_images_on_the_papers_networks(
     name: str, dataset: str

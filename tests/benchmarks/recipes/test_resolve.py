@@ -135,7 +135,7 @@ def test_overrides_take_the_settings_types(text: str, value: object) -> None:
         ("protocol.network.width=0", "> 0"),
         ("protocol.network.depth=3", "unknown field `depth`"),
         ("protocol.classifier_floor=97", "<= 1"),
-        ("nope.settings.iterations=5", "no recipe of that name, one of adi, dafl"),
+        ("nope.settings.iterations=5", "no recipe of that name, one of adi, cmi, dafl"),
         ("di=5", "write recipe.key=value"),
         ("di.settings.iterations", "write recipe.key=value"),
         ("di..iterations=5", "write recipe.key=value"),

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.engine.checkpoint import Checkpoint
 from benchmarks.training.accuracy import accuracy
+from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.errors import BenchmarkError, UsageError
 from tests.benchmarks.training.small import RECIPE, make_dataset, make_model, run, same
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
-from benchmarks.training.augmentation import (
+from naturalinversion.augmentation import (
     CropFlips,
     Padding,
     crop_and_flip,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.engine.checkpoint import Checkpoint
+from naturalinversion.checkpoint import Checkpoint
 
 STATE = {"weights": {"a": torch.arange(5.0)}, "losses": [0.5, 0.25], "run": "x"}
 

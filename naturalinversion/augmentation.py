@@ -1,10 +1,13 @@
 """Random crops and flips of a whole batch, on the device that holds it, and normalisation.
 
+Both kinds of crop are differentiable.
+
 Crops and flips are sampled on the host from a generator, for as many images as wanted (an epoch,
 say), so that every device sees the same ones and no step waits for them. Applying them is one
 gather.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -68,6 +71,65 @@ def crop_and_flip(
     indices = (rows[:, :, None] * stride + columns[:, None, :]).view(count, 1, -1)
     cropped = images.flatten(2).gather(2, indices.expand(-1, channels, -1))
     return cropped.view(count, channels, height, width)
+
+
+@dataclass(frozen=True, eq=False)
+class ResizedCrops:
+    """A rectangle of each of N images, enlarged to the whole, and whether it is mirrored."""
+
+    boxes: Tensor  # (N, 4) int64: top, left, height, width in pixels
+    flips: Tensor  # (N,) bool
+
+
+def sample_resized_crops(
+    count: int,
+    size: int,
+    *,
+    area: tuple[float, float],
+    aspect: tuple[float, float],
+    flip: bool,
+    generator: torch.Generator,
+) -> ResizedCrops:
+    """For ``count`` images of ``size`` pixels a side: area uniform, log of the aspect uniform.
+
+    ``area`` is a fraction of the image, ``aspect`` width by height. Sides are rounded to pixels and
+    cut off at the image's, positions uniform among those inside it.
+    """
+    drawn = torch.rand(count, 5, generator=generator)
+    surface = size**2 * (area[0] + (area[1] - area[0]) * drawn[:, 0])
+    low, high = math.log(aspect[0]), math.log(aspect[1])
+    ratio = torch.exp(low + (high - low) * drawn[:, 1])
+    height = (surface / ratio).sqrt().round().clamp(1, size)
+    width = (surface * ratio).sqrt().round().clamp(1, size)
+    top = (drawn[:, 2] * (size - height + 1)).floor()
+    left = (drawn[:, 3] * (size - width + 1)).floor()
+    boxes = torch.stack([top, left, height, width], dim=1).long()
+    return ResizedCrops(boxes, (drawn[:, 4] < 0.5) & flip)
+
+
+def resized_crop(images: Tensor, crops: ResizedCrops) -> Tensor:
+    """The rectangles of (N, C, H, W), bilinearly enlarged to (H, W), mirrored as sampled.
+
+    Pixel i of n takes the value at (i + 1/2) / n of the rectangle's side, from the two pixels
+    around it, never from outside. Two matrix products per image: on a GPU the gradient of a
+    resampling kernel differs from run to run.
+    """
+    height, width = images.shape[-2:]
+    boxes = crops.boxes.to(images.device)
+    rows = _interpolation(boxes[:, 0], boxes[:, 2], height, images.dtype)
+    columns = _interpolation(boxes[:, 1], boxes[:, 3], width, images.dtype)
+    flips = crops.flips.to(images.device)[:, None, None]
+    columns = torch.where(flips, columns.flip(1), columns)
+    return rows[:, None] @ images @ columns[:, None].transpose(2, 3)
+
+
+def _interpolation(start: Tensor, length: Tensor, size: int, dtype: torch.dtype) -> Tensor:
+    """For each image the matrix (N, size, size) that stretches ``length`` pixels over all."""
+    steps = (torch.arange(size, device=start.device) + 0.5) / size
+    inside = (steps * length[:, None] - 0.5).clamp_min(0).minimum(length[:, None] - 1.0)
+    position = (start[:, None] + inside)[:, :, None]  # (N, size, 1)
+    distance = (position - torch.arange(size, device=start.device)).abs()
+    return (1 - distance).clamp_min(0).to(dtype)
 
 
 def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:

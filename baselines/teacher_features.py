@@ -1,0 +1,53 @@
+"""Features of images inside a teacher: the means over pixels of what its layers get."""
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from naturalinversion.errors import SettingError
+from naturalinversion.teacher.teacher import Observation, Teacher
+
+Taps = Literal["batch norms", "stages"]
+STAGES = ("layer1", "layer2", "layer3", "layer4")
+
+
+class FeatureTaps:
+    """Passes through ``teacher`` that also read the inputs of its batch norms, or of its stages.
+
+    ``features`` is how many channels these have together. Raises `SettingError` for stages of a
+    classifier that has no ``layer1`` to ``layer4``.
+    """
+
+    def __init__(self, teacher: Teacher, taps: Taps) -> None:
+        self._teacher = teacher
+        modules = dict(teacher.model.named_modules())
+        if taps == "stages":
+            if missing := [name for name in STAGES if name not in modules]:
+                raise SettingError(
+                    f"taps of stages: the teacher has no {missing[0]}; take its batch norms"
+                )
+            self._modules = [modules[name] for name in STAGES]
+        else:
+            self._modules = [m for m in modules.values() if isinstance(m, nn.BatchNorm2d)]
+        self.last = torch.empty(0)  # (N, F), of the last pass, in order of execution
+        probe = torch.zeros(2, *teacher.image_shape, device=teacher.device, dtype=teacher.dtype)
+        with torch.no_grad():
+            self.observe(probe)
+        self.features = self.last.shape[1]
+
+    def observe(self, images: Tensor) -> Observation:
+        """`Teacher.observe` with statistics, which leaves batch norms as they are."""
+        found: list[Tensor] = []
+
+        def read(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+            found.append(inputs[0].float().mean(dim=(2, 3)))
+
+        handles = [module.register_forward_pre_hook(read) for module in self._modules]
+        try:
+            seen = self._teacher.observe(images, statistics=True)
+        finally:
+            for handle in handles:
+                handle.remove()
+        self.last = torch.cat(found, dim=1)
+        return seen

@@ -1,0 +1,178 @@
+"""Sequential methods: batches made in order, each from what those before it left behind.
+
+A method is sequential where the attribute ``sequential`` of its object is true. Its batch k may
+depend on batches 0 to k - 1, as they are stored, and on what `state_dict` holds after batch k - 1,
+which is kept beside the shards: a run that was stopped goes on with the same bytes. Where the state
+is lost, or a shard from before it, everything is made again from batch 0, and shards that come out
+as they are stay.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import torch
+from torch import Tensor
+
+from naturalinversion.checkpoint import Checkpoint
+from naturalinversion.errors import SettingError, StoreError
+from naturalinversion.images import read_shard, write_shard
+
+STATE = "sequence.pt"  # in the folder of the shards, until `forget_state`
+
+Stored = tuple[Tensor, Tensor]
+
+
+class EarlierBatches(Sequence[Stored]):
+    """The batches before the one to be made, read from their shards; their number is its number.
+
+    Each is float16 images (N, 3, H, W) in teacher space and int64 labels (N,), on the CPU.
+    """
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self._folder, self._count = folder, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Stored: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Stored]: ...
+
+    def __getitem__(self, index: int | slice) -> Stored | list[Stored]:
+        found = range(self._count)[index]
+        if isinstance(found, range):
+            return [read_shard(self._folder, number) for number in found]
+        return read_shard(self._folder, found)
+
+
+class AnyOrder:
+    """Batches that depend on their numbers alone."""
+
+    def __init__(self, method: Any, folder: Path) -> None:
+        self.method, self.folder = method, folder
+
+    def begin(self, teacher: Any, first: int, batches: int, batch_size: int) -> None:
+        """Before anything is made or written. Raises `SettingError` for what can't be made."""
+
+    def to_make(self, missing: list[int], batches: int, trains: bool) -> list[int]:
+        """The numbers of the batches to be made; ``missing`` are those without a whole shard.
+
+        ``trains``: making them also trains a student that the caller has not got.
+        """
+        return missing
+
+    def resume(self) -> None:
+        """After `prepare`."""
+
+    def enter(self, index: int, attempt: int) -> None:
+        """Before an attempt at batch ``index``."""
+
+    def write(self, index: int, images: Tensor, labels: Tensor, attempt: int) -> None:
+        """Write the shard of batch ``index``."""
+        write_shard(self.folder, index, images, labels, attempt)
+
+
+class InOrder(AnyOrder):
+    """Batches that build on those before; the method's state is kept beside the shards."""
+
+    def __init__(self, method: Any, folder: Path) -> None:
+        super().__init__(method, folder)
+        self._checkpoint = Checkpoint(folder / STATE, every=0.0)
+        self._done, self._state = 0, dict[str, Tensor]()
+
+    def begin(self, teacher: Any, first: int, batches: int, batch_size: int) -> None:
+        if first:
+            name = type(self.method).__name__
+            raise SettingError(f"first batch {first}: {name} makes its batches in order, from 0 on")
+        hook: Callable[[Any, int, int], None] | None = getattr(self.method, "begin", None)
+        if hook is not None:
+            hook(teacher, batches, batch_size)
+
+    def to_make(self, missing: list[int], batches: int, trains: bool) -> list[int]:
+        """All after the state's, or none if all are there."""
+        if not missing and not trains:
+            return []
+        saved = self._checkpoint.restore()
+        done = 0 if saved is None else int(saved["batches"])
+        if saved is not None and done <= batches and all(index >= done for index in missing):
+            self._done, self._state = done, saved["state"]
+        return list(range(self._done, batches))
+
+    def resume(self) -> None:
+        """Bring the method to where the batches that are kept left it."""
+        if self._done:
+            self.method.load_state_dict(_copied(self._state))
+        else:
+            self._state = _copied(self.method.state_dict())
+
+    def enter(self, index: int, attempt: int) -> None:
+        """A failed attempt leaves nothing behind."""
+        if attempt:
+            self.method.load_state_dict(_copied(self._state))
+        follow: Callable[[EarlierBatches], None] | None = getattr(self.method, "follow", None)
+        if follow is not None:
+            follow(EarlierBatches(self.folder, index))
+
+    def write(self, index: int, images: Tensor, labels: Tensor, attempt: int) -> None:
+        """Write the shard, unless it is there already, then the state after it."""
+        if not _is_stored(self.folder, index, images, labels):
+            super().write(index, images, labels, attempt)
+        self._state = _copied(self.method.state_dict())
+        self._checkpoint.save({"batches": index + 1, "state": self._state})
+
+
+def order_of(method: object, folder: Path) -> AnyOrder:
+    """How the batches of ``method`` are made."""
+    return InOrder(method, folder) if is_sequential(method) else AnyOrder(method, folder)
+
+
+def is_sequential(method: object) -> bool:
+    """Whether the batches of a method's object are made in order, by one worker."""
+    return getattr(method, "sequential", False) is True
+
+
+def forget_state(folder: Path) -> None:
+    """Remove the state: all batches are made, and whoever needs the student has it."""
+    (folder / STATE).unlink(missing_ok=True)
+
+
+def require_memory(size: int, what: str, device: torch.device) -> None:
+    """Raises `SettingError` where ``size`` bytes for ``what`` are more than ``device`` has free."""
+    free = _free(device)
+    if size > free:
+        raise SettingError(
+            f"{what} would take {size / 1e9:,.2f} GB of memory, {free / 1e9:,.2f} GB are free on "
+            f"{device}: fewer or smaller batches"
+        )
+
+
+def _free(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        (available,) = (line.split()[1] for line in lines if line.startswith("MemAvailable:"))
+        return int(available) * 1024
+    except (OSError, ValueError):  # not Linux
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _is_stored(folder: Path, index: int, images: Tensor, labels: Tensor) -> bool:
+    try:
+        found, targets = read_shard(folder, index)
+    except StoreError:
+        return False
+    made = images.detach().to("cpu", torch.float16)
+    return torch.equal(found, made) and torch.equal(targets, labels.detach().cpu())
+
+
+def _copied(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """On the CPU, in the default layout, and not what the method goes on changing."""
+    return {
+        name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+        for name, tensor in state.items()
+    }

@@ -1,0 +1,143 @@
+"""CMI: the contrastive term, its memory, and what starts anew with each batch."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from baselines import cmi as module
+from baselines.cmi import FeatureMemory
+from baselines.teacher_features import FeatureTaps
+from naturalinversion import Teacher, priors
+from naturalinversion.classifiers import build
+from naturalinversion.errors import SettingError
+from tests.baselines.bank_methods import cmi, copied, equal, make, start
+
+MakeTeacher = Callable[..., Teacher]
+
+
+def test_contrast_is_chance_for_equal_rows_and_nothing_for_a_single_one() -> None:
+    row = F.normalize(torch.randn(1, 5), dim=1)
+    assert priors.contrast(row, row, 1, 0.1) == 0
+    same = row.expand(6, 5)
+    torch.testing.assert_close(priors.contrast(same, same, 6, 0.1), torch.tensor(math.log(6)))
+    both = priors.contrast(same, same, 2, 0.1)  # a mean for the batch, one for the memory
+    torch.testing.assert_close(both, torch.tensor(2 * math.log(6)))
+    rows = torch.eye(4)
+    floor = math.log(1 + 3 * math.exp(-1 / 0.5))
+    torch.testing.assert_close(priors.contrast(rows, rows, 4, 0.5), torch.tensor(floor))
+
+
+def test_the_adversarial_term_counts_images_whose_class_both_name() -> None:
+    student = torch.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0]])
+    teacher = torch.tensor([[1.0, 0.0], [1.0, 0.0], [4.0, 1.0]])
+    assert priors.agreeing_divergence(teacher, teacher) == 0
+    assert priors.agreeing_divergence(student, -student) == 0, "no class in common"
+    p, q = teacher.softmax(1), student.softmax(1)
+    each = (p * (p / q).log()).sum(dim=1)
+    torch.testing.assert_close(
+        priors.agreeing_divergence(student, teacher), (each[0] + each[2]) / 3
+    )
+
+
+@pytest.mark.parametrize(("added", "kept"), [(0, 0), (3, 3), (5, 5), (6, 5), (12, 5)])
+def test_a_memory_that_is_exactly_full_is_full(added: int, kept: int) -> None:
+    memory = FeatureMemory(5, 2, torch.device("cpu"))
+    rows = torch.arange(added).view(-1, 1, 1).expand(-1, 2, 2).float()
+    for start_ in range(0, added, 3):
+        memory.add(rows[start_ : start_ + 3])
+    found = sorted(memory.rows[:, 0, 0].tolist())
+    assert found == list(range(max(0, added - 5), added))
+    draws = torch.Generator().manual_seed(0)
+    assert memory.sample(4, draws).shape == (min(4, kept), 2, 2)
+    drawn = memory.sample(9, draws)[:, 0, 0].tolist()
+    assert sorted(drawn) == found, "each row once"
+    again = FeatureMemory(5, 2, torch.device("cpu"))
+    again.load_state_dict(memory.state_dict())
+    more = torch.full((2, 2, 2), 99.0)
+    again.add(more)
+    memory.add(more)
+    assert torch.equal(again.rows, memory.rows)
+
+
+@pytest.mark.parametrize(
+    ("arch", "taps", "features"),
+    [
+        ("wrn40_2", "batch norms", 2704),
+        ("wrn16_1", "batch norms", 464),
+        ("vgg11", "batch norms", 2752),
+        ("resnet34", "stages", 512),
+        ("resnet34", "batch norms", 8512),
+    ],
+)
+def test_features_have_the_published_width(arch: str, taps: module.Taps, features: int) -> None:
+    teacher = Teacher(build(arch, 10), num_classes=10, image_shape=(3, 16, 16))
+    assert FeatureTaps(teacher, taps).features == features
+
+
+def test_features_are_the_means_of_each_image(make_teacher: MakeTeacher) -> None:
+    """Averaged over images they are the batch statistics' means; no hook stays."""
+    teacher = make_teacher()
+    taps = FeatureTaps(teacher, "batch norms")
+    images = torch.randn(6, 3, 16, 16)
+    seen = taps.observe(images)
+    means = torch.cat([layer.mean for layer in seen.statistics])
+    torch.testing.assert_close(taps.last.mean(dim=0), means, rtol=1e-4, atol=1e-5)
+    assert taps.last.shape == (6, taps.features)
+    assert not any(m._forward_pre_hooks for m in teacher.model.modules())
+    with pytest.raises(SettingError, match="the teacher has no layer1; take its batch norms"):
+        FeatureTaps(make_teacher("vgg11"), "stages")
+
+
+def test_images_learn_from_their_crop_alone_and_the_head_from_the_memory_too(
+    make_teacher: MakeTeacher,
+) -> None:
+    method = start(cmi(), make_teacher())
+    make(method, 1)
+    made = method.images(1, torch.randn(8, 8), seed=5)
+    draws = torch.Generator().manual_seed(0)
+    pixels = torch.rand(8, 3, 16, 16, requires_grad=True)
+    whole = torch.rand(8, 3, 16, 16, requires_grad=True)
+    method.observe(whole)
+    made.more_terms(pixels, draws)["contrast"].backward()  # type: ignore[no-untyped-call]
+    assert whole.grad is None
+    assert pixels.grad is not None
+    assert pixels.grad.abs().sum() > 0
+    assert all(p.grad is not None and p.grad.any() for p in method._head[2].parameters())  # type: ignore[index]
+    assert method._memory.rows.grad is None
+
+
+def test_without_contrast_there_is_no_second_pass(make_teacher: MakeTeacher) -> None:
+    method = start(cmi(contrast=0.0), make_teacher())
+    (batch,) = make(method, 1)
+    assert set(batch.losses) == {"cross_entropy", "bn_statistics", "adversarial"}
+    assert len(method._memory.rows) == 0
+
+
+def test_a_generator_is_new_with_each_batch_and_head_and_memory_go_on(
+    make_teacher: MakeTeacher,
+) -> None:
+    teacher = make_teacher()
+    method, other = start(cmi(), teacher), start(cmi(), teacher)
+    head = copied(method._head)
+    make(method, 1)
+    assert not equal(head, method._head.state_dict())
+    assert len(method._memory.rows) == 8
+    fresh = [m.images(1, torch.randn(8, 8), seed=9).network for m in (method, other)]
+    assert equal(copied(fresh[0]), fresh[1].state_dict())
+    weights = fresh[0].get_submodule("body.2").weight
+    assert isinstance(weights, torch.Tensor)
+    assert weights.std().item() == pytest.approx(0.02, rel=0.2)
+
+
+def test_what_it_keeps_is_counted_before_it_starts(make_teacher: MakeTeacher) -> None:
+    method, teacher = cmi(epochs=10**7), make_teacher()
+    with pytest.raises(SettingError) as caught:
+        method.begin(teacher, batches=4, batch_size=10**5)
+    said = str(caught.value)
+    assert said.startswith("the bank of 1,000,000,000,000 images that CMI keeps would take 768,0")
+    assert "GB are free on cpu" in said
+    with pytest.raises(SettingError, match="5 batches: the schedule ends with epoch 4"):
+        cmi().begin(teacher, batches=5, batch_size=8)

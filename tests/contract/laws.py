@@ -1,0 +1,258 @@
+"""What every method keeps. A broken law is an `AssertionError` of one sentence that names it."""
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from naturalinversion import Teacher, Training, synthesize
+from naturalinversion.classifiers import build
+from naturalinversion.errors import DivergedError, MethodError
+from naturalinversion.images import read_shard, shard_path
+from naturalinversion.progress import silent
+from naturalinversion.seeds import derive, seeded
+from naturalinversion.sequence import EarlierBatches, is_sequential
+from naturalinversion.synthesis import Synthesizer, balanced_labels
+
+BATCHES, SIZE, CLASSES = 3, 8, 4
+CUTS = 5  # how often a run is stopped
+
+State = dict[str, Tensor]
+
+
+class StoppedError(Exception):
+    """The run ends here."""
+
+
+@dataclass
+class Method:
+    """How to make the method, and what it is run on."""
+
+    make: Callable[[], Synthesizer]
+    teacher: Teacher
+
+    def run(
+        self,
+        folder: Path,
+        seed: int = 0,
+        batches: int = BATCHES,
+        training: Training | None = None,
+        rival: nn.Module | None = None,
+    ) -> State:
+        """Make all batches in ``folder``; the student's state afterwards."""
+        rival = rival or student()
+        synthesize(
+            self.make(),
+            self.teacher,
+            folder,
+            batches=batches,
+            batch_size=SIZE,
+            seed=seed,
+            student=rival,
+            training=training,
+        )
+        return copied(rival)
+
+    def alone(self, numbers: tuple[int, ...], folder: Path) -> tuple[Tensor, Tensor]:
+        """The last of the batches ``numbers``, made by one object in this order, as stored."""
+        method = self.make()
+        method.prepare(self.teacher, student(), derive(0, "prepare"), Training())
+        for number in numbers:
+            if follow := getattr(method, "follow", None):
+                follow(EarlierBatches(folder, number))
+            labels = balanced_labels(SIZE, CLASSES, derive(0, "labels", number))
+            made = method.batch(labels, derive(0, "batch", number), silent)
+        return made.images.half(), made.labels
+
+
+@dataclass
+class Memory:
+    """The caller's side of `Training`: what was saved last, and a number of calls to stop at."""
+
+    stop_at: int = 0
+    calls: list[str] = field(default_factory=list)
+    content: bytes = b""
+
+    def training(self) -> Training:
+        return Training(self.progress, self.restore, self.save)
+
+    def progress(self, steps: int) -> None:
+        self._called("a step")
+
+    def save(self, state: dict[str, Any]) -> None:
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        self.content = buffer.getvalue()
+        self._called("training.save")
+
+    def restore(self) -> dict[str, Any] | None:
+        if not self.content:
+            return None
+        found: dict[str, Any] = torch.load(io.BytesIO(self.content), weights_only=True)
+        return found
+
+    def _called(self, what: str) -> None:
+        self.calls.append(what)
+        if len(self.calls) == self.stop_at:
+            raise StoppedError
+
+
+def student() -> nn.Module:
+    """A fresh one, the same each time."""
+    with seeded(3):
+        return build("resnet18", CLASSES, 0.0625)
+
+
+def copied(module: nn.Module) -> State:
+    """Its state, as it is now."""
+    return {name: tensor.clone() for name, tensor in module.state_dict().items()}
+
+
+def different(first: Path, second: Path, batches: int = BATCHES) -> list[int]:
+    """The numbers of the batches whose files differ."""
+    return [
+        index
+        for index in range(batches)
+        if shard_path(first, index).read_bytes() != shard_path(second, index).read_bytes()
+    ]
+
+
+def seeds_decide(method: Method, folder: Path) -> None:
+    """The same seed gives the same bytes, another seed and another number others."""
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        method.run(folder / name, seed)
+    for index in different(folder / "a", folder / "b"):
+        raise AssertionError(f"batch {index} is not the same again with the same seed")
+    for index in sorted({*range(BATCHES)} - {*different(folder / "a", folder / "c")}):
+        raise AssertionError(f"batch {index} does not depend on the seed")
+    contents = [shard_path(folder / "a", index).read_bytes() for index in range(BATCHES)]
+    for index, content in enumerate(contents):
+        if content in contents[:index]:
+            raise AssertionError(f"batch {index} repeats batch {contents.index(content)}")
+
+
+def batches_stand_alone(method: Method, folder: Path) -> None:
+    """A batch is the same alone and after others; of sequential methods, whatever comes after."""
+    method.run(folder / "whole")
+    if is_sequential(method.make()):
+        for count in range(1, BATCHES):
+            method.run(folder / str(count), batches=count)
+            for index in different(folder / "whole", folder / str(count), count):
+                raise AssertionError(
+                    f"batch {index} depends on how many are made: it is another in a run of {count}"
+                )
+        return
+    for index in range(BATCHES):
+        expected = method.alone((index,), folder / "whole")
+        if same(expected, read_shard(folder / "whole", index)):
+            continue
+        for earlier in reversed(range(index)):
+            if not same(expected, method.alone((earlier, index), folder / "whole")):
+                raise AssertionError(
+                    f"batch {index} depends on batch {earlier}: a method that builds on earlier "
+                    "batches has the attribute sequential"
+                )
+        raise AssertionError(f"batch {index} depends on more than its number and its seed")
+
+
+def interruptions_leave_no_trace(method: Method, folder: Path) -> None:
+    """Stopped anywhere and started again, in `prepare` too, a run ends with the same bytes."""
+    whole = Memory()
+    expected = method.run(folder / "whole", training=whole.training())
+    for cut in _cuts(whole.calls):
+        stopped = Memory(stop_at=cut)
+        try:
+            method.run(folder / f"{cut}", training=stopped.training())
+        except StoppedError:
+            pass
+        else:
+            raise AssertionError(f"the method takes no step {cut} in its second run")
+        again = Memory(content=stopped.content)
+        found = method.run(folder / f"{cut}", training=again.training())
+        when = f"stopped after {whole.calls[cut - 1]} ({cut} of {len(whole.calls)} calls)"
+        for index in different(folder / "whole", folder / f"{cut}"):
+            raise AssertionError(f"batch {index} is another one {_reason(method, when)}")
+        for name, tensor in expected.items():
+            if not torch.equal(found[name], tensor):
+                raise AssertionError(f"the student is another one {_reason(method, when)}")
+
+
+def lost_batches_come_back(method: Method, folder: Path) -> None:
+    """A batch that is missing and one that is damaged are made again, the others are kept."""
+    method.run(folder / "whole")
+    method.run(folder / "cut")
+    shard_path(folder / "cut", 1).unlink()
+    damaged = shard_path(folder / "cut", 2)
+    damaged.write_bytes(damaged.read_bytes()[:-7])
+    kept = shard_path(folder / "cut", 0).stat().st_mtime_ns
+    method.run(folder / "cut")
+    for index in different(folder / "whole", folder / "cut"):
+        raise AssertionError(f"batch {index}, lost and made again, is another one")
+    if shard_path(folder / "cut", 0).stat().st_mtime_ns != kept:
+        raise AssertionError("batch 0 was written twice, though it was whole")
+
+
+def surroundings_stay(method: Method, folder: Path) -> None:
+    """Teacher, hooks, modes, gradients and the global random state are as they were."""
+    teacher = method.teacher
+    before, fingerprint = torch.get_rng_state(), teacher.fingerprint
+    method.run(folder)
+    for broken, law in (
+        (teacher.fingerprint != fingerprint, "the teacher's weights or statistics were changed"),
+        (not torch.equal(torch.get_rng_state(), before), "the global random state was moved"),
+        (any(p.grad is not None for p in teacher.model.parameters()), "the teacher has gradients"),
+    ):
+        if broken:
+            raise AssertionError(law)
+    for name, module in teacher.model.named_modules():
+        if module._forward_hooks or module._forward_pre_hooks:
+            raise AssertionError(f"a hook was left on the teacher's {name or 'network'}")
+        if module.training:
+            raise AssertionError(f"the teacher's {name or 'network'} was left in training mode")
+
+
+def images_are_usable(method: Method, folder: Path) -> None:
+    """Images are finite and of the teacher's shape, labels are classes; others are refused."""
+    try:
+        method.run(folder)
+    except (MethodError, DivergedError) as error:
+        raise AssertionError(str(error)) from error
+
+
+def student_is_used_as_said(method: Method, folder: Path) -> None:
+    """A joint method trains its student and leaves it ready for use; others leave it alone."""
+    rival = student()
+    before = copied(rival)
+    method.run(folder, rival=rival)
+    changed = [
+        name for name, tensor in copied(rival).items() if not torch.equal(tensor, before[name])
+    ]
+    if method.make().student_use != "joint":
+        if changed:
+            raise AssertionError(f"the student's {changed[0]} was changed, though it is not joint")
+    elif not changed:
+        raise AssertionError("the student was not trained, though the method is joint")
+    elif rival.training:
+        raise AssertionError("the joint student was left in training mode")
+
+
+def same(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) -> bool:
+    """Whether images and labels are the same bits."""
+    return all(torch.equal(a.cpu(), b.cpu()) for a, b in zip(first, second, strict=True))
+
+
+def _cuts(calls: list[str]) -> Iterator[int]:
+    """Some of the calls of a run, spread over it, and the first and last save of its state."""
+    count = len(calls)
+    saves = [number for number, what in enumerate(calls, start=1) if what == "training.save"]
+    spread = [1 + index * (count - 1) // max(1, CUTS - 1) for index in range(CUTS)] if count else []
+    yield from sorted({*spread, *saves[:1], *saves[-1:]})
+
+
+def _reason(method: Method, when: str) -> str:
+    kept = "state_dict()" if is_sequential(method.make()) else "training.save"
+    return f"after an interruption, {when}: what it depends on is not in {kept}"

@@ -1,0 +1,148 @@
+"""Sequential methods: order, state beside the shards, retries, and what is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from contract_methods import SequentialFromOutside
+from torch import Tensor
+
+from naturalinversion import Batch, Teacher, synthesize
+from naturalinversion.errors import DivergedError, SettingError
+from naturalinversion.images import retried, shard_path
+from naturalinversion.progress import Progress
+from naturalinversion.sequence import STATE, EarlierBatches, forget_state, require_memory
+
+MakeTeacher = Callable[..., Teacher]
+BATCHES, SIZE = 4, 4
+
+
+class Counts(SequentialFromOutside):
+    """Says which batches it makes; `failing` calls diverge when they have changed the state."""
+
+    fails: tuple[int, ...] = ()
+    number = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: list[int] = []
+
+    @classmethod
+    def failing(cls, *calls: int) -> "Counts":
+        made = cls()
+        made.fails = calls
+        return made
+
+    def follow(self, earlier: EarlierBatches) -> None:
+        super().follow(earlier)
+        self.number = len(earlier)
+
+    def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
+        self.made.append(self.number)
+        made = super().batch(labels, seed, progress)
+        if len(self.made) in self.fails:
+            raise DivergedError("the loss became nan")
+        return made
+
+
+def fill(teacher: Teacher, folder: Path, method: Any, batches: int = BATCHES, **more: Any) -> Any:
+    synthesize(method, teacher, folder, batches=batches, batch_size=SIZE, **more)
+    return method
+
+
+def content(folder: Path) -> list[bytes]:
+    return [shard_path(folder, index).read_bytes() for index in range(BATCHES)]
+
+
+def test_a_stopped_run_goes_on_after_its_last_batch(
+    make_teacher: MakeTeacher, tmp_path: Path
+) -> None:
+    teacher = make_teacher()
+    fill(teacher, tmp_path / "whole", Counts())
+    with pytest.raises(DivergedError, match=r"^batch 2: "):
+        fill(teacher, tmp_path / "cut", Counts.failing(3, 4, 5))
+    assert fill(teacher, tmp_path / "cut", Counts()).made == [2, 3]
+    assert content(tmp_path / "cut") == content(tmp_path / "whole")
+    assert fill(teacher, tmp_path / "cut", Counts()).made == []
+
+
+def test_a_retry_starts_from_the_state_before_the_batch(
+    make_teacher: MakeTeacher, tmp_path: Path
+) -> None:
+    teacher = make_teacher()
+    method = fill(teacher, tmp_path / "retried", Counts.failing(2))
+    assert method.made == [0, 1, 1, 2, 3]
+    assert retried(tmp_path / "retried", range(BATCHES)) == [1]
+    drift = fill(teacher, tmp_path / "again", Counts.failing(2)).drift
+    assert torch.equal(method.drift, drift)
+    fill(teacher, tmp_path / "whole", Counts())
+    assert content(tmp_path / "retried")[0] == content(tmp_path / "whole")[0]
+    assert content(tmp_path / "retried") == content(tmp_path / "again")
+
+
+@pytest.mark.parametrize("lost", ["state", "damaged state", "shard"])
+def test_what_was_lost_is_made_again_from_the_start(
+    lost: str, make_teacher: MakeTeacher, tmp_path: Path
+) -> None:
+    teacher = make_teacher()
+    fill(teacher, tmp_path / "whole", Counts())
+    with pytest.raises(DivergedError):
+        fill(teacher, tmp_path / "cut", Counts.failing(4, 5, 6))
+    state = tmp_path / "cut" / STATE
+    if lost == "state":
+        forget_state(tmp_path / "cut")
+        forget_state(tmp_path / "cut")  # there is none left: no error
+    elif lost == "shard":
+        shard_path(tmp_path / "cut", 1).unlink()
+    else:
+        state.write_bytes(state.read_bytes()[:-3])
+    assert fill(teacher, tmp_path / "cut", Counts()).made == [0, 1, 2, 3]
+    assert content(tmp_path / "cut") == content(tmp_path / "whole")
+
+
+def test_a_shard_that_comes_out_otherwise_is_replaced(
+    make_teacher: MakeTeacher, tmp_path: Path
+) -> None:
+    """All shards of a folder belong to one run, even where a machine computes other bits."""
+    teacher = make_teacher()
+    fill(teacher, tmp_path / "whole", Counts())
+    fill(teacher, tmp_path / "other", Counts(), seed=1)
+    fill(teacher, tmp_path / "cut", Counts())
+    shard_path(tmp_path / "cut", 0).write_bytes(content(tmp_path / "other")[0])
+    shard_path(tmp_path / "cut", 3).unlink()
+    forget_state(tmp_path / "cut")
+    fill(teacher, tmp_path / "cut", Counts())
+    assert content(tmp_path / "cut") == content(tmp_path / "whole")
+
+
+def test_a_part_of_the_batches_is_refused(make_teacher: MakeTeacher, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"^first batch 2: Counts makes its batches in order"):
+        fill(make_teacher(), tmp_path / "x", Counts(), first=2)
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_method_may_refuse_a_run_before_it_starts(
+    make_teacher: MakeTeacher, tmp_path: Path
+) -> None:
+    class TooLarge(Counts):
+        def begin(self, teacher: Teacher, batches: int, batch_size: int) -> None:
+            require_memory(batches * batch_size * 10**15, "a bank of all images", teacher.device)
+
+    with pytest.raises(SettingError, match=r"^a bank of all images would take 16,000,000.00 GB "):
+        fill(make_teacher(), tmp_path / "x", TooLarge())
+    assert not (tmp_path / "x").exists()
+    require_memory(1000, "a bank", torch.device("cpu"))
+
+
+def test_earlier_batches_are_read_like_a_list(make_teacher: MakeTeacher, tmp_path: Path) -> None:
+    fill(make_teacher(), tmp_path, Counts())
+    earlier = EarlierBatches(tmp_path, 3)
+    assert len(earlier) == len(list(earlier)) == 3
+    assert torch.equal(earlier[-1][0], earlier[2][0])
+    assert [labels.tolist() for _, labels in earlier[1:]] == [
+        labels.tolist() for _, labels in (earlier[1], earlier[2])
+    ]
+    with pytest.raises(IndexError):
+        earlier[3]
