@@ -66,7 +66,7 @@ test-faults: setup  ## kill a run a hundred times; it must end as one that nobod
 	$(BIN)/python tests/faults/kill.py $(ARGS)
 
 check-faults: setup  ## plant faults in a copy and see whether check-accuracy finds each
-	$(BIN)/python tests/faults/plant.py $(ARGS)
+	$(BIN)/python tests/faults/plant.py --scale $(SCALE) $(ARGS)
 
 report: setup  ## write the report again from the records
 	$(RUN) report $(ARGS)

@@ -37,7 +37,9 @@ def test_a_teacher_of_one_is_confident_of_smooth_images_and_can_be_inverted() ->
 
 
 def test_another_name_is_answered_with_the_list() -> None:
-    with pytest.raises(UsageError, match=r"no ready classifier 'vgg': one of cifar10-.*cifar10-vgg11"):
+    with pytest.raises(
+        UsageError, match=r"no ready classifier 'vgg': one of cifar10-.*cifar10-vgg11"
+    ):
         Teacher.ready("vgg")
 
 
