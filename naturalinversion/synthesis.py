@@ -186,6 +186,7 @@ def synthesize(
     remarks: list[str] = []
     with (
         usual_torch_state(),
+        _rival_as_before(synthesizer, student),
         _bar(synthesizer, len(missing), joint, meta.method, progress, training) as shown,
     ):
         if missing or joint:
@@ -207,6 +208,23 @@ def synthesize(
     for remark in remarks:
         warnings.warn(remark, NaturalInversionWarning, stacklevel=2)
     return dataset
+
+
+@contextmanager
+def _rival_as_before(synthesizer: Synthesizer, student: nn.Module | None) -> Iterator[None]:
+    """A student to compete with is frozen until the end of the block, then as it was."""
+    if student is None or synthesizer.student_use != "compete":
+        yield
+        return
+    modes = [(module, module.training) for module in student.modules()]
+    trainable = [(each, each.requires_grad) for each in student.parameters()]
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+        for parameter, requires_grad in trainable:
+            parameter.requires_grad_(requires_grad)
 
 
 @contextmanager

@@ -98,8 +98,10 @@ def test_methods_with_a_student_make_such_images_too(way: str, name: str, tmp_pa
     made = METHODS[way](**(small | joint if way in ("dafl", "dfad") else inversion))
     student = trained(lambda: Small(animal.shape[0]), animal.shape)
     teacher = Teacher(animal.make(), **animal.arguments())
+    before = state_of(student)
     dataset = synthesize(made, teacher, tmp_path, batches=1, batch_size=4, student=student)
     assert dataset.tensors()[0].shape == (4, *animal.shape)
+    assert made.student_use == "joint" or state_of(student) == before
 
 
 def test_a_student_that_fails_in_channels_last_is_one_line(tmp_path: Path) -> None:
