@@ -76,15 +76,14 @@ COARSE = (
     Fault(  # the labels in the store are not the ones the images were made for
         "labels-shifted",
         "naturalinversion/synthesis.py",
-        "write_shard(folder, index, batch.images, batch.labels, attempt)",
-        "labels = (batch.labels + 1) % teacher.num_classes\n"
-        "        write_shard(folder, index, batch.images, labels, attempt)",
+        "order.write(index, batch.images, batch.labels, attempt)",
+        "order.write(index, batch.images, (batch.labels + 1) % teacher.num_classes, attempt)",
     ),
     Fault(  # batch norms use and overwrite the statistics that are to be matched
         "teacher-in-train-mode",
-        "naturalinversion/teacher/teacher.py",
-        "self.model = model.eval().requires_grad_(False)",
-        "self.model = model.train().requires_grad_(False)",
+        "naturalinversion/teacher/own_copy.py",
+        "return copied.eval().requires_grad_(False)",
+        "return copied.train().requires_grad_(False)",
     ),
     Fault(  # predictions are sharpened where they should be softened
         "temperature-inverted",
