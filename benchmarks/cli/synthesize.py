@@ -10,10 +10,10 @@ from torch import nn
 from tyro.conf import UseAppendAction, arg
 
 from benchmarks.cli.console import log, print_json, print_result
-from benchmarks.cli.options import RunOptions
+from benchmarks.cli.options import RECIPE, RunOptions
 from benchmarks.engine.checkpoint import Checkpoint
 from benchmarks.engine.machine import set_up_torch
-from benchmarks.recipes.methods import build_method, load_object
+from benchmarks.recipes.methods import build_method
 from benchmarks.recipes.resolve import Recipes
 from naturalinversion.classifiers import ARCHITECTURES
 from naturalinversion.classifiers.key_mapping import renaming_text
@@ -27,6 +27,7 @@ from naturalinversion.classifiers.weights import (
 )
 from naturalinversion.errors import UsageError
 from naturalinversion.images import PixelMapping
+from naturalinversion.named_code import load_object
 from naturalinversion.progress import bar
 from naturalinversion.sample_grid import ENLARGED, GRID, save_grid
 from naturalinversion.synthesis import Training, iterations_of, synthesize
@@ -76,6 +77,8 @@ class Synthesize:
     """which data set's recipe: cifar10, cifar100 or digits"""
     set: Annotated[tuple[str, ...], arg(metavar="RECIPE.KEY=VALUE"), UseAppendAction] = ()
     """override a recipe value, e.g. ni.settings.iterations=200; may be given several times"""
+    recipe_files: Annotated[tuple[Path, ...], RECIPE, UseAppendAction] = ()
+    """the recipe of a method from outside, in the form of the suite's (docs/adding-a-method.md)"""
     execution: RunOptions = field(default_factory=RunOptions)
     json: bool = False
     """print the result as JSON"""
@@ -98,7 +101,9 @@ class Synthesize:
             precision=machine.precision,
         )
         student = self._student(description)
-        recipes = Recipes(self.scale, self.dataset, self.set)
+        recipes = Recipes(self.scale, self.dataset, self.set, files=self.recipe_files)
+        if unused := set(recipes.files) - {self.method}:
+            raise UsageError(f"--recipe: is of {min(unused)}, --method is {self.method}")
         recipe = recipes.resolve(description.arch).method(self.method)
         synthesizer = build_method(recipe.method, recipe.settings)
         batch_size = self.batch_size or recipe.batch_size

@@ -8,7 +8,8 @@ errors wherever they come from.
 
 import copy
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from baselines import METHODS, REFERENCES
 from benchmarks.recipes.methods import build_method, checked_settings, settings_class
 from benchmarks.recipes.schema import MethodRecipe, Protocol
 from benchmarks.recipes.toml_file import read_toml, validated
-from naturalinversion.errors import SettingError, UsageError
+from naturalinversion.classifiers import ARCHITECTURES
+from naturalinversion.classifiers.outside import is_outside, plain_name
+from naturalinversion.errors import MissingError, SettingError, UsageError
 
 FOLDER = Path(__file__).parent
 SCALES = ("demo", "small", "mini", "paper")
@@ -35,23 +38,49 @@ class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dataset: str = ""
     teacher: str | list[str] = ""
 
+    def __post_init__(self) -> None:
+        if self.scale not in ("", *SCALES):
+            raise ValueError(f"unknown scale '{self.scale}': one of {', '.join(SCALES)}")
+        if self.dataset not in ("", *DATASETS) and not self.dataset.startswith("imagefolder:"):
+            known = ", ".join(DATASETS)
+            raise ValueError(f"unknown data set '{self.dataset}': {known}, or imagefolder:PATH")
+        for name in self.teachers:
+            if name not in ARCHITECTURES and not is_outside(name):
+                known = ", ".join(ARCHITECTURES)
+                raise ValueError(f"unknown teacher '{name}': {known}, or package.module:factory")
+
+    @property
+    def teachers(self) -> list[str]:
+        """The teachers that it holds for; empty for all."""
+        named = [self.teacher] if isinstance(self.teacher, str) else self.teacher
+        return [name for name in named if name]
+
     def holds(self, scale: str, dataset: str, teacher: str) -> bool:
         """Whether it is one for this scale, data set and teacher."""
-        teachers = [self.teacher] if isinstance(self.teacher, str) else self.teacher
         return (
             self.scale in ("", scale)
             and self.dataset in ("", dataset)
-            and (not self.teacher or teacher in teachers)
+            and (not self.teachers or plain_name(teacher) in self.teachers)
         )
 
 
 class RecipeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``assumed`` maps a key that nobody published to why it has its value."""
+    """``assumed`` maps a key that nobody published to why it has its value. ``method`` says whose
+    recipe it is: for methods from outside, the suite's own are known by their files' names.
+    """
 
     layer: list[Override]
     title: str = ""
     source: str = ""
     assumed: dict[str, str] = {}
+    method: str = ""
+
+    def __post_init__(self) -> None:
+        for number, layer in enumerate(self.layer, 1):
+            if wrong := set(layer.set) & set(DESCRIPTIVE):
+                raise ValueError(f"layer {number} sets {min(wrong)}, which describes the recipe")
+        if empty := [key for key, why in self.assumed.items() if not why]:
+            raise ValueError(f"assumed.{empty[0]} gives no reason")
 
 
 Overrides = Sequence[tuple[str, Override]]  # by the recipe's name
@@ -60,8 +89,8 @@ Overrides = Sequence[tuple[str, Override]]  # by the recipe's name
 class Recipes:
     """Every recipe for one scale and data set, with the overrides of this command.
 
-    ``weights`` are files of classifiers that are read in place of trained, by architecture.
-    ``set_by_hand`` says what the command changed.
+    ``weights`` are files of classifiers that are read in place of trained, by architecture;
+    ``files`` are recipes of methods from outside. ``set_by_hand`` says what the command changed.
     """
 
     def __init__(
@@ -70,6 +99,7 @@ class Recipes:
         dataset: str,
         overrides: Sequence[str] = (),
         weights: Mapping[str, Path] | None = None,
+        files: Sequence[Path] = (),
     ) -> None:
         if scale not in SCALES:
             raise UsageError(f"unknown scale '{scale}': one of {', '.join(SCALES)}")
@@ -84,7 +114,10 @@ class Recipes:
         self.scale = scale
         self.dataset = dataset
         self.weights = dict(weights or {})
-        self.set_by_hand = [*overrides, *(f"weights of {arch}" for arch in self.weights)]
+        given = [f"weights of {plain_name(arch)}" for arch in self.weights]
+        self.set_by_hand = [*overrides, *given]
+        self.files = read_recipes(files)
+        self.told_apart: frozenset[str] = frozenset()  # methods that are called by their full name
         self.overrides = [_parse_override(text) for text in overrides]
         self._resolved: dict[tuple[str, bytes], ResolvedRecipes] = {}
         known = {"protocol", *METHODS, *REFERENCES}
@@ -97,6 +130,8 @@ class Recipes:
                 raise UsageError(f"--set {name}.{key}: describes the recipe, sets nothing")
         for name in {name for name, _ in self.overrides} - {"protocol"}:
             self.resolve().method(name)  # wrong keys are errors, used or not
+        for name in self.files:
+            self.resolve().check_file(name)
         self.resolve()
 
     def resolve(
@@ -114,6 +149,17 @@ class Recipes:
         if request not in self._resolved:
             self._resolved[request] = ResolvedRecipes(self, teacher, changes)
         return self._resolved[request]
+
+    def tell_apart(self, methods: Iterable[str]) -> None:
+        """Methods from outside that share their title with another one get their full name."""
+        titles = {name: self.resolve().method(name).title for name in methods}
+        shared = {title for title, count in Counter(titles.values()).items() if count > 1}
+        alike = {name for name, title in titles.items() if title in shared and ":" in name}
+        self.told_apart |= alike
+
+    def title(self, method: str) -> str:
+        """What a method is called in print."""
+        return method if method in self.told_apart else self.resolve().method(method).title
 
 
 class ResolvedRecipes:
@@ -147,12 +193,41 @@ class ResolvedRecipes:
             self._methods[request] = self._method(name, settings)
         return self._methods[request]
 
-    def _method(self, name: str, settings: dict[str, Any]) -> MethodRecipe:
+    def title(self, method: str) -> str:
+        """What a method is called in print."""
+        return self._recipes.title(method)
+
+    def check_file(self, name: str) -> None:
+        """Every layer of the recipe file of ``name``, also those of other scales and data sets.
+
+        Raises `UsageError` for an unknown key, a wrong type, or settings that the method refuses.
+        """
+        file = self._recipes.files[name]
+        for number, layer in enumerate(file.layer, 1):
+            where = (
+                layer.scale or self.scale,
+                layer.dataset or self.dataset,
+                next(iter(layer.teachers), self.teacher),
+            )
+            try:
+                self._method(name, {}, where)
+            except UsageError as error:
+                raise UsageError(f"--recipe: layer {number}: {error}") from error
+        values = msgspec.to_builtins(self.method(name))
+        for key in file.assumed:
+            if not _has(values, key.split(".")):
+                raise UsageError(f"--recipe: assumed.{key}: the recipe of {name} has no such value")
+
+    def _method(
+        self, name: str, settings: dict[str, Any], where: tuple[str, str, str] | None = None
+    ) -> MethodRecipe:
         own, cls = name in METHODS or name in REFERENCES, settings_class(name)
-        file = _read(FOLDER / f"{name}.toml") if own else RecipeFile([], title=cls.__name__)
+        bare = RecipeFile([])
+        file = _read(FOLDER / f"{name}.toml") if own else self._recipes.files.get(name, bare)
         budget = {"batches": self.protocol.batches, "batch_size": self.protocol.batch_size}
-        values = budget | self._values(name, file)
-        values |= {"method": name, "title": file.title or name, "assumed": file.assumed}
+        values = budget | self._values(name, file, where)
+        title = file.title or cls.__name__
+        values |= {"method": name, "title": title, "assumed": file.assumed}
         recipe = validated(values, MethodRecipe, name)
         complete = checked_settings(name, recipe.settings | settings)
         try:
@@ -161,12 +236,48 @@ class ResolvedRecipes:
             raise UsageError(f"recipe {name}: {error}") from error
         return msgspec.structs.replace(recipe, settings=complete)
 
-    def _values(self, name: str, file: RecipeFile) -> dict[str, Any]:
+    def _values(
+        self, name: str, file: RecipeFile, where: tuple[str, str, str] | None = None
+    ) -> dict[str, Any]:
+        """What ``file`` and the command set at scale, data set and teacher, by default ours."""
+        where = where or (self.scale, self.dataset, self.teacher)
         values: dict[str, Any] = {}
         for override in (*file.layer, *(o for target, o in self._overrides if target == name)):
-            if override.holds(self.scale, self.dataset, self.teacher):
+            if override.holds(*where):
                 _merge(values, override.set)
         return values
+
+
+def read_recipes(paths: Iterable[Path]) -> dict[str, RecipeFile]:
+    """Recipes of methods from outside, by the methods' names.
+
+    Raises `MissingError` or `UsageError` for what is no recipe, says no method or one of the
+    suite's, or is the second one of a method.
+    """
+    found: dict[str, RecipeFile] = {}
+    for path in paths:
+        if not path.is_file():
+            raise MissingError(f"--recipe {path}: no such file")
+        file = read_toml(path, RecipeFile)
+        if file.method in METHODS or file.method in REFERENCES:
+            raise UsageError(f"--recipe {path}: {file.method} has its recipe, which --set changes")
+        if ":" not in file.method:
+            raise UsageError(
+                f'--recipe {path}: says no method from outside: method = "package.module:Class"'
+            )
+        if file.method in found:
+            raise UsageError(f"--recipe {path}: {file.method} has another one already")
+        found[file.method] = file
+    return found
+
+
+def _has(values: Any, path: Sequence[str]) -> bool:
+    """Whether nested dictionaries hold a value under the keys of ``path``."""
+    for key in path:
+        if not isinstance(values, dict) or key not in values:
+            return False
+        values = values[key]
+    return True
 
 
 @cache

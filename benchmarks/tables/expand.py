@@ -52,6 +52,7 @@ def expand(
     """
     published_for = recipes.dataset if recipes.dataset in spec.datasets else spec.reference_dataset
     spec = select(on_dataset(spec, published_for), methods, rows)
+    recipes.tell_apart(_methods(spec))
     ranked = {r.name: _row_cells(spec, recipes, seeds, r) for r in spec.rows if r.role == "method"}
     counts = [row.evaluated for row in ranked.values()]
     # References are measured on as many images as the methods, where there are so many.
@@ -64,6 +65,12 @@ def expand(
         tables.append(_table(spec, recipes, seeds, alike, published_for, main=not tables))
     targets = [cell for row in made for cells in row.cells.values() for cell in cells]
     return PlannedTable(targets, tables)
+
+
+def _methods(spec: TableSpec) -> set[str]:
+    named = [spec.defaults, *spec.rows, *spec.columns]
+    of_parts = {part.method for part in named} | {one for part in named for one in part.methods}
+    return of_parts - {"", REAL}
 
 
 def _row_cells(spec: TableSpec, recipes: Recipes, seeds: Sequence[int], row: RowSpec) -> RowCells:
@@ -238,7 +245,7 @@ def title_of(recipes: Recipes, method: str) -> str:
     """What a method is called in print."""
     if not method:
         return ""
-    return FLOOR if method == REAL else recipes.resolve().method(method).title
+    return FLOOR if method == REAL else recipes.title(method)
 
 
 def _assumed(recipes: Recipes, rows: Sequence[RowCells]) -> list[str]:

@@ -113,7 +113,7 @@ class Pipeline(ImageCells):
             one = msgspec.structs.replace(
                 measurement, method=method, settings={}, images=protocol.images
             )
-            sets[self.recipes.method(method).title] = self.images(one)
+            sets[self.recipes.title(method)] = self.images(one)
         count = min(images.count for images in sets.values())
         sets = {title: images.first(count) for title, images in sets.items()}
         recipe = tsne.Recipe(
