@@ -1,4 +1,4 @@
-"""The command line: ``python -m benchmarks {run,plan,status,report,compare,check,…}``.
+"""The command line: ``naturalinversion {run,plan,status,report,compare,check,…}``.
 
 Exit codes: 0 fine; 1 a cell failed; 2 usage or recipe error; 3 a needed file is missing; 75 out of
 time, 130 interrupted, 143 terminated (what was finished is kept, the same command goes on).
@@ -7,6 +7,7 @@ time, 130 interrupted, 143 terminated (what was finished is kept, the same comma
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, Protocol
 
@@ -30,6 +31,8 @@ from benchmarks.engine import packages
 from benchmarks.engine.cell_runner import KNOWN_ERRORS
 from benchmarks.engine.deadline import TimeIsUpError
 
+SCRIPT = "naturalinversion"  # the console script
+
 Command = (
     Annotated[Run, subcommand("run")]
     | Annotated[Plan, subcommand("plan")]
@@ -51,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Parse, run, and exit with the command's code; a known error is one line on stderr."""
     command, unknown = tyro.cli(
         Command,
-        prog="python -m benchmarks",
+        prog=SCRIPT if Path(sys.argv[0]).stem == SCRIPT else "python -m benchmarks",
         args=arguments,
         description=__doc__,
         config=(tyro.conf.OmitArgPrefixes,),
