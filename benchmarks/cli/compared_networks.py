@@ -80,6 +80,7 @@ def _examine_teacher(name: str, weights: Path | None, recipes: Recipes) -> None:
     where = f"{TEACHER} {plain_name(name)}"
     classes, shape = _images(name, recipes)
     model = build_outside(name, classes)
+    _check_state(model, where)
     if weights is not None:
         load_state(model, read_weights(weights), weights)
     elif drawn := drawn_tensors(name, classes).drawn:
@@ -108,8 +109,16 @@ def _examine_student(name: str, recipes: Recipes) -> None:
         )
     with seeded(0):
         model, images = build_outside(name, classes), torch.randn(IMAGES, *shape)
+        _check_state(model, where)
         for training in (False, True):
             _check_logits(model.train(training), images, classes, where)
+
+
+def _check_state(model: nn.Module, where: str) -> None:
+    """Weights are stored as tensors."""
+    for key, value in model.state_dict().items():
+        if not isinstance(value, Tensor):
+            raise UsageError(f"{where}: its state '{key}' is no tensor and can't be stored")
 
 
 def _check_logits(model: nn.Module, images: Tensor, classes: int, where: str) -> None:

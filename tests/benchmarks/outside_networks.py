@@ -41,6 +41,11 @@ class TwoHeads(Net):
         return (logits, logits) if self.training else logits
 
 
+class ExtraState(Net):
+    def get_extra_state(self):
+        return {"version": 1}
+
+
 class Factory:
     def __call__(self):
         return Net(10)
@@ -84,6 +89,10 @@ def without_norm():
 
 def two_heads():
     return TwoHeads(10)
+
+
+def extra_state():
+    return ExtraState(10)
 
 
 def seven_classes():

@@ -7,9 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks.engine.cell_runner import run_cell_from
+from benchmarks.engine.context import DataOptions
+from benchmarks.engine.machine import Machine
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.pipeline import Pipeline
+from benchmarks.tables.registry import KINDS
 from benchmarks.tables.spec import Measurement
+from naturalinversion.classifiers import outside
 from naturalinversion.classifiers.outside import build_outside, identify, plain_name
 from naturalinversion.classifiers.weights import (
     WEIGHTS,
@@ -160,6 +165,7 @@ def test_a_file_can_not_have_code_imported(folder: Path) -> None:
         (["--student", "{}:draws_elsewhere"], "'fc.bias' comes out otherwise from the same seed"),
         (["--student", "{}:two_heads"], "returns tuple for an image in training mode"),
         (["--student", "{}:seven_classes"], "(7,) for an image in evaluation mode, not 10 logits"),
+        (["--student", "{}:extra_state"], "its state '_extra_state' is no tensor"),
         (["--student", "alexnet"], "or package.module:factory"),
     ],
 )
@@ -195,3 +201,20 @@ def test_random_weights_that_seem_loaded_are_below_the_floor(
     assert code == 1
     assert "below the recipe's floor" in err
     assert not list(folder.glob("runs/synthesis/*/record.json")), "nothing was inverted"
+
+
+def test_a_worker_in_another_folder_finds_the_code_of_the_command(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on another node of a Ray cluster: nothing is imported yet, nothing on the path."""
+    name = identify(f"{MODULE}:build", 10, "--teacher")
+    given = {name: folder / "mine.pt"}
+    recipes = Recipes("demo", "digits", ["protocol.classifier_floor=0"], given)
+    cell = Pipeline(recipes.resolve(name), 0).teacher
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.delitem(outside._admitted, name)
+    monkeypatch.delitem(sys.modules, MODULE)
+    monkeypatch.setattr(sys, "path", [part for part in sys.path if part != str(folder)])
+    data = DataOptions(weights=given)
+    assert run_cell_from(str(folder), cell, KINDS, elsewhere, Machine(), data) == "computed"
