@@ -94,7 +94,7 @@ $(OLDEST)/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv-oldest
 	$(OLDEST)/python -m pip install --quiet uv
 	$(OLDEST)/uv pip install --quiet --python $(OLDEST)/python --upgrade --resolution lowest-direct \
-		--editable '.[ray,test]'
+		--editable '.[benchmarks,ray,test]'
 	@touch $@
 
 test-oldest: $(OLDEST)/.installed  ## those of what computes, with the lowest versions allowed

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from baselines.joint_state import JointState
 from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion.inversion.cuda_graph import CapturedStep, supports_capture
+from naturalinversion.layout import to_fast_layout
 from naturalinversion.precision import compute_in
 from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator, refill, seeded
@@ -106,7 +107,7 @@ class JointSynthesizer(ABC):
         if saved is not None:
             state.load_state_dict(saved)
         student.requires_grad_(True)
-        student.to(memory_format=torch.channels_last)
+        to_fast_layout(student, teacher.image_shape)
         state.begin_epoch(state.epoch / self.epochs)
         latents = torch.zeros(
             self.samples, self.batch_size, self.latent, device=teacher.device, dtype=teacher.dtype

@@ -6,11 +6,11 @@ import msgspec
 from torch import nn
 
 from benchmarks.cli.console import log
-from benchmarks.recipes.methods import load_object
 from naturalinversion.classifiers import ARCHITECTURES
 from naturalinversion.classifiers.key_mapping import renaming_text
 from naturalinversion.classifiers.weights import Classifier, load_state, read_weights
 from naturalinversion.errors import UsageError
+from naturalinversion.named_code import load_object
 
 Floats = tuple[float, ...]
 

@@ -20,7 +20,7 @@ from benchmarks.cli.given_classifier import (
     made_by,
     with_inputs,
 )
-from benchmarks.cli.options import RunOptions
+from benchmarks.cli.options import RECIPE, RunOptions
 from benchmarks.engine.machine import set_up_torch
 from benchmarks.recipes.methods import build_method
 from benchmarks.recipes.resolve import Recipes
@@ -84,6 +84,8 @@ class Synthesize:
     """which data set's recipe: cifar10, cifar100 or digits"""
     set: Annotated[tuple[str, ...], arg(metavar="RECIPE.KEY=VALUE"), UseAppendAction] = ()
     """override a recipe value, e.g. ni.settings.iterations=200; may be given several times"""
+    recipe_files: Annotated[tuple[Path, ...], RECIPE, UseAppendAction] = ()
+    """the recipe of a method from outside, in the form of the suite's (docs/adding-a-method.md)"""
     execution: RunOptions = field(default_factory=RunOptions)
     json: bool = False
     """print the result as JSON"""
@@ -98,7 +100,9 @@ class Synthesize:
         model, inputs, arch = self._model()
         teacher = self._teacher(model.to(device), inputs, machine.precision)
         student = self._student(inputs)
-        recipes = Recipes(self.scale, self.dataset, self.set)
+        recipes = Recipes(self.scale, self.dataset, self.set, files=self.recipe_files)
+        if unused := set(recipes.files) - {self.method}:
+            raise UsageError(f"--recipe: is of {min(unused)}, --method is {self.method}")
         recipe = recipes.resolve(arch).method(self.method)
         synthesizer = build_method(recipe.method, recipe.settings)
         batch_size = self.batch_size or recipe.batch_size

@@ -13,6 +13,7 @@ from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.deadline import TimeIsUpError, stop_after
 from benchmarks.engine.executor import Summary, run
 from benchmarks.evaluation.fidelity.extractors import find_extractor
+from benchmarks.recipes.recipe_file import read_recipes
 from benchmarks.synthesis.generate_images import batches_in_order
 from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.paper_settings import paper_settings
@@ -56,6 +57,7 @@ class TableOptions:
             spec = read_table(name)
             for recipes in self.recipe.recipes(spec.datasets, self.paths.given_weights()):
                 found.append(expand(spec, recipes, seeds, methods=self.methods, rows=self.rows))
+        reject_unused(found, self.recipe, self.paths)
         return found
 
     def cells(self) -> list[Cell]:
@@ -121,11 +123,26 @@ def compute_cells(
     return summary
 
 
+def reject_unused(
+    planned: Sequence[PlannedTable], recipe: RecipeOptions, paths: PathOptions
+) -> None:
+    """A file that no cell depends on was meant for something else. Raises `UsageError`."""
+    cells = with_inputs([cell for one in planned for cell in one.targets])
+    archs = {cell.recipe["arch"] for cell in cells if cell.kind == "pretrained"}
+    for arch in paths.given_weights():
+        if arch not in archs:
+            raise UsageError(f"--weights {arch}=…: nothing here is a {arch} that would read it")
+    methods = {cell.recipe.get("method") for cell in cells}
+    for method in read_recipes(recipe.recipe_files):
+        if method not in methods:
+            raise UsageError(f"--recipe: {method}, whose recipe it is, is no method of this run")
+
+
 def reject_overrides(recipe: RecipeOptions, paths: PathOptions) -> None:
     """Accepted numbers are of the recipes as they are. Raises `UsageError`."""
-    if recipe.set or recipe.ready or paths.weights:
+    if recipe.set or recipe.ready or recipe.recipe_files or paths.weights:
         raise UsageError(
-            "accepted numbers are of the recipes: not with --set, --ready or --weights"
+            "accepted numbers are of the recipes: not with --set, --recipe, --ready or --weights"
         )
 
 

@@ -69,6 +69,7 @@ def expand(
     published_for = recipes.dataset if recipes.dataset in spec.datasets else spec.reference_dataset
     whole = on_dataset(spec, published_for)
     plain = select(whole, methods, rows)
+    recipes.tell_apart(_methods(plain))
     spec = by_pixels(plain, recipes)
     ranked = {r.name: _row_cells(spec, recipes, seeds, r) for r in spec.rows if r.role == "method"}
     counts = [row.evaluated for row in ranked.values()]
@@ -101,6 +102,12 @@ def changed(recipes: Recipes) -> str:
     weights = [f"weights of {a} {file_sha256(path)[:8]}" for a, path in recipes.weights.items()]
     settings = [text for text in recipes.set_by_hand if not text.startswith("weights of ")]
     return f"with {', '.join(settings + weights)}" if settings or weights else ""
+
+
+def _methods(spec: TableSpec) -> set[str]:
+    named = [spec.defaults, *spec.rows, *spec.columns]
+    of_parts = {part.method for part in named} | {one for part in named for one in part.methods}
+    return of_parts - {"", REAL}
 
 
 def _row_cells(spec: TableSpec, recipes: Recipes, seeds: Sequence[int], row: RowSpec) -> RowCells:
@@ -287,10 +294,9 @@ def title_of(recipes: Recipes, method: str) -> str:
     """What a method is called in print."""
     if not method:
         return ""
-    resolved = recipes.resolve()
     if method == REAL:
-        return FLOORS[resolved.protocol.fidelity.reference]
-    return resolved.method(method).title
+        return FLOORS[recipes.resolve().protocol.fidelity.reference]
+    return recipes.title(method)
 
 
 def _assumed(recipes: Recipes, rows: Sequence[RowCells]) -> list[str]:

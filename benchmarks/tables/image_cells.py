@@ -16,6 +16,7 @@ from benchmarks.synthesis import generate_images
 from benchmarks.synthesis.image_sets import ImageSelection, SyntheticImages
 from benchmarks.tables.spec import Measurement
 from benchmarks.training import classifier, pretrained, wgan_reference
+from naturalinversion.classifiers.outside import is_outside, own_weights_sha256
 from naturalinversion.classifiers.ready import describe
 from naturalinversion.errors import UsageError
 from naturalinversion.seeds import derive
@@ -48,7 +49,7 @@ class ImageCells:
         if arch in self.recipes.weights:
             sha256 = pretrained.weights_sha256(self.recipes.weights[arch])
             given = pretrained.Recipe(*common, sha256, floor)
-            return make_cell("pretrained", f"{self._data}-{arch}-given", given, {})
+            return make_cell("pretrained", f"{self._data}-{_file_name(arch)}-given", given, {})
         recipe = classifier.Recipe(*common, self.seed, protocol.classifier, floor)
         return make_cell("classifier", self.data_label(arch), recipe, {})
 
@@ -59,6 +60,8 @@ class ImageCells:
     def _teacher(self, arch: str) -> Cell:
         """The classifier that is inverted; one that comes with the library is one for all seeds."""
         name = self.protocol.ready.get(arch)
+        if is_outside(arch) and arch not in self.recipes.weights:
+            return self._with_own_weights(arch)
         if not name or arch in self.recipes.weights:
             return self.classifier(arch)
         known = describe(name)
@@ -84,6 +87,19 @@ class ImageCells:
             ready=name,
         )
         return make_cell("pretrained", f"{self._data}-{arch}-ready", given, {})
+
+    def _with_own_weights(self, arch: str) -> Cell:
+        """Somebody's own network whose code loads its weights: one for all seeds."""
+        classes, _, _ = sizes(self.dataset)
+        given = pretrained.Recipe(
+            arch,
+            self.dataset,
+            self.width,
+            self.image_size,
+            own_weights_sha256(arch, classes),
+            self.protocol.classifier_floor,
+        )
+        return make_cell("pretrained", f"{self._data}-{_file_name(arch)}-given", given, {})
 
     def images(self, measurement: Measurement) -> SyntheticImages:
         """The synthesis cells whose batches together are the images of the method.
@@ -152,7 +168,7 @@ class ImageCells:
 
     def data_label(self, name: str) -> str:
         """The same without the teacher, for what has none."""
-        return f"{self._data}-{name}-s{self.seed}"
+        return f"{self._data}-{_file_name(name)}-s{self.seed}"
 
     @property
     def _data(self) -> str:
@@ -246,6 +262,11 @@ def name_of(measurement: Measurement) -> str:
     """The method in a label, with the settings that the table changes."""
     changed = [f"{key}={value}" for key, value in measurement.settings.items()]
     name = "-".join([_short(measurement.method), *changed])
+    return _file_name(name)
+
+
+def _file_name(name: str) -> str:
+    """A name of methods and networks without what a folder's can't have everywhere."""
     return "".join(letter if letter.isalnum() or letter in "-_=." else "_" for letter in name)
 
 

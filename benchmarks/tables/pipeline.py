@@ -126,7 +126,7 @@ class Pipeline(ImageCells):
             one = msgspec.structs.replace(
                 measurement, method=method, settings={}, images=protocol.images
             )
-            sets[self.recipes.method(method).title] = method, self.images(one)
+            sets[self.recipes.title(method)] = method, self.images(one)
         count = min(images.count for _, images in sets.values())
         sets = {title: (method, images.first(count)) for title, (method, images) in sets.items()}
         recipe = tsne.Recipe(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from naturalinversion.classifiers import build
 from naturalinversion.classifiers.key_mapping import EXTRA_STATE, map_keys
+from naturalinversion.classifiers.outside import plain_name
 from naturalinversion.errors import MissingError, UsageError
 from naturalinversion.files import write_atomically
 from naturalinversion.seeds import derive, seeded
@@ -24,7 +25,7 @@ UNREADABLE = (OSError, SafetensorError, msgspec.MsgspecError, KeyError, ValueErr
 
 
 class Classifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One of the library's classifiers and the images it takes."""
+    """One of the library's classifiers, or somebody's own, and the images it takes."""
 
     arch: str
     num_classes: int
@@ -35,7 +36,7 @@ class Classifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def build(self, seed: int) -> nn.Module:
         """The network, initialised from ``seed``."""
-        with seeded(derive(seed, "network", self.arch)):
+        with seeded(derive(seed, "network", plain_name(self.arch))):
             return build(self.arch, self.num_classes, self.width)
 
 
@@ -54,7 +55,11 @@ def load_classifier(path: Path) -> tuple[nn.Module, Classifier]:
 
 def save_described(path: Path, model: nn.Module, what: str, description: msgspec.Struct) -> None:
     """Write weights atomically, with ``description`` in the header under the key ``what``."""
-    tensors = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()}
+    state = model.state_dict()
+    if other := [name for name, value in state.items() if not isinstance(value, Tensor)]:
+        raise UsageError(f"{path}: the network keeps '{other[0]}', which is no tensor")
+    # Copies: two names of one tensor, tied weights, are stored as two.
+    tensors = {n: t.detach().cpu().contiguous().clone() for n, t in state.items()}
     metadata = {what: msgspec.json.encode(description).decode()}
     write_atomically(path, save(tensors, metadata=metadata))
 
