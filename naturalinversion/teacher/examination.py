@@ -135,11 +135,10 @@ def _noisy(model: nn.Module, images: Tensor) -> str:
         finally:
             for handle in handles:
                 handle.remove()
-    for (name, one), (_, other) in zip(*passes, strict=False):
+    for (name, one), (_, other) in zip(passes[0], passes[1], strict=False):
         if not torch.equal(one, other):
             return name
-    own: str = type(model).__name__
-    return own
+    return type(model).__name__
 
 
 def _keep(outputs: list[tuple[str, Tensor]], name: str) -> Any:
