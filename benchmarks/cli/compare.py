@@ -37,7 +37,7 @@ class Compare:
                     f"unknown architecture '{arch}': one of {', '.join(ARCHITECTURES)}"
                 )
         spec = read_table("table5")
-        title = f"{', '.join(self.methods)} on {self.teacher}"
+        title = f"{', '.join(self.methods)} on {self.teacher}, students {self.student}"
         rows = [
             RowSpec(dataset=name, teacher=self.teacher, student=self.student)
             for name in spec.datasets
@@ -45,7 +45,7 @@ class Compare:
         named = msgspec.structs.replace(spec, name="compare", title=title, rows=rows)
         seeds = self.recipe.seed_list()
         planned = [
-            expand(named, recipes, seeds, methods=self.methods)
+            expand(named, recipes, seeds, methods=self.methods, named=title)
             for recipes in self.recipe.recipes(spec.datasets, self.paths.given_weights())
         ]
         return run_and_report(planned, self.paths, self.execution, self.json)

@@ -1,17 +1,18 @@
 """Expand a table spec into the cells to be made and the tables that its report is made of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
 from benchmarks.engine.cell import Cell
+from benchmarks.engine.digests import file_sha256
 from benchmarks.recipes.methods import build_method
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.display_names import display_name, first_classes
 from benchmarks.tables.image_cells import REAL
 from benchmarks.tables.pipeline import Pipeline
-from benchmarks.tables.selection import on_dataset, select
+from benchmarks.tables.selection import chosen, on_dataset, select
 from benchmarks.tables.spec import ColumnSpec, Measurement, RowSpec, TableSpec, merged
 from naturalinversion.sample_grid import GRID
 from reports.tables.layout import Column, FigureSpec, Picture, Row, Table, TableCell
@@ -22,10 +23,14 @@ SYNTHETIC = ("synthesis", "wgan_gp")
 
 @dataclass(frozen=True)
 class PlannedTable:
-    """The cells a table needs, and its tables: several where numbers of images differ."""
+    """The cells a table needs, and its tables: several where numbers of images differ.
+
+    ``tables_of`` gives the same tables of other seeds.
+    """
 
     targets: list[Cell]
     tables: list[Table]
+    tables_of: Callable[[Sequence[int]], list[Table]]
 
 
 @dataclass
@@ -45,13 +50,17 @@ def expand(
     *,
     methods: Sequence[str] = (),
     rows: Sequence[str] = (),
+    named: str = "",
 ) -> PlannedTable:
     """A table on the recipes' data set: its rows there, or its reference data set's elsewhere.
 
-    ``methods`` and ``rows`` choose some; all without.
+    ``methods`` and ``rows`` choose some; all without. What differs from the whole table is part of
+    its name, or ``named`` in its place.
     """
+    given = spec
     published_for = recipes.dataset if recipes.dataset in spec.datasets else spec.reference_dataset
-    spec = select(on_dataset(spec, published_for), methods, rows)
+    whole = on_dataset(spec, published_for)
+    spec = select(whole, methods, rows)
     ranked = {r.name: _row_cells(spec, recipes, seeds, r) for r in spec.rows if r.role == "method"}
     counts = [row.evaluated for row in ranked.values()]
     # References are measured on as many images as the methods, where there are so many.
@@ -62,8 +71,24 @@ def expand(
     for count in dict.fromkeys(counts + [row.evaluated for row in made]):
         alike = [row for row in made if row.evaluated == count]
         tables.append(_table(spec, recipes, seeds, alike, published_for, main=not tables))
+    about = [named, changed(recipes)] if named else [chosen(whole, spec), changed(recipes)]
+    part = "; ".join(filter(None, about))
+    said = "; ".join(filter(None, about[1:] if named else about))  # a title of its own says it
+    title = "{} ({})" if said else "{}"
+    tables = [replace(t, part=part, title=title.format(t.title, said)) for t in tables]
     targets = [cell for row in made for cells in row.cells.values() for cell in cells]
-    return PlannedTable(targets, tables)
+
+    def tables_of(others: Sequence[int]) -> list[Table]:
+        return expand(given, recipes, others, methods=methods, rows=rows, named=named).tables
+
+    return PlannedTable(targets, tables, tables_of)
+
+
+def changed(recipes: Recipes) -> str:
+    """What was set by hand and not by the recipes, files of weights by their content."""
+    weights = [f"weights of {a} {file_sha256(path)[:8]}" for a, path in recipes.weights.items()]
+    settings = [text for text in recipes.set_by_hand if not text.startswith("weights of ")]
+    return f"with {', '.join(settings + weights)}" if settings or weights else ""
 
 
 def _row_cells(spec: TableSpec, recipes: Recipes, seeds: Sequence[int], row: RowSpec) -> RowCells:

@@ -95,7 +95,11 @@ def cost_notes(lines: Sequence[MethodCost]) -> list[str]:
         + "; the teacher is given.",
     ]
     if any(line.agreement for line in lines):
-        notes.append("Teacher agrees: it gives so many of them the label they were made for.")
+        joint = any(line.with_images for line in lines)
+        notes.append(
+            "Teacher agrees: it gives so many of them the label that they were made for"
+            + (", and all where the labels are its own answers (joint)." if joint else ".")
+        )
     if low := [line for line in lines if line.agreement and line.agreement.mean < LOW_AGREEMENT]:
         named = "; ".join(dict.fromkeys(_name(line) for line in low))
         notes.append(

@@ -171,3 +171,47 @@ def test_the_student_of_a_joint_method_is_kept_and_not_trained_twice(
     assert not list((tmp_path / "out").glob("*.pt"))
     monkeypatch.setattr("baselines.dafl.DAFL.step", lambda *given: pytest.fail("trained again"))
     assert here(capfd, *command)[0] == 0
+
+
+@pytest.mark.filterwarnings("default:the teacher gives")
+def test_the_last_line_says_how_often_the_teacher_agrees_and_a_warning_what_to_raise(
+    weights: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = here(capfd, *invert(weights, tmp_path / "out"))
+    assert code == 0
+    share = SyntheticDataset(tmp_path / "out").teacher_agreement
+    assert share is not None
+    assert out.splitlines()[-1].endswith(
+        f"the teacher gives the asked label to {share:.1%} of them"
+    )
+    assert share < 0.5, "a random classifier, two iterations"
+    (line,) = [line for line in err.splitlines() if line.startswith("warning: ")]
+    assert "raise iterations (now 2) or cross_entropy (now 1)" in line
+    _, out, _ = here(capfd, *invert(weights, tmp_path / "out"), "--json")
+    assert json.loads(out)["teacher_agreement"] == share
+
+
+def test_other_settings_are_refused_and_more_images_are_added(
+    weights: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert here(capfd, *invert(weights, tmp_path / "out"))[0] == 0
+    other = invert(weights, tmp_path / "out", set="di.settings.iterations=3")
+    code, out, err = here(capfd, *other)
+    assert (code, out) == (1, "")
+    assert one_line(err).endswith(
+        "holds images of another run: iterations was 2, is now 3; take another folder"
+    )
+    code, out, _ = here(capfd, *invert(weights, tmp_path / "out", images="12"), "--json")
+    assert (code, json.loads(out)["images"]) == (0, 12)
+    code, out, _ = here(capfd, *invert(weights, tmp_path / "out", images="4"), "--json")
+    assert (code, json.loads(out)["images"]) == (0, 4)
+    assert len(SyntheticDataset(tmp_path / "out")) == 12
+
+
+def test_an_export_of_the_same_folder_is_the_last_one_asked_for(
+    weights: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for images, mapping in (("8", "denormalize"), ("4", "minmax")):
+        command = invert(weights, tmp_path / "out", export=mapping, images=images)
+        assert here(capfd, *command)[0] == 0
+    assert len(list((tmp_path / "out" / "png").glob("*/*.png"))) == 4
