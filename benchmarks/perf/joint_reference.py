@@ -47,8 +47,8 @@ class ReferenceJointTraining:
         size = self.recipe.batch_size
         latent = torch.randn(size, self.network.latent, generator=draws).to(weight)
         maps = self.network.project(latent)
-        side = self.network.base
-        images: Tensor = self.network.body(maps.view(size, self.network.channels, side, side))
+        shape = (size, self.network.channels, *self.network.base)
+        images: Tensor = self.network.body(maps.view(shape))
         return images
 
     def epoch(self, progress: float) -> None:
