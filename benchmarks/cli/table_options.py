@@ -12,7 +12,7 @@ from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.deadline import TimeIsUpError, stop_after
 from benchmarks.engine.executor import Summary, run
 from benchmarks.evaluation.fidelity.extractors import find_extractor
-from benchmarks.recipes.resolve import read_recipes
+from benchmarks.recipes.recipe_file import read_recipes
 from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.paper_settings import paper_settings
 from benchmarks.tables.registry import KINDS

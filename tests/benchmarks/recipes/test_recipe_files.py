@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.recipes.resolve import Recipes, read_recipes
+from benchmarks.recipes.recipe_file import read_recipes
+from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import expand
 from benchmarks.tables.spec import read_table
 from naturalinversion.errors import MissingError, UsageError
