@@ -44,7 +44,7 @@ def test_batches_that_build_on_each_other_are_one_cell_whatever_the_chunk() -> N
     for cell in made:
         if cell.kind == "synthesis":
             counts.setdefault(cell.recipe["method"], []).append(cell.recipe["batches"])
-    assert counts == {"fast": [22], "ni": [3], "di": [1, 1, 1]}
+    assert counts == {"fast": [16], "ni": [3], "di": [1, 1, 1]}
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -56,7 +56,7 @@ def test_several_workers_are_told_that_one_makes_them(
     table_options.compute_cells([planned()], PathOptions(), execution)
     said = [line for line in capfd.readouterr().err.splitlines() if "in order" in line]
     assert said == (
-        ["digits-vgg11-fast-resnet18-s0: one worker makes its 22 batches, in order"]
+        ["digits-vgg11-fast-resnet18-s0: one worker makes its 16 batches, in order"]
         if workers > 1
         else []
     )
