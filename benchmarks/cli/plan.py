@@ -9,7 +9,7 @@ from benchmarks.cli.table_options import ALL, TableOptions
 from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.cell_runner import is_done
 from benchmarks.engine.estimate import Estimate, estimate, simulate
-from benchmarks.tables.expand import SYNTHETIC
+from benchmarks.tables.image_cells import SYNTHETIC
 from benchmarks.tables.registry import count_steps
 from reports.records import load_all
 

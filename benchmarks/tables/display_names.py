@@ -1,8 +1,10 @@
-"""How data sets, networks and classes are called in print."""
+"""How data sets, networks, methods and classes are called in print."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.recipes.resolve import Recipes
+from benchmarks.tables.image_cells import REAL
 from naturalinversion.classifiers.outside import plain_name
 
 NAMES = {
@@ -19,6 +21,7 @@ NAMES = {
     "wrn16_2": "WRN-16-2",
     "wrn16_1": "WRN-16-1",
 }
+FLOORS = {"train": "Real test images (floor)", "test": "Real training images (floor)"}
 _CIFAR10 = "airplane automobile bird cat deer dog frog horse ship truck"
 _CIFAR100 = "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle"  # the first ten
 _OWN = "imagefolder:"
@@ -27,6 +30,15 @@ _OWN = "imagefolder:"
 def display_name(name: str) -> str:
     """``resnet34`` as ``ResNet-34``; another name as it is, less the digest of its code."""
     return NAMES.get(name, plain_name(name))
+
+
+def title_of(recipes: Recipes, method: str) -> str:
+    """What a method is called in print."""
+    if not method:
+        return ""
+    if method == REAL:
+        return FLOORS[recipes.resolve().protocol.fidelity.reference]
+    return recipes.title(method)
 
 
 def first_classes(dataset: str) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""The cells of a teacher and of the images that any method makes from it, for one seed."""
+"""The cells of the images that any method makes from a teacher, for one seed."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,18 +10,17 @@ from benchmarks.datasets.load import sizes
 from benchmarks.engine.cell import Cell, make_cell
 from benchmarks.evaluation import distillation
 from benchmarks.recipes.methods import build_method, source_sha256
-from benchmarks.recipes.resolve import ResolvedRecipes
 from benchmarks.recipes.schema import MethodRecipe, StudentPixels, TrainingRecipe
 from benchmarks.synthesis import generate_images
 from benchmarks.synthesis.image_sets import ImageSelection, SyntheticImages
+from benchmarks.tables.classifier_cells import ClassifierCells, file_name
 from benchmarks.tables.spec import Measurement
-from benchmarks.training import classifier, pretrained, wgan_reference
-from naturalinversion.classifiers.outside import is_outside, own_weights_sha256
-from naturalinversion.classifiers.ready import describe
+from benchmarks.training import wgan_reference
 from naturalinversion.errors import UsageError
 from naturalinversion.seeds import derive
 from naturalinversion.sequence import is_sequential
 
+SYNTHETIC = ("synthesis", "wgan_gp")  # kinds of cell that make images
 REAL = "real"  # in place of a method: images of the real split that is not the reference
 
 
@@ -30,76 +29,8 @@ def were_pixels(method: str) -> bool:
     return method == REAL or method in REFERENCES
 
 
-class ImageCells:
+class ImageCells(ClassifierCells):
     """Builds them; the same measurement gives the same cells."""
-
-    def __init__(self, recipes: ResolvedRecipes, seed: int) -> None:
-        self.recipes, self.protocol, self.seed = recipes, recipes.protocol, seed
-        self.dataset = recipes.dataset
-        self.width, self.image_size = msgspec.structs.astuple(recipes.protocol.network)
-        self.teacher = self._teacher(recipes.teacher)
-
-    def classifier(self, arch: str) -> Cell:
-        """Trained on the real images: the teacher, or a student's baseline; or read from a file,
-        which is one for all seeds.
-        """
-        protocol = self.recipes.of(arch).protocol
-        common = (arch, self.dataset, protocol.network.width, protocol.network.image_size)
-        floor = protocol.classifier_floor
-        if arch in self.recipes.weights:
-            sha256 = pretrained.weights_sha256(self.recipes.weights[arch])
-            given = pretrained.Recipe(*common, sha256, floor)
-            return make_cell("pretrained", f"{self._data}-{_file_name(arch)}-given", given, {})
-        recipe = classifier.Recipe(*common, self.seed, protocol.classifier, floor)
-        return make_cell("classifier", self.data_label(arch), recipe, {})
-
-    def width_of(self, arch: str) -> float:
-        """The width factor of an architecture: narrow families are not made narrower at demo."""
-        return self.recipes.of(arch).protocol.network.width
-
-    def _teacher(self, arch: str) -> Cell:
-        """The classifier that is inverted; one that comes with the library is one for all seeds."""
-        name = self.protocol.ready.get(arch)
-        if is_outside(arch) and arch not in self.recipes.weights:
-            return self._with_own_weights(arch)
-        if not name or arch in self.recipes.weights:
-            return self.classifier(arch)
-        known = describe(name)
-        own = (
-            known.dataset,
-            known.recipe["arch"],
-            known.recipe["width"],
-            known.recipe["image_size"],
-        )
-        if own != (self.dataset, arch, self.width, self.image_size):
-            raise UsageError(
-                f"ready classifier {name} is {_in_words(*own)}; asked for is "
-                f"{_in_words(self.dataset, arch, self.width, self.image_size)} "
-                f"(--set protocol.ready.{arch}= trains one)"
-            )
-        given = pretrained.Recipe(
-            arch,
-            self.dataset,
-            self.width,
-            self.image_size,
-            known.sha256,
-            self.protocol.classifier_floor,
-            ready=name,
-        )
-        return make_cell("pretrained", f"{self._data}-{arch}-ready", given, {})
-
-    def _with_own_weights(self, arch: str) -> Cell:
-        """Somebody's own network whose code loads its weights: one for all seeds."""
-        classes, _, _ = sizes(self.dataset)
-        given = pretrained.Recipe(
-            arch,
-            self.dataset,
-            self.width,
-            self.image_size,
-            own_weights_sha256(arch, classes),
-            self.protocol.classifier_floor,
-        )
-        return make_cell("pretrained", f"{self._data}-{_file_name(arch)}-given", given, {})
 
     def images(self, measurement: Measurement) -> SyntheticImages:
         """The synthesis cells whose batches together are the images of the method.
@@ -161,18 +92,6 @@ class ImageCells:
         inputs = {"teacher": self.teacher} | images.inputs()
         inputs |= {"initial": initial} if initial else {}
         return make_cell("distillation", self.label(name), recipe, inputs)
-
-    def label(self, name: str) -> str:
-        """What a cell's folder is called: data, teacher, name and seed."""
-        return self.data_label(f"{self.recipes.teacher}-{name}")
-
-    def data_label(self, name: str) -> str:
-        """The same without the teacher, for what has none."""
-        return f"{self._data}-{_file_name(name)}-s{self.seed}"
-
-    @property
-    def _data(self) -> str:
-        return self.dataset.rpartition(":")[2].strip("/").replace("/", "_")
 
     def _chunks(self, recipe: MethodRecipe, name: str) -> list[Cell]:
         """All batches of a method, so many to a cell, or in one if they share their training or
@@ -262,16 +181,7 @@ def name_of(measurement: Measurement) -> str:
     """The method in a label, with the settings that the table changes."""
     changed = [f"{key}={value}" for key, value in measurement.settings.items()]
     name = "-".join([_short(measurement.method), *changed])
-    return _file_name(name)
-
-
-def _file_name(name: str) -> str:
-    """A name of methods and networks without what a folder's can't have everywhere."""
-    return "".join(letter if letter.isalnum() or letter in "-_=." else "_" for letter in name)
-
-
-def _in_words(dataset: str, arch: str, width: float, image_size: int) -> str:
-    return f"{arch} {width:g} times as wide, for {dataset} in {image_size}x{image_size} pixels"
+    return file_name(name)
 
 
 def _short(method: str) -> str:

@@ -4,7 +4,8 @@ import pytest
 
 from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.recipes.resolve import Recipes
-from benchmarks.tables.expand import expand, title_of
+from benchmarks.tables.display_names import title_of
+from benchmarks.tables.expand import expand
 from benchmarks.tables.image_cells import REAL
 from benchmarks.tables.spec import TableSpec, read_table, tables
 from benchmarks.training.wgan_reference import METHOD as WGAN

@@ -1,0 +1,53 @@
+"""One row of a table as the cells that measure it, a cell for each column and seed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
+
+from benchmarks.engine.cell import Cell
+from benchmarks.recipes.resolve import Recipes
+from benchmarks.tables.image_cells import were_pixels
+from benchmarks.tables.pipeline import Pipeline
+from benchmarks.tables.spec import Measurement, RowSpec, TableSpec, merged
+
+
+@dataclass
+class RowCells:
+    """One row with its measurements and their cells by column, a cell for each seed."""
+
+    spec: RowSpec
+    measurements: dict[str, Measurement] = field(default_factory=dict)
+    cells: dict[str, list[Cell]] = field(default_factory=dict)
+    evaluated: int = 0  # images that a fidelity metric reads; 0 if there is none in the row
+    images: int = 0  # that its first method makes for it, where rows are numbers of images
+
+    @property
+    def were_pixels(self) -> bool:
+        """Whether all its images were, which are judged in one way."""
+        return all(were_pixels(m.method) for m in self.measurements.values())
+
+
+def row_cells(spec: TableSpec, recipes: Recipes, seeds: Sequence[int], row: RowSpec) -> RowCells:
+    """The cells of ``row`` in every column of ``spec``."""
+    made = RowCells(row)
+    for column in spec.columns:
+        measurement = _shortened(recipes, merged(spec.defaults, row, column))
+        made.measurements[column.id] = measurement
+        resolved = recipes.resolve(measurement.teacher, measurement.protocol)
+        pipelines = [Pipeline(resolved, seed) for seed in seeds]
+        made.cells[column.id] = [pipeline.cell(measurement) for pipeline in pipelines]
+        if measurement.evaluation == "fidelity":
+            made.evaluated = pipelines[0].images(measurement).count
+        if "images" in spec.labels and not made.images:
+            made.images = pipelines[0].images(measurement).count
+    return made
+
+
+def _shortened(recipes: Recipes, measurement: Measurement) -> Measurement:
+    """The measurement with its fraction of the recipe's iterations as a setting."""
+    if measurement.iteration_fraction in (0.0, 1.0):
+        return measurement
+    settings = recipes.resolve(measurement.teacher).method(measurement.method).settings
+    iterations = max(1, round(measurement.iteration_fraction * settings["iterations"]))
+    return replace(measurement, settings={**measurement.settings, "iterations": iterations})
