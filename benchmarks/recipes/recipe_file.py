@@ -1,74 +1,20 @@
 """What a recipe's file holds: a list of overrides, and variants of the recipe.
 
-Each override says for which scale, data set, teacher or variant it holds and what it sets; later
-ones win. A variant is another preset of the same method: ``di-paper`` is ``di`` with the overrides
-for its variant ``paper`` as well. The file of a method from outside says whose recipe it is.
+Later overrides win. A variant is another preset of the same method: ``di-paper`` is ``di`` with the
+overrides for its variant ``paper`` as well. The file of a method from outside says whose recipe it is.
 """
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from baselines import METHODS, REFERENCES
+from benchmarks.recipes.overrides import Override
 from benchmarks.recipes.toml_file import read_toml
-from naturalinversion.classifiers import ARCHITECTURES
-from naturalinversion.classifiers.outside import is_outside, plain_name
 from naturalinversion.errors import MissingError, UsageError
 
-SCALES = ("demo", "small", "mini", "paper")
-DATASETS = ("digits", "cifar10", "cifar100")
 DESCRIPTIVE = ("name", "method", "title", "source", "assumed", "variants")
-
-
-class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``set`` holds where every selector given agrees; ``teacher`` may name several.
-
-    It is the architecture of the teacher, and where a classifier is trained (a teacher or a
-    student's baseline) that of the classifier.
-    """
-
-    set: dict[str, Any]
-    scale: str = ""
-    dataset: str = ""
-    teacher: str | list[str] = ""
-    variant: str = ""
-
-    def __post_init__(self) -> None:
-        if self.scale not in ("", *SCALES):
-            raise ValueError(f"unknown scale '{self.scale}': one of {', '.join(SCALES)}")
-        if self.dataset not in ("", *DATASETS) and not self.dataset.startswith("imagefolder:"):
-            known = ", ".join(DATASETS)
-            raise ValueError(f"unknown data set '{self.dataset}': {known}, or imagefolder:PATH")
-        for name in self.teachers:
-            if name not in ARCHITECTURES and not is_outside(name):
-                known = ", ".join(ARCHITECTURES)
-                raise ValueError(f"unknown teacher '{name}': {known}, or package.module:factory")
-
-    @property
-    def teachers(self) -> list[str]:
-        """The teachers that it holds for; empty for all."""
-        named = [self.teacher] if isinstance(self.teacher, str) else self.teacher
-        return [name for name in named if name]
-
-    def holds(self, where: "Where") -> bool:
-        """Whether it is one for this scale, data set, teacher and variant of the recipe."""
-        return (
-            self.scale in ("", where.scale)
-            and self.dataset in ("", where.dataset)
-            and self.variant in ("", where.variant)
-            and (not self.teachers or plain_name(where.teacher) in self.teachers)
-        )
-
-
-class Where(msgspec.Struct, frozen=True):
-    """What a recipe is resolved for."""
-
-    scale: str
-    dataset: str
-    teacher: str
-    variant: str = ""
 
 
 class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

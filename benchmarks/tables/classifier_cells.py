@@ -4,7 +4,7 @@ import msgspec
 
 from benchmarks.datasets.load import sizes
 from benchmarks.engine.cell import Cell, make_cell
-from benchmarks.recipes.resolve import ResolvedRecipes
+from benchmarks.recipes.resolved import ResolvedRecipes
 from benchmarks.training import classifier, pretrained
 from naturalinversion.classifiers.outside import is_outside, own_weights_sha256
 from naturalinversion.classifiers.ready import describe

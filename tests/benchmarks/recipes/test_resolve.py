@@ -9,8 +9,9 @@ import pytest
 
 from baselines import METHODS, REFERENCES
 from benchmarks.recipes.methods import build_method
-from benchmarks.recipes.recipe_file import SCALES
-from benchmarks.recipes.resolve import FOLDER, Recipes
+from benchmarks.recipes.overrides import SCALES
+from benchmarks.recipes.resolve import Recipes
+from benchmarks.recipes.resolved import FOLDER
 from naturalinversion.classifiers import ARCHITECTURES
 from naturalinversion.errors import SettingError, UsageError
 

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.evaluation.tsne import metric_of
 from benchmarks.recipes import resolve
 from benchmarks.recipes.methods import method_class
-from benchmarks.recipes.recipe_file import SCALES
+from benchmarks.recipes.overrides import SCALES
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import expand
 from benchmarks.tables.pipeline import Pipeline

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from benchmarks.engine.cell import Cell
-from benchmarks.recipes.recipe_file import SCALES
+from benchmarks.recipes.overrides import SCALES
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.spec import read_table, tables
