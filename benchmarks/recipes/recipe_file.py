@@ -1,7 +1,8 @@
 """What a recipe's file holds: a list of overrides, and variants of the recipe.
 
 Later overrides win. A variant is another preset of the same method: ``di-paper`` is ``di`` with the
-overrides for its variant ``paper`` as well. The file of a method from outside says whose recipe it is.
+overrides for its variant ``paper`` as well. The file of a method from outside says whose recipe it
+is.
 """
 
 from collections.abc import Iterable
