@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from naturalinversion.images import to_pixels
+from naturalinversion.image_store.pixels import to_pixels
 from naturalinversion.seeds import to_device
 from naturalinversion.sequence import EarlierBatches
 from naturalinversion.teacher.teacher import Teacher

@@ -7,7 +7,7 @@ dataset = synthesize(NaturalInversion(), teacher, "images", batches=4, batch_siz
 dataset.export("folder", "denormalize")
 """
 
-from naturalinversion.images import SyntheticDataset
+from naturalinversion.image_store.dataset import SyntheticDataset
 from naturalinversion.natural_inversion import AdaptiveNaturalInversion, NaturalInversion
 from naturalinversion.synthesis import Batch, Synthesizer, Training, synthesize
 from naturalinversion.teacher.teacher import Teacher

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.errors import SettingError, StoreError
-from naturalinversion.images import read_shard, write_shard
+from naturalinversion.image_store.shards import read_shard, write_shard
 
 STATE = "sequence.pt"  # in the folder of the shards, until `forget_state`
 

@@ -31,10 +31,10 @@ from naturalinversion.classifiers.weights import (
     save_classifier,
 )
 from naturalinversion.errors import TeacherWarning, UsageError
-from naturalinversion.images import PixelMapping
+from naturalinversion.image_store.pixels import PixelMapping
+from naturalinversion.image_store.sample_grid import GRID
 from naturalinversion.precision import Precision
 from naturalinversion.progress import bar
-from naturalinversion.sample_grid import GRID
 from naturalinversion.sequence import forget_state, is_sequential
 from naturalinversion.synthesis import Training, iterations_of, synthesize
 from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD, Teacher

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from benchmarks.recipes.methods import method_class
-from naturalinversion.images import PixelMapping
+from naturalinversion.image_store.pixels import PixelMapping
 from naturalinversion.synthesis import StudentUse
 
 Positive = Annotated[int, Meta(ge=1)]

@@ -17,7 +17,6 @@ from benchmarks.engine.step_timing import RandomClassifier, StepCounts, classifi
 from benchmarks.recipes.methods import build_method, source_sha256
 from benchmarks.synthesis.image_quality import teacher_agreement
 from benchmarks.synthesis.synthesis_steps import SynthesisStep
-from naturalinversion.batch_check import count_flat
 from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.classifiers.weights import (
     WEIGHTS,
@@ -26,13 +25,15 @@ from naturalinversion.classifiers.weights import (
     save_classifier,
 )
 from naturalinversion.errors import NaturalInversionWarning, UsageError
-from naturalinversion.images import IMAGES, retried
+from naturalinversion.image_store.meta import IMAGES
+from naturalinversion.image_store.sample_grid import GRID, grid_images, save_grid
+from naturalinversion.image_store.shards import retried
 from naturalinversion.inversion.loss_history import LOSSES, final_losses, save_losses
 from naturalinversion.progress import bar
-from naturalinversion.sample_grid import GRID, grid_images, save_grid
 from naturalinversion.seeds import derive
 from naturalinversion.sequence import forget_state, is_sequential
 from naturalinversion.synthesis import Batch, Synthesizer, Training, iterations_of, synthesize
+from naturalinversion.synthesis.batch_check import count_flat
 from naturalinversion.teacher.load import load_teacher
 from naturalinversion.teacher.teacher import Teacher
 

@@ -4,8 +4,9 @@ from typing import get_args
 
 import torch
 
-from naturalinversion.agreement import count_agreeing
-from naturalinversion.images import PixelMapping, SyntheticDataset, to_pixels
+from naturalinversion.image_store.dataset import SyntheticDataset
+from naturalinversion.image_store.pixels import PixelMapping, to_pixels
+from naturalinversion.synthesis.agreement import count_agreeing
 from naturalinversion.teacher.teacher import Teacher
 
 

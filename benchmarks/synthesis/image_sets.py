@@ -15,14 +15,9 @@ from torch import Tensor
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import CellContext
 from naturalinversion.errors import BenchmarkError
-from naturalinversion.images import (
-    IMAGES,
-    Meta,
-    PixelMapping,
-    SyntheticDataset,
-    joined,
-    read_meta,
-)
+from naturalinversion.image_store.dataset import SyntheticDataset, joined
+from naturalinversion.image_store.meta import IMAGES, Meta, read_meta
+from naturalinversion.image_store.pixels import PixelMapping
 
 #: What is read: images as stored, uint8 by a mapping, or ``own``, the pixels that they were before
 #: they were stored, such as those of a method that is trained on real ones.

@@ -9,7 +9,7 @@ from benchmarks.tables.image_cells import REAL, SYNTHETIC
 from benchmarks.tables.pipeline import Pipeline
 from benchmarks.tables.row_cells import RowCells
 from benchmarks.tables.spec import Measurement, merged
-from naturalinversion.sample_grid import GRID
+from naturalinversion.image_store.sample_grid import GRID
 from reports.tables.layout import Picture
 
 

@@ -20,10 +20,12 @@ from benchmarks.recipes.methods import build_method, checked_settings
 from benchmarks.training.real_images import load_real
 from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.errors import DivergedError
-from naturalinversion.images import IMAGES, Meta, SyntheticDataset, write_meta, write_shard
+from naturalinversion.image_store.dataset import SyntheticDataset
+from naturalinversion.image_store.meta import IMAGES, Meta, write_meta
+from naturalinversion.image_store.sample_grid import COLUMNS, GRID, ROWS, save_rows
+from naturalinversion.image_store.shards import write_shard
 from naturalinversion.inversion.loss_history import LOSSES, final_losses, save_losses
 from naturalinversion.progress import bar
-from naturalinversion.sample_grid import COLUMNS, GRID, ROWS, save_rows
 from naturalinversion.seeds import derive, to_device
 from naturalinversion.synthesis import Training
 

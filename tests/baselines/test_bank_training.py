@@ -11,7 +11,7 @@ from baselines.bank_training import Lowest, check_finite
 from baselines.image_bank import ImageBank
 from naturalinversion import Teacher, Training, priors, synthesize
 from naturalinversion.errors import DivergedError
-from naturalinversion.images import read_shard, write_shard
+from naturalinversion.image_store.shards import read_shard, write_shard
 from naturalinversion.sequence import EarlierBatches
 from tests.baselines.bank_methods import cmi, copied, equal, fast, make, start, student
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from naturalinversion import Teacher, Training, synthesize
 from naturalinversion.classifiers import build
 from naturalinversion.errors import DivergedError, MethodError
-from naturalinversion.images import read_shard, shard_path
+from naturalinversion.image_store.shards import read_shard, shard_path
 from naturalinversion.progress import silent
 from naturalinversion.seeds import derive, seeded
 from naturalinversion.sequence import EarlierBatches, is_sequential

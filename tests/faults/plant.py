@@ -75,7 +75,7 @@ COARSE = (
     ),
     Fault(  # the labels in the store are not the ones the images were made for
         "labels-shifted",
-        "naturalinversion/synthesis.py",
+        "naturalinversion/synthesis/run.py",
         "order.write(index, batch.images, batch.labels, attempt)",
         "order.write(index, batch.images, (batch.labels + 1) % teacher.num_classes, attempt)",
     ),
@@ -93,7 +93,7 @@ COARSE = (
     ),
     Fault(  # what is darker than black comes out bright
         "pixels-not-clamped",
-        "naturalinversion/images.py",
+        "naturalinversion/image_store/pixels.py",
         "return (images.clamp(0, 1) * 255).round().to(torch.uint8)",
         "return (images * 255).round().to(torch.int64).remainder(256).to(torch.uint8)",
     ),
@@ -153,7 +153,7 @@ SUBTLE = (
     ),
     Fault(  # every label by chance: some classes twice as often as others
         "labels-by-chance",
-        "naturalinversion/synthesis.py",
+        "naturalinversion/synthesis/run.py",
         "    whole = torch.arange(num_classes).repeat(size // num_classes)\n",
         "    return torch.randint(0, num_classes, (size,), generator=generator(seed))\n"
         "    whole = torch.arange(num_classes).repeat(size // num_classes)\n",

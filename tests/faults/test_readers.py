@@ -9,7 +9,8 @@ import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.recipes import resolve
+from benchmarks.recipes import resolved
+from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables import spec
 from naturalinversion.classifiers.weights import (
     Classifier,
@@ -18,7 +19,8 @@ from naturalinversion.classifiers.weights import (
     save_classifier,
 )
 from naturalinversion.errors import NaturalInversionError, StoreError
-from naturalinversion.images import Meta, read_meta, read_shard, shard_path, write_meta, write_shard
+from naturalinversion.image_store.meta import Meta, read_meta, write_meta
+from naturalinversion.image_store.shards import read_shard, shard_path, write_shard
 from reports import records
 from reports.records import Cost, Provenance, Record, RecordError
 
@@ -129,13 +131,13 @@ def test_weights(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["ni", "protocol"])
 def test_recipes(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for file in resolve.FOLDER.glob("*.toml"):
+    for file in resolved.FOLDER.glob("*.toml"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    monkeypatch.setattr(resolve, "FOLDER", tmp_path)
+    monkeypatch.setattr(resolved, "FOLDER", tmp_path)
 
     def read() -> Any:
-        resolve._read.cache_clear()
-        return resolve.Recipes("demo", "digits").resolve("vgg11").method("ni")
+        resolved._read.cache_clear()
+        return Recipes("demo", "digits").resolve("vgg11").method("ni")
 
     every_mangling(
         read,
@@ -143,7 +145,7 @@ def test_recipes(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         (NaturalInversionError,),
         lambda found: found.batches > 0 and found.settings["iterations"] > 0,
     )
-    resolve._read.cache_clear()
+    resolved._read.cache_clear()
 
 
 def test_table_specs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

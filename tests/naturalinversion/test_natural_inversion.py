@@ -11,7 +11,7 @@ from torch import Tensor
 from naturalinversion import SyntheticDataset, Teacher, Training, synthesize
 from naturalinversion.classifiers import build
 from naturalinversion.errors import SettingError
-from naturalinversion.images import shard_path
+from naturalinversion.image_store.shards import shard_path
 from naturalinversion.natural_inversion import NaturalInversion
 from naturalinversion.synthesis import iterations_of
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from naturalinversion import Batch, Teacher, synthesize
 from naturalinversion.errors import DivergedError, SettingError
-from naturalinversion.images import retried, shard_path
+from naturalinversion.image_store.shards import retried, shard_path
 from naturalinversion.progress import Progress
 from naturalinversion.sequence import STATE, EarlierBatches, forget_state, require_memory
 

@@ -20,7 +20,8 @@ from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.spec import read_table
 from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_classifier
-from naturalinversion.images import IMAGES, shard_path
+from naturalinversion.image_store.meta import IMAGES
+from naturalinversion.image_store.shards import shard_path
 from naturalinversion.sequence import STATE
 from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD, Teacher
 from tests.benchmarks.command_line import here

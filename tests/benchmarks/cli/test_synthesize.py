@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from naturalinversion.classifiers.weights import Classifier, load_classifier, save_classifier
-from naturalinversion.images import SyntheticDataset
+from naturalinversion.image_store.dataset import SyntheticDataset
 from naturalinversion.seeds import generator
 from tests.benchmarks.command_line import here, one_line, shell
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from naturalinversion.images import SyntheticDataset
+from naturalinversion.image_store.dataset import SyntheticDataset
 from tests.benchmarks.command_line import here, one_line
 from tests.naturalinversion.teacher.zoo import ZOO, Small, trained
 

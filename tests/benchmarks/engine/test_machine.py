@@ -37,7 +37,7 @@ READING = """
 import torch
 from pathlib import Path
 from benchmarks.engine.machine import peak_memory, reset_peak_memory
-from naturalinversion.images import SyntheticDataset, joined
+from naturalinversion.image_store.dataset import SyntheticDataset, joined
 sets = [SyntheticDataset(Path("many"))] * 4
 images, _ = joined(sets, count=128)
 cpu = torch.device("cpu")

@@ -17,7 +17,8 @@ from benchmarks.synthesis.image_sets import ImageSelection
 from benchmarks.tables.pipeline import Pipeline
 from benchmarks.tables.spec import Measurement
 from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_classifier
-from naturalinversion.images import IMAGES, Meta, write_meta, write_shard
+from naturalinversion.image_store.meta import IMAGES, Meta, write_meta
+from naturalinversion.image_store.shards import write_shard
 
 MEAN, STD = (0.3, 0.3, 0.3), (0.3, 0.3, 0.3)
 NETWORK = Classifier("resnet18", 10, 0.0625, 8, MEAN, STD)

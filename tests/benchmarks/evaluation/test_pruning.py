@@ -31,7 +31,8 @@ from naturalinversion.classifiers.weights import (
     save_classifier,
 )
 from naturalinversion.errors import UsageError
-from naturalinversion.images import IMAGES, Meta, write_meta, write_shard
+from naturalinversion.image_store.meta import IMAGES, Meta, write_meta
+from naturalinversion.image_store.shards import write_shard
 
 MEAN, STD = (0.3055, 0.3055, 0.3055), (0.3234, 0.3234, 0.3234)
 DESCRIPTION = Classifier("resnet18", 10, 0.0625, 8, MEAN, STD)

@@ -18,7 +18,8 @@ from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.synthesis.image_sets import ImageSelection
 from benchmarks.training.training_steps import ForwardStep, TrainingStep
 from naturalinversion.classifiers.weights import WEIGHTS
-from naturalinversion.images import IMAGES, Meta, write_meta, write_shard
+from naturalinversion.image_store.meta import IMAGES, Meta, write_meta
+from naturalinversion.image_store.shards import write_shard
 from naturalinversion.teacher.load import load_teacher
 
 MEAN, STD = (0.3, 0.3, 0.3), (0.25, 0.25, 0.25)  # not the data set's own

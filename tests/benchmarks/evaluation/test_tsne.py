@@ -32,7 +32,8 @@ from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.training_steps import ForwardStep
 from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_classifier
 from naturalinversion.errors import BenchmarkError, UsageError
-from naturalinversion.images import IMAGES, Meta, write_meta, write_shard
+from naturalinversion.image_store.meta import IMAGES, Meta, write_meta
+from naturalinversion.image_store.shards import write_shard
 from naturalinversion.seeds import seeded
 from naturalinversion.teacher.load import as_teacher
 from naturalinversion.teacher.teacher import Teacher

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from benchmarks.evaluation.tsne import metric_of
-from benchmarks.recipes import resolve
+from benchmarks.recipes import resolved
 from benchmarks.recipes.methods import method_class
 from benchmarks.recipes.overrides import SCALES
 from benchmarks.recipes.resolve import Recipes
@@ -143,10 +143,10 @@ def test_a_layer_for_a_variant_that_the_file_does_not_declare_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A misspelt one would never hold, and nothing would say so."""
-    for file in resolve.FOLDER.glob("*.toml"):
+    for file in resolved.FOLDER.glob("*.toml"):
         text = file.read_text().replace('variant = "paper"', 'variant = "papre"')
         (tmp_path / file.name).write_text(text)
-    monkeypatch.setattr(resolve, "FOLDER", tmp_path)
+    monkeypatch.setattr(resolved, "FOLDER", tmp_path)
     with pytest.raises(UsageError, match=r"variant 'papre': not in \[variants\]"):
         Recipes("demo", "digits").resolve().method("di")
 

@@ -15,8 +15,8 @@ from benchmarks.engine.machine import Machine
 from benchmarks.synthesis.generate_images import Recipe, run
 from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_classifier
 from naturalinversion.errors import UsageError
+from naturalinversion.image_store.sample_grid import GRID
 from naturalinversion.inversion.loss_history import LOSSES
-from naturalinversion.sample_grid import GRID
 from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD, Teacher
 
 NI = {"iterations": 5, "latent": 8, "generator_width": 0.1, "shared_batch": 8}

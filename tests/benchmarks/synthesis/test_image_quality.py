@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.synthesis.image_quality import teacher_agreement
-from naturalinversion.images import Meta, SyntheticDataset, write_meta, write_shard
+from naturalinversion.image_store.dataset import SyntheticDataset
+from naturalinversion.image_store.meta import Meta, write_meta
+from naturalinversion.image_store.shards import write_shard
 from naturalinversion.teacher.teacher import Teacher
 
 

@@ -12,7 +12,8 @@ from benchmarks.engine.context import CellContext, DataOptions
 from benchmarks.engine.machine import Machine
 from benchmarks.synthesis.image_sets import ImageSelection, SyntheticImages
 from naturalinversion.errors import BenchmarkError
-from naturalinversion.images import IMAGES, Meta, write_meta, write_shard
+from naturalinversion.image_store.meta import IMAGES, Meta, write_meta
+from naturalinversion.image_store.shards import write_shard
 
 MEAN, STD = (0.3, 0.4, 0.5), (0.2, 0.25, 0.3)
 SIZE = 10  # images of a batch

@@ -23,8 +23,9 @@ from benchmarks.recipes.resolved import FOLDER
 from benchmarks.tables.registry import KINDS
 from benchmarks.training import wgan_reference
 from naturalinversion.errors import SettingError, UsageError
-from naturalinversion.images import SyntheticDataset, to_pixels
-from naturalinversion.sample_grid import save_rows
+from naturalinversion.image_store.dataset import SyntheticDataset
+from naturalinversion.image_store.pixels import to_pixels
+from naturalinversion.image_store.sample_grid import save_rows
 from naturalinversion.seeds import generator
 from reports.records import read
 

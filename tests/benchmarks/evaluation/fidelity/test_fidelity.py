@@ -21,7 +21,8 @@ from benchmarks.recipes.schema import FidelityMetrics
 from benchmarks.synthesis.image_sets import ImageSelection, ReadPixels
 from benchmarks.tables.registry import KINDS
 from naturalinversion.errors import BenchmarkError, MissingError, UsageError
-from naturalinversion.images import Meta, write_meta, write_shard
+from naturalinversion.image_store.meta import Meta, write_meta
+from naturalinversion.image_store.shards import write_shard
 from tests.benchmarks.evaluation.fidelity.tiny import INCEPTION, noise
 
 MACHINE = Machine("cpu", "fp32", 1)

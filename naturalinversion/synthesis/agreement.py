@@ -1,10 +1,15 @@
 """Whether the teacher gives synthetic images the labels they are stored with."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor
 
+from naturalinversion.image_store.meta import read_meta, write_meta
+from naturalinversion.image_store.shards import read_shard
 from naturalinversion.teacher.teacher import Teacher
 
 LOW_AGREEMENT = 0.5  # a student that learns from such images learns mostly wrong labels
@@ -16,6 +21,22 @@ def count_agreeing(teacher: Teacher, images: Tensor, labels: Tensor) -> int:
     with torch.no_grad():
         answers = teacher(images.float().to(teacher.device, teacher.dtype)).argmax(dim=1)
     return int((answers.cpu() == labels.cpu()).sum())
+
+
+def record_agreement(folder: Path, batches: int, teacher: Teacher, made: Sequence[int]) -> None:
+    """Let the folder's meta count its first ``batches``, and on how many images the teacher agrees.
+
+    ``made`` are the numbers of those that are new.
+    """
+    known = read_meta(folder)  # another process may have added batches
+    agreed = list(known.agreed[: min(made) - known.first] if made else known.agreed)
+    for index in range(known.first + len(agreed), known.first + batches):
+        agreed.append(count_agreeing(teacher, *read_shard(folder, index, known)))
+    written = msgspec.structs.replace(
+        known, batches=max(known.batches, batches), agreed=tuple(agreed)
+    )
+    if written != known:
+        write_meta(folder, written)
 
 
 def low_agreement(share: float, synthesizer: Any) -> str:

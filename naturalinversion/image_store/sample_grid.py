@@ -7,6 +7,7 @@ people: enlarged, with gaps, and the classes' names above their columns.
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,10 +15,13 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from naturalinversion.errors import SettingError
-from naturalinversion.export import CHANNELS, to_picture
 from naturalinversion.files import write_atomically
-from naturalinversion.images import SyntheticDataset, to_pixels
+from naturalinversion.image_store.export import CHANNELS, to_picture
+from naturalinversion.image_store.pixels import to_pixels
 from naturalinversion.teacher.teacher import Teacher
+
+if TYPE_CHECKING:
+    from naturalinversion.image_store.dataset import SyntheticDataset
 
 GRID = "grid.png"  # in the folder of the images
 ROWS, COLUMNS = 6, 10
@@ -34,7 +38,7 @@ def grid_images(shards: Iterable[tuple[Tensor, Tensor]], classes: int) -> tuple[
     return _collect(shards, range(min(COLUMNS, classes)))
 
 
-def save_picture(path: Path, dataset: SyntheticDataset, classes: Sequence[str] = ()) -> None:
+def save_picture(path: Path, dataset: "SyntheticDataset", classes: Sequence[str] = ()) -> None:
     """As `SyntheticDataset.grid`: only classes and rows that have images.
 
     Of more than ten classes, it shows the first ten of the first batch. Raises `SettingError` for a

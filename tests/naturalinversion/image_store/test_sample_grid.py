@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from naturalinversion.sample_grid import COLUMNS, ROWS, grid_images, save_grid
+from naturalinversion.image_store.sample_grid import COLUMNS, ROWS, grid_images, save_grid
 from naturalinversion.teacher.teacher import Teacher
 
 Shard = tuple[Tensor, Tensor]

@@ -13,7 +13,9 @@ from torchvision.datasets import ImageFolder
 
 from naturalinversion import SyntheticDataset
 from naturalinversion.errors import SettingError, StoreError
-from naturalinversion.images import Meta, PixelMapping, shard_path, write_meta, write_shard
+from naturalinversion.image_store.meta import Meta, write_meta
+from naturalinversion.image_store.pixels import PixelMapping
+from naturalinversion.image_store.shards import shard_path, write_shard
 from naturalinversion.seeds import generator
 
 SIZE, BATCHES, CLASSES = 6, 3, 12

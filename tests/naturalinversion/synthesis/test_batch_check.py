@@ -11,9 +11,9 @@ from contract_methods import FromOutside
 from torch import Tensor
 
 from naturalinversion import Batch, Teacher, synthesize
-from naturalinversion.batch_check import count_flat
 from naturalinversion.errors import DivergedError, MethodError
 from naturalinversion.progress import Progress
+from naturalinversion.synthesis.batch_check import count_flat
 
 MakeTeacher = Callable[..., Teacher]
 SIZE, CLASSES = 8, 4

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from naturalinversion.errors import StoreError
-from naturalinversion.images import META, Meta, as_stored, read_meta, write_meta
+from naturalinversion.image_store.meta import META, Meta, as_stored, read_meta, write_meta
 
 SHOWN = 4  # differences that one line names
 _ABSENT = object()

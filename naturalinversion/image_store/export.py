@@ -10,9 +10,10 @@ from PIL import Image
 from torch import Tensor
 
 from naturalinversion.errors import NaturalInversionWarning, SettingError, StoreError
+from naturalinversion.image_store.pixels import PixelMapping, to_pixels
 
 if TYPE_CHECKING:
-    from naturalinversion.images import PixelMapping, SyntheticDataset
+    from naturalinversion.image_store.dataset import SyntheticDataset
 
 CHANNELS = (1, 3, 4)  # grey, RGB, RGB with opacity
 _OWN_FILE = re.compile(r"\d{6,}\.png")
@@ -20,15 +21,13 @@ SHOWN = 5  # classes that a warning names
 
 
 def export_tree(
-    dataset: "SyntheticDataset", folder: Path, mapping: "PixelMapping", *, overwrite: bool
+    dataset: "SyntheticDataset", folder: Path, mapping: PixelMapping, *, overwrite: bool
 ) -> int:
     """Write ``folder/<class>/<number>.png`` for every image; returns their number.
 
     Classes without an image get no folder, which torchvision's ImageFolder would refuse; a warning
     says so, as it numbers the folders that are there. See `SyntheticDataset.export` for errors.
     """
-    from naturalinversion.images import to_pixels
-
     meta = dataset.meta
     if meta.image_shape[0] not in CHANNELS:
         raise SettingError(

@@ -10,8 +10,9 @@ from PIL import Image
 
 from naturalinversion import SyntheticDataset
 from naturalinversion.errors import SettingError
-from naturalinversion.images import Meta, write_meta, write_shard
-from naturalinversion.sample_grid import GAP, PICTURE_WIDTH
+from naturalinversion.image_store.meta import Meta, write_meta
+from naturalinversion.image_store.sample_grid import GAP, PICTURE_WIDTH
+from naturalinversion.image_store.shards import write_shard
 
 Make = Callable[..., SyntheticDataset]
 

@@ -19,7 +19,7 @@ from naturalinversion import (
     synthesize,
 )
 from naturalinversion.errors import DivergedError, StoreError
-from naturalinversion.images import read_shard, retried, shard_path
+from naturalinversion.image_store.shards import read_shard, retried, shard_path
 from naturalinversion.progress import Progress
 
 MakeTeacher = Callable[..., Teacher]

@@ -22,9 +22,10 @@ from baselines import METHODS
 from naturalinversion import NaturalInversion, SyntheticDataset, Teacher, synthesize
 from naturalinversion.classifiers import build
 from naturalinversion.errors import SettingError, StoreError
-from naturalinversion.images import META, read_meta, shard_path
-from naturalinversion.method_settings import plain, settings_of, source_of
+from naturalinversion.image_store.meta import META, read_meta
+from naturalinversion.image_store.shards import shard_path
 from naturalinversion.seeds import seeded
+from naturalinversion.synthesis.method_settings import plain, settings_of, source_of
 
 MakeTeacher = Callable[..., Teacher]
 SIZE = 8
@@ -212,7 +213,7 @@ def test_the_edited_file_of_a_method_from_outside_is_another_run(
 @pytest.mark.timeout(300)  # three processes that load PyTorch
 def test_a_script_may_ask_for_more_but_not_change_its_method(tmp_path: Path) -> None:
     """The class and the number of batches stand in the same file."""
-    tests = str(Path(__file__).parents[1] / "contract")
+    tests = str(Path(__file__).parents[2] / "contract")
 
     def run(number: int, batches: int) -> subprocess.CompletedProcess[str]:
         code = CODE.format(number=number)

@@ -1,0 +1,59 @@
+"""meta.json beside the shards: which run made the images, from which teacher."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from naturalinversion.errors import StoreError
+from naturalinversion.files import write_atomically
+
+META = "meta.json"
+IMAGES = "images"  # subfolder of the store, where a run has other files as well
+
+
+class Meta(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which method made the shards, from which teacher, with which settings and seed.
+
+    ``source``, ``student``, ``precision`` and ``stages`` are None where an earlier version wrote
+    the store. ``agreed`` is the number of images, per batch, that the teacher gives the label they
+    are stored with.
+    """
+
+    method: str
+    teacher: str  # fingerprint
+    num_classes: int
+    image_shape: tuple[int, int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    seed: int
+    batch_size: int
+    batches: int
+    settings: dict[str, Any] = {}
+    first: int = 0  # number of the first batch: a large set may lie in several folders
+    source: str | None = None  # sha256 of a method from outside
+    student: str | None = None  # sha256 of the weights of the student that takes part
+    precision: str | None = None
+    stages: tuple[str, ...] | None = None  # of the teacher
+    agreed: tuple[int, ...] = ()
+
+
+def read_meta(folder: Path) -> Meta:
+    """The folder's meta.json. Raises `StoreError` when there is none or it can't be read."""
+    path = Path(folder) / META
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Meta)
+    except FileNotFoundError as error:
+        raise StoreError(f"{folder} holds no synthetic images: no {META}") from error
+    except (OSError, ValueError, msgspec.MsgspecError, RecursionError) as error:
+        raise StoreError(f"{path} is damaged: {error}") from error
+
+
+def as_stored(meta: Meta) -> Meta:
+    """``meta`` as `read_meta` returns it: JSON has lists, not tuples."""
+    return msgspec.json.decode(msgspec.json.encode(meta), type=Meta)
+
+
+def write_meta(folder: Path, meta: Meta) -> None:
+    """Write meta.json atomically."""
+    write_atomically(Path(folder) / META, msgspec.json.format(msgspec.json.encode(meta)))

@@ -1,0 +1,171 @@
+"""`synthesize`: labels, seeds, shards, resuming and progress for any method."""
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from naturalinversion.errors import DivergedError, NaturalInversionWarning, SettingError
+from naturalinversion.image_store.dataset import SyntheticDataset
+from naturalinversion.image_store.meta import META, Meta
+from naturalinversion.image_store.same_run import claim
+from naturalinversion.image_store.shards import shard_is_whole
+from naturalinversion.precision import effective_precision
+from naturalinversion.seeds import derive, generator
+from naturalinversion.sequence import AnyOrder, order_of
+from naturalinversion.synthesis.agreement import LOW_AGREEMENT, low_agreement, record_agreement
+from naturalinversion.synthesis.batch_check import check_batch, implausible
+from naturalinversion.synthesis.method_settings import settings_of, source_of
+from naturalinversion.synthesis.student import rival_as_before, student_digest
+from naturalinversion.synthesis.synthesizer import Batch, Synthesizer, Training, check_request
+from naturalinversion.synthesis.training_bar import training_bar
+from naturalinversion.teacher.teacher import Teacher
+from naturalinversion.torch_state import usual_torch_state
+
+ATTEMPTS = 3  # seeds for a batch whose loss or images are not finite
+
+
+def balanced_labels(size: int, num_classes: int, seed: int) -> Tensor:
+    """``size`` labels (N,): each class equally often, the rest distinct classes drawn at random."""
+    whole = torch.arange(num_classes).repeat(size // num_classes)
+    rest = torch.randperm(num_classes, generator=generator(seed))[: size % num_classes]
+    return torch.cat([whole, rest])
+
+
+def synthesize(
+    synthesizer: Synthesizer,
+    teacher: Teacher,
+    folder: Path | str,
+    *,
+    batches: int,
+    batch_size: int,
+    first: int = 0,
+    seed: int = 0,
+    student: nn.Module | None = None,
+    student_known: bool = False,
+    method: str = "",
+    settings: Mapping[str, Any] | None = None,
+    training: Training | None = None,
+    on_batch: Callable[[int, Batch], None] | None = None,
+    progress: bool = False,
+) -> SyntheticDataset:
+    """Fill ``folder`` with ``batches`` batches, the first of them numbered ``first``.
+
+    A batch depends on its number alone: two folders with batches 0 to 4 and 5 to 9 hold the same
+    images as one folder with ten. The batches of a sequential method are made in order from 0, and
+    n of them are the first n of any longer run; its state lies beside the shards (`sequence`).
+
+    Undamaged batches in the folder are kept, so the same call resumes an interrupted one and ends
+    with the same bytes; with more ``batches`` it adds the others, with fewer it returns the first.
+    The folder remembers the run: method, its settings (the fields of its dataclass, and
+    ``settings`` by name), the code of a method from outside, teacher, student, seed. Another run is
+    refused. A batch that diverges is retried with its next seed, `ATTEMPTS` times in all; its shard
+    records the retries. ``on_batch`` is called with the number and content of every batch made in
+    this call, before it is written. ``student_known``: the caller has the student of a joint
+    method, which is then not trained again if all batches exist. ``progress`` draws a bar.
+
+    Warns where images can hardly be in teacher space, and where the teacher gives fewer than half
+    of them the label they are stored with (`SyntheticDataset.teacher_agreement`).
+
+    Raises `StoreError` naming what differs when the folder holds images of another run,
+    `SettingError` for a missing student or numbers out of range, `MethodError` for a batch that
+    breaks a rule of the protocol, `DivergedError` naming the batch.
+    """
+    check_request(synthesizer, batches, batch_size, first, seed, student)
+    if synthesizer.student_use != "none" and student is not None:
+        teacher.check_student(student, trained=synthesizer.student_use == "joint")
+    training = training or Training()
+    folder = Path(folder)
+    order = order_of(synthesizer, folder)
+    order.begin(teacher, first, batches, batch_size)
+    meta = Meta(
+        method=method or type(synthesizer).__name__,
+        teacher=teacher.fingerprint,
+        num_classes=teacher.num_classes,
+        image_shape=teacher.image_shape,
+        mean=teacher.mean,
+        std=teacher.std,
+        seed=seed,
+        batch_size=batch_size,
+        batches=batches,
+        settings=settings_of(synthesizer, settings),
+        first=first,
+        source=source_of(synthesizer),
+        student=student_digest(synthesizer, student),
+        precision=effective_precision(teacher.device, teacher.precision),
+        stages=tuple(f"{stage.module} {stage.call}" for stage in teacher.stages),
+    )
+    fresh = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    found = claim(folder, meta, any_student=student_known)
+    numbers = range(first, first + batches)
+    missing = [index for index in numbers if not shard_is_whole(folder, index, found)]
+    joint = synthesizer.student_use == "joint" and not student_known
+    missing = order.to_make(missing, batches, joint)
+    remarks: list[str] = []
+    with (
+        usual_torch_state(),
+        rival_as_before(synthesizer, student),
+        training_bar(synthesizer, len(missing), joint, meta.method, progress, training) as shown,
+    ):
+        if missing or joint:
+            with _given_back(folder, fresh):
+                synthesizer.prepare(teacher, student, derive(seed, "prepare"), shown)
+            order.resume()
+        for index in missing:
+            labels = balanced_labels(batch_size, teacher.num_classes, derive(seed, "labels", index))
+            labels = labels.to(teacher.device)
+            batch, attempt = _attempt(synthesizer, labels, meta, index, shown, order)
+            if not remarks and (remark := implausible(batch, teacher)):
+                remarks.append(f"{meta.method}, batch {index}: {remark}")
+            if on_batch is not None:
+                on_batch(index, batch)
+            order.write(index, batch.images, batch.labels, attempt)
+    record_agreement(folder, batches, teacher, missing)
+    dataset = SyntheticDataset(folder, batches)
+    if dataset.teacher_agreement is not None and dataset.teacher_agreement < LOW_AGREEMENT:
+        remarks.append(low_agreement(dataset.teacher_agreement, synthesizer))
+    for remark in remarks:
+        warnings.warn(remark, NaturalInversionWarning, stacklevel=2)
+    return dataset
+
+
+@contextmanager
+def _given_back(folder: Path, fresh: bool) -> Iterator[None]:
+    """Remove a ``fresh`` folder that a refused setting leaves without images."""
+    try:
+        yield
+    except SettingError:
+        if fresh:
+            (folder / META).unlink(missing_ok=True)
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _attempt(
+    synthesizer: Synthesizer,
+    labels: Tensor,
+    meta: Meta,
+    index: int,
+    training: Training,
+    order: AnyOrder,
+) -> tuple[Batch, int]:
+    """The batch of this number, and the number of attempts that diverged before."""
+    reason = ""
+    where = f"{meta.method}, batch {index}"
+    for attempt in range(ATTEMPTS):
+        path = ("batch", index, "attempt", attempt) if attempt else ("batch", index)
+        order.enter(index, attempt)
+        try:
+            batch = synthesizer.batch(labels, derive(meta.seed, *path), training.progress)
+            check_batch(batch, where, len(labels), meta.image_shape, meta.num_classes)
+        except DivergedError as error:
+            reason = str(error)
+            continue
+        return batch, attempt
+    raise DivergedError(f"batch {index}: {reason}, with every of {ATTEMPTS} seeds")

@@ -1,0 +1,110 @@
+"""The interface of a data-free method: what it implements, is given and returns."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Protocol
+
+from torch import Tensor, nn
+
+from naturalinversion.errors import SettingError
+from naturalinversion.progress import Progress, silent
+from naturalinversion.teacher.teacher import Teacher
+
+StudentUse = Literal["none", "compete", "joint"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images (N, 3, H, W) in teacher space, labels (N,), and each loss term per iteration (E,)."""
+
+    images: Tensor
+    labels: Tensor
+    losses: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass
+class Training:
+    """Callbacks of `Synthesizer.prepare` for progress and checkpoints.
+
+    ``progress`` is called with a number of steps. ``restore`` returns the state of the last
+    ``save``, or None: a method that trains for long saves its state at intervals, and resumes from
+    it when it was interrupted.
+    """
+
+    progress: Progress = silent
+    restore: Callable[[], dict[str, Any] | None] = lambda: None
+    save: Callable[[dict[str, Any]], None] = lambda state: None
+
+
+class Synthesizer(Protocol):
+    """A data-free method: a class whose constructor takes its hyper-parameters by name.
+
+    ``student_use`` is the role of the student passed to `prepare`: ``none`` (students are trained
+    later, on the finished images), ``compete`` (a frozen student, which the images should make
+    disagree with the teacher), ``joint`` (it is trained here, together with the generator).
+
+    Three optional names say how long it takes. ``iterations``: optimisation steps of a batch.
+    ``prepare_steps``: those of `prepare` in their place (0: none), of ``prepare_batch_size`` images
+    each. ``with_iterations(iterations, batch_size)``: the same method, fresh, with so many steps in
+    all, those of `prepare` of ``batch_size`` images; it is what an estimate times. Without it no
+    time is estimated for the method's synthesis.
+
+    A method whose batches build on those before has an attribute ``sequential`` that is true: its
+    batches are made in order. `state_dict` then holds all that one batch leaves to the next, the
+    student's weights and optimisers included. Two optional methods: ``begin(teacher, batches,
+    batch_size)`` refuses a run before it starts (`SettingError`), and ``follow(earlier)`` is called
+    before each attempt at a batch with those before it (`sequence.EarlierBatches`).
+    """
+
+    student_use: ClassVar[StudentUse]
+
+    def prepare(
+        self, teacher: Teacher, student: nn.Module | None, seed: int, training: Training
+    ) -> None:
+        """Train what all batches share; keeps ``teacher`` (and ``student``) for `batch`."""
+
+    def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
+        """One batch for the target ``labels`` (N,), a function of these, ``seed`` and `prepare`,
+        and of the batches before it where the method is sequential.
+
+        A method without target labels ignores their values and returns its own.
+        """
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The weights that `prepare` trained, empty if there are none; for sequential methods
+        what the last batch left behind.
+        """
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Load a `state_dict`; `prepare` with its arguments was or will be called."""
+
+
+def iterations_of(synthesizer: Synthesizer, batches: int) -> int:
+    """The number of steps `synthesize` will report to a progress bar; 0 if unknown."""
+    shared = getattr(synthesizer, "prepare_steps", 0)
+    return int(shared or getattr(synthesizer, "iterations", 0) * batches)
+
+
+def check_request(
+    synthesizer: Synthesizer,
+    batches: int,
+    batch_size: int,
+    first: int,
+    seed: int,
+    student: nn.Module | None,
+) -> None:
+    """Raises `SettingError` for what is no method, lacks its student, or numbers out of range."""
+    if isinstance(synthesizer, type):
+        name = synthesizer.__name__
+        raise SettingError(f"{name} is a class; synthesize takes a method: {name}(…)")
+    for name in ("student_use", "prepare", "batch"):
+        if not hasattr(synthesizer, name):
+            raise SettingError(f"{type(synthesizer).__name__} is no method: it has no '{name}'")
+    if batches < 1 or batch_size < 2:
+        raise SettingError(f"{batches} batches of {batch_size}: at least one batch of two images")
+    if synthesizer.student_use != "none" and student is None:
+        raise SettingError(
+            f"{type(synthesizer).__name__} needs a student ({synthesizer.student_use})"
+        )
+    if min(seed, first) < 0:
+        raise SettingError(f"seed {seed}, first batch {first}: 0 or more")
