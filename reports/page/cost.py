@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from reports.page.filters import FilterIndex
-from reports.tables.cost_text import TITLE, cost_columns, cost_notes
+from reports.tables.cost_columns import cost_columns
+from reports.tables.cost_notes import cost_notes
+from reports.tables.cost_text import TITLE
 from reports.tables.method_cost import MethodCost
 
 

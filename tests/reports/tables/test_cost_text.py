@@ -10,7 +10,9 @@ import pytest
 from reports.records import Cost, Provenance, Record
 from reports.table_report import TableReport, make_table_report
 from reports.tables.cost import costs_of
-from reports.tables.cost_text import cost_columns, cost_csv, cost_latex, cost_markdown, cost_notes
+from reports.tables.cost_columns import cost_columns
+from reports.tables.cost_notes import cost_notes
+from reports.tables.cost_text import cost_csv, cost_latex, cost_markdown
 from reports.tables.layout import Table, TableCell
 from reports.tables.method_cost import MethodCost
 from tests.reports.makers import make_record, make_table

@@ -1,0 +1,58 @@
+"""What a reader must know beside the cost of a table's methods."""
+
+from collections.abc import Sequence
+
+from reports.tables.cost_columns import JOINT
+from reports.tables.export import NOT_RUN
+from reports.tables.method_cost import MethodCost
+
+LOW_AGREEMENT = 50.0  # percent: below, most labels of the images are wrong
+
+
+def cost_notes(lines: Sequence[MethodCost]) -> list[str]:
+    """What a reader must know beside the numbers, a sentence or two each."""
+    several = any(len(line.seeds) > 1 for line in lines)
+    compete = any(line.competes for line in lines)
+    notes = [
+        f"{'Means ± sd over seeds' if several else 'Single runs'}: wall time on the device, with "
+        "whatever else ran there. Cells that rows or methods share ran once, and count in each.",
+        "Images: all cells that made them, whole"
+        + (", with the students that they compete with meanwhile" if compete else "")
+        + "; the teacher is given.",
+    ]
+    if any(line.agreement for line in lines):
+        joint = any(line.with_images for line in lines)
+        notes.append(
+            "Teacher agrees: it gives so many of them the label that they were made for"
+            + (", and all where the labels are its own answers (joint)." if joint else ".")
+        )
+    if low := [line for line in lines if line.agreement and line.agreement.mean < LOW_AGREEMENT]:
+        named = "; ".join(dict.fromkeys(_name(line) for line in low))
+        notes.append(
+            f"WARNING: the teacher gives most images another label than the asked one ({named}). "
+            "A student learns little of them: raise the iterations or steps of the method."
+        )
+    if any(line.student_seconds for line in lines):
+        notes.append("Student: the network that was trained on the images, and its test.")
+    if any(line.with_images for line in lines):
+        notes.append(
+            f"{JOINT.capitalize()}: the student grew with the generator, at the cost of the images."
+        )
+    notes.append(f"Peak: the most memory that a cell held at a time, {_whose_memory(lines)}.")
+    if len({line.machine for line in lines}) > 1:
+        notes.append("Different devices stand in lines of their own; nothing is a mean over them.")
+    if any(len(line.known) < len(line.seeds) for line in lines):
+        notes.append(f"{NOT_RUN}: a record of a cell that made the images is missing.")
+    return notes
+
+
+def _whose_memory(lines: Sequence[MethodCost]) -> str:
+    on_gpu = {line.on_gpu for line in lines}
+    if on_gpu == {True}:
+        return "the GPU's"
+    return "the process's" if on_gpu == {False} else "the GPU's or, on a CPU, the process's"
+
+
+def _name(line: MethodCost) -> str:
+    own = list(line.labels.values())
+    return ", ".join(own if line.in_labels else [line.method, *own])
