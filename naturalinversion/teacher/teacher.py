@@ -1,9 +1,8 @@
 """The frozen classifier that is inverted, and what one forward pass through it returns."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from warnings import warn
 
 import torch
@@ -21,6 +20,7 @@ from naturalinversion.teacher.fingerprint import digest_network
 from naturalinversion.teacher.image_space import check_images
 from naturalinversion.teacher.module_calls import module_calls
 from naturalinversion.teacher.own_copy import first_tensor
+from naturalinversion.teacher.read_outputs import OutputReader
 from naturalinversion.teacher.stacked_moments import StackedMoments
 from naturalinversion.teacher.stages import Stage, find_stages
 from naturalinversion.teacher.students import check_student
@@ -90,18 +90,13 @@ class Teacher:
             norms = called_norms(self.model, calls)
             self._norms = list(norms)
             self.stages: tuple[Stage, ...] = find_stages(calls, (height, width), smallest_stage)
-            self._hooked = {  # modules whose outputs are stages: is one of them overwritten
-                name: any(stage.overwritten for stage in self.stages if stage.module == name)
-                for name in {stage.module for stage in self.stages}
-            }
-            self._head = last_linear(calls)
+            self._outputs = OutputReader(self.model, self.stages, last_linear(calls))
             self._accelerated = AcceleratedForward(
                 self.model,
                 norms,
-                self._hooked,
+                self._outputs.overwritten,
                 layers=self._adopted.layout == torch.channels_last,
             )
-            self._modules = dict(self.model.named_modules())
             if are_initial(self._norms):
                 warn(UNTRAINED, TeacherWarning, stacklevel=2)
 
@@ -149,28 +144,19 @@ class Teacher:
         Gradients flow to ``images`` through everything returned, unless autograd is off. Raises
         `TeacherError` for ``embedding`` of a classifier without a linear layer.
         """
-        if embedding and self._head is None:
+        if embedding and self._outputs.head is None:
             raise TeacherError("the classifier has no linear layer, so it has no embedding")
-        found: dict[str, list[Tensor]] = {}
-        head: list[Tensor] = []
-        handles = []
-        with self._accelerated.enabled(statistics=statistics) as recorded:
-            if maps:
-                for name, overwritten in self._hooked.items():
-                    hook = _output_hook(found.setdefault(name, []), overwritten)
-                    handles.append(self._modules[name].register_forward_hook(hook))
-            if embedding and self._head is not None:
-                handles.append(self._head.register_forward_pre_hook(lambda m, i: head.append(i[0])))
-            try:
-                logits = self._logits(images)
-            finally:
-                for handle in handles:
-                    handle.remove()
+        with (
+            self._accelerated.enabled(statistics=statistics) as recorded,
+            self._outputs.reading(maps=maps, embedding=embedding) as found,
+        ):
+            logits = self._logits(images)
+        stages = self.stages if maps else ()
         return Observation(
             logits,
             tuple(recorded.calls),
-            tuple(self._as_images(found[s.module][s.call]) for s in self.stages) if maps else (),
-            head[-1] if embedding else None,
+            tuple(self._as_images(found.maps[stage.module][stage.call]) for stage in stages),
+            found.inputs[-1] if embedding else None,
             recorded.stacked,
         )
 
@@ -231,10 +217,3 @@ class Teacher:
     def _channels(self, like: Tensor) -> tuple[Tensor, Tensor]:
         shape = (1, -1, 1, 1)
         return like.new_tensor(self.mean).view(shape), like.new_tensor(self.std).view(shape)
-
-
-def _output_hook(found: list[Tensor], copied: bool) -> Callable[..., None]:
-    def hook(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-        found.append(output.clone() if copied else output)
-
-    return hook
