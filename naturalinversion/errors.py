@@ -57,3 +57,8 @@ class StoreError(NaturalInversionError):
 
 class BenchmarkError(NaturalInversionError):
     """A cell of a benchmark failed, or its result is not acceptable."""
+
+
+def reason_of(error: Exception) -> str:
+    """What an error of somebody else's code says, on one line."""
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -8,7 +8,14 @@ from torch import nn
 from benchmarks.cli.console import log
 from naturalinversion.classifiers import ARCHITECTURES
 from naturalinversion.classifiers.key_mapping import renaming_text
-from naturalinversion.classifiers.weights import Classifier, load_state, read_weights
+from naturalinversion.classifiers.outside import call_factory
+from naturalinversion.classifiers.ready import load_ready
+from naturalinversion.classifiers.weights import (
+    Classifier,
+    load_classifier,
+    load_state,
+    read_weights,
+)
 from naturalinversion.errors import UsageError
 from naturalinversion.named_code import load_object
 
@@ -25,24 +32,30 @@ class Inputs(msgspec.Struct, frozen=True):
     width: float
 
 
-def with_inputs(model: nn.Module, description: Classifier) -> tuple[nn.Module, Inputs, str]:
-    """A network of ours, what it takes, and its architecture's name."""
-    size, mean, std = description.image_size, description.mean, description.std
-    inputs = Inputs(description.num_classes, (3, size, size), mean, std, description.width)
-    return model, inputs, description.arch
+def given_network(
+    ready: str, arch: str, model: str, weights: Path | None, inputs: Inputs
+) -> tuple[nn.Module, Inputs, str]:
+    """The network, what it takes, and its architecture's name if it is one of ours.
 
-
-def made_by(name: str) -> nn.Module:
-    """The module that the factory ``package.module:name`` returns."""
-    factory = load_object(name, "--model")
-    try:
-        model = factory()
-    except Exception as error:  # whatever somebody's code raises
-        reason = (str(error) or "no message").splitlines()[0]
-        raise UsageError(f"--model {name}: {type(error).__name__}: {reason}") from error
-    if not isinstance(model, nn.Module):
-        raise UsageError(f"--model {name}: returned {type(model).__name__}, no module")
-    return model
+    ``inputs`` is what the command line says it takes: a stored one knows itself. Raises
+    `UsageError` unless the options name one network.
+    """
+    sources = (ready, model, arch or (weights and not model))
+    if sum(map(bool, sources)) != 1:
+        raise UsageError("synthesize needs --arch with --weights, or --model, or --ready")
+    if ready:
+        return _with_inputs(*load_ready(ready))
+    if model:
+        factory, where = load_object(model, "--model"), f"--model {model}"
+        network = call_factory(factory, inputs.num_classes, where)
+        if weights is not None:
+            _fill(network, weights)
+        return network, inputs, ""
+    if weights is None:
+        raise UsageError("--arch needs --weights FILE")
+    if not arch:
+        return _with_inputs(*load_classifier(weights))
+    return filled(described(arch, inputs), weights), inputs, arch
 
 
 def filled(description: Classifier, weights: Path) -> nn.Module:
@@ -52,14 +65,8 @@ def filled(description: Classifier, weights: Path) -> nn.Module:
             f"unknown architecture '{description.arch}': one of {', '.join(ARCHITECTURES)}"
         )
     model = description.build(0)
-    fill(model, weights)
+    _fill(model, weights)
     return model
-
-
-def fill(model: nn.Module, weights: Path) -> None:
-    """Load the weights of a file, and say what was renamed and left out."""
-    if renamed := load_state(model, read_weights(weights), weights):
-        log(f"{weights}: {renaming_text(renamed)}")
 
 
 def described(arch: str, inputs: Inputs) -> Classifier:
@@ -79,3 +86,16 @@ def described(arch: str, inputs: Inputs) -> Classifier:
         (mean[0], mean[1], mean[2]),
         (std[0], std[1], std[2]),
     )
+
+
+def _with_inputs(model: nn.Module, description: Classifier) -> tuple[nn.Module, Inputs, str]:
+    """A network of ours, what it takes, and its architecture's name."""
+    size, mean, std = description.image_size, description.mean, description.std
+    inputs = Inputs(description.num_classes, (3, size, size), mean, std, description.width)
+    return model, inputs, description.arch
+
+
+def _fill(model: nn.Module, weights: Path) -> None:
+    """Load the weights of a file, and say what was renamed and left out."""
+    if renamed := load_state(model, read_weights(weights), weights):
+        log(f"{weights}: {renaming_text(renamed)}")

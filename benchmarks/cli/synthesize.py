@@ -11,25 +11,14 @@ from torch import nn
 from tyro.conf import UseAppendAction, arg
 
 from benchmarks.cli.console import log, print_json, print_result
-from benchmarks.cli.given_classifier import (
-    Floats,
-    Inputs,
-    described,
-    fill,
-    filled,
-    made_by,
-    with_inputs,
-)
+from benchmarks.cli.given_classifier import Floats, Inputs, described, filled, given_network
 from benchmarks.cli.options import RECIPE, RunOptions
 from benchmarks.engine.machine import set_up_torch
 from benchmarks.recipes.methods import build_method
 from benchmarks.recipes.resolve import Recipes
 from naturalinversion.checkpoint import Checkpoint
-from naturalinversion.classifiers.ready import describe, load_ready
-from naturalinversion.classifiers.weights import (
-    load_classifier,
-    save_classifier,
-)
+from naturalinversion.classifiers.ready import describe
+from naturalinversion.classifiers.weights import save_classifier
 from naturalinversion.errors import TeacherWarning, UsageError
 from naturalinversion.image_store.pixels import PixelMapping
 from naturalinversion.image_store.sample_grid import GRID
@@ -171,25 +160,9 @@ class Synthesize:
             raise UsageError(f"--width {self.width}: above zero")
 
     def _model(self) -> tuple[nn.Module, Inputs, str]:
-        """The network, what it takes, and its architecture's name if it is one of ours."""
-        height, width = self.image_size[0], self.image_size[-1]
-        shape = (len(self.mean), height, width)
-        given = Inputs(self.num_classes, shape, self.mean, self.std, self.width)
-        sources = (self.ready, self.model, self.arch or (self.weights and not self.model))
-        if sum(map(bool, sources)) != 1:
-            raise UsageError("synthesize needs --arch with --weights, or --model, or --ready")
-        if self.ready:
-            return with_inputs(*load_ready(self.ready))
-        if self.model:
-            model = made_by(self.model)
-            if self.weights is not None:
-                fill(model, self.weights)
-            return model, given, ""
-        if self.weights is None:
-            raise UsageError("--arch needs --weights FILE")
-        if not self.arch:
-            return with_inputs(*load_classifier(self.weights))
-        return filled(described(self.arch, given), self.weights), given, self.arch
+        shape = (len(self.mean), self.image_size[0], self.image_size[-1])
+        inputs = Inputs(self.num_classes, shape, self.mean, self.std, self.width)
+        return given_network(self.ready, self.arch, self.model, self.weights, inputs)
 
     def _teacher(self, model: nn.Module, inputs: Inputs, precision: Precision) -> Teacher:
         """Raises `UsageError` for a factory's network that is not trained."""

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from naturalinversion.errors import UsageError
+from naturalinversion.errors import UsageError, reason_of
 from naturalinversion.named_code import load_object, source_file, sources_sha256
 from naturalinversion.seeds import seeded
 
@@ -45,7 +45,7 @@ def identify(name: str, num_classes: int, flag: str) -> str:
     """
     factory = load_object(name, flag)
     with seeded(0):
-        model = call_factory(factory, num_classes, f"{flag} {name}")
+        model = _made(factory, num_classes, f"{flag} {name}")
     full = f"{name}@{_digest(factory, model, f'{flag} {name}')}"
     _admitted[full] = factory
     return full
@@ -72,7 +72,7 @@ def build_outside(name: str, num_classes: int) -> nn.Module:
             "line"
         )
     factory = _admitted[name]
-    model = call_factory(factory, num_classes, plain)
+    model = _made(factory, num_classes, plain)
     found = _digest(factory, model, plain)
     if found != (asked := name.partition("@")[2]):
         raise UsageError(
@@ -83,7 +83,7 @@ def build_outside(name: str, num_classes: int) -> nn.Module:
 
 
 def call_factory(factory: Any, num_classes: int, where: str) -> nn.Module:
-    """A network of its own on the CPU, its weights in float32; ``num_classes`` if it takes that.
+    """The network that ``factory`` returns, which is given ``num_classes`` if it takes that.
 
     Raises `UsageError`, whose line begins with ``where``.
     """
@@ -97,12 +97,17 @@ def call_factory(factory: Any, num_classes: int, where: str) -> nn.Module:
         raise UsageError(f"{where}: {type(error).__name__}: {reason}") from error
     if not isinstance(model, nn.Module):
         raise UsageError(f"{where}: returned {type(model).__name__}, no module")
+    return model
+
+
+def _made(factory: Factory, num_classes: int, where: str) -> nn.Module:
+    """As `call_factory`, but a network of its own, on the CPU in float32."""
+    model = call_factory(factory, num_classes, where)
     try:
         # The factory may return the same network every time: training must not reach it.
         return copy.deepcopy(model).to("cpu", torch.float32)
     except Exception as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise UsageError(f"{where}: the network can't be copied: {reason}") from error
+        raise UsageError(f"{where}: the network can't be copied: {reason_of(error)}") from error
 
 
 @dataclass(frozen=True)
