@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from naturalinversion.module_modes import modes_kept
+
 IMAGES = 2
 
 
@@ -28,16 +30,12 @@ def _runs_in(model: nn.Module, image_shape: tuple[int, ...], layout: torch.memor
     if first is None:
         return True
     images = torch.zeros(IMAGES, *image_shape, device=first.device, dtype=first.dtype)
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with torch.no_grad():
+    with modes_kept(model), torch.no_grad():
+        model.eval()
+        try:
             model(images.contiguous(memory_format=layout))
-    except RuntimeError:
-        return False
-    finally:
-        for module, mode in modes:
-            module.training = mode
+        except RuntimeError:
+            return False
     return True
 
 

@@ -21,7 +21,7 @@ from naturalinversion.classifiers.outside import (
     plain_name,
 )
 from naturalinversion.classifiers.weights import load_state, read_weights
-from naturalinversion.errors import TeacherError, UsageError
+from naturalinversion.errors import TeacherError, UsageError, reason_of
 from naturalinversion.seeds import seeded
 from naturalinversion.teacher.teacher import Teacher
 
@@ -126,9 +126,10 @@ def _check_logits(model: nn.Module, images: Tensor, classes: int, where: str) ->
         with torch.no_grad():
             logits = model(images)
     except Exception as error:  # whatever the network raises
-        reason = (str(error) or type(error).__name__).splitlines()[0]
         size = tuple(images.shape[1:])
-        raise UsageError(f"{where}: does not take images of shape {size}: {reason}") from error
+        raise UsageError(
+            f"{where}: does not take images of shape {size}: {reason_of(error)}"
+        ) from error
     if not isinstance(logits, Tensor) or logits.shape != (len(images), classes):
         what = tuple(logits.shape[1:]) if isinstance(logits, Tensor) else type(logits).__name__
         mode = "training" if model.training else "evaluation"

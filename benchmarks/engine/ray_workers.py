@@ -15,7 +15,7 @@ from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_runner import KNOWN_ERRORS, CellFailedError
 from benchmarks.engine.machine import Machine
 from benchmarks.engine.workers import Compute, Finished, Task, timed
-from naturalinversion.errors import UsageError
+from naturalinversion.errors import UsageError, reason_of
 
 RETRIES = 10  # of a cell whose node or process was lost
 POLL_SECONDS = 1.0  # so that signals are answered in between
@@ -48,8 +48,9 @@ class RayWorkers:
                 logging_level=logging.ERROR,
             )
         except Exception as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            raise UsageError(f"--engine ray: {address or 'a local cluster'}: {reason}") from error
+            raise UsageError(
+                f"--engine ray: {address or 'a local cluster'}: {reason_of(error)}"
+            ) from error
         on_gpu = machine.device.startswith("cuda")
         self.task = ray.remote(timed).options(
             num_cpus=machine.threads,

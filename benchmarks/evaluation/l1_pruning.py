@@ -30,6 +30,7 @@ from naturalinversion.classifiers.weights import (
 )
 from naturalinversion.classifiers.wide_resnet import PreActivationBlock
 from naturalinversion.errors import UsageError
+from naturalinversion.module_modes import modes_kept
 
 HEADER = "pruned classifier"  # of the weights of one
 
@@ -183,14 +184,9 @@ def _keep_largest(norms: Tensor, ratio: float, fewest: int = 1) -> list[int]:
 
 def _graph(model: nn.Module, example: Tensor) -> Any:
     """What depends on what in ``model``, whose modes are left as they were."""
-    modes = [(module, module.training) for module in model.modules()]
     probe = example.detach().clone().requires_grad_()  # traced by autograd, frozen weights or not
-    try:
-        with torch.enable_grad():
-            return torch_pruning.DependencyGraph().build_dependency(model, (probe,))
-    finally:
-        for module, mode in modes:
-            module.training = mode
+    with modes_kept(model), torch.enable_grad():
+        return torch_pruning.DependencyGraph().build_dependency(model, (probe,))
 
 
 def _size(model: nn.Module, example: Tensor) -> tuple[int, int]:

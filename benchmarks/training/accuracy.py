@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from benchmarks.training.device_dataset import DeviceDataset
+from naturalinversion.module_modes import modes_kept
 from naturalinversion.precision import Precision, compute_in
 
 
@@ -16,17 +17,12 @@ def accuracy(
     """
     if not len(dataset):
         raise ValueError("there is no image to measure an accuracy on")
-    modes = [(module, module.training) for module in model.modules()]
     device = dataset.images.device
     correct = torch.zeros((), dtype=torch.int64, device=device)
-    model.eval()
-    try:
-        with torch.inference_mode(), compute_in(device, precision):
-            for start in range(0, len(dataset), batch_size):
-                part = slice(start, start + batch_size)
-                predicted = model(dataset.batch(part)).argmax(1)
-                correct += (predicted == dataset.labels[part]).sum()
-    finally:
-        for module, mode in modes:
-            module.training = mode
+    with modes_kept(model), torch.inference_mode(), compute_in(device, precision):
+        model.eval()
+        for start in range(0, len(dataset), batch_size):
+            part = slice(start, start + batch_size)
+            predicted = model(dataset.batch(part)).argmax(1)
+            correct += (predicted == dataset.labels[part]).sum()
     return int(correct) / len(dataset)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from torch import nn
 
+from naturalinversion.module_modes import modes_kept
 from naturalinversion.synthesis.method_settings import weights_digest
 from naturalinversion.synthesis.synthesizer import Synthesizer
 
@@ -22,12 +23,10 @@ def rival_as_before(synthesizer: Synthesizer, student: nn.Module | None) -> Iter
     if student is None or synthesizer.student_use != "compete":
         yield
         return
-    modes = [(module, module.training) for module in student.modules()]
     trainable = [(each, each.requires_grad) for each in student.parameters()]
     try:
-        yield
+        with modes_kept(student):
+            yield
     finally:
-        for module, training in modes:
-            module.training = training
         for parameter, requires_grad in trainable:
             parameter.requires_grad_(requires_grad)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from naturalinversion.errors import TeacherError
+from naturalinversion.errors import TeacherError, reason_of
 from naturalinversion.seeds import generator, seeded
 
 PROBES = 2  # images; one alone would hide a network that squeezes its batch
@@ -155,5 +155,4 @@ def _own_error(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise TeacherError(f"the classifier {what}: {reason}") from error
+        raise TeacherError(f"the classifier {what}: {reason_of(error)}") from error

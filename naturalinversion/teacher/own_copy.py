@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from naturalinversion.errors import TeacherError
+from naturalinversion.errors import TeacherError, reason_of
 
 _COMPILED = "_torchdynamo_orig_callable"  # of a function that torch.compile has wrapped
 
@@ -38,9 +38,9 @@ def own_copy(model: nn.Module) -> nn.Module:
     try:
         copied = copy.deepcopy(model, _detached(model))
     except Exception as error:  # whatever somebody's attributes raise
-        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise TeacherError(
-            f"the classifier can't be copied, as a teacher does to leave yours as it is: {reason}"
+            "the classifier can't be copied, as a teacher does to leave yours as it is: "
+            f"{reason_of(error)}"
         ) from error
     for parent in list(copied.modules()):
         for name, child in parent.named_children():

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from naturalinversion.errors import SettingError
+from naturalinversion.errors import SettingError, reason_of
 from naturalinversion.seeds import seeded
 from naturalinversion.teacher.examination import shape_of
 from naturalinversion.teacher.own_copy import own_copy
@@ -25,11 +25,10 @@ def check_student(student: nn.Module, images: Tensor, num_classes: int, trained:
             with torch.no_grad(), seeded(0):
                 logits = copied(images.contiguous(memory_format=layout))
         except Exception as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
             where = " in channels_last layout" if layout == torch.channels_last else ""
             shape = tuple(images.shape[1:])
             raise SettingError(
-                f"the student does not take images of shape {shape}{where}: {reason}"
+                f"the student does not take images of shape {shape}{where}: {reason_of(error)}"
             ) from error
     given = shape_of(logits)
     if given != (num_classes,):

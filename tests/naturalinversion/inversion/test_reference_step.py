@@ -15,6 +15,7 @@ from naturalinversion.inversion.invert import InversionResult
 from naturalinversion.seeds import generator, seeded
 from naturalinversion.synthesis import Batch, balanced_labels
 from naturalinversion.teacher.batch_norm_statistics import record_batch_norm_statistics
+from tests.naturalinversion.teacher.zoo import OwnNorm
 
 ITERATIONS, BATCH, SIZE = 20, 12, 16
 SMALL = {"latent": 16, "generator_width": 0.125}
@@ -96,13 +97,6 @@ def test_joint_loops_grow_the_same_student(name: str, arch: str, epochs: int, st
             parts = [rows[i : i + steps] for i in range(0, len(rows), steps)]
             means = [sum(row[name] for row in part) / steps for part in parts]
             assert course.tolist() == pytest.approx(means, rel=1e-5)
-
-
-class OwnNorm(nn.BatchNorm2d):
-    """A batch norm that does something else."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return super().forward(input) * 2
 
 
 def test_a_batch_norm_of_ones_own_is_left_as_it_is() -> None:

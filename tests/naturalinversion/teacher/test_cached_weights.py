@@ -17,6 +17,7 @@ from naturalinversion.seeds import generator, seeded
 from naturalinversion.teacher.cached_weights import CachedWeights, conv_norm_pairs
 from tests.naturalinversion.fake_cuda_graph import FakeGraph
 from tests.naturalinversion.teacher.emulated_kernels import emulated
+from tests.naturalinversion.teacher.zoo import norms_of
 
 
 @pytest.fixture
@@ -50,10 +51,6 @@ def narrow(arch: str) -> Callable[[], nn.Module]:
 
 def teach(model: nn.Module, **more: Any) -> Teacher:
     return Teacher(model, num_classes=10, image_shape=(3, 16, 16), **more)
-
-
-def norms_of(model: nn.Module) -> list[nn.BatchNorm2d]:
-    return [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
 
 
 def features(teacher: Teacher, images: Tensor) -> list[Tensor]:

@@ -23,6 +23,7 @@ from naturalinversion.teacher.fused_batch_norm import FusedBatchNorms
 from naturalinversion.teacher.teacher import Observation
 from tests.naturalinversion.fake_cuda_graph import FakeGraph
 from tests.naturalinversion.teacher.emulated_kernels import backward_elemt, emulated
+from tests.naturalinversion.teacher.zoo import OwnNorm, norms_of
 
 LAYOUTS = (torch.channels_last, torch.contiguous_format)
 
@@ -49,10 +50,6 @@ def network(arch: str, dtype: torch.dtype = torch.float64) -> nn.Module:
             nn.init.normal_(norm.weight)
             nn.init.normal_(norm.bias)
     return model
-
-
-def norms_of(model: nn.Module) -> list[nn.BatchNorm2d]:
-    return [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
 
 
 def teach(model: nn.Module, side: int = 16, **more: Any) -> Teacher:
@@ -149,13 +146,6 @@ def test_gradients_of_single_moments_are_those_of_the_moments(kernels: None) -> 
         return observed.logits, layer.mean, layer.variance, observed.bn_statistics()
 
     assert torch.autograd.gradcheck(moments, (noise(5, 3, 4, 4).requires_grad_(),))
-
-
-class OwnNorm(nn.BatchNorm2d):
-    """A batch norm that does something else."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return super().forward(input) * 2
 
 
 class Mixed(nn.Module):

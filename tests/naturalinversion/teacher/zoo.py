@@ -18,6 +18,17 @@ CLASSES = 4
 Norm = Callable[[int], nn.Module]
 
 
+class OwnNorm(nn.BatchNorm2d):
+    """A batch norm that does something else."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input) * 2
+
+
+def norms_of(model: nn.Module) -> list[nn.BatchNorm2d]:
+    return [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+
+
 class Small(nn.Module):
     """Two convolutions with norms, each followed by a pooling, and a linear head."""
 
