@@ -14,6 +14,7 @@ from benchmarks.tables.report_table import report_table
 from benchmarks.tables.row_cells import row_cells
 from benchmarks.tables.selection import chosen, on_dataset, select
 from benchmarks.tables.spec import TableSpec
+from naturalinversion.classifiers.outside import plain_name
 from reports.tables.layout import Table
 
 
@@ -77,7 +78,10 @@ def expand(
 
 def changed(recipes: Recipes) -> str:
     """What was set by hand and not by the recipes, files of weights by their content."""
-    weights = [f"weights of {a} {file_sha256(path)[:8]}" for a, path in recipes.weights.items()]
+    weights = [
+        f"weights of {plain_name(arch)} {file_sha256(path)[:8]}"
+        for arch, path in recipes.weights.items()
+    ]
     settings = [text for text in recipes.set_by_hand if not text.startswith("weights of ")]
     return f"with {', '.join(settings + weights)}" if settings or weights else ""
 

@@ -6,7 +6,6 @@ or `identify` was told of, so that a name read from a file imports nothing.
 """
 
 import copy
-import hashlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from naturalinversion.digest import tensors_sha256
 from naturalinversion.errors import UsageError, reason_of
 from naturalinversion.named_code import load_object, source_file, sources_sha256
 from naturalinversion.seeds import seeded
@@ -152,11 +152,7 @@ def own_weights_sha256(name: str, num_classes: int) -> str:
 
 def state_sha256(model: nn.Module) -> str:
     """That of a network's weights and buffers, by name, type and shape."""
-    digest = hashlib.sha256()
-    for key, tensor in sorted(_tensors(model).items()):
-        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+    return tensors_sha256(_tensors(model))
 
 
 def _tensors(model: nn.Module) -> dict[str, Tensor]:

@@ -1,6 +1,5 @@
 """The shards of a store of synthetic images: a safetensors file for each batch."""
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 from torch import Tensor
 
+from naturalinversion.digest import tensors_sha256
 from naturalinversion.errors import StoreError
 from naturalinversion.files import write_atomically
 from naturalinversion.image_store.meta import Meta
@@ -29,7 +29,7 @@ def write_shard(folder: Path, index: int, images: Tensor, labels: Tensor, attemp
         "images": images.detach().to("cpu", torch.float16).contiguous(),
         "labels": labels.detach().to("cpu", torch.int64).contiguous(),
     }
-    metadata = {"sha256": _digest(tensors)} | ({"attempt": str(attempt)} if attempt else {})
+    metadata = {"sha256": tensors_sha256(tensors)} | ({"attempt": str(attempt)} if attempt else {})
     content = save(tensors, metadata=metadata)
     write_atomically(shard_path(folder, index), content)
 
@@ -66,7 +66,7 @@ def map_shard(folder: Path, index: int, meta: Meta) -> tuple[Tensor, Tensor]:
 def _intact(
     path: Path, tensors: dict[str, Tensor], sha256: str, meta: Meta | None
 ) -> tuple[Tensor, Tensor]:
-    if sha256 != _digest(tensors):
+    if sha256 != tensors_sha256(tensors):
         raise StoreError(f"{path} is damaged: its content does not match its digest")
     images, labels = tensors["images"], tensors["labels"]
     if meta is not None:
@@ -99,12 +99,3 @@ def shard_is_whole(folder: Path, index: int, meta: Meta | None = None) -> bool:
     except StoreError:
         return False
     return True
-
-
-def _digest(tensors: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()

@@ -1,6 +1,5 @@
 """Features of images; those of real ones are kept, by the images' content, not their name."""
 
-import hashlib
 from functools import cached_property
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from benchmarks.evaluation.fidelity.extractors import Extractor, batch_size
+from naturalinversion.digest import tensors_sha256
 from naturalinversion.files import write_atomically
 from naturalinversion.precision import compute_in
 from naturalinversion.progress import Progress, silent
@@ -88,7 +88,7 @@ def cached_real_features(
 
 
 def _path(images: Tensor, extractor: Extractor, folder: Path) -> Path:
-    content = _digest({f"images {SCHEMA}": images})
+    content = tensors_sha256({f"images {SCHEMA}": images})
     return folder / f"{extractor.display}-{content}.safetensors"
 
 
@@ -100,7 +100,7 @@ def _read_or_compute(
         progress(len(images))
         return found
     made = compute(images, progress)
-    write_atomically(path, save(made, metadata={"sha256": _digest(made)}))
+    write_atomically(path, save(made, metadata={"sha256": tensors_sha256(made)}))
     return made
 
 
@@ -109,16 +109,7 @@ def _read(path: Path) -> Features | None:
         file = path.read_bytes()
         found = load(file)
         header = msgspec.json.decode(file[8 : 8 + int.from_bytes(file[:8], "little")])
-        intact = header["__metadata__"]["sha256"] == _digest(found)
+        intact = header["__metadata__"]["sha256"] == tensors_sha256(found)
     except Exception:  # absent, cut short or overwritten: all the same
         return None
     return found if intact else None
-
-
-def _digest(tensors: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        tensor = tensors[name].contiguous()
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.numpy().data)
-    return digest.hexdigest()

@@ -10,18 +10,9 @@ from contract_methods import FromOutside
 from baselines import METHODS
 from benchmarks.recipes.methods import build_method, method_class
 from benchmarks.recipes.resolve import Recipes
-from naturalinversion.errors import UsageError
+from tests.benchmarks.recipes.refusals import refused
 
 OUTSIDE = "contract_methods:FromOutside"
-
-
-def refused(*overrides: str, method: str) -> str:
-    """The one line of a method that can't be had."""
-    with pytest.raises(UsageError) as caught:
-        Recipes("demo", "digits", overrides).resolve().method(method)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
 
 
 @pytest.mark.parametrize(

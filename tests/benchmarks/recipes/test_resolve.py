@@ -14,18 +14,10 @@ from benchmarks.recipes.resolve import Recipes
 from benchmarks.recipes.resolved import FOLDER
 from naturalinversion.classifiers import ARCHITECTURES
 from naturalinversion.errors import SettingError, UsageError
+from tests.benchmarks.recipes.refusals import refused
 
 OUTSIDE = "contract_methods:FromOutside"
 DATASETS = ("digits", "cifar10", "cifar100", "imagefolder:/some/where")
-
-
-def refused(*overrides: str, method: str = "di", scale: str = "demo") -> str:
-    """The one line of a request that can't be met."""
-    with pytest.raises(UsageError) as caught:
-        Recipes(scale, "digits", overrides).resolve().method(method)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
 
 
 @pytest.mark.parametrize(
