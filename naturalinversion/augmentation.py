@@ -120,7 +120,8 @@ def resized_crop(images: Tensor, crops: ResizedCrops) -> Tensor:
     columns = _interpolation(boxes[:, 1], boxes[:, 3], width, images.dtype)
     flips = crops.flips.to(images.device)[:, None, None]
     columns = torch.where(flips, columns.flip(1), columns)
-    return rows[:, None] @ images @ columns[:, None].transpose(2, 3)
+    with torch.autocast(images.device.type, enabled=False):  # pixels have more than eight bits
+        return rows[:, None] @ images @ columns[:, None].transpose(2, 3)
 
 
 def _interpolation(start: Tensor, length: Tensor, size: int, dtype: torch.dtype) -> Tensor:
