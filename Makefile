@@ -66,7 +66,7 @@ test-faults: setup  ## kill a run a hundred times; it must end as one that nobod
 	$(BIN)/python tests/faults/kill.py $(ARGS)
 
 check-faults: setup  ## plant faults in a copy and see whether check-accuracy finds each
-	$(BIN)/python tests/faults/plant.py $(ARGS)
+	$(BIN)/python tests/faults/plant.py --scale $(SCALE) $(ARGS)
 
 report: setup  ## write the report again from the records
 	$(RUN) report $(ARGS)
@@ -94,7 +94,7 @@ $(OLDEST)/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv-oldest
 	$(OLDEST)/python -m pip install --quiet uv
 	$(OLDEST)/uv pip install --quiet --python $(OLDEST)/python --upgrade --resolution lowest-direct \
-		--editable '.[ray,test]'
+		--editable '.[benchmarks,ray,test]'
 	@touch $@
 
 test-oldest: $(OLDEST)/.installed  ## those of what computes, with the lowest versions allowed

@@ -87,7 +87,8 @@ class CMI(BankSynthesizer):
         with seeded(derive(seed, "generator")):
             network = UnconditionalGenerator(
                 self.latent,
-                image_size=teacher.image_shape[-1],
+                image_size=teacher.image_shape[1:],
+                channels=teacher.image_shape[0],
                 width=self.generator_width,
                 pixels=True,
             ).apply(_initialise)

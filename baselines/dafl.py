@@ -36,9 +36,14 @@ class DAFL(JointSynthesizer):
     temperature: float = 1.0
     generator_eps: float = 0.8
 
-    def build_generator(self, image_size: int) -> UnconditionalGenerator:
+    def build_generator(self, image_shape: tuple[int, int, int]) -> UnconditionalGenerator:
+        channels, height, width = image_shape
         return UnconditionalGenerator(
-            self.latent, image_size=image_size, width=self.generator_width, eps=self.generator_eps
+            self.latent,
+            image_size=(height, width),
+            width=self.generator_width,
+            eps=self.generator_eps,
+            channels=channels,
         )
 
     def step(self, state: JointState, latents: Tensor) -> dict[str, Tensor]:

@@ -32,9 +32,13 @@ class DFAD(JointSynthesizer):
     generator_schedule: bool = True
     student_steps: int = 5
 
-    def build_generator(self, image_size: int) -> UnconditionalGenerator:
+    def build_generator(self, image_shape: tuple[int, int, int]) -> UnconditionalGenerator:
+        channels, height, width = image_shape
         return UnconditionalGenerator(
-            self.latent, image_size=image_size, width=self.generator_width
+            self.latent,
+            image_size=(height, width),
+            width=self.generator_width,
+            channels=channels,
         )
 
     @property

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from baselines.joint_state import JointState
 from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion.inversion.cuda_graph import CapturedStep, supports_capture
+from naturalinversion.layout import to_fast_layout
 from naturalinversion.precision import compute_in
 from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator, refill, seeded
@@ -73,8 +74,8 @@ class JointSynthesizer(ABC):
         return replace(self, epochs=1, steps=iterations, batch_size=batch_size)
 
     @abstractmethod
-    def build_generator(self, image_size: int) -> UnconditionalGenerator:
-        """The method's generator, freshly initialised."""
+    def build_generator(self, image_shape: tuple[int, int, int]) -> UnconditionalGenerator:
+        """The method's generator of images (C, H, W), freshly initialised."""
 
     @property
     def samples(self) -> int:
@@ -106,7 +107,7 @@ class JointSynthesizer(ABC):
         if saved is not None:
             state.load_state_dict(saved)
         student.requires_grad_(True)
-        student.to(memory_format=torch.channels_last)
+        to_fast_layout(student, teacher.image_shape)
         state.begin_epoch(state.epoch / self.epochs)
         latents = torch.zeros(
             self.samples, self.batch_size, self.latent, device=teacher.device, dtype=teacher.dtype
@@ -164,6 +165,6 @@ class JointSynthesizer(ABC):
 
     def _build(self, seed: int) -> None:
         with seeded(derive(seed, "generator")):
-            self._generator = self.build_generator(self._teacher.image_shape[-1])
+            self._generator = self.build_generator(self._teacher.image_shape)
         self._generator.to(self._teacher.device, self._teacher.dtype)
         self._generator.to(memory_format=torch.channels_last)

@@ -21,6 +21,10 @@ class TeacherError(NaturalInversionError):
     exit_code = 2
 
 
+class TeacherWarning(NaturalInversionWarning):
+    """The classifier can be inverted, but hardly with the result that is wanted."""
+
+
 class SettingError(NaturalInversionError):
     """A hyper-parameter, label or image size that the method can't work with."""
 

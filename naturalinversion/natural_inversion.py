@@ -106,8 +106,14 @@ class NaturalInversion(InversionMethod):
     def prepare(
         self, teacher: Teacher, student: nn.Module | None, seed: int, training: Training
     ) -> None:
-        """Set the teacher and the student to compete with; train the shared generator, if any."""
+        """Set the teacher and the student to compete with; train the shared generator, if any.
+
+        Raises `SettingError` for images that the generator can't make, and for a pyramid over a
+        classifier without feature maps.
+        """
         self._set_networks(teacher, student)
+        with torch.device("meta"):  # sizes are checked, nothing is computed
+            self._networks()
         self._shared = {}
         if self.one_to_one:
             return
@@ -124,7 +130,7 @@ class NaturalInversion(InversionMethod):
         self._losses = saved.get("losses", {})
 
     def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
-        """One batch (N, 3, H, W) for ``labels`` (N,), from its own generator or the shared one."""
+        """One batch (N, C, H, W) for ``labels`` (N,), from its own generator or the shared one."""
         source = self.source(labels, seed)
         if self.one_to_one:
             source.load_state_dict(self._shared, strict=False)
@@ -155,21 +161,10 @@ class NaturalInversion(InversionMethod):
     def source(self, labels: Tensor, seed: int, resample: bool = False) -> GeneratedImages:
         """Generator, pyramid, alpha and latents of a batch, freshly initialised."""
         teacher = self._teacher
-        size = teacher.image_shape[-1]
         with seeded(derive(seed, "networks")):
-            network = ConditionalGenerator(
-                teacher.num_classes,
-                latent=self.latent,
-                image_size=size,
-                width=self.generator_width,
-            )
-            pyramid = None
-            if self.pyramid:
-                pyramid = FeatureTransferPyramid(
-                    teacher.stages, size, used=self.pyramid_stages, head=self.pyramid_head
-                )
+            network, pyramid = self._networks()
             head = None if self.pyramid else self._bare_head()
-            scale = torch.randn(len(labels), 3, 1, 1) + 5.0
+            scale = torch.randn(len(labels), teacher.image_shape[0], 1, 1) + 5.0
             latent = torch.randn(len(labels), self.latent)
         source = GeneratedImages(
             teacher,
@@ -186,11 +181,34 @@ class NaturalInversion(InversionMethod):
         source.to(teacher.device, teacher.dtype)
         return source.to(memory_format=torch.channels_last)
 
+    def _networks(self) -> tuple[ConditionalGenerator, FeatureTransferPyramid | None]:
+        """Generator and pyramid, initialised from the global random state."""
+        teacher = self._teacher
+        channels, height, width = teacher.image_shape
+        network = ConditionalGenerator(
+            teacher.num_classes,
+            latent=self.latent,
+            image_size=(height, width),
+            width=self.generator_width,
+            channels=channels,
+        )
+        if not self.pyramid:
+            return network, None
+        pyramid = FeatureTransferPyramid(
+            teacher.stages,
+            (height, width),
+            channels=channels,
+            used=self.pyramid_stages,
+            head=self.pyramid_head,
+        )
+        return network, pyramid
+
     def _bare_head(self) -> nn.Module | None:
         head = self.bare_head
         if head == "auto":
             head = "tanh" if self.channel_scaling else "none"
-        mix = [nn.Conv2d(3, 3, 1)] if head == "conv_tanh" else []
+        channels = self._teacher.image_shape[0]
+        mix = [nn.Conv2d(channels, channels, 1)] if head == "conv_tanh" else []
         return None if head == "none" else nn.Sequential(*mix, nn.Tanh())
 
 

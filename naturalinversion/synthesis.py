@@ -5,7 +5,7 @@ A method implements `Synthesizer`; `synthesize` does labels, seeds, shards, resu
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
@@ -18,6 +18,7 @@ from naturalinversion.agreement import LOW_AGREEMENT, count_agreeing, low_agreem
 from naturalinversion.batch_check import check_batch, implausible
 from naturalinversion.errors import DivergedError, NaturalInversionWarning, SettingError
 from naturalinversion.images import (
+    META,
     Meta,
     SyntheticDataset,
     read_meta,
@@ -32,6 +33,7 @@ from naturalinversion.same_run import claim
 from naturalinversion.seeds import derive, generator
 from naturalinversion.sequence import AnyOrder, order_of
 from naturalinversion.teacher.teacher import Teacher
+from naturalinversion.torch_state import usual_torch_state
 
 ATTEMPTS = 3  # seeds for a batch whose loss or images are not finite
 
@@ -151,6 +153,8 @@ def synthesize(
     breaks a rule of the protocol, `DivergedError` naming the batch.
     """
     _check_request(synthesizer, batches, batch_size, first, seed, student)
+    if synthesizer.student_use != "none" and student is not None:
+        teacher.check_student(student, trained=synthesizer.student_use == "joint")
     training = training or Training()
     folder = Path(folder)
     order = order_of(synthesizer, folder)
@@ -172,6 +176,7 @@ def synthesize(
         precision=effective_precision(teacher.device, teacher.precision),
         stages=tuple(f"{stage.module} {stage.call}" for stage in teacher.stages),
     )
+    fresh = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     found = claim(folder, meta, any_student=student_known)
     numbers = range(first, first + batches)
@@ -179,9 +184,14 @@ def synthesize(
     joint = synthesizer.student_use == "joint" and not student_known
     missing = order.to_make(missing, batches, joint)
     remarks: list[str] = []
-    with _bar(synthesizer, len(missing), joint, meta.method, progress, training) as shown:
+    with (
+        usual_torch_state(),
+        _rival_as_before(synthesizer, student),
+        _bar(synthesizer, len(missing), joint, meta.method, progress, training) as shown,
+    ):
         if missing or joint:
-            synthesizer.prepare(teacher, student, derive(seed, "prepare"), shown)
+            with _given_back(folder, fresh):
+                synthesizer.prepare(teacher, student, derive(seed, "prepare"), shown)
             order.resume()
         for index in missing:
             labels = balanced_labels(batch_size, teacher.num_classes, derive(seed, "labels", index))
@@ -198,6 +208,36 @@ def synthesize(
     for remark in remarks:
         warnings.warn(remark, NaturalInversionWarning, stacklevel=2)
     return dataset
+
+
+@contextmanager
+def _rival_as_before(synthesizer: Synthesizer, student: nn.Module | None) -> Iterator[None]:
+    """A student to compete with is frozen until the end of the block, then as it was."""
+    if student is None or synthesizer.student_use != "compete":
+        yield
+        return
+    modes = [(module, module.training) for module in student.modules()]
+    trainable = [(each, each.requires_grad) for each in student.parameters()]
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+        for parameter, requires_grad in trainable:
+            parameter.requires_grad_(requires_grad)
+
+
+@contextmanager
+def _given_back(folder: Path, fresh: bool) -> Iterator[None]:
+    """Remove a ``fresh`` folder that a refused setting leaves without images."""
+    try:
+        yield
+    except SettingError:
+        if fresh:
+            (folder / META).unlink(missing_ok=True)
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def iterations_of(synthesizer: Synthesizer, batches: int) -> int:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from reports.claims.ledger import ledger
 from reports.page import render_page
 from reports.records import RecordError, load_all, write_atomically
-from reports.table_report import make_table_report
+from reports.table_report import TableReport, make_table_report
 from reports.tables.table_files import FOLDER, read, table_files
 
 PAGE = "report.html"
@@ -17,10 +17,14 @@ PAGE = "report.html"
 
 @dataclass(frozen=True)
 class Report:
-    """The files written, the page last, and the Markdown of all tables."""
+    """The files written, the page last, and the Markdown of the tables asked for.
+
+    ``left_out`` says of tables that were to stand beside them why they can't be shown.
+    """
 
     paths: list[Path]
     markdown: str
+    left_out: list[str] = field(default_factory=list)
 
     @property
     def page(self) -> Path:
@@ -33,12 +37,14 @@ def write_report(
     out: Path,
     tables: Sequence[Path] | None = None,
     protocol: Mapping[str, float] | None = None,
+    others: Sequence[Path] = (),
 ) -> Report:
     """Write ``out/<table>.md .csv .tex`` and its figures for each table, and ``out/report.html``.
 
-    ``tables`` are files, all of ``runs/tables`` by default. With ``protocol``, as
-    `claims.ledger.ledger` takes it, the page has the paper's claims. RecordError, before anything
-    is written, if a record or table cannot be read or a table cannot be made of them.
+    ``tables`` are files, all of ``runs/tables`` by default; ``others`` stand on the page and in
+    ``out`` as well, where they can be made. With ``protocol``, as `claims.ledger.ledger` takes it,
+    the page has the paper's claims. RecordError, before anything is written, if a record or one of
+    ``tables`` cannot be read or a table cannot be made of them.
     """
     files = table_files(runs) if tables is None else list(tables)
     if not files:
@@ -46,24 +52,32 @@ def write_report(
     if len({file.stem for file in files}) < len(files):
         raise RecordError("two of the tables have the same file name; their reports would collide")
     records = load_all(runs)
-    read_tables = [read(file) for file in files]
-    reports = [
-        make_table_report(table, records, runs, file.stem)
-        for file, table in zip(files, read_tables, strict=True)
-    ]
+    made: dict[Path, TableReport] = {}
     written: dict[str, bytes] = {}
-    for file, report in zip(files, reports, strict=True):
-        for name, data in report.files(file.stem).items():
-            if name in written or name == PAGE:
-                raise RecordError(f"{file}: its {name} would overwrite another file of that name")
-            written[name] = data
-    claims = None if protocol is None else ledger(read_tables, records, protocol)
-    written[PAGE] = render_page(reports, records, runs, claims).encode()
+    left_out = []
+    for file in [*files, *others]:
+        try:
+            report = make_table_report(read(file), records, runs, file.stem)
+            own = report.files(file.stem)
+            for name in own:
+                if name in written or name == PAGE:
+                    raise RecordError(f"{file}: its {name} would overwrite another file's")
+        except RecordError as error:
+            if file in files:
+                raise
+            left_out.append(str(error))
+            continue
+        made[file] = report
+        written |= own
+    on_page = [made[file] for file in sorted(made, key=lambda file: file.name)]
+    shown = [report.table for report in on_page]
+    claims = None if protocol is None else ledger(shown, records, protocol)
+    written[PAGE] = render_page(on_page, records, runs, claims).encode()
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RecordError(f"{out}: cannot be made ({error.strerror})") from None
     for name, data in written.items():
         write_atomically(out / name, data)
-    markdown = "\n".join(report.markdown for report in reports)
-    return Report([out / name for name in written], markdown)
+    markdown = "\n".join(made[file].markdown for file in files)
+    return Report([out / name for name in written], markdown, left_out)

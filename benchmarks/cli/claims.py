@@ -12,6 +12,7 @@ from benchmarks.tables.paper_settings import paper_settings
 from reports.claims.ledger import ledger
 from reports.claims.markdown import claims_markdown
 from reports.records import load_all, write_atomically
+from reports.tables.markup import csv_text
 from reports.tables.table_files import read, table_files
 
 
@@ -28,7 +29,7 @@ class Claims:
         tables = [read(path) for path in table_files(self.paths.runs_dir)]
         frame = ledger(tables, load_all(self.paths.runs_dir), paper_settings())
         markdown = claims_markdown(frame)
-        self._write("claims.csv", frame.to_csv(index=False, lineterminator="\n"))
+        self._write("claims.csv", csv_text(frame))
         self._write("claims.md", markdown)
         if self.json:
             print_json(_plain(frame))

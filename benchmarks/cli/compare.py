@@ -1,15 +1,17 @@
 """``compare``: methods side by side on one teacher and one student."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import msgspec
 from tyro.conf import Positional
 
+from benchmarks.cli.compared_networks import ComparedNetworks, compared_networks
 from benchmarks.cli.options import PathOptions, RecipeOptions, RunOptions
-from benchmarks.cli.table_options import run_and_report
+from benchmarks.cli.table_options import reject_unused, run_and_report
+from benchmarks.tables.display_names import display_name
 from benchmarks.tables.expand import expand
 from benchmarks.tables.spec import RowSpec, read_table
-from naturalinversion.classifiers import ARCHITECTURES
 from naturalinversion.classifiers.ready import describe
 from naturalinversion.errors import UsageError
 
@@ -21,8 +23,13 @@ class Compare:
     methods: Positional[tuple[str, ...]]
     """dafl dfad di adi ni ni_adi, a variant of a recipe (di-paper), or package.module:Class"""
     teacher: str = ""
-    """an architecture; by default resnet34, or that of --ready"""
+    """an architecture, or package.module:factory, a function that returns your network (this runs
+    its code); by default resnet34, or that of --ready"""
+    teacher_weights: Path | None = None
+    """of the teacher, which is then not trained: safetensors or a state dict of torch.save; a
+    factory may load its weights itself"""
     student: str = "resnet18"
+    """an architecture or package.module:factory, of a network that starts from random weights"""
     recipe: RecipeOptions = field(default_factory=RecipeOptions)
     paths: PathOptions = field(default_factory=PathOptions)
     execution: RunOptions = field(default_factory=RunOptions)
@@ -33,24 +40,36 @@ class Compare:
         """Make the cells, write the table and the report, print the comparison."""
         if not self.methods:
             raise UsageError("compare needs a method or more, e.g. compare di ni")
-        teacher = self._teacher()
-        for arch in (teacher, self.student):
-            if arch not in ARCHITECTURES:
-                raise UsageError(
-                    f"unknown architecture '{arch}': one of {', '.join(ARCHITECTURES)}"
-                )
         spec = read_table("table5")
-        title = f"{', '.join(self.methods)} on {teacher}"
+        networks = self._networks(spec.datasets)
+        weights = tuple(f"{name}={path}" for name, path in networks.weights.items())
+        paths = replace(self.paths, weights=weights)
+        teacher, student = display_name(networks.teacher), display_name(networks.student)
+        title = f"{', '.join(self.methods)} on {teacher}, students {student}"
         rows = [
-            RowSpec(dataset=name, teacher=teacher, student=self.student) for name in spec.datasets
+            RowSpec(dataset=name, teacher=networks.teacher, student=networks.student)
+            for name in spec.datasets
         ]
         named = msgspec.structs.replace(spec, name="compare", title=title, rows=rows)
         seeds = self.recipe.seed_list()
         planned = [
-            expand(named, recipes, seeds, methods=self.methods)
-            for recipes in self.recipe.recipes(spec.datasets, self.paths.given_weights())
+            expand(named, recipes, seeds, methods=self.methods, named=title)
+            for recipes in self.recipe.recipes(spec.datasets, networks.weights)
         ]
-        return run_and_report(planned, self.paths, self.execution, self.json)
+        reject_unused(planned, self.recipe, paths)
+        return run_and_report(planned, paths, self.execution, self.json)
+
+    def _networks(self, published: list[str]) -> ComparedNetworks:
+        """Teacher, student and all files of weights, by what the networks' code is."""
+        teacher, weights = self._teacher(), self.paths.given_weights()
+        if self.teacher_weights is not None:
+            if self.recipe.ready:
+                raise UsageError(f"--teacher-weights: --ready {self.recipe.ready} has its own")
+            if teacher in weights:
+                raise UsageError(f"--teacher-weights: --weights {teacher}=… says another file")
+            weights[teacher] = self.teacher_weights.resolve()
+        recipes = self.recipe.recipes(published, weights)
+        return compared_networks(teacher, self.student, weights, recipes)
 
     def _teacher(self) -> str:
         if not self.recipe.ready:

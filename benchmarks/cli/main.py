@@ -1,4 +1,4 @@
-"""The command line: ``python -m benchmarks {run,plan,status,report,compare,check,…}``.
+"""The command line: ``naturalinversion {run,plan,status,report,compare,check,…}``.
 
 Exit codes: 0 fine; 1 a cell failed; 2 usage or recipe error; 3 a needed file is missing; 75 out of
 time, 130 interrupted, 141 nobody reads on, 143 terminated (what was finished is kept, the same
@@ -9,6 +9,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, Protocol, TextIO
 
@@ -32,6 +33,8 @@ from benchmarks.engine import packages
 from benchmarks.engine.cell_runner import KNOWN_ERRORS
 from benchmarks.engine.deadline import TimeIsUpError
 from naturalinversion.errors import NaturalInversionWarning
+
+SCRIPT = "naturalinversion"  # the console script
 
 Command = (
     Annotated[Run, subcommand("run")]
@@ -63,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parse_and_execute(arguments: Sequence[str] | None) -> int:
     command, unknown = tyro.cli(
         Command,
-        prog="python -m benchmarks",
+        prog=SCRIPT if Path(sys.argv[0]).stem == SCRIPT else "python -m benchmarks",
         args=arguments,
         description=__doc__,
         config=(tyro.conf.OmitArgPrefixes,),

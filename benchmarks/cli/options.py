@@ -14,11 +14,13 @@ from benchmarks.engine.executor import RayOptions
 from benchmarks.engine.machine import Machine
 from benchmarks.recipes.resolve import Recipes
 from naturalinversion.classifiers import ARCHITECTURES
+from naturalinversion.classifiers.outside import is_outside
 from naturalinversion.classifiers.ready import describe
 from naturalinversion.errors import UsageError
 from naturalinversion.precision import Precision
 
 MAX_HOURS = 10_000
+RECIPE = arg(name="recipe", metavar="FILE")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class RecipeOptions:
     """the first of these seeds"""
     set: Annotated[tuple[str, ...], arg(metavar="RECIPE.KEY=VALUE"), UseAppendAction] = ()
     """override a recipe value, e.g. di.settings.iterations=50; may be given several times"""
+    recipe_files: Annotated[tuple[Path, ...], RECIPE, UseAppendAction] = ()
+    """the recipe of a method from outside, in the form of the suite's (docs/adding-a-method.md)"""
     ready: str = ""
     """the teacher of its architecture comes with the library (see the command ready); networks and
     images get its size. At small this is so by itself"""
@@ -51,7 +55,8 @@ class RecipeOptions:
         names = self.dataset or ((describe(self.ready).dataset,) if self.ready else usual)
         if given and len(names) > 1:
             raise UsageError(f"--weights: for which data set? --dataset {' or '.join(names)}")
-        return [Recipes(self.scale, name, self._overrides(name), given) for name in names]
+        files = self.recipe_files
+        return [Recipes(self.scale, name, self._overrides(name), given, files) for name in names]
 
     def _overrides(self, dataset: str) -> tuple[str, ...]:
         """``--set``, and what ``--ready`` changes in the recipes."""
@@ -106,7 +111,7 @@ class PathOptions:
         found = {}
         for text in self.weights:
             arch, equals, path = text.partition("=")
-            if not equals or arch not in ARCHITECTURES:
+            if not equals or (arch not in ARCHITECTURES and not is_outside(arch)):
                 known = ", ".join(ARCHITECTURES)
                 raise UsageError(f"--weights {text}: write ARCH=FILE, ARCH one of {known}")
             found[arch] = Path(path).resolve()

@@ -1,6 +1,7 @@
 """``synthesize``: invert a classifier of your own, on nothing but its weights."""
 
 import math
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,23 +11,28 @@ from torch import nn
 from tyro.conf import UseAppendAction, arg
 
 from benchmarks.cli.console import log, print_json, print_result
-from benchmarks.cli.options import RunOptions
+from benchmarks.cli.given_classifier import (
+    Floats,
+    Inputs,
+    described,
+    fill,
+    filled,
+    made_by,
+    with_inputs,
+)
+from benchmarks.cli.options import RECIPE, RunOptions
 from benchmarks.engine.machine import set_up_torch
-from benchmarks.recipes.methods import build_method, load_object
+from benchmarks.recipes.methods import build_method
 from benchmarks.recipes.resolve import Recipes
 from naturalinversion.checkpoint import Checkpoint
-from naturalinversion.classifiers import ARCHITECTURES
-from naturalinversion.classifiers.key_mapping import renaming_text
 from naturalinversion.classifiers.ready import describe, load_ready
 from naturalinversion.classifiers.weights import (
-    Classifier,
     load_classifier,
-    load_state,
-    read_weights,
     save_classifier,
 )
-from naturalinversion.errors import UsageError
+from naturalinversion.errors import TeacherWarning, UsageError
 from naturalinversion.images import PixelMapping
+from naturalinversion.precision import Precision
 from naturalinversion.progress import bar
 from naturalinversion.sample_grid import GRID
 from naturalinversion.sequence import forget_state, is_sequential
@@ -34,7 +40,6 @@ from naturalinversion.synthesis import Training, iterations_of, synthesize
 from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD, Teacher
 
 STUDENT = "student.safetensors"
-Floats = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -50,15 +55,17 @@ class Synthesize:
     arch: str = ""
     """one of the library's architectures, with --weights"""
     weights: Path | None = None
-    """safetensors, or a state dict of torch.save (loaded with weights_only)"""
+    """for --arch or --model: safetensors, or a state dict (loaded with weights_only)"""
     model: str = ""
-    """package.module:factory, a function that returns your network (this runs its code)"""
+    """package.module:factory, a function that returns your network (this runs its code), trained
+    or with --weights"""
     num_classes: int = 10
     width: float = 1.0
     """width factor of --arch"""
-    image_size: int = 32
+    image_size: tuple[int, ...] = (32,)
+    """side in pixels, or height and width"""
     mean: Floats = CIFAR10_MEAN
-    """per channel, for pixels in [0, 1], as in the classifier's training"""
+    """per channel, for pixels in [0, 1], as in the classifier's training; grey images: one value"""
     std: Floats = CIFAR10_STD
     images: int = 256
     """how many images, rounded up to whole batches"""
@@ -77,6 +84,8 @@ class Synthesize:
     """which data set's recipe: cifar10, cifar100 or digits"""
     set: Annotated[tuple[str, ...], arg(metavar="RECIPE.KEY=VALUE"), UseAppendAction] = ()
     """override a recipe value, e.g. ni.settings.iterations=200; may be given several times"""
+    recipe_files: Annotated[tuple[Path, ...], RECIPE, UseAppendAction] = ()
+    """the recipe of a method from outside, in the form of the suite's (docs/adding-a-method.md)"""
     execution: RunOptions = field(default_factory=RunOptions)
     json: bool = False
     """print the result as JSON"""
@@ -88,19 +97,13 @@ class Synthesize:
         device = set_up_torch(machine)
         if not machine.is_deterministic():
             log("--fast: the same command again may give other bytes")
-        model, description = self._model()
-        size = description.image_size
-        teacher = Teacher(
-            model.to(device),
-            num_classes=description.num_classes,
-            image_shape=(3, size, size),
-            mean=description.mean,
-            std=description.std,
-            precision=machine.precision,
-        )
-        student = self._student(description)
-        recipes = Recipes(self.scale, self.dataset, self.set)
-        recipe = recipes.resolve(description.arch).method(self.method)
+        model, inputs, arch = self._model()
+        teacher = self._teacher(model.to(device), inputs, machine.precision)
+        student = self._student(inputs)
+        recipes = Recipes(self.scale, self.dataset, self.set, files=self.recipe_files)
+        if unused := set(recipes.files) - {self.method}:
+            raise UsageError(f"--recipe: is of {min(unused)}, --method is {self.method}")
+        recipe = recipes.resolve(arch).method(self.method)
         synthesizer = build_method(recipe.method, recipe.settings)
         batch_size = self.batch_size or recipe.batch_size
         batches = -(-self.images // batch_size)
@@ -123,8 +126,7 @@ class Synthesize:
                 on_batch=lambda index, batch: log(f"batch {index + 1} of {batches} done"),
             )
         if student is not None and synthesizer.student_use == "joint" and not kept.is_file():
-            joint = msgspec.structs.replace(description, arch=self.student)
-            save_classifier(kept, student.cpu(), joint)
+            save_classifier(kept, student.cpu(), described(self.student, inputs))
             log(f"the student trained jointly with the generator: {kept}")
         checkpoint.delete()
         forget_state(self.out)
@@ -152,60 +154,66 @@ class Synthesize:
     def _check(self) -> None:
         for option, value, least in (
             ("images", self.images, 1),
-            ("image-size", self.image_size, 1),
-            ("num-classes", self.num_classes, 1),
+            ("num-classes", self.num_classes, 2),
             ("batch-size", self.batch_size, 0),
             ("seed", self.seed, 0),
+            *(("image-size", side, 1) for side in self.image_size),
         ):
             if value < least:
                 raise UsageError(f"--{option} {value}: {least} or more")
+        if len(self.image_size) not in (1, 2):
+            raise UsageError("--image-size: one side, or height and width")
+        if not self.mean or len(self.mean) != len(self.std):
+            raise UsageError(
+                f"--mean has {len(self.mean)} values, --std {len(self.std)}: one for each channel"
+            )
         if not 0 < self.width < math.inf:
             raise UsageError(f"--width {self.width}: above zero")
 
-    def _model(self) -> tuple[nn.Module, Classifier]:
-        given = Classifier(
-            self.arch, self.num_classes, self.width, self.image_size, self.mean, self.std
-        )
-        if sum(map(bool, (self.ready, self.model, self.arch or self.weights))) != 1:
+    def _model(self) -> tuple[nn.Module, Inputs, str]:
+        """The network, what it takes, and its architecture's name if it is one of ours."""
+        height, width = self.image_size[0], self.image_size[-1]
+        shape = (len(self.mean), height, width)
+        given = Inputs(self.num_classes, shape, self.mean, self.std, self.width)
+        sources = (self.ready, self.model, self.arch or (self.weights and not self.model))
+        if sum(map(bool, sources)) != 1:
             raise UsageError("synthesize needs --arch with --weights, or --model, or --ready")
         if self.ready:
-            return load_ready(self.ready)
+            return with_inputs(*load_ready(self.ready))
         if self.model:
-            factory = load_object(self.model, "--model")
-            try:
-                model = factory()
-            except Exception as error:  # whatever somebody's code raises
-                reason = (str(error) or "no message").splitlines()[0]
-                raise UsageError(
-                    f"--model {self.model}: {type(error).__name__}: {reason}"
-                ) from error
-            if not isinstance(model, nn.Module):
-                raise UsageError(
-                    f"--model {self.model}: returned {type(model).__name__}, no module"
-                )
-            return model, given
+            model = made_by(self.model)
+            if self.weights is not None:
+                fill(model, self.weights)
+            return model, given, ""
         if self.weights is None:
             raise UsageError("--arch needs --weights FILE")
         if not self.arch:
-            return load_classifier(self.weights)
-        return _filled(given, self.weights), given
+            return with_inputs(*load_classifier(self.weights))
+        return filled(described(self.arch, given), self.weights), given, self.arch
 
-    def _student(self, teacher: Classifier) -> nn.Module | None:
+    def _teacher(self, model: nn.Module, inputs: Inputs, precision: Precision) -> Teacher:
+        """Raises `UsageError` for a factory's network that is not trained."""
+        with warnings.catch_warnings():
+            if self.model and self.weights is None:
+                warnings.simplefilter("error", TeacherWarning)
+            try:
+                return Teacher(
+                    model,
+                    num_classes=inputs.num_classes,
+                    image_shape=inputs.image_shape,
+                    mean=inputs.mean,
+                    std=inputs.std,
+                    precision=precision,
+                )
+            except TeacherWarning as warning:
+                raise UsageError(
+                    f"--model {self.model}: {warning}; give its weights with --weights FILE"
+                ) from warning
+
+    def _student(self, inputs: Inputs) -> nn.Module | None:
         if not self.student:
             return None
-        description = msgspec.structs.replace(teacher, arch=self.student)
+        description = described(self.student, inputs)
         if self.student_weights is not None:
-            return _filled(description, self.student_weights)
+            return filled(description, self.student_weights)
         return description.build(self.seed)
-
-
-def _filled(description: Classifier, weights: Path) -> nn.Module:
-    if description.arch not in ARCHITECTURES:
-        raise UsageError(
-            f"unknown architecture '{description.arch}': one of {', '.join(ARCHITECTURES)}"
-        )
-    state = read_weights(weights)
-    model = description.build(0)
-    if renamed := load_state(model, state, weights):
-        log(f"{weights}: {renaming_text(renamed)}")
-    return model

@@ -1,5 +1,6 @@
 """What several commands do: expand tables, make their cells, write the tables and their report."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,15 +13,17 @@ from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.deadline import TimeIsUpError, stop_after
 from benchmarks.engine.executor import Summary, run
 from benchmarks.evaluation.fidelity.extractors import find_extractor
+from benchmarks.recipes.recipe_file import read_recipes
 from benchmarks.synthesis.generate_images import batches_in_order
 from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.paper_settings import paper_settings
 from benchmarks.tables.registry import KINDS
 from benchmarks.tables.spec import read_table, tables
 from naturalinversion.errors import UsageError
-from reports.report import write_report
+from reports.records import RecordError
+from reports.report import Report, write_report
 from reports.tables.layout import Table
-from reports.tables.table_files import FOLDER, write
+from reports.tables.table_files import FOLDER, read, table_files, write
 
 ALL = "all"
 
@@ -54,6 +57,7 @@ class TableOptions:
             spec = read_table(name)
             for recipes in self.recipe.recipes(spec.datasets, self.paths.given_weights()):
                 found.append(expand(spec, recipes, seeds, methods=self.methods, rows=self.rows))
+        reject_unused(found, self.recipe, self.paths)
         return found
 
     def cells(self) -> list[Cell]:
@@ -66,13 +70,14 @@ def run_and_report(
 ) -> int:
     """Compute all cells, then report what there is; exit code 1 if a cell failed."""
     execution.hours()  # a wrong value is reported before anything is written
-    files = write_tables([table for one in planned for table in one.tables], paths.runs_dir)
+    tables = [table for one in planned for table in with_seeds_shown(one, paths.runs_dir)]
+    files = write_tables(tables, paths.runs_dir)
     try:
         summary = compute_cells(planned, paths, execution)
     except TimeIsUpError:
-        write_report(paths.runs_dir, paths.out_dir, files, paper_settings())
+        report_beside(files, paths)
         raise
-    report = write_report(paths.runs_dir, paths.out_dir, files, paper_settings())
+    report = report_beside(files, paths)
     if json:
         print_json(
             {
@@ -118,17 +123,71 @@ def compute_cells(
     return summary
 
 
+def reject_unused(
+    planned: Sequence[PlannedTable], recipe: RecipeOptions, paths: PathOptions
+) -> None:
+    """A file that no cell depends on was meant for something else. Raises `UsageError`."""
+    cells = with_inputs([cell for one in planned for cell in one.targets])
+    archs = {cell.recipe["arch"] for cell in cells if cell.kind == "pretrained"}
+    for arch in paths.given_weights():
+        if arch not in archs:
+            raise UsageError(f"--weights {arch}=…: nothing here is a {arch} that would read it")
+    methods = {cell.recipe.get("method") for cell in cells}
+    for method in read_recipes(recipe.recipe_files):
+        if method not in methods:
+            raise UsageError(f"--recipe: {method}, whose recipe it is, is no method of this run")
+
+
 def reject_overrides(recipe: RecipeOptions, paths: PathOptions) -> None:
     """Accepted numbers are of the recipes as they are. Raises `UsageError`."""
-    if recipe.set or recipe.ready or paths.weights:
+    if recipe.set or recipe.ready or recipe.recipe_files or paths.weights:
         raise UsageError(
-            "accepted numbers are of the recipes: not with --set, --ready or --weights"
+            "accepted numbers are of the recipes: not with --set, --recipe, --ready or --weights"
         )
+
+
+def report_beside(files: Sequence[Path], paths: PathOptions) -> Report:
+    """Report ``files``, on a page with every other table of the runs folder."""
+    others = [path for path in table_files(paths.runs_dir) if path not in files]
+    report = write_report(paths.runs_dir, paths.out_dir, files, paper_settings(), others)
+    for line in report.left_out:
+        log(f"not on the page: {line}")
+    return report
+
+
+def with_seeds_shown(planned: PlannedTable, runs: Path) -> list[Table]:
+    """The tables, of the seeds asked for and of those that they were shown with before."""
+    seeds = {seed for table in planned.tables for seed in table.seeds}
+    shown: set[int] = set()
+    for table in planned.tables:
+        before = read_existing(path_of(table, runs))
+        shown |= set(before.seeds) if before is not None and before.name == table.name else set()
+    if shown <= seeds:
+        return planned.tables
+    return planned.tables_of(sorted(seeds | shown))
+
+
+def path_of(table: Table, runs: Path) -> Path:
+    """Where the report looks for a table; not in place of another data set's of that name."""
+    path = runs / FOLDER / f"{table.file_stem}.json"
+    before = read_existing(path)
+    if before is None or before.name == table.name:
+        return path
+    digest = hashlib.sha256(table.name.encode()).hexdigest()[:8]
+    return path.with_name(f"{table.file_stem}-{digest}.json")
+
+
+def read_existing(path: Path) -> Table | None:
+    """The table of a file, or None where there is none that can be read."""
+    try:
+        return read(path) if path.is_file() else None
+    except RecordError:
+        return None
 
 
 def write_tables(tables: Sequence[Table], runs: Path) -> list[Path]:
     """Write each table where the report looks for it."""
-    paths = [runs / FOLDER / f"{table.file_stem}.json" for table in tables]
+    paths = [path_of(table, runs) for table in tables]
     for path in paths:
         if paths.count(path) > 1:
             raise UsageError(f"--dataset: {path.stem} would be written twice")

@@ -3,6 +3,7 @@
 import logging
 import os
 import platform
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +14,13 @@ import msgspec
 from filelock import FileLock
 
 from benchmarks.engine.attempts import AttemptsWriter, read_attempts
-from benchmarks.engine.cell import Cell
+from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.context import CellContext, DataOptions
 from benchmarks.engine.digests import file_sha256
 from benchmarks.engine.kinds import Kinds, Metrics, load_kind
 from benchmarks.engine.machine import Machine, release_cached_memory, set_up_torch
 from benchmarks.engine.provenance import CostMeter
+from naturalinversion.classifiers.outside import admit, is_outside
 from naturalinversion.errors import BenchmarkError, NaturalInversionError
 from naturalinversion.files import DRAFTS, write_atomically
 from reports.records import FILE_NAME as RECORD
@@ -27,6 +29,7 @@ from reports.records import read as read_record
 from reports.records import write as write_record
 
 LOG = "log.txt"
+NETWORKS = ("arch", "student")  # keys of recipes that hold a network's name
 KNOWN_ERRORS = (NaturalInversionError, RecordError)
 
 CellStatus = Literal["computed", "cached"]
@@ -89,6 +92,15 @@ def run_cell(
     return "computed"
 
 
+def run_cell_from(
+    folder: str, cell: Cell, kinds: Kinds, runs: Path, machine: Machine, data: DataOptions
+) -> CellStatus:
+    """`run_cell` where somebody's own code lies in ``folder``, the command's working directory."""
+    if folder not in sys.path:
+        sys.path.append(folder)
+    return run_cell(cell, kinds, runs, machine, data)
+
+
 def _compute(
     cell: Cell,
     kinds: Kinds,
@@ -101,6 +113,7 @@ def _compute(
     try:
         set_up_torch(machine)
         module = load_kind(kinds, cell.kind)
+        _admit_networks(cell)
         recipe = msgspec.convert(cell.recipe, module.Recipe)
         write_atomically(folder / "recipe.json", msgspec.json.format(_encoded(cell)))
         inputs = {role: other.folder(runs) for role, other in cell.inputs.items()}
@@ -126,6 +139,14 @@ def _compute(
         raise CellFailedError(f"{cell.label}: {reason} (traceback in {folder / LOG})") from error
     finally:
         release_cached_memory()
+
+
+def _admit_networks(cell: Cell) -> None:
+    """Somebody's own networks that the recipes of the cell and its inputs name may be built."""
+    recipes = [one.recipe for one in with_inputs([cell])]
+    named = [recipe.get(key) for recipe in recipes for key in NETWORKS]
+    for name in {name for name in named if isinstance(name, str) and is_outside(name)}:
+        admit(name)
 
 
 def _record(cell: Cell, folder: Path, metrics: Metrics, meter: CostMeter) -> Record:

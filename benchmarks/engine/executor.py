@@ -10,7 +10,13 @@ from pathlib import Path
 from tqdm import tqdm
 
 from benchmarks.engine.cell import Cell, with_inputs
-from benchmarks.engine.cell_runner import CellFailedError, find_damage, is_done, run_cell
+from benchmarks.engine.cell_runner import (
+    CellFailedError,
+    find_damage,
+    is_done,
+    run_cell,
+    run_cell_from,
+)
 from benchmarks.engine.context import DataOptions
 from benchmarks.engine.kinds import Kinds
 from benchmarks.engine.machine import Machine, release_cached_memory
@@ -86,7 +92,12 @@ def _workers(
         weights = data.inception_weights and data.inception_weights.resolve()
         elsewhere = replace(data, root=data.root.resolve(), inception_weights=weights)
         compute = partial(
-            run_cell, kinds=kinds, runs=runs.resolve(), machine=machine, data=elsewhere
+            run_cell_from,
+            str(Path.cwd()),
+            kinds=kinds,
+            runs=runs.resolve(),
+            machine=machine,
+            data=elsewhere,
         )
         return RayWorkers(compute, machine, ray_options.address, ray_options.gpu_share)
     compute = partial(run_cell, kinds=kinds, runs=runs, machine=machine, data=data)

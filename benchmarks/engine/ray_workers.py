@@ -31,7 +31,7 @@ class RayWorkers:
         try:
             import ray
         except ImportError as error:
-            raise UsageError("--engine ray: pip install 'naturalinversion[ray]' first") from error
+            raise UsageError("--engine ray needs the extra [ray]: pip install '.[ray]'") from error
         if machine.device.startswith("cuda:"):
             raise UsageError(
                 f"--engine ray --device {machine.device}: --device cuda, Ray chooses which"

@@ -6,6 +6,7 @@ its time hardly depends on what the images show.
 
 import math
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,6 +16,7 @@ import torch
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.machine import Machine
 from naturalinversion.classifiers import build
+from naturalinversion.errors import TeacherWarning
 from naturalinversion.precision import Precision
 from naturalinversion.seeds import seeded
 from naturalinversion.teacher.teacher import Teacher
@@ -53,12 +55,14 @@ class RandomClassifier:
         """The network with random weights, frozen."""
         with seeded(0):
             model = build(self.arch, self.classes, self.width)
-        return Teacher(
-            model.to(device),
-            num_classes=self.classes,
-            image_shape=(3, self.image_size, self.image_size),
-            precision=precision,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TeacherWarning)  # it is untrained
+            return Teacher(
+                model.to(device),
+                num_classes=self.classes,
+                image_shape=(3, self.image_size, self.image_size),
+                precision=precision,
+            )
 
 
 def classifier_of(cell: Cell, classes: int) -> RandomClassifier:

@@ -13,7 +13,7 @@ from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.step_timing import StepCounts, classifier_of
-from benchmarks.recipes.schema import StudentPixels, TestSplit, TrainingRecipe
+from benchmarks.recipes.schema import TestSplit, TrainingRecipe
 from benchmarks.synthesis.image_sets import ImageSelection
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.fit import train_and_test
@@ -27,10 +27,10 @@ from naturalinversion.teacher.load import as_teacher
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``student_pixels`` is what it sees: the images as they are stored, in teacher space, or made
-    into pixels first, as a published data set of them would be. With an input ``initial`` training
-    goes on from that student. Without a batch of a method, ``images.count`` real training images
-    are what it is distilled on: a control.
+    """``images`` says what it sees: the images as they are stored, in teacher space, or made into
+    pixels first, as a published data set of them would be. With an input ``initial`` training goes
+    on from that student. Without a batch of a method, ``images.count`` real training images are
+    what it is distilled on: a control.
     """
 
     arch: str
@@ -42,7 +42,6 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     temperature: float
     temperature_squared: bool
     images: ImageSelection
-    student_pixels: StudentPixels = "stored"
     tested_on: TestSplit = "test"
 
 
@@ -56,7 +55,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
         dataset = dataset.held_out()
     real, test = splits(dataset, context)
     if recipe.images.batches:
-        source = DeviceDataset(*recipe.images.load(context, recipe.student_pixels)).to(device)
+        source = DeviceDataset(*recipe.images.load(context)).to(device)
     else:
         source = real.balanced(recipe.images.count, derive(recipe.seed, "real images"))
     description = msgspec.structs.replace(teacher_description, arch=recipe.arch, width=recipe.width)

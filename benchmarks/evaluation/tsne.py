@@ -129,8 +129,7 @@ def _stages(context: CellContext, recipe: Recipe, teacher: Teacher) -> Sequence[
 def _sources(context: CellContext, recipe: Recipe, teacher: Teacher) -> dict[str, DeviceDataset]:
     """The real images, then the synthetic sets by name: t-SNE depends on the order of points."""
     return {REAL: _real(context, recipe, teacher)} | {
-        name: DeviceDataset(*recipe.sets[name].load(context, name=name))
-        for name in sorted(recipe.sets)
+        name: DeviceDataset(*recipe.sets[name].load(context, name)) for name in sorted(recipe.sets)
     }
 
 

@@ -25,7 +25,7 @@ class ReferenceJointTraining:
         self.recipe, self.student = recipe, student.requires_grad_(True)
         self.model = copy.deepcopy(teacher.model).requires_grad_(True).eval()
         with seeded(derive(seed, "generator")):
-            self.network: UnconditionalGenerator = recipe.build_generator(teacher.image_shape[-1])
+            self.network: UnconditionalGenerator = recipe.build_generator(teacher.image_shape)
         self.network.to(teacher.device, teacher.dtype)
         for module in (self.model, self.student, self.network):
             for parameter in module.parameters():
@@ -47,8 +47,8 @@ class ReferenceJointTraining:
         size = self.recipe.batch_size
         latent = torch.randn(size, self.network.latent, generator=draws).to(weight)
         maps = self.network.project(latent)
-        side = self.network.base
-        images: Tensor = self.network.body(maps.view(size, self.network.channels, side, side))
+        shape = (size, self.network.channels, *self.network.base)
+        images: Tensor = self.network.body(maps.view(shape))
         return images
 
     def epoch(self, progress: float) -> None:

@@ -127,7 +127,7 @@ def _render(
         return source.images
     network = source.generator
     projected = network.project(torch.cat([source.latent, source.one_hot], dim=1))
-    images: Tensor = network.body(projected.view(-1, network.channels, network.base, network.base))
+    images: Tensor = network.body(projected.view(-1, network.channels, *network.base))
     if by is not None:
         images = by(images)
     if source.pyramid is not None:

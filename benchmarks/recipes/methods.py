@@ -1,11 +1,7 @@
 """A method's class by its name, its settings checked, and the synthesizer built from them."""
 
 import hashlib
-import importlib
-import inspect
-import sys
 from dataclasses import MISSING, fields
-from pathlib import Path
 from typing import Any, get_type_hints
 
 import msgspec
@@ -13,6 +9,7 @@ import msgspec
 from baselines import METHODS, REFERENCES
 from benchmarks.recipes.toml_file import validated
 from naturalinversion.errors import UsageError
+from naturalinversion.named_code import load_object, source_file
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -50,7 +47,10 @@ def source_sha256(name: str) -> str:
     """That of the file that a method from outside is written in; empty for the suite's own."""
     if name in METHODS:
         return ""
-    return hashlib.sha256(Path(inspect.getfile(method_class(name))).read_bytes()).hexdigest()
+    path = source_file(method_class(name))
+    if path is None:
+        raise UsageError(f"--method {name}: no file defines it, so edits could not be noticed")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def checked_settings(name: str, settings: dict[str, Any]) -> dict[str, Any]:
@@ -86,23 +86,3 @@ def build_method(name: str, settings: dict[str, Any]) -> Any:
     cls = settings_class(name)
     hints = get_type_hints(cls)
     return cls(**{k: msgspec.convert(v, hints[k], strict=False) for k, v in settings.items()})
-
-
-def load_object(name: str, flag: str) -> Any:
-    """Import ``package.module:name``, looking in the working directory as well.
-
-    Importing the module runs its code.
-    """
-    module_name, _, attribute = name.partition(":")
-    if not module_name or not attribute:
-        raise UsageError(f"{flag} {name}: write package.module:name")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:  # whatever the module does when it is imported
-        raise UsageError(f"{flag} {name}: {type(error).__name__}: {error}") from error
-    if not hasattr(module, attribute):
-        raise UsageError(f"{flag} {name}: {module_name} has no '{attribute}'")
-    return getattr(module, attribute)

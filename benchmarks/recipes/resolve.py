@@ -7,7 +7,8 @@ win. Unknown keys and wrong types are errors wherever they come from.
 
 import copy
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,25 +17,29 @@ import msgspec
 
 from baselines import METHODS, REFERENCES
 from benchmarks.recipes.methods import build_method, checked_settings, settings_class, split_name
-from benchmarks.recipes.recipe_file import Override, RecipeFile
+from benchmarks.recipes.recipe_file import (
+    DATASETS,
+    DESCRIPTIVE,
+    SCALES,
+    Override,
+    RecipeFile,
+    Where,
+    read_recipes,
+)
 from benchmarks.recipes.schema import MethodRecipe, Protocol
 from benchmarks.recipes.toml_file import read_toml, validated
+from naturalinversion.classifiers.outside import plain_name
 from naturalinversion.errors import SettingError, UsageError
 
 FOLDER = Path(__file__).parent
-SCALES = ("demo", "small", "mini", "paper")
-DESCRIPTIVE = ("name", "method", "title", "source", "assumed", "variants")
-DATASETS = ("digits", "cifar10", "cifar100")
-
-
 Overrides = Sequence[tuple[str, Override]]  # by the recipe's name
 
 
 class Recipes:
     """Every recipe for one scale and data set, with the overrides of this command.
 
-    ``weights`` are files of classifiers that are read in place of trained, by architecture.
-    ``set_by_hand`` says what the command changed.
+    ``weights`` are files of classifiers that are read in place of trained, by architecture;
+    ``files`` are recipes of methods from outside. ``set_by_hand`` says what the command changed.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class Recipes:
         dataset: str,
         overrides: Sequence[str] = (),
         weights: Mapping[str, Path] | None = None,
+        files: Sequence[Path] = (),
     ) -> None:
         if scale not in SCALES:
             raise UsageError(f"unknown scale '{scale}': one of {', '.join(SCALES)}")
@@ -57,7 +63,10 @@ class Recipes:
         self.scale = scale
         self.dataset = dataset
         self.weights = dict(weights or {})
-        self.set_by_hand = [*overrides, *(f"weights of {arch}" for arch in self.weights)]
+        given = [f"weights of {plain_name(arch)}" for arch in self.weights]
+        self.set_by_hand = [*overrides, *given]
+        self.files = read_recipes(files)
+        self.told_apart: frozenset[str] = frozenset()  # methods that are called by their full name
         self.overrides = [_parse_override(text) for text in overrides]
         self._resolved: dict[tuple[str, bytes], ResolvedRecipes] = {}
         known = {"protocol", *METHODS, *REFERENCES}
@@ -70,6 +79,8 @@ class Recipes:
                 raise UsageError(f"--set {name}.{key}: describes the recipe, sets nothing")
         for name in {name for name, _ in self.overrides} - {"protocol"}:
             self.resolve().method(name)  # wrong keys are errors, used or not
+        for name in self.files:
+            self.resolve().check_file(name)
         self.resolve()
 
     def resolve(
@@ -88,6 +99,17 @@ class Recipes:
             self._resolved[request] = ResolvedRecipes(self, teacher, changes)
         return self._resolved[request]
 
+    def tell_apart(self, methods: Iterable[str]) -> None:
+        """Methods from outside that share their title with another one get their full name."""
+        titles = {name: self.resolve().method(name).title for name in methods}
+        shared = {title for title, count in Counter(titles.values()).items() if count > 1}
+        alike = {name for name, title in titles.items() if title in shared and ":" in name}
+        self.told_apart |= alike
+
+    def title(self, method: str) -> str:
+        """What a method is called in print."""
+        return method if method in self.told_apart else self.resolve().method(method).title
+
 
 class ResolvedRecipes:
     """The protocol and the methods' recipes for one teacher, each resolved once."""
@@ -100,7 +122,8 @@ class ResolvedRecipes:
         self._overrides: Overrides = [*recipes.overrides, *of_table]
         self._methods: dict[tuple[str, bytes], MethodRecipe] = {}
         file = _read(FOLDER / "protocol.toml")
-        values = self._values("protocol", file) | {"assumed": file.assumed}
+        where = Where(self.scale, self.dataset, teacher)
+        values = self._values("protocol", file, where) | {"assumed": file.assumed}
         if any(key.startswith("classifier.") for key in changes):
             values["ready"] = {}  # this table is about how its teachers are trained
         self.protocol = validated(values, Protocol, "protocol")
@@ -121,16 +144,46 @@ class ResolvedRecipes:
             self._methods[request] = self._method(name, settings)
         return self._methods[request]
 
-    def _method(self, name: str, settings: dict[str, Any]) -> MethodRecipe:
+    def title(self, method: str) -> str:
+        """What a method is called in print."""
+        return self._recipes.title(method)
+
+    def check_file(self, name: str) -> None:
+        """Every layer of the recipe file of ``name``, also those of other scales and data sets.
+
+        Raises `UsageError` for an unknown key, a wrong type, or settings that the method refuses.
+        """
+        file = self._recipes.files[name]
+        for number, layer in enumerate(file.layer, 1):
+            where = Where(
+                layer.scale or self.scale,
+                layer.dataset or self.dataset,
+                next(iter(layer.teachers), self.teacher),
+                layer.variant,
+            )
+            try:
+                self._method(name, {}, where)
+            except UsageError as error:
+                raise UsageError(f"--recipe: layer {number}: {error}") from error
+        values = msgspec.to_builtins(self.method(name))
+        for key in file.assumed:
+            if not _has(values, key.split(".")):
+                raise UsageError(f"--recipe: assumed.{key}: the recipe of {name} has no such value")
+
+    def _method(
+        self, name: str, settings: dict[str, Any], where: Where | None = None
+    ) -> MethodRecipe:
         method, variant = split_name(name)
         own, cls = method in METHODS or method in REFERENCES, settings_class(name)
-        file = _read(FOLDER / f"{method}.toml") if own else RecipeFile([], title=cls.__name__)
+        bare = RecipeFile([])
+        file = _read(FOLDER / f"{method}.toml") if own else self._recipes.files.get(method, bare)
         if variant and variant not in file.variants:
             has = " and ".join(f"{method}-{known}" for known in file.variants) or "none"
             raise UsageError(f"{name}: the recipe of {method} has no such variant; it has {has}")
-        title = file.variants[variant].title if variant else file.title or method
+        title = file.variants[variant].title if variant else file.title or cls.__name__
         budget = {"batches": self.protocol.batches, "batch_size": self.protocol.batch_size}
-        values = budget | self._values(name, file, variant)
+        where = where or Where(self.scale, self.dataset, self.teacher, variant)
+        values = budget | self._values(name, file, where)
         values |= {"name": name, "method": method, "title": title, "assumed": file.assumed}
         recipe = validated(values, MethodRecipe, name)
         complete = checked_settings(name, recipe.settings | settings)
@@ -142,12 +195,22 @@ class ResolvedRecipes:
             raise UsageError(f"recipe {name}: {error}") from error
         return msgspec.structs.replace(recipe, settings=complete)
 
-    def _values(self, name: str, file: RecipeFile, variant: str = "") -> dict[str, Any]:
+    def _values(self, name: str, file: RecipeFile, where: Where) -> dict[str, Any]:
+        """What ``file`` and the command set there."""
         values: dict[str, Any] = {}
         for override in (*file.layer, *(o for target, o in self._overrides if target == name)):
-            if override.holds(self.scale, self.dataset, self.teacher, variant):
+            if override.holds(where):
                 _merge(values, override.set)
         return values
+
+
+def _has(values: Any, path: Sequence[str]) -> bool:
+    """Whether nested dictionaries hold a value under the keys of ``path``."""
+    for key in path:
+        if not isinstance(values, dict) or key not in values:
+            return False
+        values = values[key]
+    return True
 
 
 @cache

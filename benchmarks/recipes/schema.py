@@ -15,6 +15,7 @@ Fraction = Annotated[float, Meta(ge=0, le=1)]
 BatchSize = Annotated[int, Meta(ge=2)]
 StudentPixels = Literal["stored", "denormalize", "minmax"]
 TestSplit = Literal["test", "held-out"]
+FidelityReference = Literal["train", "test"]
 PrunedLayers = Literal["block", "liu", "all"]
 
 
@@ -60,19 +61,43 @@ class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     image_size: Annotated[int, Meta(ge=8)] = 32
 
 
-class FidelityProtocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Metrics against the real training images, in the features of ``extractor``.
+class FidelityMetrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Metrics against the real images of split ``reference``, in the features of ``extractor``.
 
-    ``pixels`` says how images become uint8, ``neighbours`` is k of k-NN precision and recall,
-    ``splits`` are the Inception Score's, ``clusters`` and ``clustering_runs`` PRD's.
+    ``neighbours`` is k of k-NN precision and recall, ``splits`` are the Inception Score's,
+    ``clusters`` and ``clustering_runs`` PRD's.
     """
 
     extractor: str
-    pixels: PixelMapping
+    reference: FidelityReference
     neighbours: Positive
     splits: Positive
     clusters: Positive
     clustering_runs: Positive
+
+
+class FidelityProtocol(FidelityMetrics, frozen=True, forbid_unknown_fields=True):
+    """The metrics, and how images become the pixels that are judged.
+
+    Tables give every metric a column for each of ``pixels``; the paper's number stands beside the
+    first. One mapping may be written without a list.
+    """
+
+    pixels: PixelMapping | Annotated[tuple[PixelMapping, ...], Meta(min_length=1)]
+
+    def __post_init__(self) -> None:
+        if len(set(self.mappings)) < len(self.mappings):
+            raise ValueError("fidelity.pixels names a mapping twice")
+
+    @property
+    def mappings(self) -> tuple[PixelMapping, ...]:
+        """``pixels`` as a list, also of one."""
+        return self.pixels if isinstance(self.pixels, tuple) else (self.pixels,)
+
+    @property
+    def metrics(self) -> FidelityMetrics:
+        """What each of the columns is measured by."""
+        return msgspec.convert(self, FidelityMetrics, from_attributes=True)
 
 
 class PruningProtocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -101,12 +126,12 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What all methods share, and the budget of methods without a recipe.
 
     ``temperature`` softens predictions in distillation, whose loss is multiplied by its square with
-    ``temperature_squared``. ``student_pixels`` is what students see of images: what is stored, or
-    pixels made of it. ``students_tested_on`` "held-out" tests distilled students on a tenth of the
-    training images, for choosing recipes. ``ready`` names, by architecture, teachers that come with
-    the library in place of trained ones (`naturalinversion.classifiers.ready`); an empty name is
-    none. A method's images are made ``chunk`` batches to a cell, so that what needs few waits for
-    few.
+    ``temperature_squared``. ``student_pixels`` is what students see of images, and networks that
+    are trained from scratch, pruned ones, and t-SNE: what is stored, or pixels made of it.
+    ``students_tested_on`` "held-out" tests distilled students on a tenth of the training images,
+    for choosing recipes. ``ready`` names, by architecture, teachers that come with the library in
+    place of trained ones (`naturalinversion.classifiers.ready`); an empty name is none. A method's
+    images are made ``chunk`` batches to a cell, so that what needs few waits for few.
     """
 
     network: Network

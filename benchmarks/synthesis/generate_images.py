@@ -14,7 +14,7 @@ from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.step_timing import RandomClassifier, StepCounts, classifier_of
-from benchmarks.recipes.methods import build_method
+from benchmarks.recipes.methods import build_method, source_sha256
 from benchmarks.synthesis.image_quality import teacher_agreement
 from benchmarks.synthesis.synthesis_steps import SynthesisStep
 from naturalinversion.batch_check import count_flat
@@ -25,7 +25,7 @@ from naturalinversion.classifiers.weights import (
     load_classifier,
     save_classifier,
 )
-from naturalinversion.errors import NaturalInversionWarning
+from naturalinversion.errors import NaturalInversionWarning, UsageError
 from naturalinversion.images import IMAGES, retried
 from naturalinversion.inversion.loss_history import LOSSES, final_losses, save_losses
 from naturalinversion.progress import bar
@@ -57,6 +57,11 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(context: CellContext, recipe: Recipe) -> Metrics:
     """Fill ``images/``; keep a grid and the losses of the first batch, and a joint student."""
+    if (found := source_sha256(recipe.method)) != recipe.source:
+        raise UsageError(
+            f"{context.label}: the code of {recipe.method} is {found[:12]}… by now, not the "
+            f"{recipe.source[:12]}… that was planned: give the command again"
+        )
     device = context.machine.torch_device()
     teacher = load_teacher(context.inputs["teacher"] / WEIGHTS, device, context.machine.precision)
     synthesizer: Synthesizer = build_method(recipe.method, recipe.settings)

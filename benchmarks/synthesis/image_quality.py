@@ -24,4 +24,4 @@ def teacher_agreement(teacher: Teacher, dataset: SyntheticDataset) -> dict[str, 
         for column, view in enumerate(views):
             hits[column] += count_agreeing(teacher, view, labels)
     names = ("teacher_agreement", "teacher_agreement_pixels", "teacher_agreement_minmax")
-    return dict(zip(names, (hits / len(dataset)).tolist(), strict=True))
+    return dict(zip(names, (hits.double() / len(dataset)).tolist(), strict=True))

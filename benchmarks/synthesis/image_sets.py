@@ -6,6 +6,7 @@ names them: ``images-<name>-0``, ``images-<name>-1``, …
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 import torch
@@ -13,7 +14,6 @@ from torch import Tensor
 
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import CellContext
-from benchmarks.recipes.schema import StudentPixels
 from naturalinversion.errors import BenchmarkError
 from naturalinversion.images import (
     IMAGES,
@@ -24,34 +24,36 @@ from naturalinversion.images import (
     read_meta,
 )
 
+#: What is read: images as stored, uint8 by a mapping, or ``own``, the pixels that they were before
+#: they were stored, such as those of a method that is trained on real ones.
+ReadPixels = Literal["stored", "denormalize", "minmax", "own"]
+MAPPINGS: dict[ReadPixels, PixelMapping | None] = {
+    **{"stored": None, "own": "denormalize", "denormalize": "denormalize", "minmax": "minmax"}
+}
+
 
 class ImageSelection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Part of the recipe of a cell that reads images: the first ``count`` of all those in
-    ``batches[i]`` batches of the i-th input.
+    ``batches[i]`` batches of the i-th input, as ``pixels``.
     """
 
     batches: list[int]
     count: int
+    pixels: ReadPixels = "stored"
 
     def inputs(self, cells: Sequence[Cell], name: str = "") -> dict[str, Cell]:
         """The synthesis cells by the roles that `load` looks for."""
         return {_role(name, index): cell for index, cell in enumerate(cells)}
 
-    def load(
-        self, context: CellContext, pixels: StudentPixels = "stored", name: str = ""
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def load(self, context: CellContext, name: str = "") -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Images (N, 3, H, W), labels (N,), and mean and std (3,) of pixels in teacher space.
 
-        Images are float16 in teacher space, or uint8 with a mapping to ``pixels``. Raises
+        Images are float16 in teacher space where they are read as stored, else uint8. Raises
         `BenchmarkError` when there are fewer than ``count``.
         """
         sets, meta = self._sets(context, name), self.meta(context, name)
-        images, labels = joined(sets, None if pixels == "stored" else pixels, self.count)
+        images, labels = joined(sets, MAPPINGS[self.pixels], self.count)
         return images, labels, torch.tensor(meta.mean), torch.tensor(meta.std)
-
-    def pixels(self, context: CellContext, mapping: PixelMapping) -> Tensor:
-        """The same images as uint8 (N, 3, H, W)."""
-        return joined(self._sets(context, ""), mapping, self.count)[0]
 
     def meta(self, context: CellContext, name: str = "") -> Meta:
         """What the first input says about its images: classes, normalisation, method."""

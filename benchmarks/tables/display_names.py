@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from naturalinversion.classifiers.outside import plain_name
+
 NAMES = {
     "cifar10": "CIFAR-10",
     "cifar100": "CIFAR-100",
@@ -23,8 +25,8 @@ _OWN = "imagefolder:"
 
 
 def display_name(name: str) -> str:
-    """``resnet34`` as ``ResNet-34``; an unknown name as it is."""
-    return NAMES.get(name, name)
+    """``resnet34`` as ``ResNet-34``; another name as it is, less the digest of its code."""
+    return NAMES.get(name, plain_name(name))
 
 
 def first_classes(dataset: str) -> Sequence[str]:

@@ -1,32 +1,38 @@
 """Expand a table spec into the cells to be made and the tables that its report is made of."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
 from benchmarks.engine.cell import Cell
+from benchmarks.engine.digests import file_sha256
 from benchmarks.recipes.methods import build_method, split_name
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.display_names import display_name, first_classes
-from benchmarks.tables.image_cells import REAL
+from benchmarks.tables.image_cells import REAL, were_pixels
 from benchmarks.tables.pipeline import Pipeline
-from benchmarks.tables.selection import on_dataset, select
+from benchmarks.tables.pixel_columns import by_pixels, caption_of, detail_of
+from benchmarks.tables.selection import chosen, on_dataset, select
 from benchmarks.tables.spec import ColumnSpec, Measurement, RowSpec, TableSpec, merged
 from naturalinversion.sample_grid import GRID
 from reports.tables.layout import Column, FigureSpec, Picture, Row, Table, TableCell
 
-FLOOR = "Real test images (floor)"
+FLOORS = {"train": "Real test images (floor)", "test": "Real training images (floor)"}
 SYNTHETIC = ("synthesis", "wgan_gp")
 
 
 @dataclass(frozen=True)
 class PlannedTable:
-    """The cells a table needs, and its tables: several where numbers of images differ."""
+    """The cells a table needs, and its tables: several where numbers of images differ.
+
+    ``tables_of`` gives the same tables of other seeds.
+    """
 
     targets: list[Cell]
     tables: list[Table]
+    tables_of: Callable[[Sequence[int]], list[Table]]
 
 
 @dataclass
@@ -39,6 +45,11 @@ class RowCells:
     evaluated: int = 0  # images that a fidelity metric reads; 0 if there is none in the row
     images: int = 0  # that its first method makes for it, where rows are numbers of images
 
+    @property
+    def were_pixels(self) -> bool:
+        """Whether all its images were, which are judged in one way."""
+        return all(were_pixels(m.method) for m in self.measurements.values())
+
 
 def expand(
     spec: TableSpec,
@@ -47,13 +58,19 @@ def expand(
     *,
     methods: Sequence[str] = (),
     rows: Sequence[str] = (),
+    named: str = "",
 ) -> PlannedTable:
     """A table on the recipes' data set: its rows there, or its reference data set's elsewhere.
 
-    ``methods`` and ``rows`` choose some; all without.
+    ``methods`` and ``rows`` choose some; all without. What differs from the whole table is part of
+    its name, or ``named`` in its place.
     """
+    given = spec
     published_for = recipes.dataset if recipes.dataset in spec.datasets else spec.reference_dataset
-    spec = select(on_dataset(spec, published_for), methods, rows)
+    whole = on_dataset(spec, published_for)
+    plain = select(whole, methods, rows)
+    recipes.tell_apart(_methods(plain))
+    spec = by_pixels(plain, recipes)
     ranked = {r.name: _row_cells(spec, recipes, seeds, r) for r in spec.rows if r.role == "method"}
     counts = [row.evaluated for row in ranked.values()]
     # References are measured on as many images as the methods, where there are so many.
@@ -65,9 +82,32 @@ def expand(
     tables: list[Table] = []
     for count in dict.fromkeys(counts + [row.evaluated for row in made]):
         alike = [row for row in made if row.evaluated == count]
-        tables.append(_table(spec, recipes, seeds, alike, published_for, main=not tables))
+        columns = plain if all(row.were_pixels for row in alike) else spec
+        tables.append(_table(columns, recipes, seeds, alike, published_for, main=not tables))
+    about = [named, changed(recipes)] if named else [chosen(whole, plain), changed(recipes)]
+    part = "; ".join(filter(None, about))
+    said = "; ".join(filter(None, about[1:] if named else about))  # a title of its own says it
+    title = "{} ({})" if said else "{}"
+    tables = [replace(t, part=part, title=title.format(t.title, said)) for t in tables]
     targets = [cell for row in made for cells in row.cells.values() for cell in cells]
-    return PlannedTable(targets, tables)
+
+    def tables_of(others: Sequence[int]) -> list[Table]:
+        return expand(given, recipes, others, methods=methods, rows=rows, named=named).tables
+
+    return PlannedTable(targets, tables, tables_of)
+
+
+def changed(recipes: Recipes) -> str:
+    """What was set by hand and not by the recipes, files of weights by their content."""
+    weights = [f"weights of {a} {file_sha256(path)[:8]}" for a, path in recipes.weights.items()]
+    settings = [text for text in recipes.set_by_hand if not text.startswith("weights of ")]
+    return f"with {', '.join(settings + weights)}" if settings or weights else ""
+
+
+def _methods(spec: TableSpec) -> set[str]:
+    named = [spec.defaults, *spec.rows, *spec.columns]
+    of_parts = {part.method for part in named} | {one for part in named for one in part.methods}
+    return of_parts - {"", REAL}
 
 
 def _row_cells(spec: TableSpec, recipes: Recipes, seeds: Sequence[int], row: RowSpec) -> RowCells:
@@ -106,7 +146,7 @@ def _table(
     return Table(
         id=spec.name if main else f"{spec.name}-n{count}",
         title=spec.title if main else f"{spec.title}, {count:,} images",
-        caption=spec.caption,
+        caption=caption_of(spec, {m.method for row in rows for m in row.measurements.values()}),
         scale=recipes.scale,
         dataset=recipes.dataset,
         published_dataset=display_name(published_for),
@@ -132,18 +172,19 @@ def _column(recipes: Recipes, spec: ColumnSpec, rows: Sequence[RowCells]) -> Col
     if measurement.evaluation == "distillation" and measurement.method != REAL:
         joint = recipes.resolve().method(measurement.method).student_use == "joint"
         detail = "joint" if joint else "offline"
+    title = spec.title or title_of(recipes, spec.method)
+    title = f"{title}, {spec.group}" if spec.group else title
     if measurement.evaluation == "fidelity":
-        extractor = recipes.resolve(measurement.teacher).protocol.fidelity.extractor
-        detail = f"{extractor}, {rows[0].evaluated:,} images"
+        mapped = not all(row.were_pixels for row in rows)
+        detail = detail_of(recipes, measurement, rows[0].evaluated, title, mapped)
     if of_method and not note:
         assumed = recipes.resolve().method(spec.method).assumed.items()
         note = "; ".join(f"{key}: {why}" for key, why in assumed)
         note = f"assumed — {note}" if note else ""
-    title = spec.title or title_of(recipes, spec.method)
     metrics = {row.measurements[spec.id].metric for row in rows}
     return Column(
         id=spec.id,
-        title=f"{title}, {spec.group}" if spec.group else title,
+        title=title,
         role=spec.role,
         metric=metrics.pop(),
         detail=detail,
@@ -172,8 +213,10 @@ def _row(spec: TableSpec, recipes: Recipes, row: RowCells, published_for: str) -
         id=own.name,
         labels=dict(known[label] for label in spec.labels),
         cells={
-            name: _cell(recipes, measurement, row.cells[name], published_for)
-            for name, measurement in row.measurements.items()
+            column.id: _cell(
+                recipes, row.measurements[column.id], row.cells[column.id], published_for
+            )
+            for column in spec.columns
         },
         role=own.role,
         method=title_of(recipes, of_method) if own.role == "method" else "",
@@ -251,7 +294,9 @@ def title_of(recipes: Recipes, method: str) -> str:
     """What a method is called in print."""
     if not method:
         return ""
-    return FLOOR if method == REAL else recipes.resolve().method(method).title
+    if method == REAL:
+        return FLOORS[recipes.resolve().protocol.fidelity.reference]
+    return recipes.title(method)
 
 
 def _assumed(recipes: Recipes, rows: Sequence[RowCells]) -> list[str]:
@@ -264,6 +309,8 @@ def _assumed(recipes: Recipes, rows: Sequence[RowCells]) -> list[str]:
         "temperature_squared": ("distillation",),
         "scratch": ("scratch",),
         "fidelity": ("fidelity",),
+        "fidelity.reference": ("fidelity",),
+        "fidelity.pixels": ("fidelity",),
         "pruning": ("pruning",),
         "embedding": ("tsne",),
     }

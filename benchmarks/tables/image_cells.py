@@ -11,17 +11,23 @@ from benchmarks.engine.cell import Cell, make_cell
 from benchmarks.evaluation import distillation
 from benchmarks.recipes.methods import build_method, source_sha256
 from benchmarks.recipes.resolve import ResolvedRecipes
-from benchmarks.recipes.schema import MethodRecipe, TrainingRecipe
+from benchmarks.recipes.schema import MethodRecipe, StudentPixels, TrainingRecipe
 from benchmarks.synthesis import generate_images
-from benchmarks.synthesis.image_sets import SyntheticImages
+from benchmarks.synthesis.image_sets import ImageSelection, SyntheticImages
 from benchmarks.tables.spec import Measurement
 from benchmarks.training import classifier, pretrained, wgan_reference
+from naturalinversion.classifiers.outside import is_outside, own_weights_sha256
 from naturalinversion.classifiers.ready import describe
 from naturalinversion.errors import UsageError
 from naturalinversion.seeds import derive
 from naturalinversion.sequence import is_sequential
 
-REAL = "real"  # in place of a method: images of the real test split
+REAL = "real"  # in place of a method: images of the real split that is not the reference
+
+
+def were_pixels(method: str) -> bool:
+    """Whether its images never were tensors in teacher space that a mapping makes pixels of."""
+    return method == REAL or method in REFERENCES
 
 
 class ImageCells:
@@ -43,7 +49,7 @@ class ImageCells:
         if arch in self.recipes.weights:
             sha256 = pretrained.weights_sha256(self.recipes.weights[arch])
             given = pretrained.Recipe(*common, sha256, floor)
-            return make_cell("pretrained", f"{self._data}-{arch}-given", given, {})
+            return make_cell("pretrained", f"{self._data}-{_file_name(arch)}-given", given, {})
         recipe = classifier.Recipe(*common, self.seed, protocol.classifier, floor)
         return make_cell("classifier", self.data_label(arch), recipe, {})
 
@@ -54,6 +60,8 @@ class ImageCells:
     def _teacher(self, arch: str) -> Cell:
         """The classifier that is inverted; one that comes with the library is one for all seeds."""
         name = self.protocol.ready.get(arch)
+        if is_outside(arch) and arch not in self.recipes.weights:
+            return self._with_own_weights(arch)
         if not name or arch in self.recipes.weights:
             return self.classifier(arch)
         known = describe(name)
@@ -80,6 +88,19 @@ class ImageCells:
         )
         return make_cell("pretrained", f"{self._data}-{arch}-ready", given, {})
 
+    def _with_own_weights(self, arch: str) -> Cell:
+        """Somebody's own network whose code loads its weights: one for all seeds."""
+        classes, _, _ = sizes(self.dataset)
+        given = pretrained.Recipe(
+            arch,
+            self.dataset,
+            self.width,
+            self.image_size,
+            own_weights_sha256(arch, classes),
+            self.protocol.classifier_floor,
+        )
+        return make_cell("pretrained", f"{self._data}-{_file_name(arch)}-given", given, {})
+
     def images(self, measurement: Measurement) -> SyntheticImages:
         """The synthesis cells whose batches together are the images of the method.
 
@@ -88,8 +109,9 @@ class ImageCells:
         shared by all students of a teacher.
         """
         if measurement.method == REAL:
-            _, _, test = sizes(self.dataset)
-            return SyntheticImages([], min(measurement.images or test, test))
+            _, train, test = sizes(self.dataset)
+            there = test if self.protocol.fidelity.reference == "train" else train
+            return SyntheticImages([], min(measurement.images or there, there))
         recipe = self.recipes.method(measurement.method, measurement.settings)
         student = measurement.synthesis_student or measurement.student
         if recipe.method in REFERENCES:
@@ -103,6 +125,17 @@ class ImageCells:
         else:
             made = self._rounds(recipe, student)
         return made.first(measurement.images or made.count)
+
+    def seen(self, images: SyntheticImages, method: str = "") -> ImageSelection:
+        """``images`` as the protocol lets all readers see them that measure no fidelity."""
+        return self.read(images, self.protocol.student_pixels, method)
+
+    def read(
+        self, images: SyntheticImages, pixels: StudentPixels, method: str = ""
+    ) -> ImageSelection:
+        """``images`` as ``pixels``; where they were pixels there is one way to read those."""
+        own = pixels != "stored" and were_pixels(method)
+        return msgspec.structs.replace(images.selection, pixels="own" if own else pixels)
 
     def distilled(
         self,
@@ -122,8 +155,7 @@ class ImageCells:
             training=training,
             temperature=self.protocol.temperature,
             temperature_squared=self.protocol.temperature_squared,
-            images=images.selection,
-            student_pixels=self.protocol.student_pixels,
+            images=self.seen(images),
             tested_on=self.protocol.students_tested_on,
         )
         inputs = {"teacher": self.teacher} | images.inputs()
@@ -136,7 +168,7 @@ class ImageCells:
 
     def data_label(self, name: str) -> str:
         """The same without the teacher, for what has none."""
-        return f"{self._data}-{name}-s{self.seed}"
+        return f"{self._data}-{_file_name(name)}-s{self.seed}"
 
     @property
     def _data(self) -> str:
@@ -230,6 +262,11 @@ def name_of(measurement: Measurement) -> str:
     """The method in a label, with the settings that the table changes."""
     changed = [f"{key}={value}" for key, value in measurement.settings.items()]
     name = "-".join([_short(measurement.method), *changed])
+    return _file_name(name)
+
+
+def _file_name(name: str) -> str:
+    """A name of methods and networks without what a folder's can't have everywhere."""
     return "".join(letter if letter.isalnum() or letter in "-_=." else "_" for letter in name)
 
 

@@ -79,20 +79,21 @@ class Pipeline(ImageCells):
             image_size=self.image_size,
             seed=self.seed,
             training=self.protocol.scratch,
-            images=images.selection,
+            images=self.seen(images, measurement.method),
         )
         label = self.label(f"{name_of(measurement)}-{measurement.student}")
         return make_cell("scratch", label, recipe, images.inputs())
 
     def fidelity(self, measurement: Measurement) -> Cell:
-        """The method's images beside the real training images."""
-        images = self.images(measurement)
+        """The method's images beside the real ones."""
+        images, protocol = self.images(measurement), self.protocol.fidelity
+        pixels = measurement.pixels or protocol.mappings[0]
         recipe = fidelity.Recipe(
             dataset=self.dataset,
             image_size=self.image_size,
             seed=self.seed,
-            fidelity=self.protocol.fidelity,
-            images=images.selection,
+            fidelity=protocol.metrics,
+            images=self.read(images, pixels, measurement.method),
         )
         name = name_of(measurement)
         label = self.label(name) if images.parts else self.data_label(name)
@@ -111,7 +112,7 @@ class Pipeline(ImageCells):
             pruning=self.protocol.pruning,
             temperature=self.protocol.temperature,
             temperature_squared=self.protocol.temperature_squared,
-            images=images.selection,
+            images=self.seen(images, measurement.method),
         )
         label = self.label(f"{name_of(measurement)}-pruned{measurement.ratio:g}")
         inputs = {"teacher": self.teacher} | images.inputs()
@@ -119,23 +120,24 @@ class Pipeline(ImageCells):
 
     def tsne(self, measurement: Measurement) -> Cell:
         """Images of several methods and real ones in the teacher's features."""
-        protocol, sets = self.protocol.embedding, {}
+        protocol = self.protocol.embedding
+        sets: dict[str, tuple[str, SyntheticImages]] = {}
         for method in measurement.methods:
             one = msgspec.structs.replace(
                 measurement, method=method, settings={}, images=protocol.images
             )
-            sets[self.recipes.method(method).title] = self.images(one)
-        count = min(images.count for images in sets.values())
-        sets = {title: images.first(count) for title, images in sets.items()}
+            sets[self.recipes.title(method)] = method, self.images(one)
+        count = min(images.count for _, images in sets.values())
+        sets = {title: (method, images.first(count)) for title, (method, images) in sets.items()}
         recipe = tsne.Recipe(
             dataset=self.dataset,
             image_size=self.image_size,
             seed=self.seed,
             tsne=msgspec.structs.replace(protocol, images=count),
-            sets={title: images.selection for title, images in sets.items()},
+            sets={title: self.seen(images, method) for title, (method, images) in sets.items()},
         )
         inputs = {"teacher": self.teacher}
-        for title, images in sets.items():
+        for title, (_, images) in sets.items():
             inputs |= images.inputs(title)
         return make_cell("tsne", self.label("-".join(measurement.methods)), recipe, inputs)
 

@@ -37,6 +37,18 @@ def select(spec: TableSpec, methods: Sequence[str], rows: Sequence[str]) -> Tabl
     raise UsageError(f"--methods: {spec.name} is about one method")
 
 
+def chosen(whole: TableSpec, spec: TableSpec) -> str:
+    """What the selection ``spec`` of ``whole`` shows, in words; empty for all of it."""
+    words = []
+    rows = [row.name for row in spec.rows]
+    if set(rows) != {row.name for row in whole.rows}:
+        words.append(f"rows {', '.join(rows)}")
+    if {column.id for column in spec.columns} != {column.id for column in whole.columns}:
+        methods = dict.fromkeys(c.method for c in spec.columns if c.role == "method" or c.method)
+        words.append(f"methods {', '.join(filter(None, methods))}")
+    return "; ".join(words)
+
+
 def _columns(spec: TableSpec, methods: Sequence[str]) -> Iterator[ColumnSpec]:
     ranked = [column for column in spec.columns if column.role == "method"]
     if not ranked:  # methods side by side that are not ranked

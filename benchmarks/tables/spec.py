@@ -25,6 +25,7 @@ class Measurement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     dotted keys; ``variant`` names the change. ``images`` is the paper's number of synthetic images
     (0: all), ``synthesis_student`` the student that a joint or competing method makes its images
     with, where another network is trained on them. ``methods`` are shown together (t-SNE).
+    ``pixels`` is how the images of a fidelity metric become pixels (empty: as the protocol says).
     ``ratio`` is the part of the filters that is pruned, ``iteration_fraction`` the part of the
     recipe's iterations (0: all), ``stage`` a block of the teacher. ``claim`` is the id of the
     paper's number (`reports.published`), if it has one. ``metric`` and ``claim`` may name other
@@ -39,6 +40,7 @@ class Measurement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     settings: dict[str, Any] = {}
     protocol: dict[str, Any] = {}
     methods: list[str] = []
+    pixels: Literal["", "denormalize", "minmax"] = ""
     evaluation: str = ""
     metric: str = ""
     images: int = 0

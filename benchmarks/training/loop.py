@@ -21,6 +21,7 @@ from benchmarks.training.learning_rate import images_per_epoch
 from benchmarks.training.losses import Loss
 from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.errors import BenchmarkError, UsageError
+from naturalinversion.layout import to_fast_layout
 from naturalinversion.precision import Precision
 from naturalinversion.progress import bar
 
@@ -71,8 +72,8 @@ def train(
     """
     device = torch.device(device)
     _check(dataset, recipe)
-    model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     dataset = dataset.to(device)
+    to_fast_layout(model.to(device), tuple(dataset.images.shape[1:]))
     optimizer = torch.optim.SGD(
         [parameter for parameter in model.parameters() if parameter.requires_grad],
         lr=recipe.lr,

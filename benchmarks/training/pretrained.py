@@ -1,4 +1,6 @@
-"""A classifier in the place of one trained here: somebody's (``--weights``) or a ready one."""
+"""A classifier in the place of one trained here: somebody's, from a file or by their own code, or a
+ready one.
+"""
 
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from benchmarks.training.accuracy import accuracy
 from benchmarks.training.real_images import load_real, splits
 from benchmarks.training.training_steps import ForwardStep
 from naturalinversion.classifiers.key_mapping import renaming_text
+from naturalinversion.classifiers.outside import is_outside, plain_name, state_sha256
 from naturalinversion.classifiers.ready import weights_of
 from naturalinversion.classifiers.weights import (
     WEIGHTS,
@@ -25,7 +28,8 @@ from naturalinversion.errors import BenchmarkError, UsageError
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``sha256`` is that of the weights' file; ``floor`` as for classifiers trained here.
+    """``sha256`` is that of the weights' file, or of the weights that a factory outside has loaded
+    itself; ``floor`` as for classifiers trained here.
 
     ``ready`` is the name of one that comes with the library.
     """
@@ -45,17 +49,18 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     Raises `UsageError` for another file than the recipe's or weights of another network, and
     `BenchmarkError` below the floor: images must be normalised as in the classifier's training.
     """
-    given = context.data.weights.get(recipe.arch)
-    path = weights_of(recipe.ready) if recipe.ready else given
-    if path is None or weights_sha256(path) != recipe.sha256:
-        raise UsageError(
-            f"{context.label}: needs --weights {recipe.arch}=FILE, {recipe.sha256[:12]}…"
-        )
+    path = _weights(context, recipe)
     dataset = load_real(context, recipe.dataset, recipe.image_size)
     classes, size = len(dataset.classes), recipe.image_size
     description = Classifier(recipe.arch, classes, recipe.width, size, dataset.mean, dataset.std)
     model = description.build(0)
-    if renamed := load_state(model, read_weights(path), path):
+    if path is None:
+        if (found_sha256 := state_sha256(model)) != recipe.sha256:
+            raise UsageError(
+                f"{context.label}: {plain_name(recipe.arch)} comes with the weights "
+                f"{found_sha256[:12]}… by now, not {recipe.sha256[:12]}…: give the command again"
+            )
+    elif renamed := load_state(model, read_weights(path), path):
         context.log.info("%s: %s", path, renaming_text(renamed))
     _, test = splits(dataset, context)
     found = accuracy(model.to(context.machine.torch_device()).eval(), test)
@@ -70,6 +75,20 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
         "data_fingerprint": dataset.fingerprint,
         "classes": ", ".join(dataset.classes),
     }
+
+
+def _weights(context: CellContext, recipe: Recipe) -> Path | None:
+    """The file of the recipe's weights; None where the network's own code loads them."""
+    if recipe.ready:
+        return weights_of(recipe.ready)
+    given = context.data.weights.get(recipe.arch)
+    if given is None and is_outside(recipe.arch):
+        return None
+    if given is None or weights_sha256(given) != recipe.sha256:
+        raise UsageError(
+            f"{context.label}: needs --weights {recipe.arch}=FILE, {recipe.sha256[:12]}…"
+        )
+    return given
 
 
 def weights_sha256(path: Path) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from torch import nn
 
 from naturalinversion.classifiers.mobilenet import mobilenetv2
+from naturalinversion.classifiers.outside import build_outside, is_outside
 from naturalinversion.classifiers.resnet import resnet18, resnet34
 from naturalinversion.classifiers.vgg import vgg11, vgg16
 from naturalinversion.classifiers.wide_resnet import wrn16_1, wrn16_2, wrn40_1, wrn40_2
@@ -26,9 +27,13 @@ ARCHITECTURES: dict[str, Callable[[int, float], nn.Module]] = {
 def build(name: str, num_classes: int, width: float = 1.0) -> nn.Module:
     """A freshly initialised classifier for images (N, 3, H, W), H = W = 16 or more.
 
-    ``width`` scales every layer's channels; 1.0 is the published network. Raises `SettingError` for
-    an unknown name. Initialisation draws from the global random state: see `seeds.seeded`.
+    ``width`` scales every layer's channels; 1.0 is the published network. A network of somebody's
+    own code (`outside`) has the width and takes the images that its code says. Raises
+    `SettingError` for an unknown name. Initialisation draws from the global random state: see
+    `seeds.seeded`.
     """
+    if is_outside(name):
+        return build_outside(name, num_classes)
     if name not in ARCHITECTURES:
         raise SettingError(f"unknown architecture '{name}': one of {', '.join(ARCHITECTURES)}")
     if num_classes < 2:

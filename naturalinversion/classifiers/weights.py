@@ -11,19 +11,21 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from naturalinversion.classifiers import build
-from naturalinversion.classifiers.key_mapping import map_keys
+from naturalinversion.classifiers.key_mapping import EXTRA_STATE, map_keys
+from naturalinversion.classifiers.outside import plain_name
 from naturalinversion.errors import MissingError, UsageError
 from naturalinversion.files import write_atomically
 from naturalinversion.seeds import derive, seeded
 
 WEIGHTS = "weights.safetensors"
+CONTAINERS = ("state_dict_ema", "model_ema", "ema", "state_dict", "model", "net")
 
 S = TypeVar("S", bound=msgspec.Struct)
 UNREADABLE = (OSError, SafetensorError, msgspec.MsgspecError, KeyError, ValueError, RecursionError)
 
 
 class Classifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One of the library's classifiers and the images it takes."""
+    """One of the library's classifiers, or somebody's own, and the images it takes."""
 
     arch: str
     num_classes: int
@@ -34,7 +36,7 @@ class Classifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def build(self, seed: int) -> nn.Module:
         """The network, initialised from ``seed``."""
-        with seeded(derive(seed, "network", self.arch)):
+        with seeded(derive(seed, "network", plain_name(self.arch))):
             return build(self.arch, self.num_classes, self.width)
 
 
@@ -53,7 +55,11 @@ def load_classifier(path: Path) -> tuple[nn.Module, Classifier]:
 
 def save_described(path: Path, model: nn.Module, what: str, description: msgspec.Struct) -> None:
     """Write weights atomically, with ``description`` in the header under the key ``what``."""
-    tensors = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()}
+    state = model.state_dict()
+    if other := [name for name, value in state.items() if not isinstance(value, Tensor)]:
+        raise UsageError(f"{path}: the network keeps '{other[0]}', which is no tensor")
+    # Copies: two names of one tensor, tied weights, are stored as two.
+    tensors = {n: t.detach().cpu().contiguous().clone() for n, t in state.items()}
     metadata = {what: msgspec.json.encode(description).decode()}
     write_atomically(path, save(tensors, metadata=metadata))
 
@@ -73,11 +79,11 @@ def load_described(path: Path, what: str, struct: type[S]) -> tuple[S, dict[str,
         raise UsageError(f"{path} holds no {what} of this suite: {error}") from error
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path) -> dict[str, Any]:
     """A state dict from safetensors or from torch.save, read without unpickling code.
 
-    A checkpoint may hold it under ``state_dict``, ``model`` or ``net``. Raises `MissingError` or
-    `UsageError`.
+    A checkpoint may hold it under one of `CONTAINERS`; averaged weights come first. Values are
+    tensors, but for extra states of modules. Raises `MissingError` or `UsageError`.
     """
     if not path.is_file():
         raise MissingError(f"--weights {path}: no such file")
@@ -89,21 +95,26 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     except Exception as error:
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise UsageError(f"--weights {path}: can't be read as weights: {reason}") from error
-    for name in ("state_dict", "model", "net"):
+    for name in CONTAINERS:
         if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
             found = found[name]
     if not isinstance(found, Mapping) or not all(
-        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in found.items()
+        isinstance(name, str) and (isinstance(value, Tensor) or name.endswith(EXTRA_STATE))
+        for name, value in found.items()
     ):
         raise UsageError(f"--weights {path}: holds no state dict of tensors")
     return dict(found)
 
 
-def load_state(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> dict[str, str]:
+def load_state(model: nn.Module, state: Mapping[str, Any], path: Path) -> dict[str, str]:
     """Load ``state`` into ``model``; returns the names that were mapped, from old to new.
 
     Raises `UsageError` in one line that names what is missing, unknown or of another shape.
     """
     found, renamed = map_keys(state, model.state_dict(), str(path))
-    model.load_state_dict(found)
+    try:
+        model.load_state_dict(found)
+    except Exception as error:  # whatever somebody's modules make of their extra state
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UsageError(f"{path}: weights of another network: {reason}") from error
     return renamed

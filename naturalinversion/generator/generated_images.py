@@ -15,7 +15,7 @@ from naturalinversion.teacher.teacher import Teacher
 class GeneratedImages(nn.Module):
     """The `ImageSource` of NaturalInversion: alpha * P(G(latent, label)), for ``labels`` (N,).
 
-    ``scale`` is the initial alpha (N, 3, 1, 1), or a constant instead. Without a pyramid the
+    ``scale`` is the initial alpha (N, C, 1, 1), or a constant instead. Without a pyramid the
     generator's image goes through ``output_head``. ``latent`` is (N, Z); with ``resample`` new
     latents are drawn from that random generator in every iteration. ``rates`` are the learning
     rates of generator, pyramid and alpha.
@@ -74,7 +74,7 @@ class GeneratedImages(nn.Module):
         return torch.optim.Adam(groups, fused=True, capturable=supports_capture(self.latent.device))
 
     def render(self, transform: ImageTransform | None) -> Tensor:
-        """Images (N, 3, H, W); ``transform`` is applied between generator and pyramid."""
+        """Images (N, C, H, W); ``transform`` is applied between generator and pyramid."""
         if transform is not None and self.resample is not None:
             drawn = torch.randn(self.latent.shape, generator=self.resample)
             self.latent = to_device(drawn, self.latent.device).to(self.latent.dtype)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from naturalinversion.errors import SettingError
+from naturalinversion.generator.image_size import height_and_width
 from naturalinversion.generator.upsampling import upsample_nearest
 from naturalinversion.teacher.stages import Stage
 
@@ -25,38 +26,44 @@ class FeatureTransferPyramid(nn.Module):
 
     ``stages`` are the classifier's, fine to coarse (`Teacher.stages`). ``used`` picks maps by the
     paper's index, 1 the finest: all blocks stay, maps not used are left out of the sums (Table 4).
-    ``head`` follows the sum of the correction and the generator's image. Raises `SettingError` for
-    stages that the classifier does not have.
+    ``head`` follows the sum of the correction and the generator's image. ``image_size`` is a side
+    in pixels, or (H, W). Raises `SettingError` for stages that the classifier does not have.
     """
 
     def __init__(
         self,
         stages: Sequence[Stage],
-        image_size: int,
+        image_size: int | tuple[int, int],
         *,
+        channels: int = 3,
         used: Sequence[int] | None = None,
         head: Head = "conv_tanh",
     ) -> None:
         super().__init__()
         count = len(stages)
+        if not count:
+            raise SettingError(
+                "the classifier has no feature maps of two pixels or more for a pyramid: "
+                "set pyramid to false"
+            )
         self.used = frozenset(range(1, count + 1) if used is None else used)
         if not self.used <= set(range(1, count + 1)):
             raise SettingError(
                 f"pyramid_stages is {sorted(self.used)}, the classifier has 1 to {count}"
             )
         coarse_to_fine = list(stages)[::-1]
-        channels = [stage.channels for stage in coarse_to_fine]
-        self.sizes = [stage.size for stage in coarse_to_fine[1:]] + [image_size]
-        self.merge = nn.ModuleList(nn.Conv2d(c, c, 3, padding=1) for c in channels[1:])
+        widths = [stage.channels for stage in coarse_to_fine]
+        self.sizes = [*(stage.size for stage in coarse_to_fine[1:]), height_and_width(image_size)]
+        self.merge = nn.ModuleList(nn.Conv2d(c, c, 3, padding=1) for c in widths[1:])
         self.reduce = nn.ModuleList(
             nn.Conv2d(before, after, 1)
-            for before, after in zip(channels, [*channels[1:], 3], strict=True)
+            for before, after in zip(widths, [*widths[1:], channels], strict=True)
         )
-        self.mix = nn.Conv2d(3, 3, 1) if head == "conv_tanh" else None
+        self.mix = nn.Conv2d(channels, channels, 1) if head == "conv_tanh" else None
         self.tanh = head != "none"
 
     def forward(self, images: Tensor, maps: Sequence[Tensor]) -> Tensor:
-        """Enhance ``images`` (N, 3, H, W) by ``maps`` (N, C_l, H_l, W_l), fine to coarse."""
+        """Enhance ``images`` (N, C, H, W) by ``maps`` (N, C_l, H_l, W_l), fine to coarse."""
         count = len(maps)
         enhanced = self._block(0, self._used(maps[-1], count))
         for index in range(1, count):
@@ -70,7 +77,7 @@ class FeatureTransferPyramid(nn.Module):
     def _block(self, index: int, features: Tensor) -> Tensor:
         reduced: Tensor = self.reduce[index](features)
         size = self.sizes[index]
-        return reduced if reduced.shape[-1] == size else upsample_nearest(reduced, size)
+        return reduced if reduced.shape[-2:] == size else upsample_nearest(reduced, size)
 
     def _used(self, features: Tensor, number: int) -> Tensor:
         return features if number in self.used else torch.zeros_like(features)

@@ -5,14 +5,14 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 
-def upsample_nearest(maps: Tensor, size: int) -> Tensor:
-    """Maps (N, C, H, W) to (N, C, size, size), each pixel repeated."""
+def upsample_nearest(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Maps (N, C, h, w) to (N, C, H, W) of ``size`` (H, W), each pixel repeated."""
     with torch.autocast(maps.device.type, enabled=False):
-        return interpolate(maps, size=(size, size))
+        return interpolate(maps, size=size)
 
 
 class Upsample2x(nn.Module):
-    """Maps (N, C, H, H) to twice their side."""
+    """Maps (N, C, H, W) to (N, C, 2H, 2W)."""
 
     def forward(self, maps: Tensor) -> Tensor:
-        return upsample_nearest(maps, 2 * maps.shape[-1])
+        return upsample_nearest(maps, (2 * maps.shape[-2], 2 * maps.shape[-1]))

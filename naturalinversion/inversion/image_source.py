@@ -33,4 +33,4 @@ class ImageSource(Protocol):
         """
 
     def render(self, transform: ImageTransform | None) -> Tensor:
-        """Images (N, 3, H, W) in teacher space, with ``transform`` applied inside the source."""
+        """Images (N, C, H, W) in teacher space, with ``transform`` applied inside the source."""

@@ -32,7 +32,7 @@ Keep = Literal["best", "last"]
 
 @dataclass(frozen=True)
 class InversionResult:
-    """Images (N, 3, H, W) without jitter, and each loss term over the iterations (E,)."""
+    """Images (N, C, H, W) without jitter, and each loss term over the iterations (E,)."""
 
     images: Tensor
     losses: dict[str, Tensor]

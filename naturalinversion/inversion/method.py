@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-import torch
 from torch import Tensor, nn
 
 from naturalinversion.errors import SettingError
@@ -14,6 +13,7 @@ from naturalinversion.inversion.invert import InversionResult, Keep, Plateau, in
 from naturalinversion.inversion.jitter import IterationShifts, Jitter
 from naturalinversion.inversion.objective import Objective, Weights
 from naturalinversion.inversion.step import Schedule
+from naturalinversion.layout import to_fast_layout
 from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator
 from naturalinversion.teacher.teacher import Teacher
@@ -78,8 +78,8 @@ class InversionMethod:
         self._teacher = teacher
         if student is not None:
             student.eval().requires_grad_(False)
-            if teacher.device.type != "cpu":  # where this is no faster
-                student.to(memory_format=torch.channels_last)
+            on_cpu = teacher.device.type == "cpu"  # where weights in that layout are no faster
+            to_fast_layout(student, teacher.image_shape, weights=not on_cpu)
         self._student = student
 
     def _invert(

@@ -49,7 +49,7 @@ class Objective:
     compete_floor: float = 0.01
 
     def terms(self, images: Tensor) -> dict[str, Tensor]:
-        """Unweighted terms with a non-zero weight, of images (N, 3, H, W) in teacher space."""
+        """Unweighted terms with a non-zero weight, of images (N, C, H, W) in teacher space."""
         weights = self.weights
         observation = self.teacher.observe(images, statistics=weights.bn_statistics != 0)
         terms = {"cross_entropy": F.cross_entropy(observation.logits, self.labels)}

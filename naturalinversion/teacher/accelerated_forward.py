@@ -1,7 +1,8 @@
 """Which optimised forward pass a frozen network takes, by its device."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TypeGuard
 
 from torch import nn
 
@@ -12,45 +13,58 @@ from naturalinversion.teacher.batch_norm_statistics import (
 )
 from naturalinversion.teacher.cached_weights import CachedWeights
 from naturalinversion.teacher.fused_batch_norm import FusedBatchNorms
+from naturalinversion.teacher.own_copy import first_tensor
 from naturalinversion.teacher.winograd import WinogradConvolutions
 
 
 class AcceleratedForward:
     """Winograd convolutions on a CPU; cached weights and fused batch norms on a GPU.
 
-    ``norms`` are the batch norms of ``network`` whose input statistics can be recorded.
-    ``hooked`` names modules whose outputs are read by hooks: no batch norm is folded into them.
+    ``norms`` are the batch norms of ``network`` whose input statistics can be recorded, and how
+    often a pass calls each; fused are those of PyTorch's class that are called once. ``hooked``
+    names modules whose outputs are read by hooks: no batch norm is folded into them. ``layers``
+    False: convolutions and linear layers stay as they are, for networks that need their layout.
     """
 
     def __init__(
-        self, network: nn.Module, norms: Sequence[nn.BatchNorm2d], hooked: Collection[str]
+        self,
+        network: nn.Module,
+        norms: Mapping[nn.Module, int],
+        hooked: Collection[str],
+        layers: bool = True,
     ) -> None:
-        self._network, self._norms = network, norms
+        self._network, self._norms, self._layers = network, list(norms), layers
         self._winograd = WinogradConvolutions(network)
         self._weights = CachedWeights(network, hooked)
-        self._fused_norms = FusedBatchNorms(norms)
+        plain = [norm for norm, calls in norms.items() if _is_plain(norm) and calls == 1]
+        self._fused_norms = FusedBatchNorms(plain) if len(plain) == len(norms) else None
 
     @contextmanager
     def enabled(self, *, statistics: bool) -> Iterator[RecordedStatistics]:
         """Replace the forward methods of layers until the end of the block.
 
-        With ``statistics`` the dictionary holds those of every batch norm after the block.
+        With ``statistics`` those of every batch norm are recorded after the block.
         """
-        device = next(self._network.parameters()).device.type
-        caches = device in cached_weights.CACHED_DEVICES
-        fuses = device in fused_batch_norm.FUSED_DEVICES
-        convolutions = (
-            self._weights.enabled(folded=not statistics) if caches else self._winograd.enabled()
-        )
+        device = first_tensor(self._network).device.type
+        layers: AbstractContextManager[None] = nullcontext()
+        if self._layers and device in cached_weights.CACHED_DEVICES:
+            layers = self._weights.enabled(folded=not statistics)
+        elif self._layers:
+            layers = self._winograd.enabled()
         norms: AbstractContextManager[RecordedStatistics] = nullcontext(RecordedStatistics())
-        if statistics and fuses:
+        if statistics and self._fused_norms and device in fused_batch_norm.FUSED_DEVICES:
             norms = self._fused_norms.record_batch_norm_statistics()
         elif statistics:
             norms = record_batch_norm_statistics(self._norms)
-        with convolutions, norms as recorded:
+        with layers, norms as recorded:
             yield recorded
 
     def refresh(self) -> None:
         """Recompute all that is cached from the network's current weights and statistics."""
         self._weights.refresh()
-        self._fused_norms.refresh()
+        if self._fused_norms is not None:
+            self._fused_norms.refresh()
+
+
+def _is_plain(norm: nn.Module) -> TypeGuard[nn.BatchNorm2d]:
+    return isinstance(norm, nn.BatchNorm2d)

@@ -10,29 +10,35 @@ maps instead of six. `fused_batch_norm` is the version for GPUs.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from naturalinversion.priors import LayerStatistics
+from naturalinversion.teacher.batch_norms import input_moments, running_statistics
 from naturalinversion.teacher.replaced_forward import Forwards, replaced_forward
 from naturalinversion.teacher.stacked_moments import StackedMoments
 
 
 class RecordedStatistics(dict[nn.Module, LayerStatistics]):
-    """The moments of each batch norm's input, in the order of execution."""
+    """The moments of each batch norm's input, of its last call where it is called twice."""
 
     stacked: StackedMoments | None = None  # the same, stacked over layers, on a GPU
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[LayerStatistics] = []  # of every call, in the order of execution
+
+    def __setitem__(self, norm: nn.Module, statistics: LayerStatistics) -> None:
+        super().__setitem__(norm, statistics)
+        self.calls.append(statistics)
+
 
 @contextmanager
-def record_batch_norm_statistics(norms: Sequence[nn.BatchNorm2d]) -> Iterator[RecordedStatistics]:
-    """Fill the dictionary with the input moments of frozen ``norms`` until the end of the block.
-
-    Of a norm that is called twice, the last call counts.
-    """
+def record_batch_norm_statistics(norms: Sequence[nn.Module]) -> Iterator[RecordedStatistics]:
+    """Record the input moments of frozen ``norms`` until the end of the block."""
     recorded = RecordedStatistics()
     fused = [norm for norm in norms if can_fuse(norm)]
     functions: Forwards = {
@@ -44,13 +50,16 @@ def record_batch_norm_statistics(norms: Sequence[nn.BatchNorm2d]) -> Iterator[Re
         yield recorded
 
 
-def can_fuse(norm: nn.BatchNorm2d) -> bool:
+def can_fuse(norm: nn.Module) -> TypeGuard[nn.BatchNorm2d]:
     """Whether its forward is PyTorch's, in eval mode, on a device with the kernel for moments."""
+    if not isinstance(norm, nn.BatchNorm2d):
+        return False
     own = "forward" in norm.__dict__
     inherited = type(norm).forward is nn.BatchNorm2d.forward
     assert norm.running_mean is not None
     unchanged = inherited and not own and not norm.training
-    return unchanged and norm.running_mean.device.type in ("cpu", "cuda")
+    wide = norm.running_mean.dtype.itemsize > 2
+    return unchanged and wide and norm.running_mean.device.type in ("cpu", "cuda")
 
 
 def _scales_and_biases(norms: Sequence[nn.BatchNorm2d]) -> Iterator[tuple[Tensor, Tensor]]:
@@ -128,17 +137,13 @@ def _channels(values: Tensor) -> Tensor:
 
 
 @contextmanager
-def recording_hooks(
-    norms: Sequence[nn.BatchNorm2d], recorded: RecordedStatistics
-) -> Iterator[None]:
+def recording_hooks(norms: Sequence[nn.Module], recorded: RecordedStatistics) -> Iterator[None]:
     """Record norms that `can_fuse` excludes by forward pre-hooks, which autograd differentiates."""
 
-    def hook(module: nn.BatchNorm2d, inputs: tuple[Any, ...]) -> None:
-        assert module.running_mean is not None
-        assert module.running_var is not None
-        maps = inputs[0].to(module.running_mean.dtype)
-        variance, mean = torch.var_mean(maps, dim=(0, 2, 3), correction=0)
-        recorded[module] = LayerStatistics(mean, variance, module.running_mean, module.running_var)
+    def hook(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        mean, variance = running_statistics(module)
+        moments = input_moments(inputs[0], torch.promote_types(mean.dtype, torch.float32))
+        recorded[module] = LayerStatistics(*moments, mean, variance)
 
     handles = [norm.register_forward_pre_hook(hook) for norm in norms]
     try:

@@ -4,21 +4,34 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from warnings import warn
 
 import torch
 from torch import Tensor, nn
 
 from naturalinversion import priors
 from naturalinversion.classifiers.ready import load_ready
-from naturalinversion.errors import TeacherError
+from naturalinversion.errors import TeacherError, TeacherWarning
 from naturalinversion.precision import Precision
 from naturalinversion.priors import LayerStatistics
 from naturalinversion.teacher.accelerated_forward import AcceleratedForward
+from naturalinversion.teacher.adoption import adopt, last_linear
+from naturalinversion.teacher.batch_norms import are_initial, called_norms
+from naturalinversion.teacher.fingerprint import digest_network
+from naturalinversion.teacher.image_space import check_images
+from naturalinversion.teacher.module_calls import module_calls
+from naturalinversion.teacher.own_copy import first_tensor
 from naturalinversion.teacher.stacked_moments import StackedMoments
 from naturalinversion.teacher.stages import Stage, find_stages
+from naturalinversion.teacher.students import check_student
+from naturalinversion.torch_state import usual_torch_state
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR10_STD = (0.2023, 0.1994, 0.2010)
+UNTRAINED = (
+    "the classifier's batch norms hold their initial statistics: it looks untrained, and images of "
+    "a random network mean nothing"
+)
 
 
 @dataclass(frozen=True)
@@ -26,7 +39,7 @@ class Observation:
     """One forward pass of N images through a teacher with K classes."""
 
     logits: Tensor  # (N, K)
-    statistics: tuple[LayerStatistics, ...] = ()  # one per batch norm, in order of execution
+    statistics: tuple[LayerStatistics, ...] = ()  # one per batch norm's call, in that order
     maps: tuple[Tensor, ...] = ()  # (N, C_l, H_l, W_l), fine to coarse
     embedding: Tensor | None = None  # (N, D), the input of the last linear layer
     stacked: StackedMoments | None = None  # the statistics stacked over layers, on a GPU
@@ -41,10 +54,15 @@ class Observation:
 class Teacher:
     """A classifier in eval mode with frozen weights, and the images it was trained on.
 
-    ``model`` is any module with `torch.nn.BatchNorm2d` that maps normalised images (N, 3, H, W) to
-    logits (N, K). ``mean`` and ``std`` are those of its training pipeline, per channel, for pixels
-    in [0, 1]. Raises `TeacherError` when the model has no batch norm, does not take images of
-    ``image_shape``, or does not return ``num_classes`` logits.
+    ``model`` is any module with batch norms that maps normalised images (N, C, H, W) to logits
+    (N, K): `torch.nn.BatchNorm2d`, or whatever has ``running_mean`` and ``running_var`` over
+    channels. It stays as it is: the teacher works on a copy of its own (``teacher.model``), in eval
+    mode, without gradients, not compiled, and with 16-bit weights as float32. ``mean`` and ``std``
+    are those of its training pipeline, per channel, for pixels in [0, 1].
+
+    Raises `TeacherError` when the model has no batch norm, does not take images of ``image_shape``,
+    does not return ``num_classes`` logits, or returns others in the next pass. Warns with
+    `TeacherWarning` when its batch norms have not seen an image.
     """
 
     def __init__(
@@ -58,28 +76,34 @@ class Teacher:
         smallest_stage: int | None = None,
         precision: Precision = "fp32",
     ) -> None:
-        if len(mean) != image_shape[0] or len(std) != image_shape[0] or min(std) <= 0:
-            raise TeacherError(f"mean and std need {image_shape[0]} values each, std above zero")
-        self.model = model.eval().requires_grad_(False)
-        self.model.to(memory_format=torch.channels_last)
+        check_images(image_shape, mean, std)
+        channels, height, width = map(int, image_shape)
         self.precision = precision
         self.num_classes = num_classes
-        self.image_shape = image_shape
+        self.image_shape = (channels, height, width)
         self.mean = tuple(float(value) for value in mean)
         self.std = tuple(float(value) for value in std)
-        norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
-        self._norms = [m for m in norms if m.running_mean is not None]
-        if not self._norms:
-            raise TeacherError(
-                "the classifier has no BatchNorm2d with running statistics: nothing records the "
-                "statistics of its training images, so it can't be inverted"
+        with usual_torch_state():
+            self._adopted = adopt(model, self.image_shape, num_classes)
+            self.model = self._adopted.model
+            calls = module_calls(self.model, self._adopted.images)
+            norms = called_norms(self.model, calls)
+            self._norms = list(norms)
+            self.stages: tuple[Stage, ...] = find_stages(calls, (height, width), smallest_stage)
+            self._hooked = {  # modules whose outputs are stages: is one of them overwritten
+                name: any(stage.overwritten for stage in self.stages if stage.module == name)
+                for name in {stage.module for stage in self.stages}
+            }
+            self._head = last_linear(calls)
+            self._accelerated = AcceleratedForward(
+                self.model,
+                norms,
+                self._hooked,
+                layers=self._adopted.layout == torch.channels_last,
             )
-        self.stages: tuple[Stage, ...] = self._probe(smallest_stage)
-        hooked = {stage.module for stage in self.stages}
-        self._accelerated = AcceleratedForward(model, self._norms, hooked)
-        self._modules = dict(model.named_modules())
-        linears = [m for m in model.modules() if isinstance(m, nn.Linear)]
-        self._head = linears[-1] if linears else None
+            self._modules = dict(self.model.named_modules())
+            if are_initial(self._norms):
+                warn(UNTRAINED, TeacherWarning, stacklevel=2)
 
     @classmethod
     def ready(
@@ -132,8 +156,8 @@ class Teacher:
         handles = []
         with self._accelerated.enabled(statistics=statistics) as recorded:
             if maps:
-                for name in {stage.module for stage in self.stages}:
-                    hook = _output_hook(found.setdefault(name, []))
+                for name, overwritten in self._hooked.items():
+                    hook = _output_hook(found.setdefault(name, []), overwritten)
                     handles.append(self._modules[name].register_forward_hook(hook))
             if embedding and self._head is not None:
                 handles.append(self._head.register_forward_pre_hook(lambda m, i: head.append(i[0])))
@@ -144,11 +168,19 @@ class Teacher:
                     handle.remove()
         return Observation(
             logits,
-            tuple(recorded.values()),
-            tuple(found[s.module][s.call] for s in self.stages) if maps else (),
+            tuple(recorded.calls),
+            tuple(self._as_images(found[s.module][s.call]) for s in self.stages) if maps else (),
             head[-1] if embedding else None,
             recorded.stacked,
         )
+
+    def check_student(self, student: nn.Module, *, trained: bool) -> None:
+        """Raises `SettingError` for a student that can't learn from it, or compete with it.
+
+        ``trained``: it will be.
+        """
+        with usual_torch_state():
+            check_student(student, self._adopted.images, self.num_classes, trained)
 
     def normalize(self, pixels: Tensor) -> Tensor:
         """Pixels in [0, 1] (N, C, H, W) to teacher space."""
@@ -166,10 +198,7 @@ class Teacher:
         digest = hashlib.sha256(
             repr((self.mean, self.std, self.num_classes, self.image_shape)).encode()
         )
-        for name, tensor in sorted(self.model.state_dict().items()):
-            digest.update(f"{name} {tensor.dtype}".encode())
-            content = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
-            digest.update(content.numpy().tobytes())
+        digest_network(digest, self.model)
         return digest.hexdigest()
 
     @property
@@ -179,40 +208,33 @@ class Teacher:
 
     @property
     def device(self) -> torch.device:
-        return next(self.model.parameters()).device
+        return first_tensor(self.model).device
 
     @property
     def dtype(self) -> torch.dtype:
-        return next(self.model.parameters()).dtype
+        """That of its images."""
+        return self._adopted.image_dtype or first_tensor(self.model).dtype
 
     def _logits(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.model(images.contiguous(memory_format=torch.channels_last))
+        adopted = self._adopted
+        if not torch.is_autocast_enabled(images.device.type):  # which converts them itself
+            images = images.to(self.dtype)
+        given = images.contiguous(memory_format=adopted.layout)
+        logits: Tensor = self.model(given.clone() if adopted.writes_to_input else given)
         return logits
+
+    def _as_images(self, maps: Tensor) -> Tensor:
+        """In the images' type, where that is not the weights'."""
+        image_dtype = self._adopted.image_dtype
+        return maps if image_dtype is None else maps.to(image_dtype)
 
     def _channels(self, like: Tensor) -> tuple[Tensor, Tensor]:
         shape = (1, -1, 1, 1)
         return like.new_tensor(self.mean).view(shape), like.new_tensor(self.std).view(shape)
 
-    def _probe(self, smallest_stage: int | None) -> tuple[Stage, ...]:
-        probe = torch.zeros(1, *self.image_shape, device=self.device, dtype=self.dtype)
-        try:
-            with torch.no_grad():
-                logits = self.model(probe)
-        except Exception as error:  # whatever the network raises for images of a wrong shape
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            raise TeacherError(
-                f"the classifier does not take images of shape {self.image_shape}: {reason}"
-            ) from error
-        if not isinstance(logits, Tensor) or logits.shape != (1, self.num_classes):
-            shape = tuple(logits.shape[1:]) if isinstance(logits, Tensor) else type(logits).__name__
-            raise TeacherError(
-                f"the classifier returns {shape} for an image, not {self.num_classes} logits"
-            )
-        return find_stages(self.model, probe, smallest_stage)
 
-
-def _output_hook(found: list[Tensor]) -> Callable[..., None]:
+def _output_hook(found: list[Tensor], copied: bool) -> Callable[..., None]:
     def hook(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-        found.append(output)
+        found.append(output.clone() if copied else output)
 
     return hook

@@ -24,12 +24,14 @@ MAX_SIDE = 8  # of the maps: above it copying tiles costs more than it saves
 MIN_TILES = 64  # with fewer, reading the transformed kernels dominates
 CHUNK = 2**21  # transformed values at once: 8 MB stay in the cache
 
-_KERNEL = torch.tensor([[1.0, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
-_TILE = torch.tensor([[1.0, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]])
-_BACK = torch.tensor([[1.0, 1, 1, 0], [0, 1, -1, -1]])
+# Of this type on this device, whatever the defaults are when the module is imported.
+_matrix = partial(torch.tensor, dtype=torch.float32, device="cpu")
+_KERNEL = _matrix([[1.0, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
+_TILE = _matrix([[1.0, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]])
+_BACK = _matrix([[1.0, 1, 1, 0], [0, 1, -1, -1]])
 _KERNEL_2D, _TILE_2D, _BACK_2D = (torch.kron(m, m) for m in (_KERNEL, _TILE, _BACK))
 # Kernels rotated by 180 degrees: the first and last of four values are swapped on both axes.
-_SWAP = torch.arange(16).view(4, 4)[[3, 1, 2, 0]][:, [3, 1, 2, 0]].flatten()
+_SWAP = torch.arange(16, device="cpu").view(4, 4)[[3, 1, 2, 0]][:, [3, 1, 2, 0]].flatten()
 _TILE_ROTATED, _BACK_ROTATED = _TILE_2D[_SWAP], _BACK_2D[:, _SWAP]
 
 

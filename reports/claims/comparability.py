@@ -10,7 +10,8 @@ from reports.records import Record, lineage
 
 WIDTH, IMAGE_SIZE, SCALE = 1.0, 32, "paper"
 TRAIN_IMAGES = 50_000  # of CIFAR-10 and of CIFAR-100
-INCEPTION = "inception-v3-compat"
+INCEPTIONS = ("inception-v3-compat", "inception-v3-torchvision")
+PIXELS = "minmax"  # as the paper's released code saves its images
 THROUGH_EXTRACTOR = ("inception_score", "fid", "fid_early", "precision", "recall")
 
 
@@ -20,7 +21,8 @@ def differences(
     """Every difference that matters between how the two were made; empty if there is none."""
     own = [records[key] for key in measured.records]
     made_of = [found for record in own for found in lineage([record.key], records)]
-    found = [*_of_networks(made_of), *_of_images(number, own, records), *_of_extractor(number, own)]
+    found = [*_of_networks(made_of), *_of_images(number, own, records)]
+    found += _of_extractor(number, own, records)
     return [*_of_data(number, measured), *dict.fromkeys(found)]
 
 
@@ -61,13 +63,22 @@ def _of_images(
             yield f"{found:,} synthetic images, not {number.images:,}"
 
 
-def _of_extractor(number: Published, own: list[Record]) -> Iterator[str]:
+def _of_extractor(
+    number: Published, own: list[Record], records: Mapping[str, Record]
+) -> Iterator[str]:
     if number.metric not in THROUGH_EXTRACTOR:
         return
     for record in own:
         extractor = str(record.metrics.get("extractor", "an extractor that is not recorded"))
-        if not extractor.startswith(INCEPTION):
+        if not extractor.startswith(INCEPTIONS):
             yield f"{extractor.partition('@')[0]}, not Inception"
+        if _are_mapped(record, records) and record.metrics.get("pixels", PIXELS) != PIXELS:
+            yield "pixels as the teacher saw, not stretched as the released code saves them"
+
+
+def _are_mapped(record: Record, records: Mapping[str, Record]) -> bool:
+    """Whether the images are tensors of a method, which a mapping makes pixels of."""
+    return any(found.kind == "synthesis" for found in lineage([record.key], records))
 
 
 def _images(record: Record, records: Mapping[str, Record]) -> int | None:

@@ -55,11 +55,13 @@ def measured_claims(
 
 
 def most_comparable(among: Sequence[MeasuredClaim], dataset: str) -> MeasuredClaim | None:
-    """The same data set before another, then the larger scale, then more seeds."""
+    """The same data set before another, then the larger scale, then the recipes as they are, then
+    more seeds.
+    """
 
     def order(claim: MeasuredClaim) -> tuple[object, ...]:
         scale = SCALES.index(claim.scale) if claim.scale in SCALES else len(SCALES)
-        return claim.dataset != dataset, scale, -claim.n, claim.table
+        return claim.dataset != dataset, scale, bool(claim.overrides), -claim.n, claim.table
 
     return min(among, key=order, default=None)
 

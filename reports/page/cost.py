@@ -15,6 +15,8 @@ def cost_section(lines: Sequence[MethodCost], index: FilterIndex) -> dict[str, A
     if not lines:
         return None
     columns = cost_columns(lines)
+    texts = [c.numeric or len({cell.text for cell in c.cells}) == 1 for c in columns[:-1]]
+    names = [place for place, numeric_or_same in enumerate(texts) if not numeric_or_same]
     rows = [
         {
             "cells": [column.cells[place] for column in columns],
@@ -23,4 +25,10 @@ def cost_section(lines: Sequence[MethodCost], index: FilterIndex) -> dict[str, A
         }
         for place, line in enumerate(lines)
     ]
-    return {"title": TITLE, "columns": columns, "rows": rows, "notes": cost_notes(lines)}
+    return {
+        "title": TITLE,
+        "columns": columns,
+        "stays": names or [0],
+        "rows": rows,
+        "notes": cost_notes(lines),
+    }

@@ -46,6 +46,7 @@ def table_section(
         "about_published": about_published,
         "has_published": notes.has_published(table),
         "footnotes": notes.footnotes(frame),
+        "stays": staying_labels(table),
         "heads": [_head(table, column, index) for column in table.columns],
         "rows": _rows(name, report, index, claims),
         "measured": int((frame["n"] > 0).sum()),
@@ -54,6 +55,15 @@ def table_section(
         "figures": [figure_picture(figure) for figure in report.figures],
         "pictures": [sample_picture(picture, records, runs, index) for picture in table.pictures],
     }
+
+
+def staying_labels(table: Table) -> list[bool]:
+    """For each label whether its column stays where a narrow screen scrolls: if rows differ in it.
+
+    The first does where none differs.
+    """
+    differ = [len({row.labels[name] for row in table.rows}) > 1 for name in table.rows[0].labels]
+    return differ if any(differ) else [place == 0 for place in range(len(differ))]
 
 
 def _rows(

@@ -55,7 +55,7 @@ class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def path_of(table: Table, folder: Path = FOLDER) -> Path:
     """Where the accepted numbers of a table lie."""
-    return folder / f"{table.file_stem}.csv"
+    return folder / f"{table.whole_stem}.csv"
 
 
 def accepted_from(table: Table, records: Mapping[str, Record]) -> list[Accepted]:

@@ -11,7 +11,13 @@ import pandas as pd
 from reports.seed_statistics import Summary
 from reports.tables.export import NOT_RUN, latex_label
 from reports.tables.layout import Table
-from reports.tables.markup import escape_latex, escape_markdown, latex_table, markdown_table
+from reports.tables.markup import (
+    csv_text,
+    escape_latex,
+    escape_markdown,
+    latex_table,
+    markdown_table,
+)
 from reports.tables.method_cost import MethodCost
 
 TITLE = "What it cost"
@@ -89,7 +95,11 @@ def cost_notes(lines: Sequence[MethodCost]) -> list[str]:
         + "; the teacher is given.",
     ]
     if any(line.agreement for line in lines):
-        notes.append("Teacher agrees: it gives so many of them the label they were made for.")
+        joint = any(line.with_images for line in lines)
+        notes.append(
+            "Teacher agrees: it gives so many of them the label that they were made for"
+            + (", and all where the labels are its own answers (joint)." if joint else ".")
+        )
     if low := [line for line in lines if line.agreement and line.agreement.mean < LOW_AGREEMENT]:
         named = "; ".join(dict.fromkeys(_name(line) for line in low))
         notes.append(
@@ -135,13 +145,18 @@ def cost_latex(table: Table, lines: Sequence[MethodCost]) -> str:
         [[escape_latex(cell.text) for cell in row] for row in _rows(columns)],
         columns=[escape_latex(column.head) for column in columns],
     )
-    caption = " ".join([f"{table.title}. {TITLE}.", *cost_notes(lines)])
-    return latex_table(wide, _aligned(columns), escape_latex(caption), f"{latex_label(table)}-cost")
+    return latex_table(
+        wide,
+        _aligned(columns),
+        caption=escape_latex(f"{table.title}. {TITLE}."),
+        label=f"{latex_label(table)}-cost",
+        notes=[escape_latex(note) for note in cost_notes(lines)],
+    )
 
 
 def cost_csv(lines: Sequence[MethodCost]) -> str:
     """A line for each method, machine and row: seconds, 1e6 bytes, record keys."""
-    return pd.DataFrame([_plain(line) for line in lines]).to_csv(index=False, lineterminator="\n")
+    return csv_text(pd.DataFrame([_plain(line) for line in lines]))
 
 
 def _plain(line: MethodCost) -> dict[str, Any]:

@@ -13,7 +13,13 @@ from typing import NamedTuple
 import pandas as pd
 
 from reports.tables.layout import Column, Table
-from reports.tables.markup import escape_latex, escape_markdown, latex_table, markdown_table
+from reports.tables.markup import (
+    csv_text,
+    escape_latex,
+    escape_markdown,
+    latex_table,
+    markdown_table,
+)
 from reports.tables.measured import Line, lines_of
 from reports.tables.notes import about_columns, footnotes, has_published, notes
 
@@ -74,20 +80,33 @@ def to_markdown(table: Table, frame: pd.DataFrame) -> str:
     texts = len(table.rows[0].labels) + 1
     rows = [[str(cell) for cell in line] for line in wide.itertuples(index=False)]
     body = markdown_table(head, rows, "l" * texts + "r" * len(table.columns))
-    below = [f"- {escape_markdown(text)}" for text in _below(table, frame, "in italics")]
+    about = [table.caption] if table.caption else []
+    texts_below = [*about, *_notes(table, frame, "in italics")]
+    below = [f"- {escape_markdown(text)}" for text in texts_below]
     return "\n".join([f"### {escape_markdown(table.title)}", "", body, "", *below]) + "\n"
 
 
 def to_csv(frame: pd.DataFrame) -> str:
-    """The long form as CSV; seeds, values and record keys separated by spaces."""
-    flat = frame.copy()
-    for name in ("seeds", "values", "records"):
+    """The long form as CSV, numbers with the decimals that the table prints them with.
+
+    Seeds, values and record keys are separated by spaces; the values of single seeds are not
+    rounded.
+    """
+    flat, digits = frame.copy(), decimals(frame)
+    printed = dict.fromkeys(("mean", "sd", "ci_low", "ci_high", "difference"), "measured")
+    for name, kind in (printed | {"published": "published"}).items():
+        flat[name] = [
+            "" if missing(value) else number(value, getattr(digits[str(column)], kind))
+            for value, column in zip(frame[name], frame["column"], strict=True)
+        ]
+    for name in ("seeds", "records"):
         flat[name] = [" ".join(map(str, items)) for items in frame[name]]
-    return flat.to_csv(index=False, lineterminator="\n")
+    flat["values"] = [" ".join(f"{value:.10g}" for value in items) for items in frame["values"]]
+    return csv_text(flat)
 
 
 def to_latex(table: Table, frame: pd.DataFrame) -> str:
-    r"""A booktabs ``table*``, shrunk to the page if wider; needs booktabs and graphicx."""
+    r"""A booktabs ``table*``, shrunk to the page if wider, with its notes below it."""
     marks = {"best": r"\textbf{{{}}}", "": "{}"}
     wide = _wide(table, frame, escape_latex, marks, other=r"\underline{{{}}}", plain=escape_latex)
     if not any(wide.columns.get_level_values(1)):
@@ -95,8 +114,9 @@ def to_latex(table: Table, frame: pd.DataFrame) -> str:
     return latex_table(
         wide,
         aligned="l" * (len(table.rows[0].labels) + 1) + "r" * len(table.columns),
-        caption=escape_latex(" ".join([f"{table.title}.", *_below(table, frame, "underlined")])),
+        caption=escape_latex(" ".join(filter(None, [f"{table.title}.", table.caption]))),
         label=latex_label(table),
+        notes=[escape_latex(text) for text in _notes(table, frame, "underlined")],
     )
 
 
@@ -105,11 +125,10 @@ def latex_label(table: Table) -> str:
     return "tab:" + re.sub(r"[^a-z0-9]+", "-", table.name.lower())
 
 
-def _below(table: Table, frame: pd.DataFrame, second: str) -> list[str]:
-    """Caption, notes and footnotes; ``second`` is how the second best is marked."""
-    caption = [table.caption] if table.caption else []
+def _notes(table: Table, frame: pd.DataFrame, second: str) -> list[str]:
+    """What stands below the table; ``second`` is how the second best is marked."""
     lettered = [f"[{letter}] {text}" for letter, text in footnotes(frame).values()]
-    return [*caption, *notes(table, frame, second), *about_columns(table), *lettered]
+    return [*notes(table, frame, second), *about_columns(table), *lettered]
 
 
 def _wide(

@@ -7,12 +7,15 @@ and are shown times 100 when the unit is ``%``. This module imports no plotting 
 
 from __future__ import annotations
 
+import hashlib
+import re
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 SCHEMA = 3
+LONGEST_PART = 60  # letters of a name
 GRID_ROWS, GRID_COLUMNS = 6, 10  # tiles of the sample picture that a set of images has
 #: Files in a record's folder that figures read, by the type of the figure.
 FIGURE_FILES = {"loss_curves": "losses.csv", "scatter": "embedding.csv"}
@@ -118,14 +121,17 @@ class Picture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One table at one scale, measured on one data set, beside what was published.
 
-    ``id`` is what the paper calls it, such as ``table5``. ``rank_along`` says where best and second
-    best are looked for: along each row, or down each column. ``assumed`` is what nobody published
-    about how the numbers were made, ``overrides`` what was set by hand and not by the recipes,
-    ``published_by`` whose numbers stand beside the measured ones.
+    ``id`` is what the paper calls it, such as ``table5``, and ``part`` what was asked for where
+    that is not the whole table by the recipes: some rows or methods, settings by hand.
+    ``rank_along`` says where best and second best are looked for: along each row, or down each
+    column. ``assumed`` is what nobody published about how the numbers were made, ``overrides`` what
+    was set by hand and not by the recipes, ``published_by`` whose numbers stand beside the measured
+    ones.
     """
 
     schema: int = SCHEMA
     id: str
+    part: str = ""
     title: str
     caption: str
     scale: str
@@ -144,12 +150,27 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     @property
     def name(self) -> str:
         """Short name for messages and anchors, such as ``table5-demo-digits``."""
-        return f"{self.id}-{self.scale}-{self.dataset}"
+        return f"{self.id}-{self.scale}-{self.dataset}{self._part}"
 
     @property
     def file_stem(self) -> str:
         """How its files are called: the name, but for a data set's path only its folder."""
+        return f"{self.whole_stem}{self._part}"
+
+    @property
+    def whole_stem(self) -> str:
+        """How the files of the whole table are called."""
         return f"{self.id}-{self.scale}-{Path(self.dataset.rpartition(':')[2]).name}"
+
+    @property
+    def _part(self) -> str:
+        """``part`` as the end of a name, with a digest where letters of it are lost."""
+        plain = self.part.replace(", ", "_").replace(";", "").replace(" ", "-")
+        slug = re.sub(r"[^a-z0-9._-]+", "-", plain.lower())
+        if slug != plain or len(slug) > LONGEST_PART:
+            digest = hashlib.sha256(self.part.encode()).hexdigest()[:8]
+            slug = f"{slug[: LONGEST_PART - 9].strip('-._')}-{digest}".lstrip("-")
+        return f"-{slug}" if slug else ""
 
     @property
     def on_published_data(self) -> bool:

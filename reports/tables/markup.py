@@ -15,6 +15,7 @@ _LATEX = str.maketrans(
         **{"[": "{[}", "*": "{*}"},  # at the start of a row they would be an argument of \\
     }
 )
+LATEX_PACKAGES = "% In the preamble: \\usepackage{booktabs} and \\usepackage{graphicx}\n"
 _MARKDOWN = str.maketrans({letter: f"\\{letter}" for letter in "\\|*_`<"} | {"\n": " "})
 
 
@@ -49,10 +50,17 @@ def markdown_table(
     return "\n".join(f"| {' | '.join(cells)} |" for cells in padded)
 
 
-def latex_table(wide: pd.DataFrame, aligned: str, caption: str, label: str) -> str:
-    r"""A booktabs ``table*`` of escaped texts, shrunk to the page if wider.
+def csv_text(frame: pd.DataFrame) -> str:
+    """``frame`` as CSV: ten digits of a number, so that 0.808 * 100 is 80.8 there too."""
+    return frame.to_csv(index=False, lineterminator="\n", float_format="%.10g")
 
-    Needs booktabs and graphicx.
+
+def latex_table(
+    wide: pd.DataFrame, aligned: str, caption: str, label: str, notes: Sequence[str] = ()
+) -> str:
+    r"""A booktabs ``table*`` of escaped texts, shrunk to the page if wider, ``notes`` below it.
+
+    A comment names the packages that it needs.
     """
     latex = wide.style.hide(axis="index").to_latex(
         hrules=True,
@@ -65,8 +73,12 @@ def latex_table(wide: pd.DataFrame, aligned: str, caption: str, label: str) -> s
         sparse_columns=False,
     )
     shrink = r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%" + "\n"
-    return (
+    below = "".join(f"\n{note}\\par" for note in notes)
+    parbox = f"\\par\\smallskip\n\\parbox{{\\textwidth}}{{\\footnotesize\\raggedright{below}}}\n"
+    latex = (
         latex.replace("\\centering\n", "\\centering\\small\\setlength{\\tabcolsep}{3pt}\n", 1)
         .replace("\\begin{tabular}", shrink + "\\begin{tabular}", 1)
         .replace("\\end{tabular}", "\\end{tabular}}", 1)
     )
+    end = "\\end{table*}"
+    return LATEX_PACKAGES + latex.replace(end, (parbox if notes else "") + end, 1)

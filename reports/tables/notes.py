@@ -81,7 +81,8 @@ def directions(table: Table) -> str:
     """
     ways: dict[bool, dict[str, None]] = {True: {}, False: {}}
     for column in table.columns:
-        name = column.title if table.rank_along == "column" else column.metric.replace("_", " ")
+        title = column.title.removesuffix(f", {column.group}")  # a metric's columns go one way
+        name = title if table.rank_along == "column" else column.metric.replace("_", " ")
         unit = f" in {column.unit}" if column.unit else ""
         ways[column.higher_is_better][name.partition("{")[0].strip() + unit] = None
     if not is_ranked(table):

@@ -91,3 +91,62 @@ def test_without_scripts_all_numbers_can_be_read(open_page: OpenPage) -> None:
     assert page.locator("#record-100000000000 summary").is_visible()
     for control in ("#filters", "#verdicts", "#theme", "#unfold"):
         assert not page.locator(control).is_visible()
+
+
+PHONE = {"width": 390, "height": 844}
+SCROLL = "(region) => { region.scrollLeft = region.scrollWidth; }"
+
+
+def test_on_a_phone_the_columns_that_name_rows_stay_while_a_table_scrolls(
+    open_page: OpenPage,
+) -> None:
+    page = open_page(viewport=PHONE)
+    region = page.locator(".scroll", has=page.locator("table.results")).nth(1)
+    region.scroll_into_view_if_needed()
+    before = region.locator("tbody tr").first.locator(".stay").first.bounding_box()
+    region.evaluate(SCROLL)
+    assert region.evaluate("(one) => one.scrollLeft") > 50, "it has to scroll"
+    outer = region.bounding_box()
+    stays = region.locator("tbody tr").first.locator(".stay")
+    assert stays.count() >= 1
+    right = outer["x"]
+    for place in range(stays.count()):
+        box = stays.nth(place).bounding_box()
+        assert box["x"] == pytest.approx(right, abs=2), "side by side at the left edge"
+        right = box["x"] + box["width"]
+    assert right - outer["x"] < 0.65 * outer["width"], "numbers have room beside them"
+    assert stays.first.bounding_box()["x"] <= before["x"] + 1
+    last = region.locator("tbody tr").first.locator("td").last.bounding_box()
+    assert last["x"] + last["width"] <= outer["x"] + outer["width"] + 1
+    assert last["x"] >= right - 1, "the last number is not below the names"
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_a_table_shows_that_it_scrolls_and_in_which_direction(open_page: OpenPage) -> None:
+    page = open_page(viewport=PHONE)
+    region = page.locator(".scroll", has=page.locator("table.results")).nth(1)
+    hint = region.locator("xpath=preceding-sibling::p[1]")
+    assert "scroll it sideways" in hint.inner_text()
+    assert region.evaluate("(one) => one.className").split() == ["scroll", "right"]
+    region.evaluate(SCROLL)
+    page.wait_for_function("() => document.querySelectorAll('.scroll.left:not(.right)').length > 0")
+    wide = open_page(viewport={"width": 1600, "height": 900})
+    table = wide.locator(".scroll", has=wide.locator("table.results")).nth(1)
+    assert not table.locator("xpath=preceding-sibling::p[1]").is_visible()
+    assert table.evaluate("(one) => one.className") == "scroll"
+
+
+def test_on_paper_claims_that_were_not_run_are_a_number_not_a_list(open_page: OpenPage) -> None:
+    page = open_page()
+    unseen, seen = (
+        page.locator(f"#claims tr{rule}")
+        for rule in ('[data-verdict="not run"]', '[data-verdict]:not([data-verdict="not run"])')
+    )
+    count, others = unseen.count(), seen.count()
+    assert count > 100
+    assert others > 0
+    assert not page.locator(".on-paper").is_visible()
+    page.emulate_media(media="print")
+    assert unseen.locator("visible=true").count() == 0
+    assert seen.locator("visible=true").count() == others
+    assert page.locator(".on-paper").inner_text().startswith(f"{count} of them were not run")

@@ -8,7 +8,8 @@ from pathlib import Path
 import plant
 import pytest
 
-by_name = pytest.mark.parametrize("fault", plant.FAULTS, ids=lambda fault: fault.name)
+FAULTS = [fault for faults in plant.FAULTS.values() for fault in faults]
+by_name = pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 
 
 @by_name
@@ -19,7 +20,7 @@ def test_a_fault_can_be_planted_and_compiles(fault) -> None:  # type: ignore[no-
 
 
 def test_faults_have_names_of_their_own() -> None:
-    names = [fault.name for fault in plant.FAULTS]
+    names = [fault.name for fault in FAULTS]
     assert len(set(names)) == len(names)
     assert plant.UNHARMED not in names
 
@@ -33,7 +34,7 @@ def test_a_text_that_is_not_there_once_is_an_error(text: str, tmp_path: Path) ->
 
 def test_the_copy_is_what_runs(tmp_path: Path) -> None:
     plant.copy_packages(tmp_path)
-    plant.plant(plant.FAULTS[1], tmp_path)
+    plant.plant(FAULTS[1], tmp_path)
     code = "import naturalinversion.priors as p; print(p.__file__)"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True)
     assert Path(done.stdout.decode().strip()).is_relative_to(tmp_path)

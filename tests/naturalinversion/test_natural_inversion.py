@@ -164,7 +164,7 @@ def test_stages_that_the_classifier_has_not_are_refused(
 def test_an_image_size_the_generator_cannot_make(size: int, tmp_path: Path) -> None:
     model = build("resnet18", 4, 0.0625)
     teacher = Teacher(model, num_classes=4, image_shape=(3, size, size), smallest_stage=1)
-    with pytest.raises(SettingError, match=f"multiple of 4, 8 or more: not {size}") as caught:
+    with pytest.raises(SettingError, match=f"multiples of 4, 8 or more: not {size}") as caught:
         fill(teacher, tmp_path, method())
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == 2

@@ -32,7 +32,7 @@ def test_dafl_and_dfad_generators() -> None:
 
 def test_pyramid_of_resnet34() -> None:
     teacher = Teacher(build("resnet34", 10), num_classes=10)
-    assert [(s.channels, s.size) for s in teacher.stages] == [
+    assert [(s.channels, s.size[0]) for s in teacher.stages] == [
         (64, 32),
         (128, 16),
         (256, 8),
@@ -44,7 +44,7 @@ def test_pyramid_of_resnet34() -> None:
 @pytest.mark.parametrize("arch", ["vgg11", "vgg16"])
 def test_pyramid_of_vgg_is_that_of_resnet(arch: str) -> None:
     teacher = Teacher(build(arch, 10), num_classes=10)
-    assert [(s.channels, s.size) for s in teacher.stages] == [
+    assert [(s.channels, s.size[0]) for s in teacher.stages] == [
         (64, 32),
         (128, 16),
         (256, 8),
@@ -102,7 +102,7 @@ def test_vgg_starts_and_drops_out_as_published() -> None:
 @pytest.mark.parametrize("arch", ["resnet18", "vgg11", "vgg16", "mobilenetv2"])
 def test_classifiers_take_both_image_sizes(arch: str, size: int) -> None:
     teacher = Teacher(build(arch, 10, 0.125), num_classes=10, image_shape=(3, size, size))
-    assert [s.size for s in teacher.stages] == [size, size // 2, size // 4, size // 8]
+    assert [s.size[0] for s in teacher.stages] == [size, size // 2, size // 4, size // 8]
 
 
 @pytest.mark.parametrize(("classes", "allowed"), [(10, {25, 26}), (100, {2, 3})])

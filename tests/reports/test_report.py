@@ -39,6 +39,38 @@ def test_only_the_tables_asked_for(runs: Path, tmp_path: Path) -> None:
     assert len(result.paths) == 5
 
 
+def test_other_tables_stand_on_the_page_and_are_not_printed(runs: Path, tmp_path: Path) -> None:
+    """A later command adds to the page what it was asked for, and takes nothing away."""
+    path = runs / "tables" / f"{NAME}.json"
+    table = table_files.read(path)
+    other = runs / "tables" / "compare-demo-digits-di-ni.json"
+    table_files.write(
+        other, msgspec.structs.replace(table, id="compare", part="di, ni", title="DI beside NI")
+    )
+    first = write_report(runs, tmp_path / "out", [path])
+    result = write_report(runs, tmp_path / "out", [other], others=[path])
+    assert result.markdown.startswith("### DI beside NI")
+    assert "Table 5" not in result.markdown
+    html = result.page.read_text()
+    assert "Table 5</h2>" in html
+    assert "DI beside NI</h2>" in html
+    assert set(first.paths) < set(result.paths)
+    again = write_report(runs, tmp_path / "again")
+    assert again.page.read_bytes() == result.page.read_bytes(), "as the command report writes it"
+
+
+def test_another_table_that_can_not_be_made_is_left_out_and_named(
+    runs: Path, tmp_path: Path
+) -> None:
+    path, other = (runs / "tables" / f"{name}.json" for name in (NAME, "old"))
+    other.write_text('{"schema": 2}')
+    result = write_report(runs, tmp_path / "out", [path], others=[other])
+    (line,) = result.left_out
+    assert str(other) in line
+    with pytest.raises(RecordError):
+        write_report(runs, tmp_path / "out", [other])
+
+
 def test_without_a_table_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="no table to report"):
         write_report(tmp_path, tmp_path / "out")

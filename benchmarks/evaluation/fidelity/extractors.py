@@ -214,10 +214,11 @@ class FeatureStep:
 
 @dataclass(frozen=True)
 class RealFeatures(FeatureStep):
-    """One real image of a data set: its features are kept for every other cell."""
+    """One real image of a data set's split: its features are kept for every other cell."""
 
     dataset: str
     image_size: int
+    split: str
 
     shared: ClassVar[bool] = True
 

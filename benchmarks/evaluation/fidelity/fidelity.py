@@ -1,7 +1,7 @@
 """How close images come to real ones: Inception Score, FID, KID, precision, recall, PRD.
 
 The images judged are synthetic, or, for the floor that no method can be expected to pass, real
-ones of the test split. The reference is the whole real training split.
+ones of the other split. The reference is the whole real training split, or the whole test split.
 """
 
 from pathlib import Path
@@ -17,28 +17,28 @@ from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.step_timing import StepCounts
 from benchmarks.evaluation.fidelity.border import border_contrast
 from benchmarks.evaluation.fidelity.extractors import FeatureStep, RealFeatures, find_extractor
-from benchmarks.recipes.schema import FidelityProtocol
+from benchmarks.recipes.schema import FidelityMetrics
 from benchmarks.synthesis.image_sets import ImageSelection
 from benchmarks.training.real_images import load_real
-from naturalinversion.errors import BenchmarkError
+from naturalinversion.errors import BenchmarkError, UsageError
 from naturalinversion.progress import bar
 from naturalinversion.seeds import derive, generator
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where ``images`` names no batches, so many real test images, drawn at random, stand in their
-    place; ``pixels`` then only says whose floor it is.
+    """Where ``images`` names no batches, so many real images of the split that is not the
+    reference, drawn at random, stand in their place.
     """
 
     dataset: str
     image_size: int
     seed: int
-    fidelity: FidelityProtocol
+    fidelity: FidelityMetrics
     images: ImageSelection
 
 
 def run(context: CellContext, recipe: Recipe) -> Metrics:
-    """Compare with the real training images. ``evaluated`` is how many images were judged.
+    """Compare with the real images. ``evaluated`` is how many images were judged.
 
     ``frame`` is how much darker their border is than their middle, ``reference_frame`` the same of
     the real ones.
@@ -56,8 +56,9 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
         protocol.extractor, context.data.inception_weights, context.data.download
     )
     dataset = load_real(context, recipe.dataset, recipe.image_size)
-    reference = dataset.train.images
-    images = _images_to_judge(context, recipe, dataset.test)
+    splits = {"train": dataset.train, "test": dataset.test}
+    reference = splits.pop(protocol.reference).images
+    images = _images_to_judge(context, recipe, *splits.items())
     check_counts(len(images), len(reference), protocol)
     with bar(len(images) + len(reference), context.label, "img") as progress:
         real = cached_real_features(reference, extractor, device, _cache(context.folder), progress)
@@ -71,7 +72,8 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
         "evaluated": len(images),
         "reference_images": len(reference),
         "extractor": extractor.display,
-        "pixels": protocol.pixels,
+        "pixels": recipe.images.pixels,
+        "reference": protocol.reference,
         "data_fingerprint": dataset.fingerprint,
     }
 
@@ -80,15 +82,18 @@ def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts:
     """The images judged and the real ones; those are kept, so later cells take less."""
     recipe = msgspec.convert(cell.recipe, Recipe)
     extractor = recipe.fidelity.extractor
-    real = RealFeatures(extractor, recipe.dataset, recipe.image_size)
-    return {FeatureStep(extractor): recipe.images.count, real: train}
+    split = recipe.fidelity.reference
+    real = RealFeatures(extractor, recipe.dataset, recipe.image_size, split)
+    return {FeatureStep(extractor): recipe.images.count, real: train if split == "train" else test}
 
 
-def _images_to_judge(context: CellContext, recipe: Recipe, test: Split) -> Tensor:
-    """uint8 (N, 3, H, W)."""
+def _images_to_judge(context: CellContext, recipe: Recipe, other: tuple[str, Split]) -> Tensor:
+    """uint8 (N, 3, H, W); ``other`` is the split that real ones are drawn from, by its name."""
     if not recipe.images.batches:
-        return _drawn_test_images(context, recipe, test)
-    images = recipe.images.pixels(context, recipe.fidelity.pixels)
+        return _drawn(context, recipe, *other)
+    images = recipe.images.load(context)[0]
+    if images.dtype != torch.uint8:
+        raise UsageError(f"{context.label}: metrics need pixels, not images as they are stored")
     height, width = images.shape[-2:]
     if (height, width) != (recipe.image_size, recipe.image_size):
         raise BenchmarkError(
@@ -98,14 +103,14 @@ def _images_to_judge(context: CellContext, recipe: Recipe, test: Split) -> Tenso
     return images
 
 
-def _drawn_test_images(context: CellContext, recipe: Recipe, test: Split) -> Tensor:
-    if recipe.images.count > len(test):
+def _drawn(context: CellContext, recipe: Recipe, name: str, split: Split) -> Tensor:
+    if recipe.images.count > len(split):
         raise BenchmarkError(
-            f"{context.label}: {recipe.images.count} test images are asked for, "
-            f"there are {len(test)}"
+            f"{context.label}: {recipe.images.count} {name} images are asked for, "
+            f"there are {len(split)}"
         )
-    order = torch.randperm(len(test), generator=generator(derive(recipe.seed, "floor")))
-    return test.images[order[: recipe.images.count]]
+    order = torch.randperm(len(split), generator=generator(derive(recipe.seed, "floor")))
+    return split.images[order[: recipe.images.count]]
 
 
 def _cache(folder: Path) -> Path:

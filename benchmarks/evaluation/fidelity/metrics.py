@@ -14,7 +14,7 @@ from benchmarks.evaluation.fidelity import torch_fidelity_api
 from benchmarks.evaluation.fidelity.extractors import FeatureLayers
 from benchmarks.evaluation.fidelity.features import Features
 from benchmarks.evaluation.fidelity.prd import prd
-from benchmarks.recipes.schema import FidelityProtocol
+from benchmarks.recipes.schema import FidelityMetrics
 from naturalinversion.errors import BenchmarkError
 from naturalinversion.precision import compute_in
 from naturalinversion.seeds import derive, generator
@@ -22,7 +22,7 @@ from naturalinversion.seeds import derive, generator
 KID_SUBSET = 1000  # torch-fidelity's, or as many as there are
 
 
-def check_counts(synthetic: int, real: int, protocol: FidelityProtocol) -> None:
+def check_counts(synthetic: int, real: int, protocol: FidelityMetrics) -> None:
     """Raise `BenchmarkError` naming the first metric that needs more images than there are."""
     fewer = min(synthetic, real)
     needs = [
@@ -44,7 +44,7 @@ def measure(
     synthetic: Features,
     real: Features,
     layers: FeatureLayers,
-    protocol: FidelityProtocol,
+    protocol: FidelityMetrics,
     seed: int,
     device: torch.device,
 ) -> dict[str, float]:

@@ -58,6 +58,37 @@
     });
   }
 
+  // A region that scrolls sideways says so, and keeps the columns that name its rows in sight.
+  function scrolling(region) {
+    const table = region.querySelector("table");
+    const rows = [...table.tHead.rows, ...table.tBodies[0].rows];
+    const places = [...table.tHead.rows[0].cells].flatMap((head, place) => ("stay" in head.dataset ? [place] : []));
+    rows.forEach((row) => places.forEach((place) => row.cells[place].classList.add("stay")));
+    const hint = document.createElement("p");
+    hint.className = "sideways";
+    hint.setAttribute("aria-hidden", "true");  // the region's label says it
+    hint.textContent = "↔ This table goes on to the right: scroll it sideways";
+    region.before(hint);
+    const edges = () => {
+      const rest = region.scrollWidth - region.clientWidth;
+      region.classList.toggle("left", region.scrollLeft > 1);
+      region.classList.toggle("right", rest - region.scrollLeft > 1);
+      hint.hidden = rest <= 1;
+    };
+    const fix = () => {
+      let left = 0;
+      places.forEach((place) => {
+        rows.forEach((row) => { row.cells[place].style.left = `${left}px`; });
+        left += rows[0].cells[place].offsetWidth;
+      });
+      edges();
+    };
+    region.addEventListener("scroll", edges, { passive: true });
+    new ResizeObserver(fix).observe(table);
+    new ResizeObserver(fix).observe(region);
+    fix();
+  }
+
   function filters() {
     const form = document.getElementById("filters");
     const verdicts = document.getElementById("verdicts");
@@ -192,6 +223,7 @@
   document.addEventListener("DOMContentLoaded", () => {
     themes();
     all("table[data-sortable]").forEach(sorting);
+    all(".scroll").forEach(scrolling);
     const showAll = filters();
     tips();
     zooming();

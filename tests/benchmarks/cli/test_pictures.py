@@ -12,12 +12,10 @@ from tests.benchmarks.command_line import here
 def test_ready_lists_name_accuracy_recipe_and_digest(capfd: pytest.CaptureFixture[str]) -> None:
     code, out, _ = here(capfd, "ready")
     assert code == 0
-    assert out.startswith(
-        "cifar10-vgg11: vgg11, 0.25 of its width, 86.56% of cifar10's test images"
-    )
-    code, out, _ = here(capfd, "ready", "--json")
-    (known,) = json.loads(out)
-    assert f"sha256 {known['sha256'][:12]}" in here(capfd, "ready")[1]
+    assert "cifar10-vgg11: vgg11, 0.25 of its width, 86.56% of cifar10's test images" in out
+    code, listed, _ = here(capfd, "ready", "--json")
+    for known in json.loads(listed):
+        assert f"sha256 {known['sha256'][:12]}" in out
 
 
 def test_pictures_are_one_file_and_the_same_command_reads_what_is_there(
@@ -46,7 +44,7 @@ def test_a_ready_classifier_is_inverted_from_the_command_line(
     assert out.startswith("10 images in ")
     code, _, err = here(capfd, *words, "--ready", "cifar10-vgg99")
     assert code == 2
-    assert "no ready classifier 'cifar10-vgg99': one of cifar10-vgg11" in err
+    assert "no ready classifier 'cifar10-vgg99': one of " in err
     code, _, err = here(capfd, *words, "--ready", "cifar10-vgg11", "--arch", "vgg11")
     assert code == 2
     assert "synthesize needs --arch with --weights, or --model, or --ready" in err

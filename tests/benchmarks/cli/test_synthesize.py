@@ -5,17 +5,26 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from naturalinversion.classifiers.weights import Classifier, load_classifier, save_classifier
 from naturalinversion.images import SyntheticDataset
+from naturalinversion.seeds import generator
 from tests.benchmarks.command_line import here, one_line, shell
+
+
+def seen(model: nn.Module) -> nn.Module:
+    """``model``, after its batch norms have seen a few images."""
+    with torch.no_grad():
+        model.train()(torch.randn(8, 3, 16, 16, generator=generator(0)))
+    return model
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """ResNet-18, an eighth of the width, 4 classes."""
+    """ResNet-18, an eighth of the width, 4 classes, with running statistics."""
     path = tmp_path_factory.mktemp("weights") / "mine.pt"
-    model = Classifier("resnet18", 4, 0.125, 16, (0.5,) * 3, (0.5,) * 3).build(0)
+    model = seen(Classifier("resnet18", 4, 0.125, 16, (0.5,) * 3, (0.5,) * 3).build(0))
     torch.save({"state_dict": model.state_dict()}, path)
     return path
 
@@ -108,7 +117,8 @@ def test_weights_of_another_architecture_are_one_line(weights: Path, tmp_path: P
         ({"images": "0"}, 2, "--images 0"),
         ({"batch_size": "1"}, 2, "two images"),
         ({"seed": "-1"}, 2, "--seed -1: 0 or more"),
-        ({"image_size": "-1"}, 2, "--image-size -1: 1 or more"),
+        ({"image_size": "0"}, 2, "--image-size 0: 1 or more"),
+        ({"num_classes": "1"}, 2, "--num-classes 1: 2 or more"),
         ({"width": "nan"}, 2, "--width nan: above zero"),
         ({"set": "di.settings.rate=-1"}, 2, "rate is -1: 0 or more"),
         ({"set": "di.settings.jitter=-1"}, 2, "jitter is -1: 0 or more"),
@@ -142,7 +152,7 @@ def test_a_model_without_batch_norm_is_one_line(
     )
     monkeypatch.chdir(tmp_path)
     for factory, says in (
-        ("plain", "no BatchNorm2d"),
+        ("plain", "no batch norm with running statistics"),
         ("text", "returned str, no module"),
         ("broken", "KeyError: 'conv1'"),
     ):
@@ -173,3 +183,47 @@ def test_the_student_of_a_joint_method_is_kept_and_not_trained_twice(
     assert not list((tmp_path / "out").glob("*.pt"))
     monkeypatch.setattr("baselines.dafl.DAFL.step", lambda *given: pytest.fail("trained again"))
     assert here(capfd, *command)[0] == 0
+
+
+@pytest.mark.filterwarnings("default:the teacher gives")
+def test_the_last_line_says_how_often_the_teacher_agrees_and_a_warning_what_to_raise(
+    weights: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = here(capfd, *invert(weights, tmp_path / "out"))
+    assert code == 0
+    share = SyntheticDataset(tmp_path / "out").teacher_agreement
+    assert share is not None
+    assert out.splitlines()[-1].endswith(
+        f"the teacher gives the asked label to {share:.1%} of them"
+    )
+    assert share < 0.5, "a random classifier, two iterations"
+    (line,) = [line for line in err.splitlines() if line.startswith("warning: ")]
+    assert "raise iterations (now 2) or cross_entropy (now 1)" in line
+    _, out, _ = here(capfd, *invert(weights, tmp_path / "out"), "--json")
+    assert json.loads(out)["teacher_agreement"] == share
+
+
+def test_other_settings_are_refused_and_more_images_are_added(
+    weights: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert here(capfd, *invert(weights, tmp_path / "out"))[0] == 0
+    other = invert(weights, tmp_path / "out", set="di.settings.iterations=3")
+    code, out, err = here(capfd, *other)
+    assert (code, out) == (1, "")
+    assert one_line(err).endswith(
+        "holds images of another run: iterations was 2, is now 3; take another folder"
+    )
+    code, out, _ = here(capfd, *invert(weights, tmp_path / "out", images="12"), "--json")
+    assert (code, json.loads(out)["images"]) == (0, 12)
+    code, out, _ = here(capfd, *invert(weights, tmp_path / "out", images="4"), "--json")
+    assert (code, json.loads(out)["images"]) == (0, 4)
+    assert len(SyntheticDataset(tmp_path / "out")) == 12
+
+
+def test_an_export_of_the_same_folder_is_the_last_one_asked_for(
+    weights: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for images, mapping in (("8", "denormalize"), ("4", "minmax")):
+        command = invert(weights, tmp_path / "out", export=mapping, images=images)
+        assert here(capfd, *command)[0] == 0
+    assert len(list((tmp_path / "out" / "png").glob("*/*.png"))) == 4

@@ -1,16 +1,12 @@
 """A bare machine, packages on PYTHONPATH, no network: it works, or a line says what is missing."""
 
-import re
-import subprocess
-import sys
-from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from benchmarks.engine.packages import not_installed
+from tests.bare_machine import modules_without, run
 from tests.benchmarks.command_line import ONE, TINY, one_line
-from tests.processes import environment
 
 # What such a machine has, or is given; with them comes what they need themselves.
 THERE = (
@@ -18,65 +14,12 @@ THERE = (
     *("tqdm", "msgspec", "tyro", "docstring-parser", "typeguard", "torch-fidelity"),
     "torch-pruning",
 )
-RUN_WITHOUT = """
-import os, runpy, sys
-from importlib.machinery import PathFinder
-
-class Installed:
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        absent = name.partition(".")[0] in os.environ["ABSENT"].split()
-        return None if absent else PathFinder.find_spec(name, path, target)
-
-sys.meta_path[sys.meta_path.index(PathFinder)] = Installed
-sys.argv = sys.argv[1:]
-runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-"""
-
-
-def run(
-    module: str, *arguments: str, without: set[str], cwd: Path
-) -> subprocess.CompletedProcess[str]:
-    """``python -m module …`` where these modules are not installed and nothing can be fetched."""
-    nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTPS_PROXY"), "http://127.0.0.1:9")
-    settings = environment(**nowhere, OMP_NUM_THREADS="1", CUDA_VISIBLE_DEVICES="", NO_COLOR="1")
-    settings |= {"ABSENT": " ".join(without), "TORCH_HOME": str(cwd / "torch")}
-    command = [sys.executable, "-c", RUN_WITHOUT, module, *arguments]
-    return subprocess.run(command, cwd=cwd, env=settings, capture_output=True, text=True)
-
-
-def needed(packages: tuple[str, ...]) -> set[str]:
-    """The packages and all that they require, by normal names."""
-    found: set[str] = set()
-    queue = [*packages]
-    while queue:
-        name = normal(queue.pop())
-        if name in found:
-            continue
-        found.add(name)
-        try:
-            requirements = metadata.requires(name) or []
-        except metadata.PackageNotFoundError:
-            continue
-        queue += [re.split(r"[^\w.-]", one)[0] for one in requirements if "extra ==" not in one]
-    return found
-
-
-def normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 @pytest.fixture(scope="module")
 def bare() -> set[str]:
     """Modules that are installed here and would not be there."""
-    there = needed(THERE)
-    return {
-        module
-        for module, owners in metadata.packages_distributions().items()
-        if not any(
-            normal(owner) in there or normal(owner) == "naturalinversion" for owner in owners
-        )
-    }
+    return modules_without(THERE)
 
 
 @pytest.mark.timeout(400)

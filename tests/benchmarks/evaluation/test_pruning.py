@@ -135,6 +135,16 @@ def test_labels_teach_with_cross_entropy_and_do_not_count_in_distillation(tmp_pa
     assert tuned("cross_entropy", 0) != tuned("cross_entropy", 3)
 
 
+def test_it_is_tuned_on_the_images_as_they_are_stored_or_on_pixels_of_them(tmp_path: Path) -> None:
+    def tuned(pixels: str) -> str:
+        images = msgspec.structs.replace(RECIPE.images, pixels=pixels)
+        context = work_in(tmp_path, pixels)
+        run(context, msgspec.structs.replace(RECIPE, images=images))
+        return digest(context.folder / WEIGHTS)
+
+    assert len({tuned(pixels) for pixels in ("stored", "denormalize", "minmax")}) == 3
+
+
 def test_tuning_mends_what_pruning_broke(tmp_path: Path) -> None:
     training = msgspec.structs.replace(TRAINING, epochs=10, lr=0.05)
     metrics = run(work_in(tmp_path), recipe(training=training))

@@ -29,7 +29,7 @@ RECIPE = Recipe(
 )
 
 
-def write_set(cell: Path, shift: int = 0, first: int = 0) -> None:
+def write_set(cell: Path, shift: int = 0, first: int = 0, contrast: float = 1.0) -> None:
     """ "Synthetic" images that are real digits, with the label ``shift`` classes further."""
     split = load("digits", root=Path("nowhere"), image_size=8).train
     folder = cell / IMAGES
@@ -37,7 +37,7 @@ def write_set(cell: Path, shift: int = 0, first: int = 0) -> None:
     write_meta(folder, Meta("copy", "", 10, (3, 8, 8), MEAN, STD, 0, SIZE, BATCHES))
     for batch in range(BATCHES):
         part = slice(first + batch * SIZE, first + (batch + 1) * SIZE)
-        images = (split.images[part] / 255 - MEAN[0]) / STD[0]
+        images = (contrast * split.images[part] / 255 - MEAN[0]) / STD[0]
         write_shard(folder, batch, images, (split.labels[part] + shift) % 10)
 
 
@@ -77,6 +77,22 @@ def test_the_labels_are_what_it_learns(tmp_path: Path) -> None:
     assert isinstance(metrics["train_accuracy"], float)
     assert metrics["train_accuracy"] < 0.2
     assert share(tmp_path, 3) > 0.4
+
+
+def test_it_is_trained_on_the_images_as_they_are_stored_or_on_pixels_of_them(
+    tmp_path: Path,
+) -> None:
+    """Faint digits that the writer of files stretches are digits again."""
+    write_set(tmp_path / "faint", contrast=0.1)
+    found = {}
+    for pixels in ("stored", "denormalize", "minmax"):
+        (tmp_path / pixels).mkdir()
+        context = work_in(tmp_path / pixels, tmp_path / "faint")
+        images = msgspec.structs.replace(RECIPE.images, pixels=pixels)
+        metrics = run(context, msgspec.structs.replace(RECIPE, images=images))
+        found[pixels] = metrics["train_accuracy"]
+    assert found["stored"] != found["denormalize"]
+    assert max(found["stored"], found["denormalize"]) < found["minmax"] - 0.1
 
 
 def test_the_network_sees_real_images_as_it_saw_the_synthetic_ones(tmp_path: Path) -> None:

@@ -85,12 +85,14 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     (root / "teacher").mkdir()
     save_classifier(root / "teacher" / WEIGHTS, teacher().model, DESCRIPTION)
     real = digits()
+    faint = (0.1 * (real[:120] * STD[0] + MEAN[0]) - MEAN[0]) / STD[0]
     noise = torch.randn(3 * SIZE, 3, 16, 16, generator=torch.Generator().manual_seed(1))
     return {
         "teacher": root / "teacher",
         "images-twin-0": write_set(root / "twin0", real[:80], 2),
         "images-twin-1": write_set(root / "twin1", real[80:160], 2),
         "images-far-0": write_set(root / "far", 3 + 2 * real[:120] + 3 * noise, 3),
+        "images-faint-0": write_set(root / "faint", faint, 3),
     }
 
 
@@ -156,6 +158,20 @@ def test_stages_and_sets_may_be_some_and_the_number_is_the_same(
     assert alone["mixing_far_block2"] == both["mixing_far_block2"]
     _, other = make(tmp_path / "d", inputs, stages=some, seed=1)
     assert other.read_bytes() != path.read_bytes()
+
+
+def test_a_set_is_shown_as_it_is_stored_or_as_pixels_of_it(
+    inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    """Faint digits lie apart; stretched as a writer of files does it, they are like any others."""
+    found = {}
+    for pixels in ("stored", "denormalize", "minmax", "own"):
+        sets = {"faint": ImageSelection([3], 100, pixels)}
+        metrics, _ = make(tmp_path / pixels, inputs, stages=["embedding"], sets=sets)
+        found[pixels] = float(str(metrics["mixing_faint_embedding"]))
+    assert found["minmax"] > 0.4
+    assert max(found["stored"], found["denormalize"]) < 0.1
+    assert found["own"] == found["denormalize"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import pytest
 
 from baselines import METHODS, REFERENCES
 from benchmarks.recipes.methods import build_method
-from benchmarks.recipes.resolve import FOLDER, SCALES, Recipes
+from benchmarks.recipes.recipe_file import SCALES
+from benchmarks.recipes.resolve import FOLDER, Recipes
 from naturalinversion.classifiers import ARCHITECTURES
 from naturalinversion.errors import SettingError, UsageError
 

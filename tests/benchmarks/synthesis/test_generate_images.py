@@ -14,6 +14,7 @@ from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.machine import Machine
 from benchmarks.synthesis.generate_images import Recipe, run
 from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_classifier
+from naturalinversion.errors import UsageError
 from naturalinversion.inversion.loss_history import LOSSES
 from naturalinversion.sample_grid import GRID
 from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD, Teacher
@@ -89,3 +90,12 @@ def test_images_that_the_teacher_takes_for_others_are_told_of_in_log_and_termina
     line = f"the teacher gives the asked label to {share:.0%} of the images only, "
     assert [r for r in caplog.records if r.getMessage().startswith(line)]
     assert f"warning: ni: {line}" in capfd.readouterr().err
+
+
+def test_a_method_that_was_edited_since_it_was_planned_is_not_run(tmp_path: Path) -> None:
+    """Workers import it later than its file's digest was taken."""
+    recipe = Recipe("contract_methods:FromOutside", {"noise": 0.5}, 1, 4, 0, source="0" * 64)
+    log = logging.getLogger("test")
+    context = CellContext(tmp_path, {}, Machine(), DataOptions(tmp_path), "mine", log)
+    with pytest.raises(UsageError, match=r"the code of contract_methods:FromOutside is .* by now"):
+        run(context, recipe)

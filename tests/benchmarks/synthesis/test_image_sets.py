@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from msgspec.structs import replace
 
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import CellContext, DataOptions
@@ -63,22 +64,27 @@ def test_what_was_planned_is_what_is_read(name: str, tmp_path: Path) -> None:
     everything = planned(2, 2)
     chosen = everything.first(25)
     context = stored(tmp_path, everything, name)
-    images, labels, mean, std = chosen.selection.load(context, name=name)
+    images, labels, mean, std = chosen.selection.load(context, name)
     assert images.dtype == torch.float16
     assert labels.tolist() == list(range(25))
     assert (mean.tolist(), std.tolist()) == (pytest.approx(MEAN), pytest.approx(STD))
     assert chosen.selection.meta(context, name).num_classes == 100
-    part = ImageSelection([1, 1], 20).load(context, name=name)[1]
+    part = ImageSelection([1, 1], 20).load(context, name)[1]
     assert part.tolist() == [*range(10), *range(20, 30)], "batches of every input, in order"
 
 
 def test_pixels_are_what_files_of_the_images_would_hold(tmp_path: Path) -> None:
     everything = planned(2)
     context = stored(tmp_path, everything)
-    pixels, labels, _, _ = everything.selection.load(context, "denormalize")
+    found = {
+        pixels: replace(everything.selection, pixels=pixels).load(context)
+        for pixels in ("denormalize", "own", "minmax")
+    }
+    pixels, labels, _, _ = found["denormalize"]
     assert pixels.dtype == torch.uint8
     assert (pixels.int() - labels.view(-1, 1, 1, 1)).abs().max() <= 1
-    assert torch.equal(everything.selection.pixels(context, "denormalize"), pixels)
+    assert torch.equal(found["own"][0], pixels), "what were pixels is never stretched"
+    assert not torch.equal(found["minmax"][0], pixels)
 
 
 def test_fewer_images_than_asked_for_are_one_line(tmp_path: Path) -> None:
@@ -87,4 +93,4 @@ def test_fewer_images_than_asked_for_are_one_line(tmp_path: Path) -> None:
         ImageSelection([1, 2], 31).load(context)
     named = stored(tmp_path / "named", planned(1), "far")
     with pytest.raises(BenchmarkError, match=r"there are 10 in images-far$"):
-        ImageSelection([1], 11).load(named, name="far")
+        ImageSelection([1], 11).load(named, "far")

@@ -57,7 +57,7 @@ MEASURED = {
     "tsne": Measurement(evaluation="tsne", methods=["di"]),
 }
 SYNTHETIC = ("distillation", "scratch", "pruning")
-FIDELITY = ("evaluated", "pixels", "extractor")
+FIDELITY = ("evaluated", "pixels", "reference", "extractor")
 
 Made = tuple[dict[str, Record], dict[str, Record]]  # one record of every kind, and all by key
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from benchmarks.engine.cell import with_inputs
@@ -90,6 +91,46 @@ def test_rounds_that_do_not_add_up_are_one_line(overrides: tuple[str, ...]) -> N
     with pytest.raises(UsageError, match="recipe adi: ") as caught:
         pipeline(0, *overrides).images(ask("adi", "vgg11"))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("pixels", ["stored", "denormalize", "minmax"])
+def test_one_switch_says_what_every_reader_but_the_metrics_sees(pixels: str) -> None:
+    made = pipeline(0, f"protocol.student_pixels={pixels}")
+    asked = {
+        "distillation": ask("di"),
+        "scratch": ask("di"),
+        "pruning": msgspec.structs.replace(ask("di"), ratio=0.5),
+        "tsne": Measurement(methods=["di", "ni"]),
+    }
+    for evaluation, measurement in asked.items():
+        recipe = made.cell(msgspec.structs.replace(measurement, evaluation=evaluation)).recipe
+        sets = recipe["sets"].values() if evaluation == "tsne" else [recipe["images"]]
+        assert [one["pixels"] for one in sets] == [pixels] * len(sets), evaluation
+    judged = made.cell(msgspec.structs.replace(ask("di"), evaluation="fidelity"))
+    assert judged.recipe["images"]["pixels"] == "denormalize"
+    rounds = [
+        cell.recipe["images"]["pixels"]
+        for cell in with_inputs([made.student(ask("adi"))])
+        if cell.kind == "distillation"
+    ]
+    assert set(rounds) == {pixels}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "seen"), [("stored", "stored"), ("denormalize", "own"), ("minmax", "own")]
+)
+def test_images_that_were_pixels_are_never_stretched(chosen: str, seen: str) -> None:
+    made = pipeline(0, f"protocol.student_pixels={chosen}")
+    shown = made.cell(Measurement(evaluation="tsne", methods=["wgan_gp", "ni"]))
+    pixels = {title: images["pixels"] for title, images in shown.recipe["sets"].items()}
+    assert sorted(pixels.values()) == sorted([seen, chosen])
+    for method in ("wgan_gp", "real"):
+        cells = [
+            made.cell(Measurement(evaluation="fidelity", method=method, pixels=mapping))
+            for mapping in ("denormalize", "minmax")
+        ]
+        assert {cell.recipe["images"]["pixels"] for cell in cells} == {"own"}
+        assert len({cell.key for cell in cells}) == 1
 
 
 def test_many_batches_are_shared_out_over_cells_and_few_take_the_first() -> None:

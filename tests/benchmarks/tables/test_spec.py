@@ -125,7 +125,9 @@ def test_a_shared_generator_scales_as_many_images_as_its_batches_have(scale: str
 
 def test_heads_say_extractor_and_number_of_images() -> None:
     (demo,) = expanded("table1").tables
-    assert {column.detail for column in demo.columns} == {"efficientnet-lite0, 300 images"}
+    assert {column.detail for column in demo.columns} == {
+        "efficientnet-lite0, 300 images, as the teacher saw"
+    }
     paper, floor = expanded("table1", "cifar10", "paper").tables
     assert {c.detail for c in paper.columns} == {"inception-v3-compat, 50,000 images"}
     assert {c.detail for c in floor.columns} == {"inception-v3-compat, 10,000 images"}

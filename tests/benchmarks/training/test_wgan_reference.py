@@ -18,7 +18,8 @@ from benchmarks.engine.cell_runner import is_done, run_cell
 from benchmarks.engine.context import CellContext, DataOptions
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.machine import Machine
-from benchmarks.recipes.resolve import FOLDER, RecipeFile
+from benchmarks.recipes.recipe_file import RecipeFile
+from benchmarks.recipes.resolve import FOLDER
 from benchmarks.tables.registry import KINDS
 from benchmarks.training import wgan_reference
 from naturalinversion.errors import SettingError, UsageError

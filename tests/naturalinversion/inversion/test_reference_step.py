@@ -116,6 +116,7 @@ def test_a_batch_norm_of_ones_own_is_left_as_it_is() -> None:
         nn.Linear(4, 5),
     )
     teacher = Teacher(model.double(), num_classes=5, image_shape=(3, 8, 8))
+    model = teacher.model
     images = torch.randn(6, 3, 8, 8, dtype=torch.float64, generator=generator(0))
     expected = model(images)
     observed: list[Tensor] = []

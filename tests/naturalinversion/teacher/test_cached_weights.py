@@ -148,7 +148,7 @@ def test_maps_logits_and_gradients_are_the_networks(
     expected = features(teacher, images)
     request.getfixturevalue("kernels")
     assert_close(features(teacher, images), expected)
-    assert all("forward" not in module.__dict__ for module in model.modules())
+    assert all("forward" not in module.__dict__ for module in teacher.model.modules())
 
 
 @pytest.mark.parametrize("arch", ["resnet18", "vgg11", "mobilenetv2"])
@@ -274,7 +274,7 @@ def test_weights_that_change_are_noticed(
     teacher = teach(model)
     with emulated(monkeypatch):
         features(teacher, images)
-    change(model)
+    change(teacher.model)
     images = images.to(teacher.dtype)
     expected = features(teacher, images)
     with emulated(monkeypatch):
@@ -304,18 +304,18 @@ def test_a_captured_pass_reads_what_was_refreshed(precision: Any, kernels: None)
     graph = FakeGraph()
     with graph.captured():
         found = maps_of(teacher, images)
-    for tensor in (*model.parameters(), *model.buffers()):
+    for tensor in (*teacher.model.parameters(), *teacher.model.buffers()):
         if tensor.is_floating_point():
             tensor.data.mul_(1.1)
     teacher.refresh()
     graph.replay()
-    fresh = features(teach(model, precision=precision), images)[: len(found)]
+    fresh = features(teach(teacher.model, precision=precision), images)[: len(found)]
     assert_close([each.float() for each in found], [each.float() for each in fresh], 1e-6)
 
 
 def test_on_a_cpu_nothing_is_cached() -> None:
     model = network(narrow("resnet18"), torch.float32)
     teacher, images = teach(model), noise(4, 3, 16, 16, dtype=torch.float32)
-    expected = model(images.contiguous(memory_format=torch.channels_last))
+    expected = teacher.model(images.contiguous(memory_format=torch.channels_last))
     assert torch.equal(teacher(images), expected)
     assert teacher.observe(images, statistics=True).stacked is None

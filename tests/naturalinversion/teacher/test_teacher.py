@@ -123,7 +123,7 @@ def test_a_classifier_without_memory_of_its_images_is_refused() -> None:
     )
     forgetful = nn.Sequential(nn.BatchNorm2d(3, track_running_stats=False), *plain)
     for model in (plain, forgetful):
-        with pytest.raises(TeacherError, match="no BatchNorm2d with running statistics") as caught:
+        with pytest.raises(TeacherError, match="no batch norm with running statistics") as caught:
             teach(model)
         assert "\n" not in str(caught.value)
         assert caught.value.exit_code == 2
@@ -143,10 +143,24 @@ def test_another_number_of_classes_is_refused_in_one_line() -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("wrong", [{"mean": (0.5,)}, {"std": (0.5, 0.5)}, {"std": (0.5, 0.0, 0.5)}])
-def test_a_normalisation_that_cannot_be_is_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(TeacherError, match="std above zero"):
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"mean": (0.5,)}, "need 3 values each, as many as the images have channels: 1 and 3 are"),
+        ({"std": (0.5, 0.5)}, "3 and 2 are given"),
+        ({"std": (0.5, 0.0, 0.5)}, "finite values, std above zero"),
+        ({"mean": (0.5, float("nan"), 0.5)}, "finite values, std above zero"),
+        ({"mean": (123.7, 116.3, 103.5)}, r"mean \(123.7, 116.3, 103.5\) and std .* by 255"),
+        ({"std": (58.4, 57.1, 57.4)}, r"not those of pixels in \[0, 1\]: divide"),
+        ({"mean": (-0.49, -0.48, -0.44)}, r"not those of pixels in \[0, 1\]"),
+        ({"image_shape": (16, 16)}, r"image_shape is \(16, 16\): three numbers"),
+        ({"num_classes": 1}, "num_classes is 1: two or more; of one logit z make two, torch.cat"),
+    ],
+)
+def test_a_description_that_cannot_be_is_refused(wrong: dict[str, object], says: str) -> None:
+    with pytest.raises(TeacherError, match=says) as caught:
         teach(made(FunctionalPooling), **wrong)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_teacher_is_frozen_and_looking_does_not_teach_it() -> None:
@@ -177,13 +191,13 @@ def test_a_users_own_hooks_stay() -> None:
 
 
 def test_stages_of_a_bottleneck_network_are_its_blocks_outputs() -> None:
-    model = made(BottleneckNet)
+    teacher = teach(made(BottleneckNet))
+    model = teacher.model
     assert isinstance(model, BottleneckNet)
-    teacher = teach(model)
     assert [(s.module, s.channels, s.size) for s in teacher.stages] == [
-        ("layer1", 8, 16),
-        ("layer2", 16, 8),
-        ("layer3", 32, 4),
+        ("layer1", 8, (16, 16)),
+        ("layer2", 16, (8, 8)),
+        ("layer3", 32, (4, 4)),
     ]
     images = noise(3, 3, 16, 16)
     for found, expected in zip(
@@ -194,7 +208,7 @@ def test_stages_of_a_bottleneck_network_are_its_blocks_outputs() -> None:
 
 def test_stages_of_a_network_that_pools_by_function() -> None:
     teacher = teach(made(FunctionalPooling))
-    assert [(s.channels, s.size) for s in teacher.stages] == [(4, 16), (8, 8), (12, 4)]
+    assert [(s.channels, *s.size) for s in teacher.stages] == [(4, 16, 16), (8, 8, 8), (12, 4, 4)]
     assert shapes(teacher.observe(noise(2, 3, 16, 16), maps=True).maps) == [
         (4, 16),
         (8, 8),
@@ -205,15 +219,15 @@ def test_stages_of_a_network_that_pools_by_function() -> None:
 def test_stages_of_a_network_that_uses_one_activation_everywhere() -> None:
     """Every map has the shape its stage promises: a pyramid is built from the promise."""
     teacher = teach(made(OneReluForAll))
-    promised = [(s.channels, s.size) for s in teacher.stages]
+    promised = [(s.channels, s.size[1]) for s in teacher.stages]
     assert promised == [(4, 16), (8, 8), (12, 4), (12, 2)]
     assert shapes(teacher.observe(noise(2, 3, 16, 16), maps=True).maps) == promised
 
 
 def test_statistics_are_those_of_each_batch_norms_input() -> None:
-    model = made(FunctionalPooling)
+    teacher = teach(made(FunctionalPooling))
+    model = teacher.model
     assert isinstance(model, FunctionalPooling)
-    teacher = teach(model)
     images = noise(6, 3, 16, 16)
     observed = teacher.observe(images, statistics=True).statistics
     assert len(observed) == teacher.batch_norm_count == 3
@@ -273,4 +287,5 @@ def test_the_fingerprint_tells_teachers_apart() -> None:
 
 def test_a_teacher_in_half_precision_has_a_fingerprint() -> None:
     halved = teach(made(BottleneckNet).bfloat16())
+    assert halved.dtype == torch.float32
     assert halved.fingerprint != teach(made(BottleneckNet)).fingerprint

@@ -139,6 +139,28 @@ def test_the_papers_own_noise_counts(fid: float, verdict: str) -> None:
     assert "0.7" in line["reason"]
 
 
+@pytest.mark.parametrize(
+    ("pixels", "kind", "verdict"),
+    [
+        ("minmax", "synthesis", "agrees within noise"),
+        ("denormalize", "synthesis", "not comparable"),
+        ("own", "wgan_gp", "agrees within noise"),
+    ],
+)
+def test_the_published_number_is_of_images_as_the_released_code_saves_them(
+    pixels: str, kind: str, verdict: str
+) -> None:
+    images = msgspec.structs.replace(record("i", {"images": 50_000}), kind=kind)
+    metrics = {"fid": 76.1, "evaluated": 50_000, "pixels": pixels}
+    metrics["extractor"] = "inception-v3-torchvision@0cc3c7bd"
+    found = [record("f", metrics, inputs={"images0": "i"})]
+    line = frame_of((table(FID, found), found), others=[images]).loc[FID]
+    assert line["verdict"] == verdict
+    assert ("not stretched as the released code saves them" in line["reason"]) == (
+        verdict == "not comparable"
+    )
+
+
 def test_every_difference_is_listed() -> None:
     teacher = record("t", {"test_accuracy": 0.9}, {"width": 0.125, "image_size": 16})
     images = record("i", {"images": 300}, {"width": 0.0}, {"teacher": "t"})

@@ -1,5 +1,6 @@
 """The table as printed: nothing where nothing was run, marks, notes, Markdown, LaTeX and CSV."""
 
+import csv
 import io
 import re
 from collections.abc import Callable
@@ -239,3 +240,28 @@ def test_csv_is_the_long_form(case: MakeCase) -> None:
     assert frame["records"][0].split() == list(records)[:2]
     assert frame["mean"][0] == pytest.approx(85.0)
     assert frame["n"].tolist() == [2, 1]
+
+
+def test_csv_numbers_are_those_that_the_table_prints(case: MakeCase) -> None:
+    """0.808 * 100 is 80.80000000000001 in floating point."""
+    table, records = case({"DI": [0.808, 0.808], "NI": [1 / 3, None]})
+    text = to_csv(measured_frame(table, records))
+    assert not re.search(r"\d\.\d{11}", text)
+    first, second = csv.DictReader(io.StringIO(text))
+    assert (first["mean"], first["sd"], first["values"]) == ("80.80", "0.00", "80.8 80.8")
+    assert (second["mean"], second["sd"]) == ("33.33", "")
+    assert second["values"] == "33.33333333", "of single seeds nothing is lost"
+
+
+def test_latex_has_its_notes_below_the_table_and_names_its_packages(case: MakeCase) -> None:
+    table, records = case({"DI": [0.8], "NI": [0.9]}, caption="What it shows.")
+    latex = to_latex(table, measured_frame(table, records))
+    comment, rest = latex.split("\n", 1)
+    assert comment == r"% In the preamble: \usepackage{booktabs} and \usepackage{graphicx}"
+    assert "%" not in re.sub(r"\\%|\{%", "", rest), "no other comment"
+    caption = re.search(r"\\caption{(.*)}", rest)
+    assert caption
+    assert caption[1].endswith("What it shows.")
+    above, below = rest.split(r"\end{tabular}")
+    assert "no test can tell" not in above
+    assert re.search(r"no test can tell.*\\par", below)

@@ -202,6 +202,22 @@ def test_what_an_input_says_counts_as_the_record_s(case: MakeCase) -> None:
         measured_frame(table, records)
 
 
+def test_images_that_were_pixels_are_like_those_of_any_mapping(case: MakeCase) -> None:
+    table, records = case({"DI": [0.8, 0.8, 0.8]})
+    first, second, third = list(records)
+
+    def of(*mappings: str) -> dict[str, Record]:
+        return {
+            key: make_record(key, 0.8, metrics={"test_accuracy": 0.8, "pixels": pixels})
+            for key, pixels in zip((first, second, third), mappings, strict=True)
+        }
+
+    for mapping in ("minmax", "denormalize"):
+        assert len(measured_frame(table, of("own", mapping, mapping))) == 1
+    with pytest.raises(RecordError, match=r"pixels is minmax in .* but denormalize in"):
+        measured_frame(table, of("minmax", "own", "denormalize"))
+
+
 def test_a_record_without_the_metric_names_what_it_has(case: MakeCase) -> None:
     table, records = case({"DI": [0.8]})
     key = next(iter(records))

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,28 @@ def test_files_are_named_after_a_folder_of_images() -> None:
     )
 
 
+def test_a_part_of_a_table_has_a_name_of_its_own() -> None:
+    whole = make_table({"DI": TableCell(["k"])})
+    names = set()
+    for part in (
+        "rows a",
+        "rows a, b",
+        "rows a-b",
+        "methods x.y:Z",
+        "with di.settings.rate=1",
+        "with di.settings.rate=-1",
+        "ü",
+        "r" * 99,
+    ):
+        table = msgspec.structs.replace(whole, part=part)
+        assert re.fullmatch(r"table5-demo-digits-[a-z0-9._-]{1,60}", table.name), table.name
+        assert table.whole_stem == whole.file_stem == "table5-demo-digits"
+        names |= {table.name}
+    for part in ("r" * 98, "r" * 97 + "s"):
+        names |= {msgspec.structs.replace(whole, part=part).file_stem}
+    assert len(names) == 10
+
+
 def test_the_layout_needs_no_plotting_library() -> None:
     found = [
         node
@@ -135,5 +158,5 @@ def test_the_layout_needs_no_plotting_library() -> None:
     ]
     names = {alias.name for node in found for alias in node.names if isinstance(node, ast.Import)}
     assert names | {str(n.module) for n in found if isinstance(n, ast.ImportFrom)} <= {
-        *("__future__", "pathlib", "typing", "msgspec"),
+        *("__future__", "hashlib", "pathlib", "re", "typing", "msgspec"),
     }

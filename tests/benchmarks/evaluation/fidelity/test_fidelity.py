@@ -17,10 +17,10 @@ from benchmarks.engine.context import CellContext, DataOptions
 from benchmarks.engine.machine import Machine
 from benchmarks.evaluation.fidelity import fidelity
 from benchmarks.evaluation.fidelity.extractors import Extractor
-from benchmarks.recipes.schema import FidelityProtocol
-from benchmarks.synthesis.image_sets import ImageSelection
+from benchmarks.recipes.schema import FidelityMetrics
+from benchmarks.synthesis.image_sets import ImageSelection, ReadPixels
 from benchmarks.tables.registry import KINDS
-from naturalinversion.errors import BenchmarkError, MissingError
+from naturalinversion.errors import BenchmarkError, MissingError, UsageError
 from naturalinversion.images import Meta, write_meta, write_shard
 from tests.benchmarks.evaluation.fidelity.tiny import INCEPTION, noise
 
@@ -39,9 +39,9 @@ def stored(cell: Path, images: Tensor) -> None:
         write_shard(folder, index, batch.float() / 255, torch.zeros(10, dtype=torch.int64))
 
 
-PROTOCOL = FidelityProtocol(
+PROTOCOL = FidelityMetrics(
     extractor="tiny",
-    pixels="denormalize",
+    reference="train",
     neighbours=3,
     splits=10,
     clusters=20,
@@ -50,11 +50,16 @@ PROTOCOL = FidelityProtocol(
 
 
 def recipe(
-    count: int, batches: Sequence[int] = (), seed: int = 0, **changes: Any
+    count: int,
+    batches: Sequence[int] = (),
+    seed: int = 0,
+    pixels: ReadPixels = "denormalize",
+    **changes: Any,
 ) -> fidelity.Recipe:
-    """``count`` of the images in ``batches``, or of the real test images."""
+    """``count`` of the images in ``batches``, or of the real images of the other split."""
     protocol = structs.replace(PROTOCOL, **changes)
-    return fidelity.Recipe("digits", 8, seed, protocol, ImageSelection(list(batches), count))
+    images = ImageSelection(list(batches), count, pixels if batches else "own")
+    return fidelity.Recipe("digits", 8, seed, protocol, images)
 
 
 def context(runs: Path, **inputs: Path) -> CellContext:
@@ -68,7 +73,8 @@ def test_the_kind_tells_real_from_noise(
 ) -> None:
     floor = fidelity.run(context(tmp_path), recipe(300))
     assert (floor["evaluated"], floor["reference_images"]) == (300, 1297)
-    assert (floor["extractor"], floor["pixels"]) == (tiny.display, "denormalize")
+    assert (floor["extractor"], floor["pixels"]) == (tiny.display, "own")
+    assert floor["reference"] == "train"
     assert "images" not in floor, "none were made"
     assert float(str(floor["precision"])) > 0.7
     assert float(str(floor["recall"])) > 0.7
@@ -90,6 +96,27 @@ def test_the_kind_tells_real_from_noise(
     assert again == bad
     stretched = fidelity.run(inputs, recipe(240, [20, 5], pixels="minmax"))
     assert stretched["fid"] != bad["fid"]
+    assert (bad["pixels"], stretched["pixels"]) == ("denormalize", "minmax")
+    assert fidelity.run(inputs, recipe(240, [20, 5], pixels="own"))["fid"] == bad["fid"]
+
+
+def test_the_reference_may_be_the_test_images_and_the_floor_is_then_of_the_others(
+    tiny: Extractor, tmp_path: Path, counted: list[int]
+) -> None:
+    floor = fidelity.run(context(tmp_path), recipe(600, reference="test"))
+    assert (floor["evaluated"], floor["reference_images"]) == (600, 500)
+    assert floor["reference"] == "test"
+    assert counted == [500, 600]
+    stored(tmp_path / "a", noise(100, 8, 0))
+    inputs = context(tmp_path, images0=tmp_path / "a")
+    found = {
+        split: fidelity.run(inputs, recipe(100, [10], reference=split))["fid"]
+        for split in ("train", "test")
+    }
+    assert found["train"] != found["test"]
+    assert found["train"] == pytest.approx(float(str(found["test"])), rel=0.2)
+    with pytest.raises(BenchmarkError, match="1298 train images are asked for, there are 1297"):
+        fidelity.run(context(tmp_path), recipe(1298, reference="test"))
 
 
 def test_numpy_takes_no_more_cores_than_the_machine_gives(
@@ -116,6 +143,8 @@ def test_the_kind_refuses_what_can_not_be_compared(tiny: Extractor, tmp_path: Pa
     inputs = context(tmp_path, images0=tmp_path / "a")
     with pytest.raises(BenchmarkError, match="have 16x16 pixels, the real ones 8x8"):
         fidelity.run(inputs, recipe(30, [3]))
+    with pytest.raises(UsageError, match="metrics need pixels, not images as they are stored"):
+        fidelity.run(inputs, recipe(30, [3], pixels="stored"))
 
 
 def test_a_cell_leaves_a_record_and_missing_weights_end_the_run(
@@ -139,3 +168,7 @@ def test_the_plan_counts_the_images_judged_and_the_real_ones(tiny: Extractor) ->
     assert [count for _, count in (judged, real)] == [100, 1297]
     assert [step.shared for step, _ in (judged, real)] == [False, True]
     assert all(0 < step.seconds(MACHINE) < 1 for step, _ in (judged, real))
+    other = make_cell("fidelity", "judged", recipe(100, [3], reference="test"), {})
+    (_, first), (of_test, count) = fidelity.count_steps(other, 10, 1297, 500).items()
+    assert (first, count) == (100, 500)
+    assert of_test != real, "features of the one split are not those of the other"

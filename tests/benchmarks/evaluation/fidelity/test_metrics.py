@@ -14,15 +14,15 @@ from benchmarks.datasets.load import load
 from benchmarks.evaluation.fidelity.extractors import Extractor, find_extractor
 from benchmarks.evaluation.fidelity.features import extract
 from benchmarks.evaluation.fidelity.metrics import check_counts, equal_parts, measure
-from benchmarks.recipes.schema import FidelityProtocol
+from benchmarks.recipes.schema import FidelityMetrics
 from naturalinversion.errors import BenchmarkError
 from naturalinversion.seeds import derive
 from tests.benchmarks.evaluation.fidelity.tiny import CPU, LITE, colours, noise
 
 SEED = 0
-PROTOCOL = FidelityProtocol(
+PROTOCOL = FidelityMetrics(
     extractor="tiny",
-    pixels="denormalize",
+    reference="train",
     neighbours=3,
     splits=5,
     clusters=6,

@@ -1,0 +1,186 @@
+"""Networks of somebody's own code, by ``package.module:factory``, beside the library's.
+
+In recipes and in files such a network's name ends in a digest of the code that defines it,
+``package.module:factory@3f9c…``: edited code is another network. `build` makes only what `admit`
+or `identify` was told of, so that a name read from a file imports nothing.
+"""
+
+import copy
+import hashlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from naturalinversion.errors import UsageError
+from naturalinversion.named_code import load_object, source_file, sources_sha256
+from naturalinversion.seeds import seeded
+
+Factory = Callable[..., Any]
+DIGITS = 12  # as many as a cell's key has
+KNOWN = ("torch", "naturalinversion")
+
+_admitted: dict[str, Factory] = {}
+
+
+def is_outside(name: str) -> bool:
+    """Whether the name is that of somebody's own network, with its digest or without."""
+    return ":" in name
+
+
+def plain_name(name: str) -> str:
+    """The name without the digest of its code; others as they are."""
+    return name.partition("@")[0]
+
+
+def identify(name: str, num_classes: int, flag: str) -> str:
+    """Import the factory ``name`` and admit it; the name with the digest of its code.
+
+    Importing and calling it run somebody's code. Raises `UsageError`, whose line begins with
+    ``flag``, when it can't be imported, fails or returns no network.
+    """
+    factory = load_object(name, flag)
+    with seeded(0):
+        model = call_factory(factory, num_classes, f"{flag} {name}")
+    full = f"{name}@{_digest(factory, model, f'{flag} {name}')}"
+    _admitted[full] = factory
+    return full
+
+
+def admit(name: str) -> None:
+    """Let `build` make the network ``name``, with its digest, that a recipe asks for.
+
+    For workers: what they are told to compute was named by a person. Raises `UsageError`.
+    """
+    if name not in _admitted:
+        _admitted[name] = load_object(plain_name(name), "network")
+
+
+def build_outside(name: str, num_classes: int) -> nn.Module:
+    """The network ``name``, with its digest, on the CPU in float32, initialised by its own code.
+
+    Raises `UsageError` for one that nobody has admitted or whose code has changed.
+    """
+    plain = plain_name(name)
+    if name not in _admitted:
+        raise UsageError(
+            f"{plain} is somebody's own code, which a file may not import: name it on the command "
+            "line"
+        )
+    factory = _admitted[name]
+    model = call_factory(factory, num_classes, plain)
+    found = _digest(factory, model, plain)
+    if found != (asked := name.partition("@")[2]):
+        raise UsageError(
+            f"{plain}: its code is {found} by now, not the {asked} that was planned: give the "
+            "command again"
+        )
+    return model
+
+
+def call_factory(factory: Any, num_classes: int, where: str) -> nn.Module:
+    """A network of its own on the CPU, its weights in float32; ``num_classes`` if it takes that.
+
+    Raises `UsageError`, whose line begins with ``where``.
+    """
+    if not callable(factory):
+        raise UsageError(f"{where}: a {type(factory).__name__}, no function that returns a network")
+    arguments = {"num_classes": num_classes} if _takes_classes(factory) else {}
+    try:
+        model = factory(**arguments)
+    except Exception as error:  # whatever somebody's code raises
+        reason = (str(error) or "no message").splitlines()[0]
+        raise UsageError(f"{where}: {type(error).__name__}: {reason}") from error
+    if not isinstance(model, nn.Module):
+        raise UsageError(f"{where}: returned {type(model).__name__}, no module")
+    try:
+        # The factory may return the same network every time: training must not reach it.
+        return copy.deepcopy(model).to("cpu", torch.float32)
+    except Exception as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise UsageError(f"{where}: the network can't be copied: {reason}") from error
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Which tensors of a network are ``drawn`` at random, and which others are ``fixed`` and hold
+    more than one value; with how many values each.
+    """
+
+    drawn: list[str]
+    fixed: list[str]
+    drawn_count: int
+    fixed_count: int
+
+
+def drawn_tensors(name: str, num_classes: int) -> Drawn:
+    """What of the network ``name`` its seed decides.
+
+    The network is made three times, twice from one seed: what differs with the seed is drawn, what
+    does not was loaded or computed. Raises `UsageError` when a seed does not decide its weights.
+    """
+    made = []
+    for seed in (0, 0, 1):
+        with seeded(seed):
+            made.append(_tensors(build_outside(name, num_classes)))
+    first, again, other = made
+    if unlike := [key for key in first if not _same(first[key], again.get(key))]:
+        raise UsageError(
+            f"{plain_name(name)}: '{unlike[0]}' comes out otherwise from the same seed: draw from "
+            "PyTorch's random state alone"
+        )
+    drawn = [key for key in first if not _same(first[key], other.get(key))]
+    fixed = [key for key in first if key not in drawn and _varies(first[key])]
+    counts = [sum(first[key].numel() for key in keys) for keys in (drawn, fixed)]
+    return Drawn(drawn, fixed, *counts)
+
+
+@cache
+def own_weights_sha256(name: str, num_classes: int) -> str:
+    """`state_sha256` of a network whose code loads its weights, built once to see it."""
+    return state_sha256(build_outside(name, num_classes))
+
+
+def state_sha256(model: nn.Module) -> str:
+    """That of a network's weights and buffers, by name, type and shape."""
+    digest = hashlib.sha256()
+    for key, tensor in sorted(_tensors(model).items()):
+        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _tensors(model: nn.Module) -> dict[str, Tensor]:
+    return {key: value for key, value in model.state_dict().items() if isinstance(value, Tensor)}
+
+
+def _varies(tensor: Tensor) -> bool:
+    return tensor.numel() > 1 and bool((tensor != tensor.flatten()[0]).any())
+
+
+def _same(one: Tensor, other: Tensor | None) -> bool:
+    return other is not None and one.shape == other.shape and torch.equal(one, other)
+
+
+def _takes_classes(factory: Factory) -> bool:
+    try:
+        parameters = inspect.signature(factory).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return any(p.name == "num_classes" or p.kind is p.VAR_KEYWORD for p in parameters)
+
+
+def _digest(factory: Factory, model: nn.Module, where: str) -> str:
+    """Of the files that define the factory and the network's modules; PyTorch's and ours are not
+    somebody's own.
+    """
+    own = source_file(factory)
+    if own is None:
+        raise UsageError(f"{where}: no file defines it, so its code can't be told from another's")
+    classes = {type(module) for module in model.modules()}
+    files = {source_file(one) for one in classes if one.__module__.partition(".")[0] not in KNOWN}
+    return sources_sha256([own, *(path for path in files if path is not None)])[:DIGITS]

@@ -1,0 +1,84 @@
+"""From somebody's network to the copy that is inverted: in which number format and layout."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from naturalinversion.errors import TeacherError
+from naturalinversion.teacher.examination import agree, check_logits, probe_images, writes_to_input
+from naturalinversion.teacher.module_calls import ModuleCall
+from naturalinversion.teacher.own_copy import first_tensor, own_copy
+
+NARROW = (torch.float16, torch.bfloat16)
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """The copy, how to call it, and ``images`` (N, C, H, W) that it was tried with.
+
+    ``image_dtype`` is None where the images' type is that of the weights. ``layout`` is that of
+    images and weights; ``writes_to_input``: a pass changes the images it is given.
+    """
+
+    model: nn.Module
+    images: Tensor
+    layout: torch.memory_format
+    image_dtype: torch.dtype | None = None
+    writes_to_input: bool = False
+
+
+def adopt(model: nn.Module, image_shape: tuple[int, int, int], num_classes: int) -> Adopted:
+    """A copy of ``model`` that was tried with images of noise. Raises `TeacherError`."""
+    copied = own_copy(model)
+    weights = first_tensor(copied)
+    images = probe_images(image_shape, weights)
+    image_dtype = None
+    if weights.dtype in NARROW:
+        copied, images, image_dtype = _widened(model, image_shape, num_classes)
+    logits = check_logits(copied, images, num_classes)
+    writes = writes_to_input(copied, images)
+    layout = _choose_layout(copied, images, logits)
+    return Adopted(copied, images, layout, image_dtype, writes)
+
+
+def last_linear(calls: Sequence[ModuleCall]) -> nn.Module | None:
+    """The last linear layer that a pass calls: what it reads is the embedding."""
+    linears = [call.module for call in calls if isinstance(call.module, nn.Linear)]
+    return linears[-1] if linears else None
+
+
+def _widened(
+    model: nn.Module, image_shape: tuple[int, int, int], num_classes: int
+) -> tuple[nn.Module, Tensor, torch.dtype | None]:
+    """A network with 16-bit weights in float32, or taking float32 images, or as it is.
+
+    An optimiser's small steps would be lost in 16 bits. Networks whose code converts their maps
+    itself can't be widened.
+    """
+    wide = own_copy(model).float()
+    images = probe_images(image_shape, first_tensor(wide))
+    for candidate, image_dtype in ((wide, None), (own_copy(model), torch.float32)):
+        try:
+            check_logits(candidate, images, num_classes)
+        except TeacherError:
+            continue
+        return candidate, images, image_dtype
+    narrow = own_copy(model)
+    return narrow, probe_images(image_shape, first_tensor(narrow)), None
+
+
+def _choose_layout(model: nn.Module, images: Tensor, logits: Tensor) -> torch.memory_format:
+    """channels_last, which is faster, unless the network then fails or returns something else."""
+    last = torch.channels_last
+    try:
+        model.to(memory_format=last)
+        with torch.no_grad():
+            same = agree(logits, model(images.clone(memory_format=last)))
+    except RuntimeError:
+        same = False
+    if same:
+        return last
+    model.to(memory_format=torch.contiguous_format)
+    return torch.contiguous_format

@@ -1,0 +1,76 @@
+"""Which modules of a classifier are batch norms, by what they keep rather than by their class.
+
+`nn.BatchNorm2d` and its subclasses, `nn.SyncBatchNorm`, and the frozen norms of detection
+libraries all have ``running_mean`` and ``running_var`` over the channels of their input.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.instancenorm import _InstanceNorm
+
+from naturalinversion.errors import TeacherError
+from naturalinversion.teacher.module_calls import ModuleCall
+
+
+def called_norms(model: nn.Module, calls: Iterable[ModuleCall]) -> dict[nn.Module, int]:
+    """The batch norms of ``model`` in its order, and how often a pass calls each.
+
+    Instance norms don't count: theirs are statistics of single images. Raises `TeacherError` when
+    there is none, none is called, or one stays in training mode.
+    """
+    names = {name: m for name, m in model.named_modules() if _keeps_statistics(m)}
+    inner = {n: m for n, m in names.items() if not any(o.startswith(f"{n}.") for o in names)}
+    if not inner:
+        raise TeacherError(
+            "the classifier has no batch norm with running statistics: nothing records the "
+            "statistics of its training images, so it can't be inverted"
+        )
+    counts = dict.fromkeys(inner.values(), 0)
+    for call in calls:
+        if call.module in counts and _fits(call):
+            counts[call.module] += 1
+    if training := [n for n, m in inner.items() if m.training and counts[m]]:
+        raise TeacherError(f"batch norm '{training[0]}' stays in training mode after eval()")
+    called = {norm: count for norm, count in counts.items() if count}
+    if not called:
+        raise TeacherError(
+            f"none of the classifier's {len(inner)} batch norms is called as a module in its "
+            "forward pass, so what they normalise can't be observed"
+        )
+    return called
+
+
+def running_statistics(norm: nn.Module) -> tuple[Tensor, Tensor]:
+    """Running mean and variance (C,)."""
+    mean, variance = norm.running_mean, norm.running_var
+    assert isinstance(mean, Tensor)
+    assert isinstance(variance, Tensor)
+    return (mean, variance) if mean.ndim == 1 else (mean.flatten(), variance.flatten())
+
+
+def are_initial(norms: Iterable[nn.Module]) -> bool:
+    """Whether all running statistics have the values of a norm that has seen no image."""
+    statistics = [running_statistics(norm) for norm in norms]
+    return all(bool((mean == 0).all() and (var == 1).all()) for mean, var in statistics)
+
+
+def _keeps_statistics(module: nn.Module) -> bool:
+    own = vars(module) | module._parameters | module._buffers
+    found = [own.get(name) for name in ("running_mean", "running_var")]
+    kept = all(isinstance(each, Tensor) and each.numel() for each in found)
+    return kept and not isinstance(module, _InstanceNorm)
+
+
+def _fits(call: ModuleCall) -> bool:
+    mean, variance = running_statistics(call.module)
+    channels = call.inputs[1] if len(call.inputs) > 1 else 0
+    return len(mean) == len(variance) == channels
+
+
+def input_moments(maps: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance (C,) of maps (N, C, …), computed in ``dtype``."""
+    dims = [dim for dim in range(maps.ndim) if dim != 1]
+    variance, mean = torch.var_mean(maps.to(dtype), dim=dims, correction=0)
+    return mean, variance

@@ -1,0 +1,159 @@
+"""What a network does with a few images of noise, before it is inverted: does it fit, and how.
+
+Everything that would fail far away, or invert something else in silence, is one `TeacherError`.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from naturalinversion.errors import TeacherError
+from naturalinversion.seeds import generator, seeded
+
+PROBES = 2  # images; one alone would hide a network that squeezes its batch
+PASS_THROUGH = re.compile(
+    "(Alias|Clone|Permute|Reshape|Select|Slice|Squeeze|T|ToCopy|Transpose|UnsafeView|Unsqueeze|View)"
+    r"Backward\d*"
+)
+TWO_LOGITS = "of one logit z make two, torch.cat([torch.zeros_like(z), z], dim=1)"
+
+
+def probe_images(image_shape: tuple[int, int, int], like: Tensor) -> Tensor:
+    """A few images of noise in teacher space, the same in every call."""
+    noise = torch.randn(PROBES, *image_shape, generator=generator(0), dtype=torch.float32)
+    return noise.to(like.device, like.dtype)
+
+
+def check_logits(model: nn.Module, images: Tensor, num_classes: int) -> Tensor:
+    """The logits (N, K) of ``images``, which the model must return, the same in every pass.
+
+    Raises `TeacherError` for probabilities, a single logit, another shape, values that are not
+    finite, outputs without a gradient to the images, and noise of its own such as dropout.
+    """
+    if num_classes < 2:
+        raise TeacherError(f"num_classes is {num_classes}: two or more; {TWO_LOGITS}")
+    leaf = images.clone().requires_grad_()
+    with seeded(0), _own_error(f"does not take images of shape {tuple(images.shape[1:])}"):
+        logits = model(leaf.clone())
+    _check_shape(logits, num_classes)
+    if not logits.isfinite().all():
+        raise TeacherError("the classifier returns values that are not finite")
+    _check_activation(logits)
+    if not logits.requires_grad:
+        raise TeacherError("the classifier's output has no gradient to its images")
+    with _own_error("can't be differentiated"):
+        torch.autograd.grad(logits.float().sum(), leaf)
+    with seeded(1), torch.no_grad():
+        if not agree(logits, model(images.clone())):
+            culprit = _noisy(model, images)
+            raise TeacherError(
+                f"the classifier's output differs from pass to pass, first that of '{culprit}': "
+                "dropout or noise that stays on in eval mode"
+            )
+    detached: Tensor = logits.detach()
+    return detached
+
+
+def agree(one: Tensor, other: Any) -> bool:
+    """Whether two passes' logits (N, K) are the same but for rounding."""
+    if not isinstance(other, Tensor) or one.shape != other.shape:
+        return False
+    wide, distance = one.detach().double(), (one - other).detach().double().abs().max()
+    return bool(distance <= math.sqrt(torch.finfo(one.dtype).eps) * wide.abs().max())
+
+
+def writes_to_input(model: nn.Module, images: Tensor) -> bool:
+    """Whether a pass changes the images it is given."""
+    given = images.clone()
+    version = given._version
+    with torch.no_grad():
+        model(given)
+    return given._version != version
+
+
+def _check_shape(logits: Any, num_classes: int) -> None:
+    if isinstance(logits, Tensor) and logits.shape == (PROBES, num_classes):
+        if not logits.is_floating_point():
+            raise TeacherError(f"the classifier returns {logits.dtype}, not logits")
+        return
+    if isinstance(logits, Tensor) and logits.shape in ((PROBES,), (PROBES, 1)):
+        raise TeacherError(
+            f"the classifier returns one logit for an image, not {num_classes}; {TWO_LOGITS}"
+        )
+    raise TeacherError(
+        f"the classifier returns {shape_of(logits)} for an image, not {num_classes} logits"
+    )
+
+
+def shape_of(logits: Any) -> tuple[int, ...] | str:
+    """The shape of one image's output, or what it is if it is no tensor."""
+    return tuple(logits.shape[1:]) if isinstance(logits, Tensor) else type(logits).__name__
+
+
+def _check_activation(logits: Tensor) -> None:
+    """Raises for outputs of a softmax or a sigmoid, by their values and by what computed them."""
+    values, last = logits.detach().float(), _last_operation(logits)
+    rounding = math.sqrt(torch.finfo(logits.dtype).eps)
+    sums = bool((values >= 0).all() and ((values.sum(dim=1) - 1).abs() < rounding).all())
+    for found, name in (
+        (sums or last.startswith("Softmax"), "softmax"),
+        (last.startswith("Sigmoid"), "sigmoid"),
+    ):
+        if found:
+            raise TeacherError(
+                f"the classifier returns probabilities, not logits: its last layer is a {name}; "
+                "give it without"
+            )
+
+
+def _last_operation(logits: Tensor) -> str:
+    """The name of the autograd node that computed the values."""
+    node: Any = logits.grad_fn
+    while node is not None and PASS_THROUGH.fullmatch(node.name()):
+        node = node.next_functions[0][0] if node.next_functions else None
+    if node is None:
+        return ""
+    name: str = node.name()
+    return name
+
+
+def _noisy(model: nn.Module, images: Tensor) -> str:
+    """The innermost module whose output differs between two passes, by name."""
+    passes: list[list[tuple[str, Tensor]]] = [[], []]
+    for outputs in passes:
+        handles = [
+            module.register_forward_hook(_keep(outputs, name or type(model).__name__))
+            for name, module in model.named_modules()
+        ]
+        try:
+            model(images.clone())
+        finally:
+            for handle in handles:
+                handle.remove()
+    for (name, one), (_, other) in zip(passes[0], passes[1], strict=False):
+        if not torch.equal(one, other):
+            return name
+    return str(type(model).__name__)
+
+
+def _keep(outputs: list[tuple[str, Tensor]], name: str) -> Any:
+    def hook(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        if isinstance(output, Tensor):
+            outputs.append((name, output.detach().clone()))
+
+    return hook
+
+
+@contextmanager
+def _own_error(what: str) -> Iterator[None]:
+    """Whatever the network raises, as one `TeacherError`."""
+    try:
+        yield
+    except Exception as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise TeacherError(f"the classifier {what}: {reason}") from error

@@ -1,0 +1,31 @@
+"""The images that a teacher is said to take: their shape, mean and deviation."""
+
+import math
+from collections.abc import Sequence
+
+from naturalinversion.errors import TeacherError
+
+
+def check_images(image_shape: tuple[int, ...], mean: Sequence[float], std: Sequence[float]) -> None:
+    """Raises `TeacherError` for a shape or a normalisation that can't be."""
+    if len(image_shape) != 3 or min(image_shape) < 1:
+        raise TeacherError(
+            f"image_shape is {image_shape}: three numbers, (channels, height, width)"
+        )
+    channels = image_shape[0]
+    if len(mean) != channels or len(std) != channels:
+        raise TeacherError(
+            f"mean and std need {channels} values each, as many as the images have channels: "
+            f"{len(mean)} and {len(std)} are given"
+        )
+    if not all(math.isfinite(value) for value in (*mean, *std)) or min(std) <= 0:
+        raise TeacherError("mean and std need finite values, std above zero")
+    if max(*mean, *std) > 1 or min(mean) < 0:
+        raise TeacherError(
+            f"mean {_short(mean)} and std {_short(std)} are not those of pixels in [0, 1]: divide "
+            "those of pixels in 0..255 by 255"
+        )
+
+
+def _short(values: Sequence[float]) -> str:
+    return f"({', '.join(f'{value:g}' for value in values)})"

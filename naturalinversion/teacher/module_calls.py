@@ -1,0 +1,81 @@
+"""The module calls of one forward pass: which, in which order, with which maps."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Shape = tuple[int, int, int, int]
+
+
+@dataclass
+class ModuleCall:
+    """One call: shapes (N, C, H, W) of its first input and of its output, None if no maps.
+
+    ``number`` counts the module's calls within the pass from 0. ``inputs`` is the shape of the
+    first input whatever its rank. ``overwritten``: its output changed after it had returned.
+    """
+
+    name: str
+    module: nn.Module = field(repr=False)
+    inputs: tuple[int, ...] = ()
+    output: Shape | None = None
+    number: int = 0
+    overwritten: bool = False
+    parents: tuple["ModuleCall", ...] = field(default=(), repr=False)
+
+    @property
+    def inside_a_downsampling(self) -> bool:
+        """Whether a module around it halves the resolution."""
+        return any(parent._downsamples for parent in self.parents)
+
+    @property
+    def _downsamples(self) -> bool:
+        if self.output is None or len(self.inputs) != 4:
+            return False
+        return all(
+            before // 2 == after
+            for before, after in zip(self.inputs[2:], self.output[2:], strict=True)
+        )
+
+
+@torch.no_grad()
+def module_calls(model: nn.Module, images: Tensor) -> list[ModuleCall]:
+    """Every call of a pass of ``images`` (N, C, H, W), in the order in which they end."""
+    ended: list[ModuleCall] = []
+    running: list[ModuleCall] = []
+    outputs: list[tuple[ModuleCall, Tensor, int]] = []
+    counts: dict[nn.Module, int] = {}
+    handles = []
+
+    def enter(name: str) -> Any:
+        def hook(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+            first = inputs[0] if inputs else None
+            shape = tuple(first.shape) if isinstance(first, Tensor) else ()
+            running.append(ModuleCall(name, module, shape, parents=tuple(running)))
+
+        return hook
+
+    def leave(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        call = running.pop()
+        call.number = counts.get(module, 0)
+        counts[module] = call.number + 1
+        if isinstance(output, Tensor):
+            outputs.append((call, output, output._version))
+            if output.ndim == 4:
+                count, channels, height, width = output.shape
+                call.output = count, channels, height, width
+        ended.append(call)
+
+    for name, module in model.named_modules():
+        handles.append(module.register_forward_pre_hook(enter(name)))
+        handles.append(module.register_forward_hook(leave))
+    try:
+        model(images)
+    finally:
+        for handle in handles:
+            handle.remove()
+    for call, output, version in outputs:
+        call.overwritten = output._version != version
+    return ended

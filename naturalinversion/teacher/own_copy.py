@@ -1,0 +1,104 @@
+"""A teacher's own copy of the network that it is given, which stays as it is."""
+
+import copy
+from collections.abc import Callable
+from itertools import chain
+from types import MethodType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from naturalinversion.errors import TeacherError
+
+_COMPILED = "_torchdynamo_orig_callable"  # of a function that torch.compile has wrapped
+
+
+def own_copy(model: nn.Module) -> nn.Module:
+    """A frozen copy in eval mode, not compiled and without a wrapper for several devices.
+
+    Compiled networks and submodules are replaced by the modules behind them, whose layers can be
+    observed. Raises `TeacherError` for TorchScript, weights on the meta device, and what can't be
+    copied.
+    """
+    if not isinstance(model, torch.jit.ScriptModule):
+        model = _unwrapped(model)
+    if any(isinstance(module, torch.jit.ScriptModule) for module in (model, *model.modules())):
+        raise TeacherError(
+            "the classifier is TorchScript, whose layers can't be observed: give the module that "
+            "it was made from"
+        )
+    if any(tensor.is_meta for tensor in chain(model.parameters(), model.buffers())):
+        raise TeacherError("the classifier's weights are on the meta device: it has no values yet")
+    if (name := _bound_by_closure(model)) is not None:
+        raise TeacherError(
+            f"the forward pass of {name} is a function that holds your instance, so a copy can't "
+            "have it: make it a method"
+        )
+    try:
+        copied = copy.deepcopy(model, _detached(model))
+    except Exception as error:  # whatever somebody's attributes raise
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise TeacherError(
+            f"the classifier can't be copied, as a teacher does to leave yours as it is: {reason}"
+        ) from error
+    for parent in list(copied.modules()):
+        for name, child in parent.named_children():
+            if (inner := _unwrapped(child)) is not child:
+                setattr(parent, name, inner)
+    for module in copied.modules():
+        if (original := _uncompiled_forward(module)) is not None:
+            module.forward = original
+    return copied.eval().requires_grad_(False)
+
+
+def first_tensor(model: nn.Module) -> Tensor:
+    """The first parameter or buffer in floating point. Raises `TeacherError` if there is none."""
+    for tensor in chain(model.parameters(), model.buffers()):
+        if tensor.is_floating_point():
+            return tensor
+    raise TeacherError("the classifier has no weights in floating point")
+
+
+def _unwrapped(module: nn.Module) -> nn.Module:
+    """The module behind `torch.compile`, DataParallel and DistributedDataParallel."""
+    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+    while True:
+        inner = module._modules.get("module" if isinstance(module, wrappers) else "_orig_mod")
+        if inner is None:
+            return module
+        module = inner
+
+
+def _detached(model: nn.Module) -> dict[int, Any]:
+    """Copies, for `copy.deepcopy`, of tensors that were computed from parameters.
+
+    Such attributes, a normalised weight for instance, PyTorch refuses to copy.
+    """
+    found: dict[int, Any] = {}
+    for module in model.modules():
+        for value in vars(module).values():
+            if isinstance(value, Tensor) and not value.is_leaf:
+                found[id(value)] = value.detach().clone()
+    return found
+
+
+def _bound_by_closure(model: nn.Module) -> str | None:
+    """The name of a module whose own ``forward`` is a function that closes over a module."""
+    modules = set(model.modules())
+    for name, module in model.named_modules():
+        for cell in getattr(module.__dict__.get("forward"), "__closure__", None) or ():
+            if isinstance(cell.cell_contents, nn.Module) and cell.cell_contents in modules:
+                return f"'{name}'" if name else type(model).__name__
+    return None
+
+
+def _uncompiled_forward(module: nn.Module) -> Callable[..., Any] | None:
+    """The forward method behind one that `torch.compile` decorates, of ``module`` itself."""
+    own = module.__dict__.get("forward")
+    original = getattr(type(module).forward if own is None else own, _COMPILED, None)
+    if original is None:
+        return None
+    function = getattr(original, "__func__", original)
+    inherited = function in (type(module).forward, getattr(type(module).forward, _COMPILED, None))
+    return MethodType(function, module) if inherited else original

@@ -1,0 +1,125 @@
+"""What was asked for is part of a table's name: a second command replaces nothing."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.cli.table_options import path_of, with_seeds_shown, write_tables
+from benchmarks.recipes.resolve import Recipes
+from benchmarks.tables.expand import expand
+from benchmarks.tables.spec import read_table
+from naturalinversion.classifiers import build
+from reports.tables.layout import Table
+from reports.tables.table_files import read
+
+RATE = "di.settings.rate=0.2"
+
+
+def table(
+    name: str = "table5", seeds: Sequence[int] = (0,), sets: Sequence[str] = (), **chosen: Any
+) -> Table:
+    (found,) = expand(
+        read_table(name), Recipes("demo", "digits", sets), list(seeds), **chosen
+    ).tables
+    return found
+
+
+def test_the_whole_table_has_its_plain_name_and_title() -> None:
+    whole = table()
+    assert (whole.name, whole.part) == ("table5-demo-digits", "")
+    assert whole.title == read_table("table5").title
+    columns = read_table("table5").columns
+    every = list(dict.fromkeys(column.method for column in columns if column.role == "method"))
+    assert table(methods=every).name == whole.name
+    rows = [row.id for row in whole.rows]
+    assert table(rows=rows).name == whole.name
+
+
+@pytest.mark.parametrize(
+    ("chosen", "part"),
+    [
+        ({"rows": ["resnet34-resnet18"]}, "rows resnet34-resnet18"),
+        ({"methods": ["di", "ni"]}, "methods di, ni"),
+        ({"sets": [RATE]}, f"with {RATE}"),
+        (
+            {"methods": ["ni"], "rows": ["vgg11-vgg11"], "sets": [RATE]},
+            f"rows vgg11-vgg11; methods ni; with {RATE}",
+        ),
+        ({"name": "table3", "methods": ["di"]}, "rows di"),
+    ],
+)
+def test_a_part_says_in_name_and_title_what_it_is(chosen: dict[str, Any], part: str) -> None:
+    found = table(**chosen)
+    whole = table(chosen.get("name", "table5"))
+    assert found.part == part
+    assert found.title == f"{whole.title} ({part})"
+    assert found.name.startswith(f"{whole.name}-")
+    assert found.file_stem != whole.file_stem
+
+
+def test_other_weights_are_another_table(tmp_path: Path) -> None:
+    import torch
+
+    names = set()
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        path = tmp_path / f"{seed}" / "mine.pt"
+        path.parent.mkdir()
+        torch.save(build("resnet34", 10, 0.125).state_dict(), path)
+        recipes = Recipes("demo", "digits", (), {"resnet34": path})
+        (found,) = expand(read_table("table5"), recipes, [0]).tables
+        assert "weights of resnet34" in found.title
+        names.add(found.name)
+    assert len(names) == 2
+
+
+def test_a_comparison_is_called_after_what_it_compares() -> None:
+    def compared(named: str, sets: Sequence[str] = ()) -> Table:
+        recipes = Recipes("demo", "digits", sets)
+        spec = read_table("table5")
+        return expand(spec, recipes, [0], methods=["di", "ni"], named=named).tables[0]
+
+    names = {compared(named).name for named in ("di, ni on resnet34", "di, ni on vgg11")}
+    names.add(compared("di, ni on vgg11", [RATE]).name)
+    assert len(names) == 3
+
+
+def test_seeds_that_were_shown_stay(tmp_path: Path) -> None:
+    """Three seeds, then a command for one of them: it does not take the others away."""
+    spec, recipes = read_table("table5"), Recipes("demo", "digits")
+    write_tables(expand(spec, recipes, [0, 1, 2]).tables, tmp_path)
+    planned = expand(spec, recipes, [5])
+    assert [t.seeds for t in with_seeds_shown(planned, tmp_path)] == [[0, 1, 2, 5]]
+    assert {cell.recipe["seed"] for cell in planned.targets if "seed" in cell.recipe} != set()
+    (whole,) = expand(spec, recipes, [0, 1, 2, 5]).tables
+    assert with_seeds_shown(planned, tmp_path) == [whole]
+    other = expand(spec, recipes, [5], rows=["vgg11-vgg11"])
+    assert with_seeds_shown(other, tmp_path) == other.tables, "a part has seeds of its own"
+    (tmp_path / "tables" / "table5-demo-digits.json").write_text("{")
+    assert with_seeds_shown(planned, tmp_path) == planned.tables, "of what can't be read, none"
+
+
+def test_two_folders_of_one_name_are_two_tables(tmp_path: Path) -> None:
+    first, second = (
+        Table(
+            id="t",
+            title="T",
+            caption="",
+            scale="demo",
+            dataset=f"imagefolder:/{place}/birds",
+            published_dataset="CIFAR-10",
+            seeds=[0],
+            columns=table().columns,
+            rows=table().rows,
+            pictures=[],
+        )
+        for place in ("a", "b")
+    )
+    (one,) = write_tables([first], tmp_path)
+    (two,) = write_tables([second], tmp_path)
+    assert (one.stem, two.stem[:13]) == ("t-demo-birds", "t-demo-birds-")
+    assert (read(one).dataset, read(two).dataset) == (first.dataset, second.dataset)
+    assert path_of(first, tmp_path) == one
+    assert path_of(second, tmp_path) == two

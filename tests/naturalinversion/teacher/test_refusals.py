@@ -1,0 +1,189 @@
+"""Classifiers that can't be inverted, or hardly: one line says which, before any work."""
+
+import warnings
+from collections.abc import Callable
+from itertools import chain
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from naturalinversion import Teacher
+from naturalinversion.errors import TeacherError, TeacherWarning
+from naturalinversion.seeds import generator
+from tests.naturalinversion.teacher.zoo import Animal, Small, trained
+
+
+class Around(Small):
+    """Something done to the logits of a small network."""
+
+    def __init__(self, what: Callable[[Tensor], Any], outputs: int = 4) -> None:
+        super().__init__(outputs=outputs)
+        self.what = what
+
+    def forward(self, images: Tensor) -> Any:  # type: ignore[override]
+        return self.what(super().forward(images))
+
+
+class NoisyPooling(nn.Module):
+    def forward(self, maps: Tensor) -> Tensor:
+        return F.dropout(F.avg_pool2d(maps, 2), 0.3, training=True)
+
+
+class StaysInTraining(nn.BatchNorm2d):
+    def train(self, mode: bool = True) -> "StaysInTraining":
+        return super().train(True)
+
+
+class Functional(Small):
+    """Normalises by a function: its norm modules are never called."""
+
+    def maps(self, images: Tensor) -> Tensor:
+        norm = self.norm1
+        x = F.batch_norm(self.conv1(images), norm.running_mean, norm.running_var)
+        return self.pool(x)  # type: ignore[no-any-return]
+
+
+class OwnForward(Small):
+    """An instance whose forward pass is a function of that very instance."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forward = lambda images: Small.forward(self, images)  # type: ignore[method-assign]
+
+
+def noisy_pooling() -> nn.Module:
+    model = Small()
+    model.pool = NoisyPooling()  # type: ignore[assignment]
+    return model
+
+
+def not_a_number() -> nn.Module:
+    model = trained(Small)
+    nn.init.constant_(model.head.weight, float("nan"))  # type: ignore[arg-type, union-attr]
+    return model
+
+
+def uncopyable() -> nn.Module:
+    model = trained(Small)
+    model.log = (line for line in "ab")  # type: ignore[assignment]
+    return model
+
+
+def ends_with(layer: nn.Module, outputs: int = 4) -> Callable[[], nn.Module]:
+    return lambda: nn.Sequential(trained(lambda: Small(outputs=outputs)), layer)
+
+
+SOFTMAX = "the classifier returns probabilities, not logits: its last layer is a softmax; give it"
+SIGMOID = "the classifier returns probabilities, not logits: its last layer is a sigmoid; give it"
+REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
+    "softmax": (ends_with(nn.Softmax(dim=1)), SOFTMAX),
+    "softmax by function": (lambda: trained(lambda: Around(lambda z: z.softmax(1))), SOFTMAX),
+    "exponential": (lambda: trained(lambda: Around(lambda z: z.log_softmax(1).exp())), SOFTMAX),
+    "softmax in another shape": (
+        lambda: trained(lambda: Around(lambda z: z[:, :, None].softmax(1).squeeze(2))),
+        SOFTMAX,
+    ),
+    "sigmoid": (ends_with(nn.Sigmoid()), SIGMOID),
+    "one logit": (lambda: trained(lambda: Small(outputs=1)), "one logit for an image, not 4; of"),
+    "one logit, no column": (ends_with(nn.Flatten(0), 1), "one logit for an image, not 4; of one"),
+    "a tuple": (lambda: trained(lambda: Around(lambda z: (z, z))), "returns tuple for an image"),
+    "classes": (lambda: trained(lambda: Around(lambda z: z.int())), "returns torch.int32, not log"),
+    "no gradient": (
+        lambda: trained(lambda: Around(lambda z: z.detach())),
+        "the classifier's output has no gradient to its images",
+    ),
+    "dropout by function": (
+        lambda: trained(lambda: Around(lambda z: F.dropout(z))),
+        "differs from pass to pass, first that of 'Around': dropout or noise that stays on",
+    ),
+    "dropout inside": (
+        lambda: trained(noisy_pooling),
+        "differs from pass to pass, first that of 'pool': dropout or noise that stays on",
+    ),
+    "norm in training mode": (
+        lambda: trained(lambda: Small(norm=StaysInTraining)),
+        "batch norm 'norm1' stays in training mode after eval()",
+    ),
+    "norms by function": (
+        lambda: trained(Functional),
+        "none of the classifier's 2 batch norms is called as a module in its forward pass",
+    ),
+    "forward of another instance": (
+        lambda: trained(OwnForward),
+        "the forward pass of OwnForward is a function that holds your instance, so a copy can't",
+    ),
+    "instance norms": (
+        lambda: trained(
+            lambda: Small(norm=lambda c: nn.InstanceNorm2d(c, track_running_stats=True))
+        ),
+        "the classifier has no batch norm with running statistics",
+    ),
+    "not a number": (not_a_number, "the classifier returns values that are not finite"),
+    "TorchScript": (lambda: torch.jit.script(trained(Small)), "the classifier is TorchScript"),
+    "no values": (lambda: Small().to("meta"), "weights are on the meta device: it has no values"),
+    "uncopyable": (uncopyable, "can't be copied, as a teacher does to leave yours as it is: "),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_what_cannot_be_inverted_is_one_line(name: str) -> None:
+    make, says = REFUSED[name]
+    model = make()
+    tensors = list(chain(model.parameters(), model.buffers()))
+    before = [(t._version, t.requires_grad) for t in tensors]
+    state = torch.random.get_rng_state()
+    with pytest.raises(TeacherError) as caught:
+        Teacher(model, **Animal(make).arguments())
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 2
+    assert [(t._version, t.requires_grad) for t in tensors] == before
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    scale=st.floats(1e-3, 1e3),
+    shift=st.floats(-10, 10),
+    temperature=st.floats(0.2, 20),
+    classes=st.integers(2, 6),
+    seed=st.integers(0, 9),
+)
+def test_logits_are_never_taken_for_probabilities(
+    scale: float, shift: float, temperature: float, classes: int, seed: int
+) -> None:
+    """Whatever their range; a softmax is noticed at any temperature."""
+    from naturalinversion.teacher.examination import check_logits
+
+    weights = torch.randn(12, classes, generator=generator(seed))
+
+    def linear(images: Tensor) -> Tensor:
+        return images.flatten(1) @ weights * scale + shift
+
+    images = torch.randn(2, 3, 2, 2, generator=generator(1))
+    assert check_logits(linear, images, classes).shape == (2, classes)  # type: ignore[arg-type]
+    with pytest.raises(TeacherError, match="softmax"):
+        check_logits(
+            lambda x: (linear(x) / temperature).softmax(1),  # type: ignore[arg-type]
+            images,
+            classes,
+        )
+
+
+def test_log_probabilities_are_logits() -> None:
+    """A softmax of them gives the same, and so does the cross-entropy."""
+    Teacher(trained(lambda: Around(lambda z: z.log_softmax(1))), **Animal(Small).arguments())
+
+
+def test_an_untrained_network_is_a_warning() -> None:
+    with pytest.warns(TeacherWarning, match="hold their initial statistics: it looks untrained"):
+        Teacher(Small(), **Animal(Small).arguments())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Teacher(trained(Small), **Animal(Small).arguments())

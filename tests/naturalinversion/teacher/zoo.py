@@ -1,0 +1,263 @@
+"""Classifiers as other people build them: every factory returns one with running statistics.
+
+Classes of detection libraries and of timm are imitated: what counts is which attributes they have.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils import weight_norm
+
+from naturalinversion.seeds import seeded
+
+CLASSES = 4
+Norm = Callable[[int], nn.Module]
+
+
+class Small(nn.Module):
+    """Two convolutions with norms, each followed by a pooling, and a linear head."""
+
+    def __init__(
+        self, channels: int = 3, norm: Norm = nn.BatchNorm2d, outputs: int = CLASSES
+    ) -> None:
+        super().__init__()
+        self.conv1, self.norm1 = nn.Conv2d(channels, 4, 3, padding=1), norm(4)
+        self.conv2, self.norm2 = nn.Conv2d(4, 4, 3, padding=1), norm(4)
+        self.pool = nn.AvgPool2d(2)
+        self.head = nn.Linear(4, outputs)
+
+    def maps(self, images: Tensor) -> Tensor:
+        x = self.pool(F.relu(self.norm1(self.conv1(images))))
+        return self.pool(F.relu(self.norm2(self.conv2(x))))  # type: ignore[no-any-return]
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.maps(images).mean(dim=(2, 3)))
+        return logits
+
+
+class FrozenNorm(nn.Module):
+    """As the FrozenBatchNorm2d of torchvision and detectron2: four buffers, no parameter."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        for name in ("weight", "running_var"):
+            self.register_buffer(name, 0.5 + torch.rand(channels))
+        for name in ("bias", "running_mean"):
+            self.register_buffer(name, torch.randn(channels) / 4)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        scale = self.weight * (self.running_var + 1e-5).rsqrt()
+        bias = self.bias - self.running_mean * scale
+        return maps * scale.view(1, -1, 1, 1) + bias.view(1, -1, 1, 1)
+
+
+class NormAndActivation(nn.BatchNorm2d):
+    """As timm's BatchNormAct2d: a batch norm with an activation of its own."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return F.leaky_relu_(super().forward(maps), 0.1)
+
+
+class Shared(Small):
+    """One norm for both convolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm2 = self.norm1
+
+
+class InPlace(Small):
+    """Activations that overwrite the output of the norm before them."""
+
+    def maps(self, images: Tensor) -> Tensor:
+        x = self.pool(F.relu(self.norm1(self.conv1(images)), inplace=True))
+        return self.pool(F.relu(self.norm2(self.conv2(x)), inplace=True))  # type: ignore[no-any-return]
+
+
+class View(Small):
+    """``view`` after the pooling, which maps in channels_last layout don't take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(4 * 4 * 4, CLASSES)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.maps(images)
+        logits: Tensor = self.head(maps.view(maps.shape[0], -1))
+        return logits
+
+
+class ExtraState(Small):
+    """State that is no tensor."""
+
+    def get_extra_state(self) -> dict[str, Any]:
+        return {"version": 3, "names": ["a", "b"], "scale": torch.ones(2)}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        self.loaded = state
+
+
+class HalfInside(Small):
+    """Converts its maps to 16 bits itself."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images.bfloat16()).float()
+
+
+class WritesToInput(Small):
+    """Scales the images it is given, in place."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images.mul_(0.5))
+
+
+class Squeezes(Small):
+    """Loses its batch dimension when it is given one image."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        pooled = F.adaptive_avg_pool2d(self.maps(images), 1)
+        logits: Tensor = self.head(pooled.squeeze())
+        return logits
+
+
+class Dense(nn.Module):
+    """No convolution: batch norms over features, and no feature maps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Flatten(), nn.Linear(3 * 16 * 16, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 4)
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.layers(images)
+        return logits
+
+
+class CompiledForward(Small):
+    """Its class compiles the forward pass."""
+
+    forward = torch.compile(Small.forward)  # type: ignore[assignment]
+
+
+def trained(make: Callable[[], nn.Module], shape: tuple[int, int, int] = (3, 16, 16)) -> nn.Module:
+    """Weights by seed, and running statistics from a few images."""
+    with seeded(1):
+        model = make().train()
+        with torch.no_grad():
+            for _ in range(3):
+                model(torch.randn(8, *shape))
+    return model
+
+
+def without_parameters() -> nn.Module:
+    """Every weight is a buffer."""
+    model = trained(Small)
+    for module in model.modules():
+        for name, parameter in list(module.named_parameters(recurse=False)):
+            delattr(module, name)
+            module.register_buffer(name, parameter.detach())
+    return model
+
+
+def part_compiled() -> nn.Module:
+    model = trained(Small)
+    model.norm1 = torch.compile(model.norm1)
+    return model
+
+
+def compiled_in_place() -> nn.Module:
+    model = trained(Small)
+    model.compile()
+    return model
+
+
+def compiled_forward() -> nn.Module:
+    model = CompiledForward()
+    model.load_state_dict(trained(Small).state_dict())
+    return model
+
+
+def converting() -> nn.Module:
+    model = HalfInside()
+    model.load_state_dict(trained(Small).state_dict())
+    return model.bfloat16()
+
+
+def made_in_inference_mode() -> nn.Module:
+    with torch.inference_mode():
+        return trained(Small)
+
+
+def normalised_weights() -> nn.Module:
+    """The older weight norm keeps a computed weight beside its parameters."""
+    model = trained(Small)
+    assert isinstance(model, Small)
+    weight_norm(model.conv1)
+    model(torch.zeros(2, 3, 16, 16))
+    return model
+
+
+@dataclass(frozen=True)
+class Animal:
+    """A classifier, the images it takes, how many norms a pass calls, and if it has maps."""
+
+    make: Callable[[], nn.Module]
+    shape: tuple[int, int, int] = (3, 16, 16)
+    norms: int = 2
+    maps: bool = True
+
+    def arguments(self) -> dict[str, Any]:
+        """Those of `Teacher`."""
+        channels = self.shape[0]
+        mean, std = (0.5,) * channels, (0.25,) * channels
+        return {"num_classes": CLASSES, "image_shape": self.shape, "mean": mean, "std": std}
+
+
+def grey() -> nn.Module:
+    return trained(lambda: Small(1), (1, 16, 16))
+
+
+def oblong() -> nn.Module:
+    return trained(Small, (3, 16, 24))
+
+
+def oblong_grey() -> nn.Module:
+    return trained(lambda: Small(1), (1, 24, 12))
+
+
+ZOO: dict[str, Animal] = {
+    "plain": Animal(lambda: trained(Small)),
+    "grey": Animal(grey, (1, 16, 16)),
+    "oblong": Animal(oblong, (3, 16, 24)),
+    "oblong grey": Animal(oblong_grey, (1, 24, 12)),
+    "with opacity": Animal(lambda: trained(lambda: Small(4), (4, 16, 16)), (4, 16, 16)),
+    "frozen norms": Animal(lambda: trained(lambda: Small(norm=FrozenNorm))),
+    "synchronised norms": Animal(
+        lambda: nn.SyncBatchNorm.convert_sync_batchnorm(trained(Small)),
+    ),
+    "norms with activations": Animal(lambda: trained(lambda: Small(norm=NormAndActivation))),
+    "shared norm": Animal(lambda: trained(Shared)),
+    "norms over features": Animal(lambda: trained(Dense), norms=1, maps=False),
+    "in place": Animal(lambda: trained(InPlace)),
+    "view": Animal(lambda: trained(View)),
+    "extra state": Animal(lambda: trained(ExtraState)),
+    "half": Animal(lambda: trained(Small).half()),
+    "bfloat16": Animal(lambda: trained(Small).bfloat16()),
+    "converts to half": Animal(converting),
+    "double": Animal(lambda: trained(Small).double()),
+    "writes to its input": Animal(lambda: trained(WritesToInput)),
+    "squeezes": Animal(lambda: trained(Squeezes)),
+    "without parameters": Animal(without_parameters),
+    "compiled": Animal(lambda: torch.compile(trained(Small))),  # type: ignore[return-value, arg-type]
+    "part compiled": Animal(part_compiled),
+    "compiled in place": Animal(compiled_in_place),
+    "compiled forward": Animal(compiled_forward),
+    "for several devices": Animal(lambda: nn.DataParallel(trained(Small))),
+    "made in inference mode": Animal(made_in_inference_mode),
+    "normalised weights": Animal(normalised_weights),
+}

@@ -1,0 +1,46 @@
+"""The faster memory layout, and networks that fail in it."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from naturalinversion.layout import to_fast_layout
+
+LAST = torch.channels_last
+
+
+class Net(nn.Module):
+    """Reads its maps with ``view``, which needs them contiguous, or with ``flatten``."""
+
+    def __init__(self, viewing: bool) -> None:
+        super().__init__()
+        self.viewing = viewing
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.drop = nn.Dropout().eval()  # a mode of its own
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.drop(self.conv(images))
+        return maps.view(len(maps), -1) if self.viewing else maps.flatten(1)
+
+
+@pytest.mark.parametrize("weights", [True, False])
+@pytest.mark.parametrize("viewing", [True, False])
+def test_a_network_computes_the_same_in_it_whatever_it_is_given(
+    viewing: bool, weights: bool
+) -> None:
+    model, images = Net(viewing), torch.randn(2, 3, 8, 8)
+    expected = model(images)
+    names = list(model.state_dict())
+    to_fast_layout(model, (3, 8, 8), weights=weights)
+    torch.testing.assert_close(model(images.contiguous(memory_format=LAST)), expected)
+    torch.testing.assert_close(model(images), expected)
+    fast = weights and not viewing
+    assert model.conv.weight.is_contiguous(memory_format=LAST) == fast
+    assert (model.training, model.drop.training) == (True, False)
+    assert list(model.state_dict()) == names
+
+
+def test_a_network_that_fails_in_any_layout_is_left_to_say_so() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(5, 2))
+    to_fast_layout(model, (3, 8, 8))
+    assert not model._forward_pre_hooks
