@@ -254,7 +254,7 @@ class BankSynthesizer(ABC):
         crops = sample_crop_flips(
             len(pixels), padding=self.crop, flip=self.flip, generator=draws
         ).to(pixels.device)
-        black = pixels.new_zeros(3)
+        black = pixels.new_zeros(pixels.shape[1])
         cropped = crop_and_flip(pixels, crops, padding=self.crop, mode="zeros", fill=black)
         return self._teacher.normalize(cropped)
 
@@ -274,7 +274,7 @@ class BankSynthesizer(ABC):
                     len(picked), padding=self.crop, flip=self.flip, generator=draws
                 ).to(teacher.device)
                 pixels = self._bank.pixels(picked)
-                black = pixels.new_zeros(3)
+                black = pixels.new_zeros(pixels.shape[1])
                 pixels = crop_and_flip(pixels, crops, padding=self.crop, mode="zeros", fill=black)
                 images = normalise(pixels, mean, std).to(teacher.dtype)
                 with torch.no_grad():

@@ -125,7 +125,7 @@ class _ContrastedImages(BatchImages):
         teacher, whole = method._teacher, method._taps.last
         crops = sample_resized_crops(
             len(pixels),
-            pixels.shape[-1],
+            (pixels.shape[-2], pixels.shape[-1]),
             area=AREA,
             aspect=ASPECT,
             flip=method.flip,

@@ -83,26 +83,26 @@ class ResizedCrops:
 
 def sample_resized_crops(
     count: int,
-    size: int,
+    size: tuple[int, int],
     *,
     area: tuple[float, float],
     aspect: tuple[float, float],
     flip: bool,
     generator: torch.Generator,
 ) -> ResizedCrops:
-    """For ``count`` images of ``size`` pixels a side: area uniform, log of the aspect uniform.
+    """For ``count`` images of ``size`` (H, W): area uniform, log of the aspect uniform.
 
     ``area`` is a fraction of the image, ``aspect`` width by height. Sides are rounded to pixels and
     cut off at the image's, positions uniform among those inside it.
     """
     drawn = torch.rand(count, 5, generator=generator)
-    surface = size**2 * (area[0] + (area[1] - area[0]) * drawn[:, 0])
+    surface = size[0] * size[1] * (area[0] + (area[1] - area[0]) * drawn[:, 0])
     low, high = math.log(aspect[0]), math.log(aspect[1])
     ratio = torch.exp(low + (high - low) * drawn[:, 1])
-    height = (surface / ratio).sqrt().round().clamp(1, size)
-    width = (surface * ratio).sqrt().round().clamp(1, size)
-    top = (drawn[:, 2] * (size - height + 1)).floor()
-    left = (drawn[:, 3] * (size - width + 1)).floor()
+    height = (surface / ratio).sqrt().round().clamp(1, size[0])
+    width = (surface * ratio).sqrt().round().clamp(1, size[1])
+    top = (drawn[:, 2] * (size[0] - height + 1)).floor()
+    left = (drawn[:, 3] * (size[1] - width + 1)).floor()
     boxes = torch.stack([top, left, height, width], dim=1).long()
     return ResizedCrops(boxes, (drawn[:, 4] < 0.5) & flip)
 
@@ -120,7 +120,8 @@ def resized_crop(images: Tensor, crops: ResizedCrops) -> Tensor:
     columns = _interpolation(boxes[:, 1], boxes[:, 3], width, images.dtype)
     flips = crops.flips.to(images.device)[:, None, None]
     columns = torch.where(flips, columns.flip(1), columns)
-    return rows[:, None] @ images @ columns[:, None].transpose(2, 3)
+    with torch.autocast(images.device.type, enabled=False):  # pixels have more than eight bits
+        return rows[:, None] @ images @ columns[:, None].transpose(2, 3)
 
 
 def _interpolation(start: Tensor, length: Tensor, size: int, dtype: torch.dtype) -> Tensor:

@@ -11,6 +11,7 @@ from benchmarks.cli.options import PathOptions
 from benchmarks.tables.paper_settings import paper_settings
 from reports.claims.ledger import ledger
 from reports.claims.markdown import claims_markdown
+from reports.claims.orderings import orderings
 from reports.records import load_all, write_atomically
 from reports.tables.markup import csv_text
 from reports.tables.table_files import read, table_files
@@ -22,14 +23,16 @@ class Claims:
 
     paths: PathOptions = field(default_factory=PathOptions)
     json: bool = False
-    """print the ledger as JSON"""
+    """print the ledger as JSON (orderings: orderings.csv)"""
 
     def run(self) -> int:
-        """Write ``claims.csv`` and ``claims.md``, and print the latter; nothing is run."""
+        """Write ``claims.csv``, ``orderings.csv`` and ``claims.md``, and print the last."""
         tables = [read(path) for path in table_files(self.paths.runs_dir)]
-        frame = ledger(tables, load_all(self.paths.runs_dir), paper_settings())
-        markdown = claims_markdown(frame)
+        records = load_all(self.paths.runs_dir)
+        frame, orders = ledger(tables, records, paper_settings()), orderings(tables, records)
+        markdown = claims_markdown(frame, orders)
         self._write("claims.csv", csv_text(frame))
+        self._write("orderings.csv", csv_text(orders))
         self._write("claims.md", markdown)
         if self.json:
             print_json(_plain(frame))

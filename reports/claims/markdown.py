@@ -7,15 +7,17 @@ from collections.abc import Sequence
 import pandas as pd
 
 from reports.claims.ledger import JUDGED, PROTOCOL, SETTINGS
+from reports.claims.orderings import COMPARABLE, DIRECTIONS
 from reports.tables.export import NOT_RUN
 from reports.tables.markup import markdown_table
 from reports.tables.measured import Line, lines_of
 
+ORDERINGS = ("ahead in the paper", "of", "published", "measured", "scale", "direction", "why")
 HEAD = ("number", "published", "measured", "of", "difference", "verdict", "why")
 
 
-def claims_markdown(frame: pd.DataFrame) -> str:
-    """What a reader opens: ``frame`` is `reports.claims.ledger.ledger`'s."""
+def claims_markdown(frame: pd.DataFrame, orders: pd.DataFrame) -> str:
+    """What a reader opens: ``frame`` is `ledger.ledger`'s, ``orders`` `orderings.orderings`'s."""
     tables = list(frame.groupby("table", sort=False))
     settings = frame["method"] == PROTOCOL
     results = frame[~settings]
@@ -31,6 +33,7 @@ def claims_markdown(frame: pd.DataFrame) -> str:
         "A measured number is compared with a published one only where nothing that matters "
         "differs: data set, networks, trainings, number of images, pixels, extractor. Measured: "
         "mean ± sd (seeds).",
+        *_orderings(orders),
     ]
     for name, lines in tables:
         texts = [text for text in dict.fromkeys(lines["note"]) if text]
@@ -40,6 +43,39 @@ def claims_markdown(frame: pd.DataFrame) -> str:
         if letters:
             blocks.append("\n".join(f"[{mark}] {text}  " for text, mark in letters.items()))
     return "\n\n".join(blocks) + "\n"
+
+
+def _orderings(orders: pd.DataFrame) -> list[str]:
+    """Counts by direction, and those that were measured."""
+    counts = orders["direction"].value_counts()
+    said = ", ".join(f"{counts.get(name, 0)} {name}" for name in DIRECTIONS)
+    measured = lines_of(orders[orders["n"] > 0])
+    rows = [
+        (
+            f"{line['ahead']} over {line['behind']}",
+            ", ".join(filter(None, (line["dataset"], _networks(line), line["metric"]))),
+            f"{line['published']:+.{_places(line)}f}",
+            f"{line['measured']:+.{_places(line)}f} ({line['n']})",
+            line["scale"],
+            line["direction"],
+            line["reason"],
+        )
+        for line in measured
+    ]
+    return [
+        "## Orderings",
+        "Where values can't be compared, directions can: who is ahead of whom, at scale "
+        f"{', '.join(reversed(COMPARABLE))} on the paper's data. {len(orders)} orderings: {said}.",
+        *([markdown_table(ORDERINGS, rows, "llrrlll", pad=False)] if rows else []),
+    ]
+
+
+def _networks(line: Line) -> str:
+    return " → ".join(part for part in (line["teacher"], line["student"]) if part)
+
+
+def _places(line: Line) -> int:
+    return 2 if line["unit"] == "%" or line["metric"] in ("fid", "inception_score") else 4
 
 
 def _count(lines: pd.DataFrame, verdicts: Sequence[str]) -> list[str]:
@@ -57,8 +93,7 @@ def _about_settings(lines: pd.DataFrame) -> str:
 
 
 def _cells(line: Line, letters: dict[str, str]) -> list[str]:
-    networks = " → ".join(part for part in (line["teacher"], line["student"]) if part)
-    parts = (line["dataset"], networks, line["method"], line["metric"].replace("_", " "))
+    parts = (line["dataset"], _networks(line), line["method"], line["metric"].replace("_", " "))
     measured = _number(line["measured"], line)
     if pd.notna(line["sd"]):
         measured += f" ± {_number(line['sd'], line)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
 from reports.published import Published, claim_id, published
@@ -29,6 +29,7 @@ class MeasuredClaim:
     sd: float | None
     n: int
     records: tuple[str, ...]
+    by_seed: Mapping[int, float] = field(default_factory=dict)
     overrides: tuple[str, ...] = ()
     remark: str = ""
 
@@ -42,7 +43,8 @@ def measured_claims(
         lines = lines_of(measured_frame(table, records))
         for line in lines:
             if line["claim"] and line["n"]:
-                found[line["claim"]].append(_measured(table, line["values"], line["records"]))
+                by_seed = dict(zip(line["seeds"], line["values"], strict=True))
+                found[line["claim"]].append(_measured(table, by_seed, line["records"]))
         if table.id == PRUNING:
             for number in published().values():
                 if number.metric.startswith(GAIN) and (gain := _gain(number, table, lines)):
@@ -67,8 +69,9 @@ def most_comparable(among: Sequence[MeasuredClaim], dataset: str) -> MeasuredCla
 
 
 def _measured(
-    table: Table, values: Sequence[float], records: Sequence[str], remark: str = ""
+    table: Table, by_seed: Mapping[int, float], records: Sequence[str], remark: str = ""
 ) -> MeasuredClaim:
+    values = list(by_seed.values())
     return MeasuredClaim(
         table=table.name,
         dataset=table.dataset,
@@ -77,6 +80,7 @@ def _measured(
         sd=stdev(values) if len(values) > 1 else None,
         n=len(values),
         records=tuple(records),
+        by_seed=by_seed,
         overrides=tuple(table.overrides),
         remark=remark,
     )
@@ -96,11 +100,11 @@ def _gain(number: Published, table: Table, lines: Sequence[Line]) -> MeasuredCla
         return None
     other = max(row.values(), key=lambda line: float(line["mean"]))
     values = dict(zip(other["seeds"], other["values"], strict=True))
-    gains = [
-        value - values[seed]
+    gains = {
+        seed: value - values[seed]
         for seed, value in zip(own["seeds"], own["values"], strict=True)
         if seed in values
-    ]
+    }
     if not gains:
         return None
     used = own["records"] + other["records"]

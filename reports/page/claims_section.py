@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from reports.claims.ledger import COLUMNS, PROTOCOL, VERDICTS
+from reports.claims.orderings import orderings
 from reports.records import Record
 from reports.tables import export
 from reports.tables.layout import Table
@@ -23,13 +24,14 @@ NUMBERS = ("published", "measured", "sd", "difference")
 class ClaimsSection:
     """Claims as the template needs them, how many have each verdict, and anchors by claim id.
 
-    ``settings`` is how many of them are no results.
+    ``settings`` is how many of them are no results; ``orderings`` are those measured.
     """
 
     claims: list[dict[str, Any]]
     settings: int
     verdicts: dict[str, int]
     anchors: dict[str, str]
+    orderings: list[dict[str, Any]]
 
 
 def claims_section(
@@ -57,7 +59,15 @@ def claims_section(
         sum(claim["method"] == PROTOCOL for claim in found),
         {verdict: counts[verdict] for verdict in VERDICTS if counts[verdict]},
         {claim["id"]: claim["anchor"] for claim in found},
+        [_ordering(line) for line in lines_of(orderings(tables, records)) if line["n"]],
     )
+
+
+def _ordering(line: Line) -> dict[str, Any]:
+    places = 2 if line["unit"] == "%" else export.places(line["published"])
+    show = partial(export.number, places=places)
+    texts = {f"{name}_text": show(line[name]) for name in ("published", "measured")}
+    return {**line, **texts}
 
 
 def _claim(line: Line, title: str, records: Mapping[str, Record]) -> dict[str, Any]:

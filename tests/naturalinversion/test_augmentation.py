@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -10,9 +11,12 @@ from torchvision.transforms.v2 import functional
 from naturalinversion.augmentation import (
     CropFlips,
     Padding,
+    ResizedCrops,
     crop_and_flip,
     normalise,
+    resized_crop,
     sample_crop_flips,
+    sample_resized_crops,
 )
 
 
@@ -116,3 +120,46 @@ def test_images_in_teacher_space_are_left_alone(dtype: torch.dtype) -> None:
     out = normalise(images, torch.full((3,), 9.0), torch.full((3,), 9.0))
     assert out.dtype == torch.float32
     assert torch.equal(out, images.float())
+
+
+def test_a_resized_crop_of_everything_is_the_image_and_a_flip_mirrors_it() -> None:
+    images = torch.rand(2, 3, 7, 7)
+    boxes = torch.tensor([[0, 0, 7, 7], [0, 0, 7, 7]])
+    made = resized_crop(images, ResizedCrops(boxes, torch.tensor([False, True])))
+    torch.testing.assert_close(made[0], images[0])
+    torch.testing.assert_close(made[1], images[1].flip(2))
+
+
+def test_a_resized_crop_is_what_torch_resizes() -> None:
+    images = torch.rand(1, 3, 16, 16, requires_grad=True)
+    crops = ResizedCrops(torch.tensor([[3, 2, 9, 11]]), torch.tensor([False]))
+    part = images[:, :, 3:12, 2:13]
+    expected = F.interpolate(part, size=(16, 16), mode="bilinear", align_corners=False)
+    found = resized_crop(images, crops)
+    torch.testing.assert_close(found, expected)
+    found.sum().backward()  # type: ignore[no-untyped-call]
+    assert images.grad is not None
+    assert not images.grad[0, :, :3].any(), "nothing from outside"
+    assert not images.grad[0, :, 12:].any()
+    assert images.grad[0, :, 3:12, 2:13].abs().min() > 0
+
+
+def test_resized_crops_have_the_area_and_aspect_asked_for() -> None:
+    draws = torch.Generator().manual_seed(0)
+    crops = sample_resized_crops(
+        500, (32, 32), area=(0.25, 1.0), aspect=(3 / 4, 4 / 3), flip=True, generator=draws
+    )
+    top, left, height, width = crops.boxes.unbind(1)
+    assert top.min() >= 0
+    assert left.min() >= 0
+    assert (top + height).max() <= 32
+    assert (left + width).max() <= 32
+    area = height * width / 32**2
+    assert 0.23 < area.min() < 0.3
+    assert area.max() > 0.9
+    assert 150 < int(crops.flips.sum()) < 350
+    still = sample_resized_crops(
+        9, (32, 24), area=(1, 1), aspect=(1, 1), flip=False, generator=draws
+    )
+    assert still.boxes[:, 1:].tolist() == [[0, 28, 24]] * 9
+    assert not still.flips.any()

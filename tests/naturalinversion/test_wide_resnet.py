@@ -90,9 +90,9 @@ def test_the_pyramid_reads_three_stages(size: int, width: float) -> None:
     teacher = Teacher(model, num_classes=10, image_shape=(3, size, size))
     found = [(stage.module, stage.channels, stage.size) for stage in teacher.stages]
     assert [(channels, side) for _, channels, side in found] == [
-        (round(32 * width), size),
-        (round(64 * width), size // 2),
-        (round(128 * width), size // 4),
+        (round(32 * width), (size, size)),
+        (round(64 * width), (size // 2, size // 2)),
+        (round(128 * width), (size // 4, size // 4)),
     ]
     assert found[2][0] == "relu"
     pyramid = FeatureTransferPyramid(teacher.stages, size)

@@ -9,6 +9,7 @@ import pytest
 
 from reports.claims.ledger import ledger
 from reports.claims.markdown import claims_markdown
+from reports.claims.orderings import orderings
 from reports.published import published
 from reports.records import Cost, Provenance, Record
 from reports.tables.layout import Column, Row, Table, TableCell
@@ -22,6 +23,7 @@ COLUMNS = (
 )
 PAPER = {"width": 1.0, "image_size": 32}
 WHOLE = {"synthetic_images": 256_000}
+NO_ORDERINGS = orderings([], {})
 
 
 def record(
@@ -293,19 +295,19 @@ def test_the_gain_of_pruning_is_over_the_best_other_method_and_judges_nothing() 
 def test_settings_are_counted_apart_from_what_was_measured() -> None:
     """256,000 images in a recipe are no result that agrees."""
     settings = {n.id: n.value for n in published().values() if n.method == "protocol"}
-    text = claims_markdown(ledger([], {}, settings))
+    text = claims_markdown(ledger([], {}, settings), NO_ORDERINGS)
     assert "| all | 0 | 0 | 0 | 0 | 179 |" in text
     assert "179 are results" in text
     assert "11 are settings" in text
     assert ": 11 set as published.\n" in text
-    changed = claims_markdown(ledger([], {}, settings | {next(iter(settings)): 1.0}))
+    changed = claims_markdown(ledger([], {}, settings | {next(iter(settings)): 1.0}), NO_ORDERINGS)
     assert ": 10 set as published, 1 set otherwise.\n" in changed
     assert "| all | 0 | 0 | 0 | 0 | 179 |" in changed
 
 
 def test_the_page_counts_first_and_explains_its_notes_once() -> None:
     found = students(0.92, 0.93, 0.94)
-    text = claims_markdown(ledger([table(NI, found)], {r.key: r for r in found}, {}))
+    text = claims_markdown(ledger([table(NI, found)], {r.key: r for r in found}, {}), NO_ORDERINGS)
     assert "| table5 | 1 | 0 | 0 | 0 | 95 |" in text
     assert "| all | 1 | 0 | 0 | 0 | 178 |" in text
     assert "| cifar10, resnet34 → resnet18, ni, test accuracy | 93.72 | 93.00 ± 1.00 (3) |" in text

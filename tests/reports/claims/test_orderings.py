@@ -1,0 +1,136 @@
+"""Who is ahead of whom: what is said of the paper's directions, and when nothing can be."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import pytest
+
+from reports.claims.ledger import ledger
+from reports.claims.markdown import claims_markdown
+from reports.claims.orderings import DIRECTIONS, orderings
+from reports.records import Cost, Provenance, Record
+from reports.tables.layout import Column, Row, Table, TableCell
+
+PLACE = "cifar10/vgg11/resnet18"
+AHEAD = {"ni": (0.68, 0.69, 0.67), "di": (0.37, 0.40, 0.38)}
+
+
+def record(key: str, metric: str, value: float) -> Record:
+    return Record(
+        kind="distillation",
+        label=key,
+        key=key,
+        recipe={"width": 0.25, "image_size": 32},
+        inputs={},
+        metrics={metric: value},
+        cost=Cost(1.0, 1.0, 0, 1.0),
+        provenance=Provenance("c", {"torch": "2"}, "cpu", "fp32", 1, "Linux", "2026-11-22"),
+        artefacts={},
+    )
+
+
+def measured(
+    values: dict[str, Sequence[float]],
+    scale: str = "small",
+    dataset: str = "cifar10",
+    metric: str = "test_accuracy",
+    place: str = f"table5/{PLACE}",
+) -> pd.DataFrame:
+    """The orderings where each method has these values by seed, in one row of a table."""
+    records = {
+        f"{m}{s}": record(f"{m}{s}", metric, v)
+        for m, vs in values.items()
+        for s, v in enumerate(vs)
+    }
+    cells = {
+        method: TableCell(
+            [f"{method}{seed}" for seed in range(len(found))], f"{place}/{method}/{metric}"
+        )
+        for method, found in values.items()
+    }
+    unit = "%" if metric == "test_accuracy" else ""
+    table = Table(
+        id="table5",
+        title="Table 5",
+        caption="",
+        scale=scale,
+        dataset=dataset,
+        published_dataset="CIFAR-10",
+        seeds=list(range(max(map(len, values.values())))),
+        columns=[Column(method, method, "method", metric, unit=unit) for method in values],
+        rows=[Row("r", {"Row": "r"}, cells)],
+        pictures=[],
+    )
+    return orderings([table], records)
+
+
+def line(frame: pd.DataFrame, ahead: str = "ni", behind: str = "di") -> pd.Series:
+    found = frame[(frame["ahead"] == ahead) & (frame["behind"] == behind)]
+    (one,) = (row for _, row in found[found["n"] > 0].iterrows())
+    return one
+
+
+def test_the_papers_ordering_holds_where_seeds_tell_the_two_apart() -> None:
+    one = line(measured(AHEAD))
+    assert (one["direction"], one["n"], one["scale"]) == ("holds", 3, "small")
+    assert one["measured"] == pytest.approx(29.67, abs=0.01)
+    assert one["published"] == pytest.approx(90.10 - 83.82)
+
+
+def test_it_turns_where_the_other_is_ahead() -> None:
+    one = line(measured({"ni": AHEAD["di"], "di": AHEAD["ni"]}))
+    assert one["direction"] == "turns"
+    assert one["measured"] < 0
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ({"ni": (0.6, 0.5, 0.7), "di": (0.5, 0.6, 0.55)}, "p = "),
+        ({"ni": (0.68, 0.69), "di": (0.37, 0.40)}, "n = 2: 3 seeds or more"),
+    ],
+)
+def test_noise_and_few_seeds_can_not_tell(values: dict[str, Sequence[float]], why: str) -> None:
+    one = line(measured(values))
+    assert one["direction"] == "can't tell"
+    assert why in one["reason"]
+
+
+def test_the_paper_may_have_the_rival_ahead() -> None:
+    """ADI's student is 90.36, NI's 90.10."""
+    assert (
+        line(measured({"ni": (0.6, 0.61, 0.62), "adi": (0.7, 0.72, 0.71)}), "adi", "ni")[
+            "direction"
+        ]
+        == "holds"
+    )
+
+
+def test_a_lower_fid_is_ahead() -> None:
+    values = {"ni": (80.0, 81.0, 79.5), "di": (120.0, 125.0, 121.0)}
+    one = line(measured(values, metric="fid", place="table1/cifar10/resnet34/-"))
+    assert one["direction"] == "holds"
+    assert one["published"] == pytest.approx(197.33 - 76.04)
+    assert one["measured"] > 0
+
+
+@pytest.mark.parametrize(("scale", "dataset"), [("demo", "cifar10"), ("mini", "digits")])
+def test_other_data_and_the_smallest_scale_say_nothing(scale: str, dataset: str) -> None:
+    assert set(measured(AHEAD, scale, dataset)["direction"]) == {"not run"}
+
+
+def test_many_orderings_are_corrected_for_being_many() -> None:
+    """What is rare in one test is not in twenty."""
+    alone = line(measured({"ni": (0.62, 0.63, 0.67), "di": (0.60, 0.59, 0.61)}))
+    noise = {"dafl": (0.61, 0.65, 0.66), "dfad": (0.63, 0.62, 0.66), "adi": (0.6, 0.65, 0.66)}
+    among = line(measured({"ni": (0.62, 0.63, 0.67), "di": (0.60, 0.59, 0.61)} | noise))
+    assert among["p"] > alone["p"]
+
+
+def test_the_ledger_counts_them_apart_from_values() -> None:
+    frame = measured(AHEAD)
+    text = claims_markdown(ledger([], {}, {}), frame)
+    counts = frame["direction"].value_counts()
+    said = ", ".join(f"{counts.get(name, 0)} {name}" for name in DIRECTIONS)
+    assert f"{len(frame)} orderings: {said}." in text
+    assert "| ni over di | cifar10, vgg11 → resnet18, test_accuracy | +6.28 | +29.67 (3) |" in text
