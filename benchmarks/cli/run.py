@@ -20,7 +20,7 @@ class Run(TableOptions):
         """Make the cells, write the tables and the report, print the tables."""
         planned = self.planned()
         if self.recipe.scale == "paper" and not self.yes:
-            shared = (self.tables, self.recipe, self.paths, self.methods, self.rows)
+            shared = (self.tables, self.recipe, self.paths, self.methods, self.rows, self.teacher)
             Plan(*shared, execution=self.execution).run()
             log("this is scale paper: add --yes to start it")
             return 2

@@ -42,6 +42,8 @@ class TableOptions:
     the table's"""
     rows: tuple[str, ...] = ()
     """some rows as teacher-student, e.g. resnet34-resnet18; default: all"""
+    teacher: str = ""
+    """an architecture in the place of the teacher of each row; default: the table's"""
     json: bool = False
     """print the result as JSON"""
 
@@ -56,7 +58,15 @@ class TableOptions:
         for name in names:
             spec = read_table(name)
             for recipes in self.recipe.recipes(spec.datasets, self.paths.given_weights()):
-                found.append(expand(spec, recipes, seeds, methods=self.methods, rows=self.rows))
+                planned = expand(
+                    spec,
+                    recipes,
+                    seeds,
+                    methods=self.methods,
+                    rows=self.rows,
+                    teacher=self.teacher,
+                )
+                found.append(planned)
         reject_unused(found, self.recipe, self.paths)
         return found
 

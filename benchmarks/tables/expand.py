@@ -12,7 +12,7 @@ from benchmarks.tables.image_cells import REAL
 from benchmarks.tables.pixel_columns import by_pixels
 from benchmarks.tables.report_table import report_table
 from benchmarks.tables.row_cells import row_cells
-from benchmarks.tables.selection import chosen, on_dataset, select
+from benchmarks.tables.selection import chosen, on_dataset, on_teacher, select
 from benchmarks.tables.spec import TableSpec
 from naturalinversion.classifiers.outside import plain_name
 from reports.tables.layout import Table
@@ -37,17 +37,18 @@ def expand(
     *,
     methods: Sequence[str] = (),
     rows: Sequence[str] = (),
+    teacher: str = "",
     named: str = "",
 ) -> PlannedTable:
     """A table on the recipes' data set: its rows there, or its reference data set's elsewhere.
 
-    ``methods`` and ``rows`` choose some; all without. What differs from the whole table is part of
-    its name, or ``named`` in its place.
+    ``methods`` and ``rows`` choose some; all without. ``teacher`` takes the place of the table's.
+    What differs from the whole table is part of its name, or ``named`` in its place.
     """
     given = spec
     published_for = recipes.dataset if recipes.dataset in spec.datasets else spec.reference_dataset
     whole = on_dataset(spec, published_for)
-    plain = select(whole, methods, rows)
+    plain = select(on_teacher(whole, teacher), methods, rows)
     recipes.tell_apart(_methods(plain))
     spec = by_pixels(plain, recipes)
     ranked = {r.name: row_cells(spec, recipes, seeds, r) for r in spec.rows if r.role == "method"}
@@ -71,7 +72,10 @@ def expand(
     targets = [cell for row in made for cells in row.cells.values() for cell in cells]
 
     def tables_of(others: Sequence[int]) -> list[Table]:
-        return expand(given, recipes, others, methods=methods, rows=rows, named=named).tables
+        again = expand(
+            given, recipes, others, methods=methods, rows=rows, teacher=teacher, named=named
+        )
+        return again.tables
 
     return PlannedTable(targets, tables, tables_of)
 

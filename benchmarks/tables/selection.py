@@ -1,4 +1,4 @@
-"""A part of a table, or the table for other methods: ``--methods`` and ``--rows``."""
+"""A part of a table, or the table for others: ``--methods``, ``--rows`` and ``--teacher``."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,12 +6,28 @@ from msgspec.structs import replace
 
 from benchmarks.recipes.methods import method_class
 from benchmarks.tables.spec import ColumnSpec, RowSpec, TableSpec
+from naturalinversion.classifiers import ARCHITECTURES
 from naturalinversion.errors import UsageError
 
 
 def on_dataset(spec: TableSpec, dataset: str) -> TableSpec:
     """The rows that stand in the half for ``dataset``, or in both."""
     return replace(spec, rows=[row for row in spec.rows if row.dataset in ("", dataset)])
+
+
+def on_teacher(spec: TableSpec, teacher: str) -> TableSpec:
+    """The table with another teacher in all its rows; rows that become the same are one.
+
+    Raises `UsageError` for an unknown architecture.
+    """
+    if not teacher:
+        return spec
+    if teacher not in ARCHITECTURES:
+        raise UsageError(f"--teacher {teacher}: one of {', '.join(ARCHITECTURES)}")
+    rows = [replace(row, teacher=teacher) if row.teacher else row for row in spec.rows]
+    distinct = {(row.dataset, row.name): row for row in rows}
+    defaults = replace(spec.defaults, teacher=teacher) if spec.defaults.teacher else spec.defaults
+    return replace(spec, rows=list(distinct.values()), defaults=defaults)
 
 
 def select(spec: TableSpec, methods: Sequence[str], rows: Sequence[str]) -> TableSpec:
@@ -40,6 +56,8 @@ def select(spec: TableSpec, methods: Sequence[str], rows: Sequence[str]) -> Tabl
 def chosen(whole: TableSpec, spec: TableSpec) -> str:
     """What the selection ``spec`` of ``whole`` shows, in words; empty for all of it."""
     words = []
+    if (teacher := spec.defaults.teacher) != whole.defaults.teacher:
+        words.append(f"teacher {teacher}")
     rows = [row.name for row in spec.rows]
     if set(rows) != {row.name for row in whole.rows}:
         words.append(f"rows {', '.join(rows)}")

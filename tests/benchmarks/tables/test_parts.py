@@ -11,6 +11,8 @@ from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import expand
 from benchmarks.tables.spec import read_table
 from naturalinversion.classifiers import build
+from naturalinversion.errors import UsageError
+from reports.published import find_published
 from reports.tables.layout import Table
 from reports.tables.table_files import read
 
@@ -48,6 +50,11 @@ def test_the_whole_table_has_its_plain_name_and_title() -> None:
             f"rows vgg11-vgg11; methods ni; with {RATE}",
         ),
         ({"name": "table3", "methods": ["di"]}, "rows di"),
+        ({"name": "table1", "teacher": "vgg11"}, "teacher vgg11"),
+        (
+            {"name": "table2", "teacher": "vgg11"},
+            "rows vgg11-resnet18, vgg11-vgg11, vgg11-mobilenetv2",
+        ),
     ],
 )
 def test_a_part_says_in_name_and_title_what_it_is(chosen: dict[str, Any], part: str) -> None:
@@ -123,3 +130,13 @@ def test_two_folders_of_one_name_are_two_tables(tmp_path: Path) -> None:
     assert (read(one).dataset, read(two).dataset) == (first.dataset, second.dataset)
     assert path_of(first, tmp_path) == one
     assert path_of(second, tmp_path) == two
+
+
+def test_another_teacher_is_inverted_and_has_no_published_number() -> None:
+    found = table("table1", teacher="vgg11", methods=["di"])
+    (row,) = (row for row in found.rows if row.role == "method")
+    assert find_published(row.cells["fid"].claim) is None
+    usual = table("table1", methods=["di"])
+    assert row.cells["fid"].records != usual.rows[0].cells["fid"].records
+    with pytest.raises(UsageError, match="--teacher alexnet: one of "):
+        table("table1", teacher="alexnet")
