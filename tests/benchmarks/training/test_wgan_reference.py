@@ -18,6 +18,7 @@ from benchmarks.engine.cell_runner import is_done, run_cell
 from benchmarks.engine.context import CellContext, DataOptions
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.machine import Machine
+from benchmarks.recipes.overrides import Where
 from benchmarks.recipes.recipe_file import RecipeFile
 from benchmarks.recipes.resolved import FOLDER
 from benchmarks.tables.registry import KINDS
@@ -230,7 +231,7 @@ def test_the_recipe_file_resolves_for_every_scale(
     values: dict[str, Any] = {}
     settings: dict[str, Any] = {}
     for layer in file.layer:
-        if layer.holds(scale, "cifar10", ""):
+        if layer.holds(Where(scale, "cifar10", "")):
             settings |= layer.set.get("settings", {})
             values |= layer.set
     assert values["batches"] * values["batch_size"] == images
