@@ -224,7 +224,7 @@ def test_numbers_of_recipes_set_by_hand_are_neither_accepted_nor_checked(
     for command in (("accept", "--seeds", str(SEEDS)), ("check",)):
         code, _, err = ask(accepted, *command, "--set", "ni.settings.iterations=1")
         assert (code, len(err)) == (2, 1)
-        assert "not with --set, --ready or --weights" in err[0]
+        assert "not with --set, --recipe, --ready or --weights" in err[0]
 
 
 def test_a_check_that_would_compare_nothing_is_no_pass(ask: Ask, accepted: Place) -> None:

@@ -237,7 +237,7 @@ def test_features_are_averaged_to_the_pool_and_no_finer() -> None:
     assert stage_names(frozen) == STAGES
     found = stage_features(frozen, source, STAGES, 4, batch_size=7)
     channels = [stage.channels for stage in frozen.stages]
-    sides = [min(4, stage.size) for stage in frozen.stages]
+    sides = [min(4, *stage.size) for stage in frozen.stages]
     assert [of.shape for of in found.values()] == [
         *((30, c * s * s) for c, s in zip(channels, sides, strict=True)),
         (30, channels[-1]),
