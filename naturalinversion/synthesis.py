@@ -14,7 +14,7 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
-from naturalinversion.agreement import LOW_AGREEMENT, count_agreeing, low_agreement
+from naturalinversion.agreement import count_agreeing, low_agreement
 from naturalinversion.batch_check import check_batch, implausible
 from naturalinversion.errors import DivergedError, NaturalInversionWarning, SettingError
 from naturalinversion.images import (
@@ -146,7 +146,8 @@ def synthesize(
     method, which is then not trained again if all batches exist. ``progress`` draws a bar.
 
     Warns where images can hardly be in teacher space, and where the teacher gives fewer than half
-    of them the label they are stored with (`SyntheticDataset.teacher_agreement`).
+    of them the label they are stored with (`SyntheticDataset.teacher_agreement`), unless their
+    student was trained with them, without labels.
 
     Raises `StoreError` naming what differs when the folder holds images of another run,
     `SettingError` for a missing student or numbers out of range, `MethodError` for a batch that
@@ -203,8 +204,9 @@ def synthesize(
                 on_batch(index, batch)
             order.write(index, batch.images, batch.labels, attempt)
     dataset = _finished(folder, batches, teacher, missing)
-    if dataset.teacher_agreement is not None and dataset.teacher_agreement < LOW_AGREEMENT:
-        remarks.append(low_agreement(dataset.teacher_agreement, synthesizer))
+    share = dataset.teacher_agreement
+    if share is not None and (remark := low_agreement(share, synthesizer)):
+        remarks.append(remark)
     for remark in remarks:
         warnings.warn(remark, NaturalInversionWarning, stacklevel=2)
     return dataset

@@ -15,6 +15,7 @@ from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.step_timing import StepCounts, classifier_of
 from benchmarks.recipes.schema import TestSplit, TrainingRecipe
 from benchmarks.synthesis.image_sets import ImageSelection
+from benchmarks.training.accuracy import agreement
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.fit import train_and_test
 from benchmarks.training.learning_rate import updates_per_epoch
@@ -46,7 +47,10 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def run(context: CellContext, recipe: Recipe) -> Metrics:
-    """Train on the images and test on real ones that nothing was trained on or chosen by."""
+    """Train on the images and test on real ones that nothing was trained on or chosen by.
+
+    ``student_teacher_agreement`` is the share of those to which student and teacher give one class.
+    """
     device = context.machine.torch_device()
     teacher_model, teacher_description = load_classifier(context.inputs["teacher"] / WEIGHTS)
     teacher = as_teacher(teacher_model, teacher_description, device)
@@ -69,7 +73,10 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     seed = derive(recipe.seed, "distillation")
     save = partial(save_classifier, context.folder / WEIGHTS, model, description)
     metrics = train_and_test(context, model, source, test, recipe.training, loss, seed, save)
-    return metrics | {"synthetic_images": len(source)}
+    return metrics | {
+        "student_teacher_agreement": agreement(model, teacher.model, test),
+        "synthetic_images": len(source),
+    }
 
 
 def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts:
@@ -80,5 +87,5 @@ def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts:
     updates = training.epochs * updates_per_epoch(training, recipe.images.count)
     return {
         TrainingStep(network, training.batch_size, teacher): updates,
-        ForwardStep(network): test * training.evaluations,
+        ForwardStep(network): test * (training.evaluations + 1),
     }

@@ -121,7 +121,9 @@ def _row_cells(spec: TableSpec, recipes: Recipes, seeds: Sequence[int], row: Row
         if measurement.evaluation == "fidelity":
             made.evaluated = pipelines[0].images(measurement).count
         if "images" in spec.labels and not made.images:
-            made.images = pipelines[0].images(measurement).count
+            real = measurement.method == REAL and measurement.evaluation == "distillation"
+            read = made.cells[column.id][0].recipe["images"] if real else None
+            made.images = read["count"] if read else pipelines[0].images(measurement).count
     return made
 
 
@@ -169,9 +171,10 @@ def _column(recipes: Recipes, spec: ColumnSpec, rows: Sequence[RowCells]) -> Col
     measurement = rows[0].measurements[spec.id]
     of_method = bool(spec.method) and spec.role == "method"
     detail, note = spec.group, spec.note
-    if measurement.evaluation == "distillation" and measurement.method != REAL:
-        joint = recipes.resolve().method(measurement.method).student_use == "joint"
-        detail = "joint" if joint else "offline"
+    made_by = {row.measurements[spec.id].method for row in rows} - {REAL}
+    if measurement.evaluation == "distillation" and made_by:
+        uses = {recipes.resolve().method(method).student_use == "joint" for method in made_by}
+        detail = "" if len(uses) > 1 else "joint" if uses == {True} else "offline"
     title = spec.title or title_of(recipes, spec.method)
     title = f"{title}, {spec.group}" if spec.group else title
     if measurement.evaluation == "fidelity":

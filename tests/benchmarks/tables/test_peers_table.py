@@ -13,7 +13,7 @@ from reports.tables.measured import measured_frame
 
 
 def planned(dataset: str = "cifar10", scale: str = "paper", **more: list[str]) -> PlannedTable:
-    return expand(read_table("rivals"), Recipes(scale, dataset), [0], **more)
+    return expand(read_table("peers"), Recipes(scale, dataset), [0], **more)
 
 
 def line(found: PlannedTable, row: str, column: str) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def test_all_batches_of_one_are_a_single_cell_whatever_the_chunk() -> None:
     for method in ("cmi", "fast"):
         recipes = Recipes("paper", "cifar10", ["protocol.chunk=10"])
         found = expand(
-            read_table("rivals"), recipes, [0], methods=[method], rows=["resnet34-resnet18"]
+            read_table("peers"), recipes, [0], methods=[method], rows=["resnet34-resnet18"]
         )
         made = {
             cell.key: cell
