@@ -19,6 +19,7 @@ from benchmarks.tables.spec import ColumnSpec, Measurement, RowSpec, TableSpec, 
 from naturalinversion.sample_grid import GRID
 from reports.tables.layout import Column, FigureSpec, Picture, Row, Table, TableCell
 
+NOISE = "noise"  # a control that makes images: its cost has a line
 FLOORS = {"train": "Real test images (floor)", "test": "Real training images (floor)"}
 SYNTHETIC = ("synthesis", "wgan_gp")
 
@@ -121,9 +122,11 @@ def _row_cells(spec: TableSpec, recipes: Recipes, seeds: Sequence[int], row: Row
         if measurement.evaluation == "fidelity":
             made.evaluated = pipelines[0].images(measurement).count
         if "images" in spec.labels and not made.images:
-            real = measurement.method == REAL and measurement.evaluation == "distillation"
-            read = made.cells[column.id][0].recipe["images"] if real else None
-            made.images = read["count"] if read else pipelines[0].images(measurement).count
+            if measurement.method == REAL and measurement.evaluation == "distillation":
+                read = made.cells[column.id][0].recipe["images"]["count"]
+                made.images = min(read, resolved.protocol.batches * resolved.protocol.batch_size)
+            else:
+                made.images = pipelines[0].images(measurement).count
     return made
 
 
@@ -169,7 +172,7 @@ def _table(
 
 def _column(recipes: Recipes, spec: ColumnSpec, rows: Sequence[RowCells]) -> Column:
     measurement = rows[0].measurements[spec.id]
-    of_method = bool(spec.method) and spec.role == "method"
+    of_method = bool(spec.method) and (spec.role == "method" or spec.method == NOISE)
     detail, note = spec.group, spec.note
     made_by = {row.measurements[spec.id].method for row in rows} - {REAL}
     if measurement.evaluation == "distillation" and made_by:
@@ -222,7 +225,7 @@ def _row(spec: TableSpec, recipes: Recipes, row: RowCells, published_for: str) -
             for column in spec.columns
         },
         role=own.role,
-        method=title_of(recipes, of_method) if own.role == "method" else "",
+        method=title_of(recipes, of_method) if own.role == "method" or of_method == NOISE else "",
         x=own.ratio or row.images or None,
         series=own.series,
     )

@@ -74,7 +74,7 @@ def test_against_seconds_each_point_lies_at_what_its_batches_took() -> None:
     line = lines(found)["3"]
     assert np.allclose(line.get_xdata(), np.array([3, 5, 10]) * 125.0)  # means of 100 and 150
     assert np.allclose(line.get_ydata(), [53.5, 56, 61])
-    (joint,) = [bar for bar in found.axes[0].containers]
+    (joint,) = found.axes[0].containers
     assert np.allclose(joint.lines[0].get_xdata(), [1250.0])  # type: ignore[attr-defined]
     assert np.allclose(joint.lines[0].get_ydata(), [81.0])  # type: ignore[attr-defined]
     assert legend(found) == ["DI", "DAFL", "Real images"]

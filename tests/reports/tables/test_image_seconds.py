@@ -1,4 +1,4 @@
-"""The device's seconds for a student's images: shares of batches, whole trainings, missing records."""
+"""The device's seconds for a student's images: shares of batches, and whole trainings."""
 
 from collections.abc import Mapping
 from typing import Any
