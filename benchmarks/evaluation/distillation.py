@@ -5,6 +5,7 @@ predictions times temperature squared, no labels, SGD with two drops, crops and 
 NaturalInversion's own recipe is in an appendix that is not public.
 """
 
+from collections import Counter
 from functools import partial
 
 import msgspec
@@ -80,12 +81,13 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
 
 
 def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts:
-    """Updates on the synthetic images and passes over the test split."""
+    """Updates on the synthetic images, passes over the test split, and one of both networks for
+    their agreement.
+    """
     recipe = msgspec.convert(cell.recipe, Recipe)
     training = recipe.training
     network, teacher = (classifier_of(c, classes) for c in (cell, cell.inputs["teacher"]))
     updates = training.epochs * updates_per_epoch(training, recipe.images.count)
-    return {
-        TrainingStep(network, training.batch_size, teacher): updates,
-        ForwardStep(network): test * (training.evaluations + 1),
-    }
+    passes = Counter({ForwardStep(network): test * (training.evaluations + 1)})
+    passes[ForwardStep(teacher)] += test
+    return {TrainingStep(network, training.batch_size, teacher): updates, **passes}
