@@ -13,7 +13,7 @@ import msgspec
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
-from benchmarks.engine.step_timing import StepCounts, classifier_of
+from benchmarks.engine.step_timing import Step, StepCounts, classifier_of
 from benchmarks.recipes.schema import TestSplit, TrainingRecipe
 from benchmarks.synthesis.image_sets import ImageSelection
 from benchmarks.training.accuracy import agreement
@@ -88,6 +88,7 @@ def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts:
     training = recipe.training
     network, teacher = (classifier_of(c, classes) for c in (cell, cell.inputs["teacher"]))
     updates = training.epochs * updates_per_epoch(training, recipe.images.count)
-    passes = Counter({ForwardStep(network): test * (training.evaluations + 1)})
-    passes[ForwardStep(teacher)] += test
-    return {TrainingStep(network, training.batch_size, teacher): updates, **passes}
+    steps: Counter[Step] = Counter({TrainingStep(network, training.batch_size, teacher): updates})
+    steps[ForwardStep(network)] += test * (training.evaluations + 1)
+    steps[ForwardStep(teacher)] += test
+    return steps
