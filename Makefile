@@ -12,7 +12,7 @@ RUN := $(BIN)/python -m benchmarks
 RECIPE = --scale $(SCALE) --seeds $(SEEDS) $(if $(DATASET),--dataset $(DATASET))
 
 .DEFAULT_GOAL := help
-TABLES := table1 table2 table3 table4 table5 figure2 figure3 figure4 figure5 figure6
+TABLES := table1 table2 table3 table4 table5 figure2 figure3 figure4 figure5 figure6 rivals budget
 
 .PHONY: help setup test test-oldest lint types imports audit report claims clean \
 	bench accept-bench bench-gpu gpu-check bench-scaling \

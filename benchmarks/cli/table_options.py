@@ -34,7 +34,7 @@ class TableOptions:
 
     tables: Positional[tuple[str, ...]]
     """table1 to table5, figure2 to figure6, or all of these; accuracy, studies of our own
-    (iterations, questions, padding), and rivals: methods of after the paper"""
+    (rivals, budget, iterations, questions, padding), and peers: methods of after the paper"""
     recipe: RecipeOptions = field(default_factory=RecipeOptions)
     paths: PathOptions = field(default_factory=PathOptions)
     methods: tuple[str, ...] = ()

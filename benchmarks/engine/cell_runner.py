@@ -116,12 +116,13 @@ def _compute(
         _admit_networks(cell)
         recipe = msgspec.convert(cell.recipe, module.Recipe)
         write_atomically(folder / "recipe.json", msgspec.json.format(_encoded(cell)))
-        inputs = {role: other.folder(runs) for role, other in cell.inputs.items()}
+        inputs = _folders(cell, runs)
+        origins = {role: _folders(other, runs) for role, other in cell.inputs.items()}
         meter = CostMeter(machine, read_attempts(folder, cell.key))
         log.info("started by %s, process %d: %s", platform.node(), os.getpid(), machine)
         with AttemptsWriter(folder, meter.attempts) as attempts:
             metrics = module.run(
-                CellContext(folder, inputs, machine, data, cell.label, log), recipe
+                CellContext(folder, inputs, machine, data, cell.label, log, origins), recipe
             )
             write_record(folder, _record(cell, folder, metrics, meter))
             attempts.delete()
@@ -139,6 +140,11 @@ def _compute(
         raise CellFailedError(f"{cell.label}: {reason} (traceback in {folder / LOG})") from error
     finally:
         release_cached_memory()
+
+
+def _folders(cell: Cell, runs: Path) -> dict[str, Path]:
+    """Where the inputs of ``cell`` lie, by role."""
+    return {role: other.folder(runs) for role, other in cell.inputs.items()}
 
 
 def _admit_networks(cell: Cell) -> None:

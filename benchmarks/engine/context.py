@@ -25,7 +25,9 @@ class DataOptions:
 
 @dataclass(frozen=True)
 class CellContext:
-    """One cell being computed. ``inputs`` maps a role to the folder of a finished cell."""
+    """One cell being computed. ``inputs`` maps a role to the folder of a finished cell, and
+    ``origins`` to the folders that this cell was made from, by their roles there.
+    """
 
     folder: Path
     inputs: dict[str, Path]
@@ -33,6 +35,7 @@ class CellContext:
     data: DataOptions
     label: str
     log: logging.Logger
+    origins: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
 
 
 def default_root() -> Path:

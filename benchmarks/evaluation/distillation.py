@@ -5,6 +5,7 @@ predictions times temperature squared, no labels, SGD with two drops, crops and 
 NaturalInversion's own recipe is in an appendix that is not public.
 """
 
+from collections import Counter
 from functools import partial
 
 import msgspec
@@ -12,9 +13,10 @@ import msgspec
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
-from benchmarks.engine.step_timing import StepCounts, classifier_of
+from benchmarks.engine.step_timing import Step, StepCounts, classifier_of
 from benchmarks.recipes.schema import TestSplit, TrainingRecipe
 from benchmarks.synthesis.image_sets import ImageSelection
+from benchmarks.training.accuracy import agreement
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.fit import train_and_test
 from benchmarks.training.learning_rate import updates_per_epoch
@@ -46,7 +48,10 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def run(context: CellContext, recipe: Recipe) -> Metrics:
-    """Train on the images and test on real ones that nothing was trained on or chosen by."""
+    """Train on the images and test on real ones that nothing was trained on or chosen by.
+
+    ``student_teacher_agreement`` is the share of those to which student and teacher give one class.
+    """
     device = context.machine.torch_device()
     teacher_model, teacher_description = load_classifier(context.inputs["teacher"] / WEIGHTS)
     teacher = as_teacher(teacher_model, teacher_description, device)
@@ -69,16 +74,21 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     seed = derive(recipe.seed, "distillation")
     save = partial(save_classifier, context.folder / WEIGHTS, model, description)
     metrics = train_and_test(context, model, source, test, recipe.training, loss, seed, save)
-    return metrics | {"synthetic_images": len(source)}
+    return metrics | {
+        "student_teacher_agreement": agreement(model, teacher.model, test),
+        "synthetic_images": len(source),
+    }
 
 
 def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts:
-    """Updates on the synthetic images and passes over the test split."""
+    """Updates on the synthetic images, passes over the test split, and one of both networks for
+    their agreement.
+    """
     recipe = msgspec.convert(cell.recipe, Recipe)
     training = recipe.training
     network, teacher = (classifier_of(c, classes) for c in (cell, cell.inputs["teacher"]))
     updates = training.epochs * updates_per_epoch(training, recipe.images.count)
-    return {
-        TrainingStep(network, training.batch_size, teacher): updates,
-        ForwardStep(network): test * training.evaluations,
-    }
+    steps: Counter[Step] = Counter({TrainingStep(network, training.batch_size, teacher): updates})
+    steps[ForwardStep(network)] += test * (training.evaluations + 1)
+    steps[ForwardStep(teacher)] += test
+    return steps

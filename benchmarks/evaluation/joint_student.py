@@ -5,8 +5,8 @@ import msgspec
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
-from benchmarks.engine.step_timing import RandomClassifier, StepCounts
-from benchmarks.training.accuracy import accuracy
+from benchmarks.engine.step_timing import RandomClassifier, StepCounts, classifier_of
+from benchmarks.training.accuracy import accuracy, agreement
 from benchmarks.training.real_images import load_real, splits
 from benchmarks.training.training_steps import ForwardStep
 from naturalinversion.classifiers.weights import WEIGHTS, load_classifier
@@ -20,15 +20,27 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def run(context: CellContext, recipe: Recipe) -> Metrics:
-    """The student's accuracy as it is after the last epoch of its generator."""
+    """The student's accuracy as it is after the last epoch of its generator, and for which share
+    of the test images it gives the class that the teacher gives.
+    """
+    device = context.machine.torch_device()
     model, _ = load_classifier(context.inputs["images"] / WEIGHTS)
+    model = model.to(device)
+    teacher, _ = load_classifier(context.origins["images"]["teacher"] / WEIGHTS)
     dataset = load_real(context, recipe.dataset, recipe.image_size)
     _, test = splits(dataset, context)
-    return {"test_accuracy": accuracy(model.to(context.machine.torch_device()), test)}
+    return {
+        "test_accuracy": accuracy(model, test),
+        "student_teacher_agreement": agreement(model, teacher.to(device).eval(), test),
+    }
 
 
 def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts:
-    """One pass over the test split."""
-    grown = cell.inputs["images"].recipe
+    """One pass over the test split, and one of both networks for their agreement."""
+    images = cell.inputs["images"]
+    grown = images.recipe
     network = RandomClassifier(grown["student"], grown["width"], cell.recipe["image_size"], classes)
-    return {ForwardStep(network): test}
+    teacher = classifier_of(images.inputs["teacher"], classes)
+    if teacher == network:
+        return {ForwardStep(network): 3 * test}
+    return {ForwardStep(network): 2 * test, ForwardStep(teacher): test}

@@ -103,6 +103,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     metrics: Metrics = {
         "images": len(dataset),
         "batches_retried": len(again),
+        "prepare_steps": int(getattr(synthesizer, "prepare_steps", 0)),
         "flat_images": sum(count_flat(images) for images, _ in dataset.shards()),
         **final_losses(context.folder / LOSSES),
     }
@@ -174,6 +175,8 @@ def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts |
     recipe = msgspec.convert(cell.recipe, Recipe)
     synthesizer = build_method(recipe.method, recipe.settings)
     iterations = iterations_of(synthesizer, recipe.batches)
+    if not iterations and getattr(synthesizer, "iterations", None) == 0:
+        return {}  # a control that optimises nothing
     if not iterations or not hasattr(synthesizer, "with_iterations"):
         return None
     teacher = classifier_of(cell.inputs["teacher"], classes)

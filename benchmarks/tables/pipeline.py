@@ -48,6 +48,11 @@ class Pipeline(ImageCells):
             return make_cell("joint_student", made.label, recipe, {"images": made})
         return self.distilled(f"{name_of(measurement)}-{arch}", arch, images, self.protocol.student)
 
+    def student_of_all_real(self, measurement: Measurement) -> Cell:
+        """A student of the same protocol on all real training images: a control."""
+        _, train, _ = sizes(self.dataset)
+        return self._distilled_on_real(msgspec.structs.replace(measurement, images=train))
+
     def _distilled_on_real(self, measurement: Measurement) -> Cell:
         """On as many real training images as are asked for, or as methods make by default."""
         protocol, (_, train, _) = self.protocol, sizes(self.dataset)
@@ -147,6 +152,7 @@ EVALUATIONS: dict[str, Callable[[Pipeline, Measurement], Cell]] = {
     "baseline": Pipeline.baseline,
     "synthesis": Pipeline.shown,
     "distillation": Pipeline.student,
+    "distillation_on_all_real": Pipeline.student_of_all_real,
     "student_in_loop": Pipeline.student_in_loop,
     "scratch": Pipeline.scratch,
     "fidelity": Pipeline.fidelity,

@@ -16,6 +16,8 @@ from benchmarks.tables.row_cells import RowCells
 from benchmarks.tables.spec import ColumnSpec, Measurement, TableSpec
 from reports.tables.layout import Column, FigureSpec, Row, Table, TableCell
 
+NOISE = "noise"  # a control that makes images: its cost has a line
+
 
 def report_table(
     spec: TableSpec,
@@ -51,11 +53,12 @@ def report_table(
 
 def _column(recipes: Recipes, spec: ColumnSpec, rows: Sequence[RowCells]) -> Column:
     measurement = rows[0].measurements[spec.id]
-    of_method = bool(spec.method) and spec.role == "method"
+    of_method = bool(spec.method) and (spec.role == "method" or spec.method == NOISE)
     detail, note = spec.group, spec.note
-    if measurement.evaluation == "distillation" and measurement.method != REAL:
-        joint = recipes.resolve().method(measurement.method).student_use == "joint"
-        detail = "joint" if joint else "offline"
+    made_by = {row.measurements[spec.id].method for row in rows} - {REAL}
+    if measurement.evaluation == "distillation" and made_by:
+        uses = {recipes.resolve().method(method).student_use == "joint" for method in made_by}
+        detail = "" if len(uses) > 1 else "joint" if uses == {True} else "offline"
     title = spec.title or title_of(recipes, spec.method)
     title = f"{title}, {spec.group}" if spec.group else title
     if measurement.evaluation == "fidelity":
@@ -103,7 +106,7 @@ def _row(spec: TableSpec, recipes: Recipes, row: RowCells, published_for: str) -
             for column in spec.columns
         },
         role=own.role,
-        method=title_of(recipes, of_method) if own.role == "method" else "",
+        method=title_of(recipes, of_method) if own.role == "method" or of_method == NOISE else "",
         x=own.ratio or row.images or None,
         series=own.series,
     )

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from benchmarks.engine.cell import Cell
 from benchmarks.recipes.resolve import Recipes
-from benchmarks.tables.image_cells import were_pixels
+from benchmarks.tables.image_cells import REAL, were_pixels
 from benchmarks.tables.pipeline import Pipeline
 from benchmarks.tables.spec import Measurement, RowSpec, TableSpec, merged
 
@@ -40,7 +40,11 @@ def row_cells(spec: TableSpec, recipes: Recipes, seeds: Sequence[int], row: RowS
         if measurement.evaluation == "fidelity":
             made.evaluated = pipelines[0].images(measurement).count
         if "images" in spec.labels and not made.images:
-            made.images = pipelines[0].images(measurement).count
+            if measurement.method == REAL and measurement.evaluation == "distillation":
+                read = made.cells[column.id][0].recipe["images"]["count"]
+                made.images = min(read, resolved.protocol.batches * resolved.protocol.batch_size)
+            else:
+                made.images = pipelines[0].images(measurement).count
     return made
 
 

@@ -9,6 +9,8 @@ from benchmarks.tables.spec import ColumnSpec, RowSpec, TableSpec
 from naturalinversion.classifiers import ARCHITECTURES
 from naturalinversion.errors import UsageError
 
+CONTROLS = ("real", "noise")  # in place of a method, they stay whatever is chosen
+
 
 def on_dataset(spec: TableSpec, dataset: str) -> TableSpec:
     """The rows that stand in the half for ``dataset``, or in both."""
@@ -62,7 +64,7 @@ def chosen(whole: TableSpec, spec: TableSpec) -> str:
     if set(rows) != {row.name for row in whole.rows}:
         words.append(f"rows {', '.join(rows)}")
     if {column.id for column in spec.columns} != {column.id for column in whole.columns}:
-        methods = dict.fromkeys(c.method for c in spec.columns if c.role == "method" or c.method)
+        methods = dict.fromkeys(c.method for c in spec.columns if c.method not in CONTROLS)
         words.append(f"methods {', '.join(filter(None, methods))}")
     return "; ".join(words)
 
@@ -73,7 +75,8 @@ def _columns(spec: TableSpec, methods: Sequence[str]) -> Iterator[ColumnSpec]:
         ranked = [column for column in spec.columns if column.method]
     for column in spec.columns:
         if column not in ranked:
-            yield replace(column, method=methods[0] if column.method else "")
+            kept = column.method in ("", *CONTROLS)
+            yield column if kept else replace(column, method=methods[0])
     for group in dict.fromkeys(column.group for column in ranked):
         members = {column.method: column for column in ranked if column.group == group}
         model = next(iter(members.values()))
@@ -93,5 +96,11 @@ def _rows(spec: TableSpec, methods: Sequence[str]) -> Iterator[RowSpec]:
         if method in {row.method for row in baselines}:
             continue  # they stand below whatever is chosen
         own = [row for row in members if row.method == method]
-        yield from own or [replace(members[0], method=method, variant="", settings={}, label="")]
+        models = members[:1]
+        if models[0].images:  # rows are numbers of images: all, or one where the student is joint
+            models = [row for row in members if row.method == models[0].method]
+            if method_class(method).student_use == "joint":
+                models = [replace(models[0], images=0)]
+        bare = {"method": method, "variant": "", "settings": {}, "label": ""}
+        yield from own or [replace(row, **bare) for row in models]
     yield from baselines

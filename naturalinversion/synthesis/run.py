@@ -17,7 +17,7 @@ from naturalinversion.image_store.shards import shard_is_whole
 from naturalinversion.precision import effective_precision
 from naturalinversion.seeds import derive, generator
 from naturalinversion.sequence import AnyOrder, order_of
-from naturalinversion.synthesis.agreement import LOW_AGREEMENT, low_agreement, record_agreement
+from naturalinversion.synthesis.agreement import low_agreement, record_agreement
 from naturalinversion.synthesis.batch_check import check_batch, implausible
 from naturalinversion.synthesis.method_settings import settings_of, source_of
 from naturalinversion.synthesis.student import rival_as_before, student_digest
@@ -69,7 +69,8 @@ def synthesize(
     method, which is then not trained again if all batches exist. ``progress`` draws a bar.
 
     Warns where images can hardly be in teacher space, and where the teacher gives fewer than half
-    of them the label they are stored with (`SyntheticDataset.teacher_agreement`).
+    of them the label they are stored with (`SyntheticDataset.teacher_agreement`), unless their
+    student was trained with them, without labels.
 
     Raises `StoreError` naming what differs when the folder holds images of another run,
     `SettingError` for a missing student or numbers out of range, `MethodError` for a batch that
@@ -127,8 +128,9 @@ def synthesize(
             order.write(index, batch.images, batch.labels, attempt)
     record_agreement(folder, batches, teacher, missing)
     dataset = SyntheticDataset(folder, batches)
-    if dataset.teacher_agreement is not None and dataset.teacher_agreement < LOW_AGREEMENT:
-        remarks.append(low_agreement(dataset.teacher_agreement, synthesizer))
+    share = dataset.teacher_agreement
+    if share is not None and (remark := low_agreement(share, synthesizer)):
+        remarks.append(remark)
     for remark in remarks:
         warnings.warn(remark, NaturalInversionWarning, stacklevel=2)
     return dataset

@@ -86,6 +86,7 @@ def draw(
     or not what its name says.
     """
     # Plotting takes seconds to import, and most commands draw nothing.
+    from reports.figures.budget import draw_budget
     from reports.figures.image_grid import draw_image_grid
     from reports.figures.line_plot import draw_line_plot
     from reports.figures.loss_curves import draw_loss_curves
@@ -100,6 +101,8 @@ def draw(
             return draw_scatter(frame, records, runs)
         case "lines" | "tradeoff":
             return draw_line_plot(figure, table, frame)
+        case "budget":
+            return draw_budget(figure, table, frame, records)
 
 
 def _render(

@@ -24,13 +24,19 @@ def cost_notes(lines: Sequence[MethodCost]) -> list[str]:
         joint = any(line.with_images for line in lines)
         notes.append(
             "Teacher agrees: it gives so many of them the label that they were made for"
-            + (", and all where the labels are its own answers (joint)." if joint else ".")
+            + (
+                ". Of a joint method it may be all, where labels are its own answers, or few: its "
+                "student learned from the images without their labels."
+                if joint
+                else "."
+            )
         )
-    if low := [line for line in lines if line.agreement and line.agreement.mean < LOW_AGREEMENT]:
+    if low := [line for line in lines if _agrees_too_little(line)]:
         named = "; ".join(dict.fromkeys(_name(line) for line in low))
         notes.append(
             f"WARNING: the teacher gives most images another label than the asked one ({named}). "
-            "A student learns little of them: raise the iterations or steps of the method."
+            "They are far from their classes, and their labels are no ground truth: raise the "
+            "iterations or steps of the method."
         )
     if any(line.student_seconds for line in lines):
         notes.append("Student: the network that was trained on the images, and its test.")
@@ -44,6 +50,14 @@ def cost_notes(lines: Sequence[MethodCost]) -> list[str]:
     if any(len(line.known) < len(line.seeds) for line in lines):
         notes.append(f"{NOT_RUN}: a record of a cell that made the images is missing.")
     return notes
+
+
+def _agrees_too_little(line: MethodCost) -> bool:
+    """Whether most labels are wrong and that can be mended: not of a student that grew with its
+    images, without labels, nor of a control that has no settings.
+    """
+    low = line.agreement is not None and line.agreement.mean < LOW_AGREEMENT
+    return low and not line.with_images and line.has_settings
 
 
 def _whose_memory(lines: Sequence[MethodCost]) -> str:

@@ -33,11 +33,13 @@ class FigureSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
       line for a column in ``levels``.
     - ``tradeoff``: a panel per column of ``panels`` (with titles), a line per ``Row.series``
       against the measured column ``x``, vertical lines at ``marks``.
+    - ``budget``: a panel per column of ``panels``, a line per method of the rows against ``x``: the
+      ``seconds`` for the images that students learned from, or the number of ``images``.
 
     ``name`` is added to the table's to name the figure's files.
     """
 
-    type: Literal["image_grid", "loss_curves", "scatter", "lines", "tradeoff"]
+    type: Literal["image_grid", "loss_curves", "scatter", "lines", "tradeoff", "budget"]
     title: str
     caption: str
     name: str = ""

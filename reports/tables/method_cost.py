@@ -115,6 +115,12 @@ class MethodCost:
         return _peak([record for seed in self.known for record in seed.makers.values()])
 
     @property
+    def has_settings(self) -> bool:
+        """Whether its images come of settings; a control such as noise has none."""
+        makers = [record for seed in self.seeds for record in seed.makers.values()]
+        return any(record.recipe.get("settings") != {} for record in makers)
+
+    @property
     def competes(self) -> bool:
         """Whether students were trained for the images to compete with."""
         return any(not r.cost.images for seed in self.seeds for r in seed.makers.values())

@@ -88,7 +88,13 @@ def _figure_faults(figure: FigureSpec, table: Table) -> Iterator[str]:
             yield "a row has no place on its axis"
         case "tradeoff":
             shown += [figure.x, *figure.panels]
-    if figure.type in ("loss_curves", "tradeoff") and not figure.panels:
+        case "budget":
+            shown += figure.panels
+            if figure.x not in ("seconds", "images"):
+                yield f"x is {figure.x!r}, neither seconds nor images"
+            if any("Method" not in row.labels or row.x is None for row in table.rows):
+                yield "a row has no method or no number of images"
+    if figure.type in ("loss_curves", "tradeoff", "budget") and not figure.panels:
         yield "no panel"
     for name in shown:
         if name not in [column.id for column in table.columns]:

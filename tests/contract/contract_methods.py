@@ -34,6 +34,7 @@ SMALL: dict[str, dict[str, Any]] = {  # and other readings of a method, after a 
     "ni": {"iterations": 4, "latent": 8, "generator_width": 0.1},
     "ni-carried": {"iterations": 4, "latent": 8, "generator_width": 0.1, "carried": True},
     "ni_adi": {"iterations": 4, "latent": 8, "generator_width": 0.1},
+    "noise": {},
 }
 
 

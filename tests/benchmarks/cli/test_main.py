@@ -17,7 +17,7 @@ def test_an_unknown_table_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     done = shell("run", "table9", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     line = one_line(done.stderr)
-    assert line.startswith("error: unknown table 'table9': one of accuracy, figure2,")
+    assert line.startswith("error: unknown table 'table9': one of accuracy, budget, figure2,")
     assert "table4, table5" in line
     assert list(tmp_path.iterdir()) == []
 

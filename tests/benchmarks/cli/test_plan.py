@@ -71,7 +71,7 @@ def test_training_takes_its_updates_and_its_tests() -> None:
         "protocol.student.evaluate_every=2",
     ).student(ask("di"))
     assert count(count_steps(student), TrainingStep) == 28
-    assert count(count_steps(student), ForwardStep) == 2 * 500
+    assert count(count_steps(student), ForwardStep) == (2 + 2) * 500, "agreement: one of each"
 
 
 @pytest.mark.usefixtures("a_step_takes_a_hundredth")

@@ -87,7 +87,7 @@ def test_images_that_the_teacher_takes_for_others_are_told_of_in_log_and_termina
     share = metrics["teacher_agreement"]
     assert isinstance(share, float)
     assert share < 0.5, "a random teacher, five iterations"
-    line = f"the teacher gives the asked label to {share:.0%} of the images only, "
+    line = f"the teacher gives the asked label to {share:.0%} of the images only: "
     assert [r for r in caplog.records if r.getMessage().startswith(line)]
     assert f"warning: ni: {line}" in capfd.readouterr().err
 

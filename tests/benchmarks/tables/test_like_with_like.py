@@ -142,3 +142,11 @@ def test_a_number_says_how_it_differs_from_the_published_one(kind: str, made: Ma
         assert f"{IMAGES} synthetic images, not {number.images:,}" in found
     if kind == "fidelity":
         assert "tiny, not Inception" in found
+
+
+@pytest.mark.parametrize("kind", ["distillation", "joint_student"])
+def test_students_say_how_often_they_agree_with_their_teacher(kind: str, made: Made) -> None:
+    share = made[0][kind].metrics["student_teacher_agreement"]
+    assert isinstance(share, float)
+    assert 0 <= share <= 1
+    assert "student_teacher_agreement" not in made[0][kind].recipe

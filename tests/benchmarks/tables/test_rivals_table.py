@@ -1,113 +1,92 @@
-"""The table of CMI and Fast-DFKD: the numbers of their READMEs, apart from the paper's."""
-
-from typing import Any
+"""The table of eight methods: pairs, controls, agreement, and what was published."""
 
 import pytest
 
+from benchmarks.engine.cell import Cell
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.spec import read_table
-from reports.published import notes, peers, published
-from reports.tables.export import to_markdown
-from reports.tables.measured import measured_frame
+from naturalinversion.errors import UsageError
+from reports.published import find_published
+
+METHODS = ["dafl", "dfad", "di", "adi", "ni", "ni_adi", "cmi", "fast"]
 
 
-def planned(dataset: str = "cifar10", scale: str = "paper", **more: list[str]) -> PlannedTable:
+def planned(dataset: str = "digits", scale: str = "demo", **more: list[str]) -> PlannedTable:
     return expand(read_table("rivals"), Recipes(scale, dataset), [0], **more)
 
 
-def line(found: PlannedTable, row: str, column: str) -> dict[str, Any]:
-    frame = measured_frame(found.tables[0], {})
-    (one,) = frame[(frame["row"] == row) & (frame["column"] == column)].to_dict("records")
-    return {str(name): value for name, value in one.items()}
+def cells(found: PlannedTable, column: str) -> list[Cell]:
+    """The cells of a column, a row each."""
+    by_key = {cell.key: cell for cell in found.targets}
+    return [by_key[row.cells[column].records[0]] for row in found.tables[0].rows]
 
 
-def test_each_number_of_theirs_stands_in_one_place_and_is_no_claim_of_the_paper() -> None:
-    claims = [
-        cell.claim
-        for dataset in ("cifar10", "cifar100")
-        for row in planned(dataset).tables[0].rows
-        for cell in row.cells.values()
+def test_eight_methods_on_three_pairs_with_accuracy_and_agreement_of_the_same_cells() -> None:
+    (table,) = planned().tables
+    assert [row.id for row in table.rows] == [
+        "resnet34-resnet18",
+        "vgg11-resnet18",
+        "wrn40_2-wrn16_1",
     ]
-    assert sorted(claims) == sorted(peers())
-    assert not set(peers()) & set(published())
-    assert all(number.source for number in peers().values())
-    assert {number.note for number in peers().values()} - {""} <= set(notes())
+    by_group: dict[str, list[str]] = {}
+    for column in table.columns:
+        by_group.setdefault(column.group, []).append(column.id)
+    assert by_group[""] == ["teacher", *METHODS, "real_all", "real", "noise"]
+    assert by_group["agreement"] == [f"{name}-agreement" for name in by_group[""][1:]]
+    for row in table.rows:
+        for name in by_group[""][1:]:
+            assert row.cells[name].records == row.cells[f"{name}-agreement"].records
+    metrics = {column.metric for column in table.columns if column.group}
+    assert metrics == {"student_teacher_agreement"}
 
 
-@pytest.mark.parametrize(
-    ("dataset", "row", "column", "value"),
-    [
-        ("cifar10", "wrn40_2-wrn16_1", "cmi", 90.01),
-        ("cifar10", "wrn40_2-wrn16_2", "teacher", 94.87),
-        ("cifar100", "resnet34-resnet18", "fast-2", 69.76),
-        ("cifar100", "wrn40_2-wrn40_1", "fast-10", 63.91),
-        ("cifar100", "wrn40_2-wrn16_1", "student", 65.31),
-    ],
-)
-def test_published_numbers_stand_beside_ours(
-    dataset: str, row: str, column: str, value: float
-) -> None:
-    assert line(planned(dataset), row, column)["published"] == value
-
-
-def test_it_says_whose_numbers_these_are() -> None:
-    table = planned().tables[0]
-    text = to_markdown(table, measured_frame(table, {}))
-    assert (
-        "Published: the READMEs of CMI and Fast-DFKD, single runs, best epoch, for CIFAR-10" in text
-    )
-    assert "Of another VGG-11" in text
-    assert "without them 88.82" in text
-    assert "the paper's numbers" not in text
-
-
-@pytest.mark.parametrize(
-    ("name", "steps", "of_generator", "of_latents"),
-    [("fast-2", 2, 5e-3, 0.015), ("fast", 5, 3e-3, 0.01), ("fast-10", 10, 2e-3, 0.01)],
-)
-def test_published_presets_of_fast(
-    name: str, steps: int, of_generator: float, of_latents: float
-) -> None:
-    recipe = Recipes("paper", "cifar100").resolve("resnet34").method(name)
-    assert (recipe.batches, recipe.batch_size) == (220, 256)
-    expected = {
-        **{"inner_steps": steps, "rate_generator": of_generator, "rate_latent": of_latents},
-        **{"adversarial": 1.33, "one_hot": 0.5, "bn_statistics": 10.0, "epochs": 220},
-        **{"warmup": 20, "rate_student": 0.2, "rate_student_end": 2e-4, "student_steps": 400},
+def test_controls_are_all_real_images_as_many_and_as_much_noise() -> None:
+    found = planned("cifar10", "paper")
+    counts = {
+        name: {cell.recipe["images"]["count"] for cell in cells(found, name)}
+        for name in ("real_all", "real", "noise", "di")
     }
-    assert {key: recipe.settings[key] for key in expected} == expected
+    assert counts == {"real_all": {50_000}, "real": {50_000}, "noise": {256_000}, "di": {256_000}}
+    small = planned()
+    assert {cell.recipe["images"]["count"] for cell in cells(small, "real")} == {300}
+    assert {cell.recipe["images"]["count"] for cell in cells(small, "noise")} == {300}
+    (every,) = {cell.recipe["images"]["count"] for cell in cells(small, "real_all")}
+    assert every > 1000
+    trained = {
+        str(cell.recipe["training"])
+        for name in ("real_all", "real", "noise", "di")
+        for cell in cells(small, name)
+    }
+    assert len(trained) == 1, "controls have the protocol of the students"
 
 
-def test_presets_that_depend_on_the_teacher() -> None:
-    paper = Recipes("paper", "cifar10")
-    of_wide = paper.resolve("wrn40_2").method("fast-2").settings
-    assert (of_wide["adversarial"], of_wide["one_hot"]) == (1.1, 0.4)
-    assert paper.resolve("vgg11").method("fast-10").settings["adversarial"] == 1.0
-    assert paper.resolve("resnet34").method("cmi").settings["taps"] == "stages"
-    assert paper.resolve("vgg11").method("cmi").settings["taps"] == "batch norms"
+def test_chosen_methods_keep_the_controls() -> None:
+    (table,) = planned(methods=["fast"], rows=["vgg11-resnet18"]).tables
+    expected = ["teacher", "real_all", "real", "noise", "fast"]
+    ids = [column.id for column in table.columns]
+    assert [name for name in ids if "agreement" not in name] == expected
+    assert "methods fast;" not in table.part
+    assert table.part.endswith("methods fast")
+    made = cells(planned(methods=["fast"]), "noise")
+    assert {cell.inputs["images0"].recipe["method"] for cell in made} == {"noise"}
 
 
-@pytest.mark.parametrize("scale", ["demo", "mini", "paper"])
-@pytest.mark.parametrize("dataset", ["digits", "cifar10", "cifar100"])
-def test_a_recipes_batches_are_the_epochs_of_its_schedule(scale: str, dataset: str) -> None:
-    for teacher in ("", "resnet34", "vgg11", "wrn40_2"):
-        for name in ("cmi", "fast-2", "fast", "fast-10"):
-            recipe = Recipes(scale, dataset).resolve(teacher).method(name)
-            assert recipe.batches == recipe.settings["epochs"]
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("ni", 93.72), ("cmi", 94.84), ("teacher", None), ("real", None)],
+)
+def test_published_numbers_stand_beside_those_that_have_one(
+    column: str, value: float | None
+) -> None:
+    row = planned("cifar10", "paper").tables[0].rows[0]
+    number = find_published(row.cells[column].claim)
+    if column == "teacher":
+        assert number is not None
+    else:
+        assert (number and number.value) == value
 
 
-def test_all_batches_of_one_are_a_single_cell_whatever_the_chunk() -> None:
-    for method in ("cmi", "fast"):
-        recipes = Recipes("paper", "cifar10", ["protocol.chunk=10"])
-        found = expand(
-            read_table("rivals"), recipes, [0], methods=[method], rows=["resnet34-resnet18"]
-        )
-        made = {
-            cell.key: cell
-            for target in found.targets
-            for cell in target.inputs.values()
-            if cell.kind == "synthesis"
-        }
-        (cell,) = made.values()
-        assert cell.recipe["batches"] >= 200
+def test_a_misspelt_row_is_refused() -> None:
+    with pytest.raises(UsageError, match="unknown row 'wrn'"):
+        planned(rows=["wrn"])

@@ -164,8 +164,8 @@ def test_the_result_says_how_often_the_teacher_agrees_and_warns_below_a_half(
             []
             if share >= 0.5
             else [
-                "the teacher gives the asked label to 0% of the images only, and a student would "
-                "learn the others' wrong ones: raise iterations (now 7)"
+                "the teacher gives the asked label to 0% of the images only: they are far from "
+                "their classes, and their labels are no ground truth: raise iterations (now 7)"
             ]
         )
         assert SyntheticDataset(tmp_path, 1).teacher_agreement == share

@@ -191,3 +191,22 @@ def test_below_a_half_a_note_warns_and_names_the_method() -> None:
     (note,) = [note for note in cost_notes(agreeing(0.42, 0.31)) if note.startswith("WARNING")]
     assert "another label than the asked one (NI, ResNet-34, VGG-11)" in note
     assert "raise the iterations or steps" in note
+
+
+def test_no_note_warns_of_a_student_without_labels_or_of_a_control() -> None:
+    """CMI and Fast-DFKD train theirs on what the teacher says; noise can't be improved."""
+    table, records = case(100.0)
+    for seed in (0, 1):
+        made, student = records[f"images{seed}"], records[f"student{seed}"]
+        low = made.metrics | {"teacher_agreement": 0.1}
+        records[made.key] = msgspec.structs.replace(made, metrics=low)
+        records[student.key] = msgspec.structs.replace(student, kind="joint_student", recipe={})
+    joint = cost_notes(costs_of(table, records))
+    assert not [note for note in joint if note.startswith("WARNING")]
+    assert [note for note in joint if "learned from the images without their labels" in note]
+    table, records = case(100.0)
+    for seed in (0, 1):
+        made = records[f"images{seed}"]
+        changed = {"metrics": made.metrics | {"teacher_agreement": 0.1}, "recipe": {"settings": {}}}
+        records[made.key] = msgspec.structs.replace(made, **changed)
+    assert not [n for n in cost_notes(costs_of(table, records)) if n.startswith("WARNING")]

@@ -71,6 +71,8 @@ def test_a_table_that_contradicts_itself_is_refused(
         (figure("tradeoff", x="DI"), "no panel"),
         (figure("tradeoff", x="DI", panels={"fid": "FID"}), "no column 'fid'"),
         (figure("tradeoff", x="fid", panels={"DI": "DI"}), "no column 'fid'"),
+        (figure("budget", x="hours", panels={"DI": ""}), "x is 'hours', neither seconds nor"),
+        (figure("budget", x="images", panels={"DI": ""}), "a row has no method or no number"),
     ],
 )
 def test_a_figure_that_does_not_fit_its_table_is_refused(
