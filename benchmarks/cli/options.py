@@ -1,6 +1,7 @@
 """Options that several commands share, and how they become machine, data and recipes."""
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,7 +132,7 @@ class RunOptions:
     workers: int = 0
     """cells at a time, each in a process of its own; 0: one per core on a CPU, one on a GPU"""
     threads: int = 0
-    """CPU threads of each worker; 0: 1 with several workers, else all cores"""
+    """CPU threads of each worker; 0: 1 with several workers, else all cores, or $OMP_NUM_THREADS"""
     engine: Literal["local", "ray"] = "local"
     """where cells are computed: processes of this machine, or the nodes of a Ray cluster"""
     address: str = ""
@@ -172,12 +173,22 @@ class RunOptions:
 
     def _threads(self) -> int:
         alone = self.engine == "local" and self.worker_count() == 1
-        return available_cores() if alone else 1
+        return min(available_cores(), openmp_threads()) if alone else 1
 
     def _device(self) -> str:
         if self.device != "auto":
             return self.device
         return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def openmp_threads() -> int:
+    """``$OMP_NUM_THREADS``, else any number.
+
+    PyTorch that was started with one OpenMP thread and is told to use more has crashed in backward
+    passes ("double free or corruption").
+    """
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return int(given) if given.isdecimal() and int(given) else sys.maxsize
 
 
 def available_cores() -> int:

@@ -149,3 +149,14 @@ def test_plan_runs_nothing(
     assert sum(cell["images"] for cell in plan["cells"]) == 40
     assert plan["wall_seconds"] > 0
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("given", "threads"), [("1", 1), ("0", 2), ("many", 2), ("", 2)])
+def test_one_worker_uses_no_more_threads_than_openmp_was_given(
+    given: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    monkeypatch.setattr("benchmarks.cli.options.available_cores", lambda: 2)
+    assert RunOptions(device="cpu", workers=1).machine().threads == threads
+    assert RunOptions(device="cpu", workers=1, threads=3).machine().threads == 3
+    assert RunOptions(device="cpu", workers=2).machine().threads == 1
