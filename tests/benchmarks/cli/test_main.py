@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.cli import plan
+from benchmarks.cli.options import RunOptions
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.estimate import Estimate
 from tests.benchmarks.command_line import ONE, TINY, here, one_line, shell
