@@ -30,8 +30,18 @@ def write_shard(folder: Path, index: int, images: Tensor, labels: Tensor, attemp
         "labels": labels.detach().to("cpu", torch.int64).contiguous(),
     }
     metadata = {"sha256": tensors_sha256(tensors)} | ({"attempt": str(attempt)} if attempt else {})
-    content = save(tensors, metadata=metadata)
+    content = _with_sorted_metadata(save(tensors, metadata=metadata))
     write_atomically(shard_path(folder, index), content)
+
+
+def _with_sorted_metadata(content: bytes) -> bytes:
+    """The same safetensors file; the library writes several entries in an order by chance."""
+    size = int.from_bytes(content[:8], "little")
+    header = msgspec.json.decode(content[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    encoded = msgspec.json.encode(header)
+    encoded += b" " * (-len(encoded) % 8)  # tensors begin at a multiple of eight bytes
+    return len(encoded).to_bytes(8, "little") + encoded + content[8 + size :]
 
 
 def read_shard(folder: Path, index: int, meta: Meta | None = None) -> tuple[Tensor, Tensor]:
