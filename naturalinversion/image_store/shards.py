@@ -31,7 +31,15 @@ def write_shard(folder: Path, index: int, images: Tensor, labels: Tensor, attemp
     }
     metadata = {"sha256": tensors_sha256(tensors)} | ({"attempt": str(attempt)} if attempt else {})
     content = save(tensors, metadata=metadata)
-    write_atomically(shard_path(folder, index), content)
+    write_atomically(shard_path(folder, index), _ordered(content))
+
+
+def _ordered(content: bytes) -> bytes:
+    """A safetensors file with its metadata by name: several come in another order each time."""
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = msgspec.json.decode(content[8:start])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    return content[:8] + msgspec.json.encode(header).ljust(start - 8) + content[start:]
 
 
 def read_shard(folder: Path, index: int, meta: Meta | None = None) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,13 @@ from torchvision.datasets import ImageFolder
 from naturalinversion.errors import StoreError
 from naturalinversion.image_store.dataset import SyntheticDataset
 from naturalinversion.image_store.meta import Meta, write_meta
-from naturalinversion.image_store.shards import read_shard, shard_is_whole, shard_path, write_shard
+from naturalinversion.image_store.shards import (
+    read_shard,
+    retried,
+    shard_is_whole,
+    shard_path,
+    write_shard,
+)
 from naturalinversion.seeds import generator
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
@@ -134,3 +140,16 @@ def test_the_export_is_an_image_folder_with_the_right_classes(
         number = int(Path(path).stem)
         assert target == again == labels[number]
         assert np.array_equal(np.asarray(image), expected[number].permute(1, 2, 0).numpy())
+
+
+def test_a_shard_is_the_same_bytes_each_time_that_of_a_retry_too(tmp_path: Path) -> None:
+    """The format keeps metadata in any order: twenty of two entries would hardly all be alike."""
+    images, labels = torch.ones(2, 3, 4, 4), torch.tensor([0, 1])
+    for attempt in (0, 1):
+        written = set()
+        for _ in range(20):
+            write_shard(tmp_path, 0, images, labels, attempt)
+            written.add(shard_path(tmp_path, 0).read_bytes())
+        assert len(written) == 1
+        assert torch.equal(read_shard(tmp_path, 0)[0], images.half())
+        assert retried(tmp_path, [0]) == [0] * attempt
