@@ -131,8 +131,9 @@ def joined(
     if count > held:
         raise StoreError(f"{datasets[0].folder}: {count} images are asked for, there are {held}")
     dtype = torch.uint8 if mapping else torch.float16
-    images = torch.empty(count, *datasets[0].meta.image_shape, dtype=dtype)
-    labels = torch.empty(count, dtype=torch.int64)
+    shape = (count, *datasets[0].meta.image_shape)
+    images = torch.empty(shape, dtype=dtype, device="cpu")  # whatever the caller's default is
+    labels = torch.empty(count, dtype=torch.int64, device="cpu")
     done = 0
     for dataset in datasets:
         meta = dataset.meta

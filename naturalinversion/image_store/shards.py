@@ -30,18 +30,16 @@ def write_shard(folder: Path, index: int, images: Tensor, labels: Tensor, attemp
         "labels": labels.detach().to("cpu", torch.int64).contiguous(),
     }
     metadata = {"sha256": tensors_sha256(tensors)} | ({"attempt": str(attempt)} if attempt else {})
-    content = _with_sorted_metadata(save(tensors, metadata=metadata))
-    write_atomically(shard_path(folder, index), content)
+    content = save(tensors, metadata=metadata)
+    write_atomically(shard_path(folder, index), _ordered(content))
 
 
-def _with_sorted_metadata(content: bytes) -> bytes:
-    """The same safetensors file; the library writes several entries in an order by chance."""
-    size = int.from_bytes(content[:8], "little")
-    header = msgspec.json.decode(content[8 : 8 + size])
+def _ordered(content: bytes) -> bytes:
+    """A safetensors file with its metadata by name: several come in another order each time."""
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = msgspec.json.decode(content[8:start])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    encoded = msgspec.json.encode(header)
-    encoded += b" " * (-len(encoded) % 8)  # tensors begin at a multiple of eight bytes
-    return len(encoded).to_bytes(8, "little") + encoded + content[8 + size :]
+    return content[:8] + msgspec.json.encode(header).ljust(start - 8) + content[start:]
 
 
 def read_shard(folder: Path, index: int, meta: Meta | None = None) -> tuple[Tensor, Tensor]:

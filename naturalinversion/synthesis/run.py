@@ -1,15 +1,16 @@
 """`synthesize`: labels, seeds, shards, resuming and progress for any method."""
 
+import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from naturalinversion.errors import DivergedError, NaturalInversionWarning, SettingError
+from naturalinversion.errors import DivergedError, NaturalInversionWarning
 from naturalinversion.image_store.dataset import SyntheticDataset
 from naturalinversion.image_store.meta import META, Meta
 from naturalinversion.image_store.same_run import claim
@@ -100,7 +101,7 @@ def synthesize(
         precision=effective_precision(teacher.device, teacher.precision),
         stages=tuple(f"{stage.module} {stage.call}" for stage in teacher.stages),
     )
-    fresh = not folder.exists()
+    unclaimed = not (folder / META).exists()
     folder.mkdir(parents=True, exist_ok=True)
     found = claim(folder, meta, any_student=student_known)
     numbers = range(first, first + batches)
@@ -109,13 +110,13 @@ def synthesize(
     missing = order.to_make(missing, batches, joint)
     remarks: list[str] = []
     with (
+        _given_back(folder, unclaimed),
         usual_torch_state(),
         rival_as_before(synthesizer, student),
         training_bar(synthesizer, len(missing), joint, meta.method, progress, training) as shown,
     ):
         if missing or joint:
-            with _given_back(folder, fresh):
-                synthesizer.prepare(teacher, student, derive(seed, "prepare"), shown)
+            synthesizer.prepare(teacher, student, derive(seed, "prepare"), shown)
             order.resume()
         for index in missing:
             labels = balanced_labels(batch_size, teacher.num_classes, derive(seed, "labels", index))
@@ -137,15 +138,16 @@ def synthesize(
 
 
 @contextmanager
-def _given_back(folder: Path, fresh: bool) -> Iterator[None]:
-    """Remove a ``fresh`` folder that a refused setting leaves without images."""
+def _given_back(folder: Path, unclaimed: bool) -> Iterator[None]:
+    """Remove a folder in which nothing was made: another run, of a mended method, may have it.
+
+    ``unclaimed``: it was nobody's before this call.
+    """
     try:
         yield
-    except SettingError:
-        if fresh:
-            (folder / META).unlink(missing_ok=True)
-            with suppress(OSError):
-                folder.rmdir()
+    except BaseException:
+        if unclaimed and [path.name for path in folder.glob("*")] == [META]:
+            shutil.rmtree(folder)
         raise
 
 

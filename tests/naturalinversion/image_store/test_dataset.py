@@ -50,6 +50,17 @@ def test_items_are_float32_images_of_teacher_space_and_labels(tmp_path: Path) ->
     assert len(list(SyntheticDataset(tmp_path / "a", 2))) == 2 * SIZE
 
 
+def test_images_are_read_to_the_cpu_whatever_the_default_device_is(tmp_path: Path) -> None:
+    dataset = make(tmp_path / "a")
+    images, labels = dataset.tensors()
+    with torch.device("meta"):
+        found, found_labels = dataset.tensors()
+        pixels = dataset.pixels("denormalize")
+    assert torch.equal(found, images)
+    assert torch.equal(found_labels, labels)
+    assert torch.equal(pixels, dataset.pixels("denormalize"))
+
+
 def test_changing_an_item_does_not_change_the_set(tmp_path: Path) -> None:
     dataset = make(tmp_path / "a")
     before = dataset[3][0].clone()

@@ -21,7 +21,7 @@ from torch import nn
 from baselines import METHODS
 from naturalinversion import NaturalInversion, SyntheticDataset, Teacher, synthesize
 from naturalinversion.classifiers import build
-from naturalinversion.errors import SettingError, StoreError
+from naturalinversion.errors import MethodError, SettingError, StoreError
 from naturalinversion.image_store.meta import META, read_meta
 from naturalinversion.image_store.shards import shard_path
 from naturalinversion.seeds import seeded
@@ -208,6 +208,38 @@ def test_the_edited_file_of_a_method_from_outside_is_another_run(
     with pytest.raises(StoreError, match=CHANGED):
         fill(make_teacher(), tmp_path / "images", module.Mine())
     del sys.modules["edited_method"]
+
+
+@pytest.mark.parametrize("error", [MethodError, KeyError, KeyboardInterrupt])
+def test_a_run_that_made_nothing_leaves_its_folder_to_the_next(
+    error: type[BaseException], make_teacher: MakeTeacher, tmp_path: Path
+) -> None:
+    """A method is mended, and run again in the folder in which it failed."""
+
+    class Fails(Counted):
+        def batch(self, *arguments: Any) -> Any:
+            raise error("no image")
+
+    folder = tmp_path / "images"
+    for _ in range(2):  # in a folder that did not exist, and in an empty one
+        with pytest.raises(error):
+            fill(make_teacher(), folder, Fails())
+        assert not (folder / META).exists()
+        folder.mkdir(exist_ok=True)
+    assert len(fill(make_teacher(), folder, Counted())) == 2 * SIZE
+
+
+def test_a_run_that_fails_later_keeps_its_folder(make_teacher: MakeTeacher, tmp_path: Path) -> None:
+    class FailsLater(Counted):
+        def batch(self, *arguments: Any) -> Any:
+            if self.made:
+                raise MethodError("no image")
+            return super().batch(*arguments)
+
+    with pytest.raises(MethodError):
+        fill(make_teacher(), tmp_path, FailsLater())
+    with pytest.raises(StoreError, match="holds images of another run"):
+        fill(make_teacher(), tmp_path, Counted())
 
 
 @pytest.mark.timeout(300)  # three processes that load PyTorch
