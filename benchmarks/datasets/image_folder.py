@@ -74,7 +74,8 @@ def scan(folder: Path) -> ImageFolder:
 
 
 def _scan(folder: Path) -> ImageFolder:
-    found = {split: _class_folders(folder / split) for split in SPLITS}
+    half_copied: list[str] = []
+    found = {split: _class_folders(folder / split, half_copied) for split in SPLITS}
     for split, other in (SPLITS, SPLITS[::-1]):
         for name in sorted(set(found[other]) - set(found[split])):
             raise MissingError(
@@ -88,7 +89,7 @@ def _scan(folder: Path) -> ImageFolder:
     files: dict[str, list[tuple[str, int]]] = {split: [] for split in SPLITS}
     for split in SPLITS:
         for index, name in enumerate(classes):
-            entries = _entries(folder / split / name)
+            entries = _entries(folder / split / name, half_copied)
             if not entries:
                 raise MissingError(f"class folder {folder / split / name} holds no image")
             for entry in entries:
@@ -98,25 +99,27 @@ def _scan(folder: Path) -> ImageFolder:
                 files[split].append((entry.path, index))
                 digest.update(os.fsencode(entry.path))
                 digest.update(f"\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+    if half_copied:
+        warn_once(f"left out as half copied: {half_copied[0]}, {len(half_copied):,} in {folder}")
     return ImageFolder(folder, tuple(classes), files, digest.hexdigest())
 
 
-def _class_folders(split: Path) -> list[str]:
+def _class_folders(split: Path, half_copied: list[str]) -> list[str]:
     if not split.is_dir():
         raise MissingError(
             f"there is no folder {split}: {split.parent} needs train/<class>/ and test/<class>/"
         )
-    names = [entry.name for entry in _entries(split) if entry.is_dir()]
+    names = [entry.name for entry in _entries(split, half_copied) if entry.is_dir()]
     if not names:
         raise MissingError(f"there is no class folder in {split}")
     return names
 
 
-def _entries(folder: Path) -> list["os.DirEntry[str]"]:
-    """What may be a class folder or an image, in order."""
+def _entries(folder: Path, half_copied: list[str]) -> list["os.DirEntry[str]"]:
+    """What may be a class folder or an image, in order; files left out join ``half_copied``."""
     with os.scandir(folder) as found:
         entries = sorted(found, key=lambda entry: entry.name)
-    kept, half_copied = [], []
+    kept = []
     for entry in entries:
         name = entry.name.lower()
         if name.startswith(".") or name in _NO_IMAGES:
@@ -125,8 +128,6 @@ def _entries(folder: Path) -> list["os.DirEntry[str]"]:
             half_copied.append(entry.path)
         else:
             kept.append(entry)
-    if half_copied:
-        warn_once(f"left out as half copied: {half_copied[0]}, {len(half_copied):,} in its folder")
     return kept
 
 
