@@ -8,6 +8,7 @@ bank itself is the stored batches.
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from baselines.image_bank import ImageBank
 from baselines.optimizer_tensors import load_tensors, tensors_of
+from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion import priors
 from naturalinversion.augmentation import crop_and_flip, normalise, sample_crop_flips
 from naturalinversion.errors import DivergedError, SettingError
@@ -171,6 +173,24 @@ class BankSynthesizer(ABC):
     @abstractmethod
     def images(self, number: int, latents: Tensor, seed: int) -> BatchImages:
         """The images of batch ``number``; ``latents`` (N, Z) are drawn for it."""
+
+    def pixel_generator(
+        self, seed: int, initialise: Callable[[nn.Module], None] | None = None
+    ) -> UnconditionalGenerator:
+        """A generator of pixels in [0, 1] where the teacher is, from the weights of ``seed``."""
+        teacher = self._teacher
+        with seeded(derive(seed, "generator")):
+            network = UnconditionalGenerator(
+                self.latent,
+                image_size=teacher.image_shape[1:],
+                channels=teacher.image_shape[0],
+                width=self.generator_width,
+                pixels=True,
+            )
+            if initialise is not None:
+                network.apply(initialise)
+        network.to(teacher.device, teacher.dtype)
+        return network.to(memory_format=torch.channels_last)
 
     def observe(self, view: Tensor) -> Observation:
         """The teacher's pass over the views that all terms are on."""

@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from baselines.bank_training import BankSynthesizer, BatchImages, Terms, part
 from baselines.optimizer_tensors import load_tensors, tensors_of
 from baselines.teacher_features import FeatureTaps, Taps
-from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion import priors
 from naturalinversion.augmentation import resized_crop, sample_resized_crops
 from naturalinversion.seeds import derive, generator, seeded
@@ -83,17 +82,7 @@ class CMI(BankSynthesizer):
         return self._taps.observe(view)
 
     def images(self, number: int, latents: Tensor, seed: int) -> BatchImages:
-        teacher = self._teacher
-        with seeded(derive(seed, "generator")):
-            network = UnconditionalGenerator(
-                self.latent,
-                image_size=teacher.image_shape[1:],
-                channels=teacher.image_shape[0],
-                width=self.generator_width,
-                pixels=True,
-            ).apply(_initialise)
-        network.to(teacher.device, teacher.dtype)
-        network.to(memory_format=torch.channels_last)
+        network = self.pixel_generator(seed, _initialise)
         return _ContrastedImages(self, network, latents, generator(derive(seed, "negatives")))
 
     def state_dict(self) -> dict[str, Tensor]:

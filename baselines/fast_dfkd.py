@@ -66,17 +66,7 @@ class FastDFKD(BankSynthesizer):
         at_least(0, self, "reset", "statistics_momentum")
 
     def build(self, seed: int) -> None:
-        teacher = self._teacher
-        with seeded(derive(seed, "generator")):
-            network = UnconditionalGenerator(
-                self.latent,
-                image_size=teacher.image_shape[1:],
-                channels=teacher.image_shape[0],
-                width=self.generator_width,
-                pixels=True,
-            )
-        network.to(teacher.device, teacher.dtype)
-        self._learned = network.to(memory_format=torch.channels_last)
+        network = self._learned = self.pixel_generator(seed)
         rate = self.inner_steps * self.rate_generator
         self._outer = torch.optim.Adam(network.parameters(), lr=rate, betas=BETAS)
         self._moments = []
