@@ -6,6 +6,7 @@ from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.step_timing import RandomClassifier, StepCounts, classifier_of
+from benchmarks.recipes.schema import TestSplit
 from benchmarks.training.accuracy import accuracy, agreement
 from benchmarks.training.real_images import load_real, splits
 from benchmarks.training.training_steps import ForwardStep
@@ -13,10 +14,11 @@ from naturalinversion.classifiers.weights import WEIGHTS, load_classifier
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which test split."""
+    """Which images it is tested on."""
 
     dataset: str
     image_size: int
+    tested_on: TestSplit = "test"
 
 
 def run(context: CellContext, recipe: Recipe) -> Metrics:
@@ -28,6 +30,8 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     model = model.to(device)
     teacher, _ = load_classifier(context.origins["images"]["teacher"] / WEIGHTS)
     dataset = load_real(context, recipe.dataset, recipe.image_size)
+    if recipe.tested_on == "held-out":
+        dataset = dataset.held_out()
     _, test = splits(dataset, context)
     return {
         "test_accuracy": accuracy(model, test),

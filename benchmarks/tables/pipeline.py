@@ -44,7 +44,8 @@ class Pipeline(ImageCells):
         images = self.images(measurement)
         if self.recipes.method(method, measurement.settings).student_use == "joint":
             ((made, _),) = images.parts
-            recipe = joint_student.Recipe(self.dataset, self.image_size)
+            tested_on = self.protocol.students_tested_on
+            recipe = joint_student.Recipe(self.dataset, self.image_size, tested_on)
             return make_cell("joint_student", made.label, recipe, {"images": made})
         return self.distilled(f"{name_of(measurement)}-{arch}", arch, images, self.protocol.student)
 
