@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.learning_rate import images_per_epoch, learning_rate, updates_per_epoch
-from benchmarks.training.losses import Loss
+from benchmarks.training.update import Update
 from naturalinversion.augmentation import CropFlips, sample_crop_flips
 from naturalinversion.errors import BenchmarkError
-from naturalinversion.precision import Precision, compute_in
+from naturalinversion.inversion.optimizers import set_rate
 from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator, seeded
 
@@ -26,9 +26,7 @@ class EpochRunner:
     model: nn.Module
     dataset: DeviceDataset
     recipe: TrainingRecipe
-    loss: Loss
-    optimizer: torch.optim.Optimizer
-    precision: Precision
+    update: Update
     seed: int
     advance: Progress
 
@@ -56,9 +54,9 @@ class EpochRunner:
                 # The middle of the update, so that milestones never hang on a rounding error and
                 # a warm-up does not begin with an update at zero.
                 done = (epoch * updates + update + 0.5) / (recipe.epochs * updates)
-                self.optimizer.param_groups[0]["lr"] = learning_rate(recipe, done)
+                set_rate(self.update.optimizer, learning_rate(recipe, done))
                 batch = slice(position * size, (position + 1) * size)
-                losses[update] = self._step(images[batch], labels[batch])
+                losses[update] = self.update(images[batch], labels[batch])
                 self.advance(len(labels[batch]))
                 if (update + 1) % CHECK_LOSS_EVERY == 0 or update + 1 == updates:
                     _check_losses(losses[: update + 1], epoch)
@@ -72,14 +70,6 @@ class EpochRunner:
         else:
             images = self.dataset.batch(index)
         return images.contiguous(memory_format=torch.channels_last), self.dataset.labels[index]
-
-    def _step(self, images: Tensor, labels: Tensor) -> Tensor:
-        with compute_in(images.device, self.precision):
-            value = self.loss(self.model, images, labels)
-            self.optimizer.zero_grad(set_to_none=True)
-            value.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        return value.detach()
 
 
 def _order(needed: int, count: int, rng: torch.Generator) -> Tensor:

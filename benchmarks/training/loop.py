@@ -8,6 +8,7 @@ one left alone.
 import hashlib
 import logging
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 
 import msgspec
@@ -17,10 +18,12 @@ from torch import nn
 from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.epoch import EpochRunner
-from benchmarks.training.learning_rate import images_per_epoch
+from benchmarks.training.learning_rate import images_per_epoch, updates_per_epoch
 from benchmarks.training.losses import Loss
+from benchmarks.training.update import CAPTURE_FROM, Update
 from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.errors import BenchmarkError, UsageError
+from naturalinversion.inversion.optimizers import load_state, rate_on
 from naturalinversion.layout import to_fast_layout
 from naturalinversion.precision import Precision
 from naturalinversion.progress import bar
@@ -59,13 +62,16 @@ def train(
     checkpoint: Checkpoint | None = None,
     progress: str = "",
     precision: Precision = "fp32",
+    capture_from: int = CAPTURE_FROM,
 ) -> TrainingHistory:
     """Train ``model`` in place on ``device`` and leave it there in eval mode.
 
     ``evaluate`` gives an accuracy (see `accuracy`) every ``recipe.evaluate_every`` epochs and after
     the last one. A run that finds its own state in ``checkpoint`` goes on from there; it is written
     between epochs, and after the last: the caller deletes it once the weights are stored.
-    ``progress`` heads the bar on stderr. "tf32" and "bf16" are for GPUs.
+    ``progress`` heads the bar on stderr. "tf32" and "bf16" are for GPUs, and so is the capture of
+    the update, in runs of ``capture_from`` updates or more: a replay repeats its operations, so
+    what Python code in ``model`` and ``loss`` does must not differ from update to update.
 
     Raises `BenchmarkError` when a loss or a weight becomes NaN or infinite, naming epoch and
     update, and `UsageError` when the images don't suit the recipe.
@@ -76,7 +82,7 @@ def train(
     to_fast_layout(model.to(device), tuple(dataset.images.shape[1:]))
     optimizer = torch.optim.SGD(
         [parameter for parameter in model.parameters() if parameter.requires_grad],
-        lr=recipe.lr,
+        lr=rate_on(device, recipe.lr),
         momentum=recipe.momentum,
         weight_decay=recipe.weight_decay,
         nesterov=recipe.nesterov,
@@ -85,8 +91,14 @@ def train(
     run = _identity(model, dataset, recipe, seed, precision)
     losses, accuracies = _resume(checkpoint, run, model, optimizer)
     images = images_per_epoch(recipe, len(dataset))
-    with bar((recipe.epochs - len(losses)) * images, progress, "img") as advance:
-        runner = EpochRunner(model, dataset, recipe, loss, optimizer, precision, seed, advance)
+    # By the length of the whole run, so that a resumed one is captured as it was before.
+    captured = recipe.epochs * updates_per_epoch(recipe, len(dataset)) >= capture_from
+    update = Update(model, loss, optimizer, precision, recipe.batch_size, captured=captured)
+    with (
+        bar((recipe.epochs - len(losses)) * images, progress, "img") as advance,
+        closing(update),
+    ):
+        runner = EpochRunner(model, dataset, recipe, update, seed, advance)
         for epoch in range(len(losses), recipe.epochs):
             last = epoch + 1 == recipe.epochs
             losses.append(runner.run(epoch))
@@ -126,7 +138,7 @@ def _resume(
         log.warning("checkpoint %s is another run's: training starts again", checkpoint.path)
         return [], []
     model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
+    load_state(optimizer, state["optimizer"])
     return list(state["losses"]), [(int(n), float(a)) for n, a in state["accuracies"]]
 
 

@@ -1,7 +1,9 @@
 """A step captured as a CUDA graph and replayed: no launch overhead on the host."""
 
+import random
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Generic, TypeVar
 
 import torch
@@ -42,7 +44,11 @@ class CapturedStep(Generic[Result]):
     A step must do the same operations on the same tensors in every call and read nothing back to
     the host. ``state`` returns the tensors that it updates. The capture does not count as a step:
     afterwards they hold their values from before, those that the first step created (an
-    optimiser's) zeros, and the global random state is restored as well.
+    optimiser's) zeros, and the global random state is restored as well; so too when it raises.
+
+    ``unknown``: the step contains somebody else's network. It raises `RuntimeError` before the
+    capture where it waits for the device or draws on the host: an invalid capture would leave
+    PyTorch's allocator in a state without recovery.
     """
 
     def __init__(
@@ -50,9 +56,12 @@ class CapturedStep(Generic[Result]):
         step: Callable[[], Result],
         device: torch.device,
         state: Callable[[], Sequence[Tensor]],
+        *,
+        unknown: bool = False,
     ) -> None:
         self.step = step  # keeps its tensors alive as long as the graph
         self.device = device
+        self.unknown = unknown
         self.state = state
         self.graph: torch.cuda.CUDAGraph | None = None
         self.result: Result
@@ -72,23 +81,57 @@ class CapturedStep(Generic[Result]):
     def _capture(self) -> None:
         before = {tensor: tensor.detach().clone() for tensor in self.state()}
         with torch.cuda.device(self.device), seeded(0):
-            stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
-            for _ in range(WARM_UP):
-                _run_on_stream(stream, self.step)
+            try:
+                # For its exit alone: PyTorch does not leave the stream of a capture that failed.
+                with torch.cuda.stream(torch.cuda.current_stream()):
+                    self.graph = self._captured(before)
+            except BaseException:
                 _restore(self.state(), before)
-            graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, stream=stream):
-                self.result = self.step()
-        self.graph = graph
+                raise
+
+    def _captured(self, before: dict[Tensor, Tensor]) -> torch.cuda.CUDAGraph:
+        stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+        for left in reversed(range(WARM_UP)):
+            # The first steps may wait, as what they load and cache is there afterwards.
+            with _capturable(self.device) if self.unknown and not left else nullcontext():
+                _run_on_stream(stream, self.step)
+            _restore(self.state(), before)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, stream=stream):
+            self.result = self.step()
+        return graph
+
+
+@contextmanager
+def _capturable(device: torch.device) -> Iterator[None]:
+    """Raise where the block waits for the device, or after it has drawn on the host."""
+    drawn = _host_random_state(device)
+    mode = ("default", "warn", "error")[torch.cuda.get_sync_debug_mode()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the mode is a prototype
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode(mode)
+    if _host_random_state(device) != drawn:
+        raise RuntimeError("it draws random numbers on the host")
+
+
+def _host_random_state(device: torch.device) -> tuple[object, ...]:
+    on_host = () if device.type == "cpu" else torch.get_rng_state().tolist()
+    return random.getstate(), tuple(on_host)
 
 
 def _run_on_stream(stream: torch.cuda.Stream, step: Callable[[], object]) -> None:
     """Run ``step`` on the stream of the capture, whose memory pool it then shares."""
     current = torch.cuda.current_stream()
     stream.wait_stream(current)
-    with torch.cuda.stream(stream):
-        step()
-    current.wait_stream(stream)
+    try:
+        with torch.cuda.stream(stream):
+            step()
+    finally:
+        current.wait_stream(stream)
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.evaluation.fidelity import features
-from benchmarks.perf.gpu_check import joint, run
+from benchmarks.perf.gpu_check import joint, run, training
 from benchmarks.perf.gpu_check.batches import Case, Runs
 from benchmarks.perf.gpu_check.cases import CPU, Sizes
 from benchmarks.perf.gpu_check.check import Check, Measured
@@ -225,6 +225,22 @@ def test_joint_methods_captured_and_eager_agree(name: str, played: list[str]) ->
     (check,) = (c for c in joint.checks(CPU, SMALL) if c.name == f"{name}: captured")
     assert check.needs == "CUDA"
     assert all(figure.passed for figure in check.run())
+
+
+@pytest.mark.parametrize("about", ["fp32", "distilled, bf16", "mobilenetv2"])
+def test_updates_captured_and_eager_agree(about: str, played: list[str]) -> None:
+    (check,) = (c for c in training.checks(CPU, SMALL) if c.name == f"training: captured, {about}")
+    assert check.needs == "CUDA"
+    assert all(figure.passed for figure in check.run())
+    assert "error" in played
+
+
+def test_updates_that_are_not_captured_are_noticed(played: list[str]) -> None:
+    (check,) = (c for c in training.checks(CPU, SMALL) if c.name == "training: captured, fp32")
+    with eager():
+        figures = {figure.what: figure for figure in check.run()}
+    assert not figures["not replayed"].passed
+    assert figures["weights"].passed
 
 
 def test_memory_that_grows_from_batch_to_batch_is_noticed() -> None:
