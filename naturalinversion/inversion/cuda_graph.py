@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Generic, TypeVar
 
 import torch
@@ -72,7 +73,7 @@ class CapturedStep(Generic[Result]):
     def _capture(self) -> None:
         before = {tensor: tensor.detach().clone() for tensor in self.state()}
         with torch.cuda.device(self.device), seeded(0):
-            stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+            stream = _stream(self.device)
             for _ in range(WARM_UP):
                 _run_on_stream(stream, self.step)
                 _restore(self.state(), before)
@@ -80,6 +81,12 @@ class CapturedStep(Generic[Result]):
             with torch.cuda.graph(graph, stream=stream):
                 self.result = self.step()
         self.graph = graph
+
+
+@cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    """One for all captures: cuBLAS keeps a workspace for every stream that ever multiplied."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 def _run_on_stream(stream: torch.cuda.Stream, step: Callable[[], object]) -> None:
