@@ -29,6 +29,7 @@ class Pixels:
     """The `ImageSource` of DeepInversion: the images (N, 3, H, W) themselves."""
 
     capturable = True
+    draws = None
 
     def __init__(self, images: Tensor, rate: float) -> None:
         self.images = images.requires_grad_()
@@ -47,6 +48,9 @@ class Pixels:
         return torch.optim.Adam(
             [self.images], lr=self.rate, fused=True, capturable=supports_capture(self.images.device)
         )
+
+    def redraw(self, draws: torch.Generator) -> None:
+        """Not called: nothing is drawn."""
 
     def render(self, transform: ImageTransform | None) -> Tensor:
         """The pixels; ``transform`` is ignored, as there is nothing between pixels and image."""

@@ -176,7 +176,7 @@ class NaturalInversion(InversionMethod):
             labels=labels,
             rates=(self.rate_generator, self.rate_pyramid, self.rate_scaling),
             feature_gradient=self.feature_gradient,
-            resample=generator(derive(seed, "latents")) if resample else None,
+            draws=generator(derive(seed, "latents")) if resample else None,
         )
         source.to(teacher.device, teacher.dtype)
         return source.to(memory_format=torch.channels_last)

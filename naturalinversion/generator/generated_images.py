@@ -8,7 +8,7 @@ from naturalinversion.generator.conditional_generator import ConditionalGenerato
 from naturalinversion.generator.pyramid import FeatureTransferPyramid
 from naturalinversion.inversion.cuda_graph import supports_capture
 from naturalinversion.inversion.jitter import ImageTransform
-from naturalinversion.seeds import to_device
+from naturalinversion.seeds import refill
 from naturalinversion.teacher.teacher import Teacher
 
 
@@ -16,10 +16,12 @@ class GeneratedImages(nn.Module):
     """The `ImageSource` of NaturalInversion: alpha * P(G(latent, label)), for ``labels`` (N,).
 
     ``scale`` is the initial alpha (N, C, 1, 1), or a constant instead. Without a pyramid the
-    generator's image goes through ``output_head``. ``latent`` is (N, Z); with ``resample`` new
-    latents are drawn from that random generator in every iteration. ``rates`` are the learning
-    rates of generator, pyramid and alpha.
+    generator's image goes through ``output_head``. ``latent`` is (N, Z); with ``draws`` new latents
+    are drawn from that random generator before every iteration. ``rates`` are the learning rates of
+    generator, pyramid and alpha.
     """
+
+    capturable = True
 
     def __init__(
         self,
@@ -33,7 +35,7 @@ class GeneratedImages(nn.Module):
         labels: Tensor,
         rates: tuple[float, float, float],
         feature_gradient: bool = False,
-        resample: torch.Generator | None = None,
+        draws: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.teacher = teacher
@@ -45,12 +47,7 @@ class GeneratedImages(nn.Module):
         self.one_hot = F.one_hot(labels, teacher.num_classes).to(latent.dtype)  # (N, K)
         self.rates = rates
         self.feature_gradient = feature_gradient
-        self.resample = resample
-
-    @property
-    def capturable(self) -> bool:
-        """False when every step draws new latents on the host."""
-        return self.resample is None
+        self.draws = draws
 
     def leaves(self) -> list[Tensor]:
         """Everything that is optimised."""
@@ -73,11 +70,12 @@ class GeneratedImages(nn.Module):
             groups.append({"params": [self.scale], "lr": self.rates[2]})
         return torch.optim.Adam(groups, fused=True, capturable=supports_capture(self.latent.device))
 
+    def redraw(self, draws: torch.Generator) -> None:
+        """New latents in float32, whatever their type is, in place."""
+        refill(self.latent, torch.randn(self.latent.shape, generator=draws, dtype=torch.float32))
+
     def render(self, transform: ImageTransform | None) -> Tensor:
         """Images (N, C, H, W); ``transform`` is applied between generator and pyramid."""
-        if transform is not None and self.resample is not None:
-            drawn = torch.randn(self.latent.shape, generator=self.resample)
-            self.latent = to_device(drawn, self.latent.device).to(self.latent.dtype)
         images: Tensor = self.generator(self.latent, self.one_hot)
         if transform is not None:
             images = transform(images)

@@ -71,7 +71,7 @@ def _capture(
     teacher = objective.teacher
     shifts = DeviceShifts(draws, (teacher.image_shape[1], teacher.image_shape[2]), teacher.device)
     step = Step(
-        copy.deepcopy(source, {id(teacher): teacher}),
+        copy.deepcopy(source, {id(kept): kept for kept in (teacher, source.draws)}),
         replace(objective, labels=objective.labels.clone()),
         shifts,
         len(draws),

@@ -4,6 +4,7 @@ import random
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from typing import Generic, TypeVar
 
 import torch
@@ -90,7 +91,7 @@ class CapturedStep(Generic[Result]):
                 raise
 
     def _captured(self, before: dict[Tensor, Tensor]) -> torch.cuda.CUDAGraph:
-        stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+        stream = _stream(self.device)
         for left in reversed(range(WARM_UP)):
             # The first steps may wait, as what they load and cache is there afterwards.
             with _capturable(self.device) if self.unknown and not left else nullcontext():
@@ -121,6 +122,12 @@ def _capturable(device: torch.device) -> Iterator[None]:
 def _host_random_state(device: torch.device) -> tuple[object, ...]:
     on_host = () if device.type == "cpu" else torch.get_rng_state().tolist()
     return random.getstate(), tuple(on_host)
+
+
+@cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    """One for all captures: cuBLAS keeps a workspace for every stream that ever multiplied."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 def _run_on_stream(stream: torch.cuda.Stream, step: Callable[[], object]) -> None:

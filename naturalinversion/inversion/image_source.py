@@ -20,6 +20,13 @@ class ImageSource(Protocol):
         on the host.
         """
 
+    @property
+    def draws(self) -> torch.Generator | None:
+        """What `redraw` is given before every iteration; None: nothing is drawn."""
+
+    def redraw(self, draws: torch.Generator) -> None:
+        """Draw new inputs of `render` on the host, into the same tensors of the device."""
+
     def leaves(self) -> list[Tensor]:
         """The tensors that are optimised."""
 

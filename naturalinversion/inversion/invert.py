@@ -81,6 +81,8 @@ def invert(
         step = run = Step(source, objective, HostShifts(draws), len(draws), best, schedule)
     done = 0
     while done < len(draws):
+        if source.draws is not None:
+            step.source.redraw(source.draws)
         run()
         done += 1
         if on_iteration is not None:

@@ -4,7 +4,7 @@ Several checks compare the same batches: each is computed once.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +19,7 @@ from naturalinversion.progress import Progress, silent
 from naturalinversion.synthesis import balanced_labels
 
 STUDENT = 1  # seed of the network that ADI competes with
+STEPS = 2  # compared with float64: the loss of the second follows from the gradients
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,12 @@ class Case:
         own = {"iterations": sizes.iterations, **more}
         if self.method.startswith("ni"):
             own |= {"latent": 64, "generator_width": sizes.width, "shared_batch": sizes.batch}
+        method: Any = METHODS[self.method](**{**own, **self.settings})
+        competes = method.student_use == "compete"
         return Prepared(
-            METHODS[self.method](**{**own, **self.settings}),
+            method,
             teacher(self.arch, sizes, device, precision, dtype),
-            network_on("resnet18", sizes, device, dtype, STUDENT),
+            network_on("resnet18", sizes, device, dtype, STUDENT) if competes else None,
             sizes.batch,
         )
 
@@ -74,12 +77,8 @@ class Runs:
     """The batches of a case, each made when first asked for."""
 
     case: Case
-    reserved: list[int] = field(default_factory=list)  # bytes of the device after each in `in_bf16`
-
-    @cached_property
-    def on_cpu(self) -> Batch:
-        """In float32."""
-        return self.case.prepared(CPU).batch(0)
+    allocated: list[int] = field(default_factory=list)  # bytes of the device after each `in_bf16`
+    reserved: list[int] = field(default_factory=list)
 
     @cached_property
     def captured(self) -> Batch:
@@ -92,21 +91,30 @@ class Runs:
         with eager():
             return self.case.prepared(self.case.device).batch(0)
 
-    def first(self, device: torch.device, dtype: torch.dtype) -> Batch:
-        """One iteration."""
-        return self.case.prepared(device, dtype=dtype, iterations=1).batch(0)
+    def in_float64(self) -> Batch:
+        """On the CPU; no more than the first iterations, unless the rates depend on how many."""
+        made = self.case.prepared(CPU, dtype=torch.float64)
+        if made.method.schedule == "constant":
+            draws = made.method.draws  # of the whole batch, as those of a shorter one are others
+            made.method.draws = lambda seed: draws(seed)[:STEPS]
+        return made.batch(0)
 
     @cached_property
     def in_bf16(self) -> list[Batch]:
-        """In bfloat16, one after the other."""
+        """In bfloat16, one after the other; they are kept on the host, as memory is measured."""
         made = self.prepared_bf16
         found = []
         for seed in self.case.sizes.seeds:
-            found.append(made.batch(seed))
+            found.append(_on_host(made.batch(seed)))
             if self.case.device.type == "cuda":
+                self.allocated.append(torch.cuda.memory_allocated(self.case.device))
                 self.reserved.append(torch.cuda.memory_reserved(self.case.device))
         return found
 
     @cached_property
     def prepared_bf16(self) -> Prepared:
         return self.case.prepared(self.case.device, "bf16")
+
+
+def _on_host(batch: Batch) -> Batch:
+    return replace(batch, images=batch.images.cpu(), labels=batch.labels.cpu())

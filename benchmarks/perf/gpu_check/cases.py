@@ -29,7 +29,7 @@ class Sizes:
     """of a batch: the step is captured within the first few, and repeated in the rest"""
     seeds: tuple[int, ...] = (0, 1, 0, 1)
     """of the batches that are made one after the other"""
-    judged: int = 16
+    judged: int = 8
     """images that go through an extractor"""
 
 
@@ -55,6 +55,7 @@ def network_on(
     return copy.deepcopy(network(arch, sizes, seed)).to(device, dtype)
 
 
+@cache
 def teacher(
     arch: str,
     sizes: Sizes,
@@ -62,7 +63,7 @@ def teacher(
     precision: Precision = "fp32",
     dtype: torch.dtype = torch.float32,
 ) -> Teacher:
-    """The same as a teacher."""
+    """The same as a teacher, examined once: it is frozen, so checks share it."""
     shape = (3, sizes.image, sizes.image)
     model = network_on(arch, sizes, device, dtype)
     return Teacher(model, num_classes=CLASSES, image_shape=shape, precision=precision)

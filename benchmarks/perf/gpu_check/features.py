@@ -87,11 +87,12 @@ def _compare_random(
 
 def _compare(extractor: "Extractor", device: torch.device, count: int) -> Sequence[Measured]:
     """All images at once on the device, one at a time on the CPU."""
-    from benchmarks.evaluation.fidelity.features import extract
+    from benchmarks.evaluation.fidelity.features import FeatureExtractor
 
     images = _images(count)
-    found = extract(images, extractor, device)
-    alone = [extract(image, extractor, CPU) for image in torch.split(images, 1)]
+    found = FeatureExtractor(extractor, device)(images)
+    on_cpu = FeatureExtractor(extractor, CPU)  # built once
+    alone = [on_cpu(image) for image in torch.split(images, 1)]
     expected = {name: torch.cat([one[name] for one in alone]) for name in found}
     return [Measured(name, relative(found[name], expected[name]), BOUND) for name in expected]
 

@@ -1,5 +1,6 @@
 """Iterations that must be replays of a captured step, and must not wait for the device."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,7 +32,9 @@ class Guard:
         if self.guarding:
             self.iterations += steps
         self.done += steps
-        torch.cuda.set_sync_debug_mode("error" if self.guarding else "default")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Synchronization debug mode is a prototype")
+            torch.cuda.set_sync_debug_mode("error" if self.guarding else "default")
 
     def replayed(self) -> None:
         """Told of a replay."""

@@ -1,13 +1,15 @@
 """The methods that optimise batch by batch: capture, precision, repetition, memory, waiting."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import torch
 
-from benchmarks.perf.gpu_check.batches import Case, Runs
-from benchmarks.perf.gpu_check.cases import ARCHS, CPU, Sizes
+from benchmarks.perf.gpu_check.batches import STEPS, Case, Runs
+from benchmarks.perf.gpu_check.cases import ARCHS, Sizes
 from benchmarks.perf.gpu_check.check import Check, Measured, cuda_missing, differing, relative
 from benchmarks.perf.gpu_check.replays import guarded
 from naturalinversion import Batch
@@ -24,7 +26,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "NI+ADI": ("ni_adi", {}),
 }
 CAPTURED = 1e-5  # a captured step does what the step does
-FIRST = 1e-5  # float32 against float64, before rounding grows from step to step
+FIRST, LATER = 1e-5, 1e-3  # float32 against float64: rounding grows from step to step
 FIRST_BF16 = 0.01
 END = 0.05  # bfloat16 against float32 where a batch ends
 LAST = 4  # iterations whose mean loss is where a batch ends
@@ -38,7 +40,7 @@ def checks(device: torch.device, sizes: Sizes) -> Iterator[Check]:
             runs = Runs(Case(method, settings, arch, sizes, device))
             about = f"{name}, {arch}"
             yield Check(f"{about}: captured", partial(captured, runs), cuda)
-            yield Check(f"{about}: first loss", partial(first, runs))
+            yield Check(f"{about}: steps", partial(steps, runs))
             yield Check(f"{about}: bf16", partial(end, runs))
             yield Check(f"{about}: again", partial(again, runs))
             yield Check(f"{about}: memory", partial(memory, runs), cuda)
@@ -54,23 +56,27 @@ def captured(runs: Runs) -> Sequence[Measured]:
     )
 
 
-def first(runs: Runs) -> Sequence[Measured]:
-    """Every term before the first step, in float32 against the CPU's in float64."""
-    found = runs.first(runs.case.device, torch.float32)
-    expected = runs.first(CPU, torch.float64)
-    return [Measured("to float64 on the CPU", _losses(found, expected), FIRST)]
+def steps(runs: Runs) -> Sequence[Measured]:
+    """Every term in float32 against the CPU's in float64, before the first step and after some."""
+    found, expected = runs.captured, runs.in_float64()
+    parts = slice(1), slice(1, STEPS)
+    first, later = (_losses(_only(found, part), _only(expected, part)) for part in parts)
+    return (
+        Measured("first to float64 on the CPU", first, FIRST),
+        Measured("later", later, LATER),
+    )
 
 
 def end(runs: Runs) -> Sequence[Measured]:
-    """Every term in bfloat16, and on the CPU in float32: where it begins and where it ends."""
+    """Every term in bfloat16 and in float32: where it begins and where it ends."""
     found, expected = (
         torch.stack(
             [torch.stack([course[0], course[-LAST:].mean()]) for course in batch.losses.values()]
         )
-        for batch in (runs.in_bf16[0], runs.on_cpu)
+        for batch in (runs.in_bf16[0], runs.captured)
     )
     first, last = (found / expected - 1).abs().amax(dim=0).tolist()
-    return Measured("first loss to the CPU's", first, FIRST_BF16), Measured("end", last, END)
+    return Measured("first loss to float32", first, FIRST_BF16), Measured("end", last, END)
 
 
 def again(runs: Runs) -> Sequence[Measured]:
@@ -83,9 +89,17 @@ def again(runs: Runs) -> Sequence[Measured]:
 
 
 def memory(runs: Runs) -> Sequence[Measured]:
-    """Of the device, reserved by PyTorch: what batches after the second added."""
+    """Of the device: what every batch after the second adds, allocated and reserved by PyTorch.
+
+    Allocated bytes tell of the smallest tensor that a batch leaves behind; reserved ones come in
+    segments of 2 MB or more, and tell of memory that is free but in pieces. The second batch does
+    for the first time what all later ones do.
+    """
     assert runs.in_bf16
-    return [Measured("MB more", (runs.reserved[-1] - runs.reserved[1]) / 1e6, 0)]
+    return (
+        Measured("bytes more by every batch", _by_every_batch(runs.allocated), 0),
+        Measured("MB reserved", _by_every_batch(runs.reserved) / 1e6, 0),
+    )
 
 
 def waits(runs: Runs) -> Sequence[Measured]:
@@ -98,6 +112,11 @@ def waits(runs: Runs) -> Sequence[Measured]:
         Measured("guarded, no replay", guard.iterations - guard.replays, 0),
         Measured("bytes that differ", _bytes(made, runs.in_bf16[0]), 0),
     )
+
+
+def _by_every_batch(held: Sequence[int]) -> int:
+    """The least that one of the batches after the second added: a segment taken once is no leak."""
+    return min(later - before for before, later in pairwise(held[1:]))
 
 
 def not_a_number(device: torch.device, sizes: Sizes) -> Sequence[Measured]:
@@ -114,6 +133,12 @@ def not_a_number(device: torch.device, sizes: Sizes) -> Sequence[Measured]:
     except DivergedError:
         return [Measured("iterations until it is noticed", done, 450)]
     raise RuntimeError("a loss that is no number was not noticed")
+
+
+def _only(batch: Batch, part: slice) -> Batch:
+    """With the losses of some iterations."""
+    losses = {name: course[part] for name, course in batch.losses.items()}
+    return replace(batch, losses=losses)
 
 
 def _losses(found: Batch, expected: Batch) -> float:

@@ -178,3 +178,27 @@ def test_loops_agree_and_bf16_ends_within_a_few_percent(found: Found) -> None:
     in_float32, in_bf16 = found["agreement"].values()
     assert in_float32 < 0.01
     assert in_bf16 == pytest.approx(1, abs=0.05)
+
+
+def test_the_pages_tell_what_the_kept_file_of_a_gpu_says() -> None:
+    kept = json.loads(Path("benchmarks/perf/results/nvidia-h200.json").read_text())
+    speed, readme = (Path(name).read_text() for name in ("docs/speed.md", "README.md"))
+    told = {name: one["measured"] for name, one in kept["targets"].items()}
+    ni, di = told["NI, ms an iteration"], told["DI, ms an iteration"]
+    default = told["NI, times the published step in default precision"]
+    for row in (
+        f"| NaturalInversion, an iteration | {ni:.1f} ms | **missed** (8) |",
+        f"| DeepInversion, an iteration | {di:.1f} ms | **missed** (4.5) |",
+        f"default precision | {default:.1f} times as fast | met |",
+        f"in float32 | {told['NI, times the published step in float32']:.1f} times as fast | met |",
+        f"| {told['NI, share that a new batch adds to 1,000 iterations']:.1%} | met |".replace(
+            "%", " %"
+        ),
+        f"| {told['training, images a second']:,.0f} | met |",
+        f"| {told['training, over the bare step']:.1%} | met |".replace("%", " %"),
+        f"| {kept['matrix']['bf16'] / 1e12:.0f} TFLOP/s |",
+    ):
+        assert row in speed
+    missed = [one["verdict"] for one in kept["targets"].values()].count("missed")
+    assert (missed, len(told)) == (2, 7)
+    assert f"took {ni:.1f} ms, {default:.1f} times as fast" in readme

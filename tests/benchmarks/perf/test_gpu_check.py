@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.evaluation.fidelity import features
+from benchmarks.evaluation.fidelity.features import FeatureExtractor
 from benchmarks.perf.gpu_check import joint, run, training
 from benchmarks.perf.gpu_check.batches import Case, Runs
 from benchmarks.perf.gpu_check.cases import CPU, Sizes
@@ -109,15 +109,19 @@ def _forgotten_momentum(patch: pytest.MonkeyPatch) -> None:
 
 def _other_pixels(patch: pytest.MonkeyPatch) -> None:
     """When several images come at once."""
-    extract = features.extract
-    patch.setattr(features, "extract", lambda x, *more: extract(x // 2 if len(x) > 1 else x, *more))
+    extract = FeatureExtractor.__call__
+
+    def other(made: FeatureExtractor, images: Tensor) -> Any:
+        return extract(made, images // 2 if len(images) > 1 else images)
+
+    patch.setattr(FeatureExtractor, "__call__", other)
 
 
 @pytest.mark.parametrize(
     ("plant", "check"),
     [
         (_wrong_gradient, "observed norm, fp32, NHWC, 5x19x7x7"),
-        (_wrong_loss, "NI, vgg11: first loss"),
+        (_wrong_loss, "NI, vgg11: steps"),
         (_never_the_same, "NI, vgg11: again"),
         (_forgotten_momentum, "training: resumed, fp32"),
         (_other_pixels, "features, efficientnet-lite0"),
@@ -187,7 +191,9 @@ def played(
     return modes
 
 
-@pytest.mark.parametrize("name", ["DI", "NI, cosine", "NI, shared, latents once"])
+@pytest.mark.parametrize(
+    "name", ["DI", "NI, cosine", "NI, shared, latents once", "NI, shared, latents every step"]
+)
 def test_captured_batches_are_held_against_eager_ones(name: str, played: list[str]) -> None:
     runs = Runs(Case(*CASES[name], "resnet18", SMALL, CPU))
     assert all(figure.passed for figure in captured(runs))
@@ -246,8 +252,10 @@ def test_updates_that_are_not_captured_are_noticed(played: list[str]) -> None:
 def test_memory_that_grows_from_batch_to_batch_is_noticed() -> None:
     runs = Runs(Case(*CASES["DI"], "resnet18", SMALL, CPU))
     assert runs.in_bf16
-    runs.reserved[:] = [4_000_000, 6_000_000, 6_000_000, 6_000_000]
-    assert [figure.passed for figure in memory(runs)] == [True]
-    runs.reserved[:] = [2_000_000, 4_000_000, 6_000_000, 8_000_000]
-    assert [figure.value for figure in memory(runs)] == [4]
-    assert not any(figure.passed for figure in memory(runs))
+    still, segment = [512] * 4, [4_000_000, 6_000_000, 6_000_000, 8_000_000]
+    runs.allocated[:], runs.reserved[:] = still, segment
+    assert [figure.passed for figure in memory(runs)] == [True, True]
+    runs.allocated[:], runs.reserved[:] = [512, 1024, 1536, 2048], segment
+    assert [figure.passed for figure in memory(runs)] == [False, True]
+    runs.allocated[:], runs.reserved[:] = still, [2_000_000, 4_000_000, 6_000_000, 9_000_000]
+    assert [figure.value for figure in memory(runs)] == [0, 2]

@@ -133,11 +133,16 @@ def test_labels_reach_the_generator(make_teacher: MakeTeacher) -> None:
         assert not torch.equal(images.render(None), before)
 
 
-def test_the_latent_is_drawn_anew_only_in_training_of_a_shared_generator(
+def test_latents_are_drawn_anew_into_the_tensor_that_a_captured_step_reads(
     make_teacher: MakeTeacher,
 ) -> None:
-    shared = source(make_teacher(), pyramid=False, scale=False, resample=generator(1))
+    shared = source(make_teacher(), pyramid=False, scale=False, draws=generator(1))
+    assert shared.draws is not None
+    latent = shared.latent
     with torch.no_grad():
-        assert torch.equal(shared.render(None), shared.render(None))
         first = shared.render(Shift(0, 0))
+        assert torch.equal(first, shared.render(Shift(0, 0)))
+        shared.redraw(shared.draws)
+        assert shared.latent is latent
         assert not torch.equal(first, shared.render(Shift(0, 0)))
+    assert torch.equal(latent, torch.randn(latent.shape, generator=generator(1)))

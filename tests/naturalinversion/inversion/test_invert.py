@@ -16,7 +16,6 @@ from naturalinversion.classifiers import build
 from naturalinversion.errors import SettingError
 from naturalinversion.inversion.invert import Keep, invert
 from naturalinversion.inversion.jitter import Jitter, Shift, ShiftTable
-from naturalinversion.inversion.method import InversionMethod
 from naturalinversion.inversion.objective import Objective, Weights
 from naturalinversion.inversion.step import DeviceShifts, HostShifts, ShiftSource, Step
 from naturalinversion.precision import Precision
@@ -135,12 +134,6 @@ def test_a_plateau_ends_a_batch_early(model: nn.Module) -> None:
     assert len(falling.losses["total"]) == 20
     with pytest.raises(SettingError, match=r"plateau is 0\.6"):
         METHODS["di"](plateau=0.6)
-
-
-def test_a_source_that_draws_in_every_step_is_not_captured(model: nn.Module) -> None:
-    shared = method(model, "ni", one_to_one=False, shared_batch=len(LABELS))
-    assert isinstance(shared, InversionMethod)
-    assert not shared.source(LABELS, 0, resample=True).capturable
 
 
 def test_draws_are_uniform_in_the_jitter() -> None:
