@@ -126,8 +126,8 @@ class RunOptions:
     device: str = "auto"
     """cpu, cuda, cuda:1 …; auto takes a GPU if there is one"""
     precision: Precision | Literal["auto"] = "auto"
-    """of convolutions and matrix products; auto: fp32 on a CPU, tf32 on a GPU, several times as fast
-    there. bf16 is the fastest on a GPU, tf32 a GPU's alone"""
+    """of convolutions and matrix products; auto: fp32 on a CPU, tf32 on a GPU, where fp32 is slow;
+    bf16 is the fastest there, tf32 a GPU's alone"""
     fast: bool = False
     """on a GPU: let cuDNN time its algorithms and choose; records then say that bytes may differ"""
     workers: int = 0
