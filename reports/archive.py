@@ -158,13 +158,14 @@ class Archive:
 
     @property
     def made_with(self) -> str:
-        """Machine, threads and versions of all records."""
-        found = {
-            f"{r.provenance.cpu or r.provenance.device}, threads a run: {r.provenance.threads}, "
-            f"PyTorch {r.provenance.versions['torch']}"
-            for r in self.records.values()
-        }
-        return "; ".join(sorted(found))
+        """Machine, threads, precisions and versions of all records."""
+        found: dict[str, set[str]] = {}
+        for record in self.records.values():
+            made = record.provenance
+            where = f"{made.cpu or made.device}, threads a run: {made.threads}"
+            versions = f"PyTorch {made.versions['torch']}"
+            found.setdefault(f"{where}, {versions}", set()).add(made.precision)
+        return "; ".join(f"{one}, {' and '.join(sorted(found[one]))}" for one in sorted(found))
 
 
 def render_results(template: Path, kept: Path = KEPT) -> str:

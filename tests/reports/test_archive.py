@@ -52,7 +52,7 @@ def test_numbers_of_the_page_are_those_of_the_records(runs: Path, tmp_path: Path
     )
     said = render_results(template, tmp_path / "kept")
     assert said.startswith("NI 90.1 ± 0.1, +10.0 (paired over 3 seeds, p = ")
-    assert said.endswith(" points, 0.03 h on cpu, threads a run: 2, PyTorch 2.15.0\n")
+    assert said.endswith(" points, 0.03 h on cpu, threads a run: 2, PyTorch 2.15.0, fp32\n")
 
 
 def test_a_number_without_a_record_is_an_error(runs: Path, tmp_path: Path) -> None:
