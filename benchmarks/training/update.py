@@ -64,8 +64,8 @@ class Update:
 
     def _capture(self, images: Tensor, labels: Tensor) -> bool:
         """Whether it could be captured."""
-        own = _buffers(self.model)
-        tensors = [*self.model.parameters(), *(buffer for _, _, buffer in own)]
+        own = [(module, dict(module._buffers)) for module in self.model.modules()]
+        tensors = [*self.model.parameters(), *self.model.buffers()]
         try:
             self._replayed = CapturedStep(
                 lambda: self._step(images, labels),
@@ -73,11 +73,12 @@ class Update:
                 lambda: [*tensors, *state_of(self.optimizer)],
                 unknown=True,
             )
-            if any(module._buffers.get(name) is not buffer for module, name, buffer in own):
+            if any(_objects(module._buffers) != _objects(before) for module, before in own):
                 raise RuntimeError("a buffer is replaced in the forward pass, not written to")
         except Exception as error:  # whatever somebody else's network raises
-            for module, name, buffer in own:
-                module._buffers[name] = buffer
+            for module, before in own:
+                module._buffers.clear()
+                module._buffers.update(before)
             self.close()
             self._captured = False
             warnings.warn(
@@ -97,10 +98,5 @@ class Update:
         return value.detach()
 
 
-def _buffers(model: nn.Module) -> list[tuple[nn.Module, str, Tensor]]:
-    return [
-        (module, name, buffer)
-        for module in model.modules()
-        for name, buffer in module._buffers.items()
-        if buffer is not None
-    ]
+def _objects(buffers: dict[str, Tensor | None]) -> list[tuple[str, int]]:
+    return [(name, id(buffer)) for name, buffer in buffers.items()]

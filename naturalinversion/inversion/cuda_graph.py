@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import Generic, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -49,7 +50,8 @@ class CapturedStep(Generic[Result]):
 
     ``unknown``: the step contains somebody else's network. It raises `RuntimeError` before the
     capture where it waits for the device or draws on the host: an invalid capture would leave
-    PyTorch's allocator in a state without recovery.
+    PyTorch's allocator in a state without recovery. `RuntimeError` as well where the step gives a
+    tensor of ``state`` other memory (``.data = ...``): a replay would use the memory of before.
     """
 
     def __init__(
@@ -91,15 +93,18 @@ class CapturedStep(Generic[Result]):
                 raise
 
     def _captured(self, before: dict[Tensor, Tensor]) -> torch.cuda.CUDAGraph:
-        stream = _stream(self.device)
+        stream = _stream(torch.cuda.current_stream().device)
         for left in reversed(range(WARM_UP)):
             # The first steps may wait, as what they load and cache is there afterwards.
             with _capturable(self.device) if self.unknown and not left else nullcontext():
                 _run_on_stream(stream, self.step)
             _restore(self.state(), before)
+        addresses = [tensor.data_ptr() for tensor in before]
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, stream=stream):
             self.result = self.step()
+        if [tensor.data_ptr() for tensor in before] != addresses:
+            raise RuntimeError("it gives a tensor other memory, in place of writing to it")
         return graph
 
 
@@ -121,12 +126,15 @@ def _capturable(device: torch.device) -> Iterator[None]:
 
 def _host_random_state(device: torch.device) -> tuple[object, ...]:
     on_host = () if device.type == "cpu" else torch.get_rng_state().tolist()
-    return random.getstate(), tuple(on_host)
+    return random.getstate(), tuple(on_host), repr(np.random.get_state(legacy=False))
 
 
 @cache
 def _stream(device: torch.device) -> torch.cuda.Stream:
-    """One for all captures: cuBLAS keeps a workspace for every stream that ever multiplied."""
+    """One for all captures: cuBLAS keeps a workspace for every stream that ever multiplied.
+
+    ``device`` has an index: without one it is another device when the current one changes.
+    """
     return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 

@@ -90,7 +90,7 @@ class Stream:
     """Replaces `torch.cuda.Stream`: operations of a CPU run in order."""
 
     def __init__(self, device: object = None) -> None:
-        pass
+        self.device = device
 
     def wait_stream(self, other: object) -> None:
         pass

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -121,6 +122,12 @@ class DrawsOnTheHost(nn.Sequential):
         return out if random.random() < 2 else -out
 
 
+class DrawsWithNumPy(nn.Sequential):
+    def forward(self, images: Tensor) -> Tensor:
+        out: Tensor = super().forward(images)
+        return out if np.random.random() < 2 else -out
+
+
 class ReplacesABuffer(nn.Sequential):
     def __init__(self, *layers: nn.Module) -> None:
         super().__init__(*layers)
@@ -132,12 +139,35 @@ class ReplacesABuffer(nn.Sequential):
         return out - self.mean
 
 
+class MakesABuffer(nn.Sequential):
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__(*layers)
+        self.register_buffer("mean", None)
+
+    def forward(self, images: Tensor) -> Tensor:
+        out: Tensor = super().forward(images)
+        now = out.detach().mean(0)
+        self.mean = now if self.mean is None else 0.9 * self.mean + 0.1 * now
+        return out - self.mean
+
+
+class ReplacesMemory(nn.Sequential):
+    def forward(self, images: Tensor) -> Tensor:
+        for parameter in self.parameters():
+            parameter.data = 0.99 * parameter.data
+        out: Tensor = super().forward(images)
+        return out
+
+
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
         (ReadsBack, "_local_scalar_dense"),
         (DrawsOnTheHost, "it draws random numbers on the host"),
+        (DrawsWithNumPy, "it draws random numbers on the host"),
         (ReplacesABuffer, "a buffer is replaced"),
+        (MakesABuffer, "a buffer is replaced"),
+        (ReplacesMemory, "it gives a tensor other memory"),
     ],
 )
 def test_what_cannot_be_captured_is_trained_eagerly(
