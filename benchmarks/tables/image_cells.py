@@ -48,7 +48,7 @@ class ImageCells(ClassifierCells):
         if recipe.method in REFERENCES:
             made = SyntheticImages.of([self._reference(recipe)])
         elif recipe.student_use == "none":
-            made = SyntheticImages.of(self._chunks(recipe, name_of(measurement)))
+            made = SyntheticImages.of(self._chunks(recipe, self.name_of(measurement)))
         elif recipe.student_use == "joint":
             own = f"{_short(recipe.name)}-{student}"
             grown = self._synthesis(recipe, own, student=student, width=self.width_of(student))
@@ -56,6 +56,18 @@ class ImageCells(ClassifierCells):
         else:
             made = self._rounds(recipe, student)
         return made.first(measurement.images or made.count)
+
+    def name_of(self, measurement: Measurement) -> str:
+        """The method in a label, with the settings that are not its recipe's.
+
+        So the same images have the same name, and one folder, in whatever table.
+        """
+        changed = measurement.settings
+        if changed:
+            usual = self.recipes.method(measurement.method).settings
+            changed = {k: v for k, v in changed.items() if k not in usual or usual[k] != v}
+        name = "-".join([_short(measurement.method), *(f"{k}={v}" for k, v in changed.items())])
+        return file_name(name)
 
     def seen(self, images: SyntheticImages, method: str = "") -> ImageSelection:
         """``images`` as the protocol lets all readers see them that measure no fidelity."""
@@ -175,13 +187,6 @@ class ImageCells(ClassifierCells):
             batch_size=recipe.batch_size,
         )
         return make_cell(recipe.method, self.data_label(recipe.method), trained, {})
-
-
-def name_of(measurement: Measurement) -> str:
-    """The method in a label, with the settings that the table changes."""
-    changed = [f"{key}={value}" for key, value in measurement.settings.items()]
-    name = "-".join([_short(measurement.method), *changed])
-    return file_name(name)
 
 
 def _short(method: str) -> str:

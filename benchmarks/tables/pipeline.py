@@ -10,7 +10,7 @@ from benchmarks.evaluation import joint_student, pruning, scratch, tsne
 from benchmarks.evaluation.fidelity import fidelity
 from benchmarks.recipes.methods import split_name
 from benchmarks.synthesis.image_sets import SyntheticImages
-from benchmarks.tables.image_cells import REAL, ImageCells, name_of
+from benchmarks.tables.image_cells import REAL, ImageCells
 from benchmarks.tables.spec import Measurement
 from naturalinversion.errors import UsageError
 
@@ -47,7 +47,9 @@ class Pipeline(ImageCells):
             tested_on = self.protocol.students_tested_on
             recipe = joint_student.Recipe(self.dataset, self.image_size, tested_on)
             return make_cell("joint_student", made.label, recipe, {"images": made})
-        return self.distilled(f"{name_of(measurement)}-{arch}", arch, images, self.protocol.student)
+        return self.distilled(
+            f"{self.name_of(measurement)}-{arch}", arch, images, self.protocol.student
+        )
 
     def student_of_all_real(self, measurement: Measurement) -> Cell:
         """A student of the same protocol on all real training images: a control."""
@@ -87,7 +89,7 @@ class Pipeline(ImageCells):
             training=self.protocol.scratch,
             images=self.seen(images, measurement.method),
         )
-        label = self.label(f"{name_of(measurement)}-{measurement.student}")
+        label = self.label(f"{self.name_of(measurement)}-{measurement.student}")
         return make_cell("scratch", label, recipe, images.inputs())
 
     def fidelity(self, measurement: Measurement) -> Cell:
@@ -101,7 +103,7 @@ class Pipeline(ImageCells):
             fidelity=protocol.metrics,
             images=self.read(images, pixels, measurement.method),
         )
-        name = name_of(measurement)
+        name = self.name_of(measurement)
         label = self.label(name) if images.parts else self.data_label(name)
         return make_cell("fidelity", label, recipe, images.inputs())
 
@@ -120,7 +122,7 @@ class Pipeline(ImageCells):
             temperature_squared=self.protocol.temperature_squared,
             images=self.seen(images, measurement.method),
         )
-        label = self.label(f"{name_of(measurement)}-pruned{measurement.ratio:g}")
+        label = self.label(f"{self.name_of(measurement)}-pruned{measurement.ratio:g}")
         inputs = {"teacher": self.teacher} | images.inputs()
         return make_cell("pruning", label, recipe, inputs)
 

@@ -1,5 +1,6 @@
 """A measurement becomes its cells: what is shared, what a change makes anew, what is refused."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -176,3 +177,16 @@ def test_an_ablation_is_another_cell_and_its_label_says_which() -> None:
     assert turned.recipe["settings"]["pyramid"] is False
     assert "pyramid=False" in turned.label
     assert base.images(ask("ni", pyramid=True)).parts[0][0].key == plain.parts[0][0].key
+
+
+def test_the_same_cell_has_one_folder_whoever_asks_for_it(tmp_path: Path) -> None:
+    """A table that gives a setting the recipe's value, as tries do, makes nothing a second time."""
+    base = pipeline()
+    usual = base.recipes.method("ni").settings["bn_statistics"]
+    plain, given = ask("ni", "resnet18"), ask("ni", "resnet18", bn_statistics=usual, pyramid=True)
+    for first, again in zip(
+        with_inputs([base.student(plain), base.fidelity(plain), base.pruning(plain)]),
+        with_inputs([base.student(given), base.fidelity(given), base.pruning(given)]),
+        strict=True,
+    ):
+        assert first.folder(tmp_path) == again.folder(tmp_path)
