@@ -26,8 +26,8 @@ from naturalinversion.inversion.optimizers import set_rate
 from naturalinversion.precision import compute_in
 from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator, seeded, to_device
-from naturalinversion.sequence import EarlierBatches, require_memory
 from naturalinversion.synthesis import Batch, StudentUse, Training
+from naturalinversion.synthesis.sequence import EarlierBatches, require_memory
 from naturalinversion.teacher.teacher import Observation, Teacher
 from naturalinversion.validation import above_zero, at_least
 

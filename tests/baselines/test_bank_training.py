@@ -12,7 +12,7 @@ from baselines.image_bank import ImageBank
 from naturalinversion import Teacher, Training, priors, synthesize
 from naturalinversion.errors import DivergedError
 from naturalinversion.image_store.shards import read_shard, write_shard
-from naturalinversion.sequence import EarlierBatches
+from naturalinversion.synthesis.sequence import EarlierBatches
 from tests.baselines.bank_methods import cmi, copied, equal, fast, make, start, student
 
 MakeTeacher = Callable[..., Teacher]
