@@ -17,8 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from baselines.bank_training import BankSynthesizer, BatchImages, Terms, part
-from baselines.optimizer_tensors import load_tensors, tensors_of
+from baselines.bank_losses import Terms
+from baselines.bank_training import BankSynthesizer
+from baselines.batch_images import BatchImages
+from baselines.named_tensors import load_tensors, part, tensors_of
 from baselines.teacher_features import FeatureTaps, Taps
 from naturalinversion import priors
 from naturalinversion.augmentation import resized_crop, sample_resized_crops

@@ -16,8 +16,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from baselines.bank_training import BETAS, BankSynthesizer, BatchImages, part
-from baselines.optimizer_tensors import load_tensors, tensors_of
+from baselines.bank_training import BankSynthesizer
+from baselines.batch_images import BETAS, BatchImages
+from baselines.named_tensors import load_tensors, part, tensors_of
 from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion import priors
 from naturalinversion.seeds import derive, seeded
