@@ -29,7 +29,8 @@ from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator, seeded, to_device
 from naturalinversion.synthesis import Batch, StudentUse, Training
 from naturalinversion.synthesis.sequence import EarlierBatches, require_memory
-from naturalinversion.teacher.teacher import Observation, Teacher
+from naturalinversion.teacher.observation import Observation
+from naturalinversion.teacher.teacher import Teacher
 
 
 @dataclass(kw_only=True)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines.bank_losses import Terms
-from naturalinversion.teacher.teacher import Observation
+from naturalinversion.teacher.observation import Observation
 
 BETAS = (0.5, 0.999)  # of Adam for images and generators
 

@@ -25,7 +25,8 @@ from baselines.teacher_features import FeatureTaps, Taps
 from naturalinversion import priors
 from naturalinversion.augmentation import resized_crop, sample_resized_crops
 from naturalinversion.seeds import derive, generator, seeded
-from naturalinversion.teacher.teacher import Observation, Teacher
+from naturalinversion.teacher.observation import Observation
+from naturalinversion.teacher.teacher import Teacher
 from naturalinversion.validation import above_zero, at_least
 
 AREA, ASPECT = (0.25, 1.0), (3 / 4, 4 / 3)  # of the local view

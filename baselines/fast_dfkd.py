@@ -22,7 +22,7 @@ from baselines.named_tensors import load_tensors, part, tensors_of
 from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion import priors
 from naturalinversion.seeds import derive, seeded
-from naturalinversion.teacher.teacher import Observation
+from naturalinversion.teacher.observation import Observation
 from naturalinversion.validation import at_least
 
 REPTILE = 67.0  # factor of the difference; Adam hardly sees it
