@@ -17,13 +17,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from baselines.bank_training import BankSynthesizer, BatchImages, Terms, part
-from baselines.optimizer_tensors import load_tensors, tensors_of
+from baselines.bank_losses import Terms
+from baselines.bank_training import BankSynthesizer
+from baselines.batch_images import BatchImages
+from baselines.named_tensors import load_tensors, part, tensors_of
 from baselines.teacher_features import FeatureTaps, Taps
 from naturalinversion import priors
 from naturalinversion.augmentation import resized_crop, sample_resized_crops
 from naturalinversion.seeds import derive, generator, seeded
-from naturalinversion.teacher.teacher import Observation, Teacher
+from naturalinversion.teacher.observation import Observation
+from naturalinversion.teacher.teacher import Teacher
 from naturalinversion.validation import above_zero, at_least
 
 AREA, ASPECT = (0.25, 1.0), (3 / 4, 4 / 3)  # of the local view

@@ -16,12 +16,13 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from baselines.bank_training import BETAS, BankSynthesizer, BatchImages, part
-from baselines.optimizer_tensors import load_tensors, tensors_of
+from baselines.bank_training import BankSynthesizer
+from baselines.batch_images import BETAS, BatchImages
+from baselines.named_tensors import load_tensors, part, tensors_of
 from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion import priors
 from naturalinversion.seeds import derive, seeded
-from naturalinversion.teacher.teacher import Observation
+from naturalinversion.teacher.observation import Observation
 from naturalinversion.validation import at_least
 
 REPTILE = 67.0  # factor of the difference; Adam hardly sees it

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from naturalinversion.image_store.pixels import to_pixels
 from naturalinversion.seeds import to_device
-from naturalinversion.sequence import EarlierBatches
+from naturalinversion.synthesis.sequence import EarlierBatches
 from naturalinversion.teacher.teacher import Teacher
 
 

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from naturalinversion.errors import SettingError
-from naturalinversion.teacher.teacher import Observation, Teacher
+from naturalinversion.teacher.observation import Observation
+from naturalinversion.teacher.teacher import Teacher
 
 Taps = Literal["batch norms", "stages"]
 STAGES = ("layer1", "layer2", "layer3", "layer4")

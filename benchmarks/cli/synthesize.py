@@ -24,8 +24,8 @@ from naturalinversion.image_store.pixels import PixelMapping
 from naturalinversion.image_store.sample_grid import GRID
 from naturalinversion.precision import Precision
 from naturalinversion.progress import bar
-from naturalinversion.sequence import forget_state, is_sequential
 from naturalinversion.synthesis import Training, iterations_of, synthesize
+from naturalinversion.synthesis.sequence import forget_state, is_sequential
 from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD, Teacher
 
 STUDENT = "student.safetensors"

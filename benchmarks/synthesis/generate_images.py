@@ -31,9 +31,9 @@ from naturalinversion.image_store.shards import retried
 from naturalinversion.inversion.loss_history import LOSSES, final_losses, save_losses
 from naturalinversion.progress import bar
 from naturalinversion.seeds import derive
-from naturalinversion.sequence import forget_state, is_sequential
 from naturalinversion.synthesis import Batch, Synthesizer, Training, iterations_of, synthesize
 from naturalinversion.synthesis.batch_check import count_flat
+from naturalinversion.synthesis.sequence import forget_state, is_sequential
 from naturalinversion.teacher.load import load_teacher
 from naturalinversion.teacher.teacher import Teacher
 

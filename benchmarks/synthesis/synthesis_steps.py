@@ -16,8 +16,8 @@ from benchmarks.engine.step_timing import (
 )
 from benchmarks.recipes.methods import build_method
 from naturalinversion.inversion.cuda_graph import supports_capture
-from naturalinversion.sequence import EarlierBatches
 from naturalinversion.synthesis import Training, balanced_labels
+from naturalinversion.synthesis.sequence import EarlierBatches
 
 
 @dataclass(frozen=True)

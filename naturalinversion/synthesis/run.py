@@ -17,10 +17,10 @@ from naturalinversion.image_store.same_run import claim
 from naturalinversion.image_store.shards import shard_is_whole
 from naturalinversion.precision import effective_precision
 from naturalinversion.seeds import derive, generator
-from naturalinversion.sequence import AnyOrder, order_of
 from naturalinversion.synthesis.agreement import low_agreement, record_agreement
 from naturalinversion.synthesis.batch_check import check_batch, implausible
 from naturalinversion.synthesis.method_settings import settings_of, source_of
+from naturalinversion.synthesis.sequence import AnyOrder, order_of
 from naturalinversion.synthesis.student import rival_as_before, student_digest
 from naturalinversion.synthesis.synthesizer import Batch, Synthesizer, Training, check_request
 from naturalinversion.synthesis.training_bar import training_bar

@@ -1,27 +1,24 @@
-"""The frozen classifier that is inverted, and what one forward pass through it returns."""
+"""The frozen classifier that is inverted."""
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from warnings import warn
 
 import torch
 from torch import Tensor, nn
 
-from naturalinversion import priors
 from naturalinversion.classifiers.ready import load_ready
 from naturalinversion.errors import TeacherError, TeacherWarning
 from naturalinversion.precision import Precision
-from naturalinversion.priors import LayerStatistics
 from naturalinversion.teacher.accelerated_forward import AcceleratedForward
 from naturalinversion.teacher.adoption import adopt, last_linear
 from naturalinversion.teacher.batch_norms import are_initial, called_norms
 from naturalinversion.teacher.fingerprint import digest_network
 from naturalinversion.teacher.image_space import check_images
 from naturalinversion.teacher.module_calls import module_calls
+from naturalinversion.teacher.observation import Observation
 from naturalinversion.teacher.own_copy import first_tensor
 from naturalinversion.teacher.read_outputs import OutputReader
-from naturalinversion.teacher.stacked_moments import StackedMoments
 from naturalinversion.teacher.stages import Stage, find_stages
 from naturalinversion.teacher.students import check_student
 from naturalinversion.torch_state import usual_torch_state
@@ -32,23 +29,6 @@ UNTRAINED = (
     "the classifier's batch norms hold their initial statistics: it looks untrained, and images of "
     "a random network mean nothing"
 )
-
-
-@dataclass(frozen=True)
-class Observation:
-    """One forward pass of N images through a teacher with K classes."""
-
-    logits: Tensor  # (N, K)
-    statistics: tuple[LayerStatistics, ...] = ()  # one per batch norm's call, in that order
-    maps: tuple[Tensor, ...] = ()  # (N, C_l, H_l, W_l), fine to coarse
-    embedding: Tensor | None = None  # (N, D), the input of the last linear layer
-    stacked: StackedMoments | None = None  # the statistics stacked over layers, on a GPU
-
-    def bn_statistics(self) -> Tensor:
-        """R_BN (Eq. 3), as `priors.bn_statistics` of ``statistics``."""
-        if self.stacked is not None:
-            return self.stacked.distance()
-        return priors.bn_statistics(self.statistics)
 
 
 class Teacher:

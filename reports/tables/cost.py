@@ -1,8 +1,9 @@
 """What the methods of a table cost, from records alone.
 
 The cost of a set of images is the sum over all cells that made it, whole, and over what was made
-for their sake only: the students that ADI's images compete with. The teacher is given. A cell that
-was found, not made, has the cost of its making.
+for their sake only: the students that ADI's images compete with. The teacher is given, and so are
+the real images that a control learns from. A cell that was found, not made, has the cost of its
+making.
 """
 
 from __future__ import annotations
@@ -17,11 +18,7 @@ from reports.tables.layout import Column, Row, Table
 from reports.tables.method_cost import MethodCost, SeedCost
 
 TEACHER = "teacher"  # an input's role
-NAMED_SET = re.compile(
-    r"images-(.+)-\d+"
-)  # roles of a cell that reads the images of several methods
-
-
+NAMED_SET = re.compile(r"images-(.+)-\d+")  # roles of a cell that reads images of several methods
 NAMED_BY = {"Method", "Configuration"}  # labels of rows that are methods
 
 
@@ -61,11 +58,15 @@ def _together(lines: Sequence[MethodCost], table: Table) -> MethodCost:
 def _costs_of_row(table: Table, row: Row, records: Mapping[str, Record]) -> Iterator[MethodCost]:
     named: dict[_Name, BySeed] = {}
     nameless: dict[_Name, BySeed] = {}
+    controls: dict[_Name, BySeed] = {}
     for column in table.columns:
         cell = row.cells.get(column.id)
         for seed, key in zip(table.seeds, cell.records if cell else [], strict=False):
             if key not in records:
                 continue
+            if _learned_from_real(records[key]):
+                cost = controls.setdefault(_control(row, column), {}).setdefault(seed, SeedCost())
+                cost.students[key] = records[key]
             for title, sources in _sets_of(records[key]).items():
                 name = _name(title, row, column)
                 place = nameless if name is None else named
@@ -74,7 +75,7 @@ def _costs_of_row(table: Table, row: Row, records: Mapping[str, Record]) -> Iter
                 _add(cost, records[key], sources, records)
     # Numbers of no method, such as the pruned teacher's before its tuning, stand beside those that
     # have one, and are made from the images of one of them.
-    for name, by_seed in (named or nameless).items():
+    for name, by_seed in [*(named or nameless).items(), *controls.items()]:
         for machine, seeds in _by_machine(by_seed).items():
             yield MethodCost([row.id], row.labels, *name, machine, seeds)
 
@@ -95,6 +96,20 @@ def _name(title: str, row: Row, column: Column) -> _Name | None:
     if row.method or row.role == "baseline":
         return _Name(row.method, in_labels=bool(NAMED_BY & row.labels.keys()))
     return None
+
+
+def _control(row: Row, column: Column) -> _Name:
+    """What a network trained on real images is called: by its row, or else by its column."""
+    if row.role == "baseline" and NAMED_BY & row.labels.keys():
+        return _Name(row.method, in_labels=True)
+    return _Name(column.title.removesuffix(f", {column.group}"), in_labels=False)
+
+
+def _learned_from_real(record: Record) -> bool:
+    """Whether it is of a network trained on real images in place of a method's: a control."""
+    read = record.recipe.get("images")
+    none = isinstance(read, Mapping) and not read.get("batches", True)
+    return none and "test_accuracy" in record.metrics
 
 
 def _in_recipe(sources: Sequence[str], records: Mapping[str, Record]) -> str:

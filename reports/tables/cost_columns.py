@@ -10,7 +10,7 @@ from reports.seed_statistics import Summary
 from reports.tables.export import NOT_RUN
 from reports.tables.method_cost import MethodCost
 
-JOINT = "joint"
+JOINT, REAL = "joint", "real"
 HOURS_FROM = 7200.0  # seconds
 GIGABYTES_FROM = 10_000.0  # 1e6 bytes
 
@@ -48,8 +48,8 @@ def cost_columns(lines: Sequence[MethodCost]) -> list[CostColumn]:
     mega, memory = _memory_unit(lines)
     columns += [
         CostColumn("Seeds", "", [CostCell(str(len(li.seeds)), len(li.seeds)) for li in lines]),
-        CostColumn("Images", "", [_count(li.images) for li in lines]),
-        CostColumn("Images", unit, [_mean(li.seconds, per) for li in lines]),
+        CostColumn("Images", "", [_count(li) for li in lines]),
+        CostColumn("Images", unit, [_image_time(li, per) for li in lines]),
         CostColumn("Images", "per second", [_mean(li.images_per_second) for li in lines]),
         CostColumn("Images", f"peak {memory}", [_peak(li.peak_mb, mega) for li in lines]),
     ]
@@ -88,8 +88,15 @@ def _memory_unit(lines: Sequence[MethodCost]) -> tuple[float, str]:
     return (1000.0, "GB") if max(peaks, default=0) >= GIGABYTES_FROM else (1.0, "MB")
 
 
-def _count(summary: Summary | None) -> CostCell:
-    return CostCell(f"{summary.mean:,.0f}", summary.mean) if summary else CostCell(NOT_RUN)
+def _count(line: MethodCost) -> CostCell:
+    if line.of_real_images:
+        return CostCell(REAL, 0.0)
+    images = line.images
+    return CostCell(f"{images.mean:,.0f}", images.mean) if images else CostCell(NOT_RUN)
+
+
+def _image_time(line: MethodCost, per: float) -> CostCell:
+    return CostCell("0", 0.0) if line.of_real_images else _mean(line.seconds, per)
 
 
 def _percent(summary: Summary | None) -> CostCell:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from reports.tables.cost_columns import JOINT
+from reports.tables.cost_columns import JOINT, REAL
 from reports.tables.export import NOT_RUN
 from reports.tables.method_cost import MethodCost
 
@@ -43,6 +43,10 @@ def cost_notes(lines: Sequence[MethodCost]) -> list[str]:
     if any(line.with_images for line in lines):
         notes.append(
             f"{JOINT.capitalize()}: the student grew with the generator, at the cost of the images."
+        )
+    if any(line.of_real_images for line in lines):
+        notes.append(
+            f"{REAL.capitalize()}: a control that learned from real images; none were made."
         )
     notes.append(f"Peak: the most memory that a cell held at a time, {_whose_memory(lines)}.")
     if len({line.machine for line in lines}) > 1:

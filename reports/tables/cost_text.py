@@ -47,8 +47,7 @@ def cost_latex(table: Table, lines: Sequence[MethodCost]) -> str:
         columns=[escape_latex(column.head) for column in columns],
     )
     return latex_table(
-        wide,
-        _aligned(columns),
+        [(wide, _aligned(columns))],
         caption=escape_latex(f"{table.title}. {TITLE}."),
         label=f"{latex_label(table)}-cost",
         notes=[escape_latex(note) for note in cost_notes(lines)],

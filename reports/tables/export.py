@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from reports.tables.column_blocks import cut_to_blocks
 from reports.tables.layout import Column, Table
 from reports.tables.markup import (
     csv_text,
@@ -72,18 +73,30 @@ def missing(value: float | None) -> bool:
 
 
 def to_markdown(table: Table, frame: pd.DataFrame) -> str:
-    """A padded pipe table that also reads in a terminal, and the notes below it."""
+    """A padded pipe table that also reads in a terminal, and the notes below it.
+
+    One that is too wide is several tables beneath each other.
+    """
     marks = {"best": "**{}**", "": "{}"}
     wide = _wide(table, frame, escape_markdown, marks, other="_{}_", plain=str)
-    titles, details = (wide.columns.get_level_values(level) for level in (0, 1))
-    head = [f"{t} ({d})" if d else str(t) for t, d in zip(titles, details, strict=True)]
-    texts = len(table.rows[0].labels) + 1
-    rows = [[str(cell) for cell in line] for line in wide.itertuples(index=False)]
-    body = markdown_table(head, rows, "l" * texts + "r" * len(table.columns))
+    body = "\n\n".join(
+        markdown_table(
+            _heads(block),
+            [[str(cell) for cell in line] for line in block.itertuples(index=False)],
+            align,
+        )
+        for block, align in cut_to_blocks(table, wide)
+    )
     about = [table.caption] if table.caption else []
     texts_below = [*about, *_notes(table, frame, "in italics")]
     below = [f"- {escape_markdown(text)}" for text in texts_below]
     return "\n".join([f"### {escape_markdown(table.title)}", "", body, "", *below]) + "\n"
+
+
+def _heads(block: pd.DataFrame) -> list[str]:
+    """Titles of its columns with their details."""
+    titles, details = (block.columns.get_level_values(level) for level in (0, 1))
+    return [f"{t} ({d})" if d else str(t) for t, d in zip(titles, details, strict=True)]
 
 
 def to_csv(frame: pd.DataFrame) -> str:
@@ -106,14 +119,18 @@ def to_csv(frame: pd.DataFrame) -> str:
 
 
 def to_latex(table: Table, frame: pd.DataFrame) -> str:
-    r"""A booktabs ``table*``, shrunk to the page if wider, with its notes below it."""
+    r"""A booktabs ``table*``, shrunk to the page if wider, with its notes below it.
+
+    One that is too wide is several tabulars beneath each other, under one caption.
+    """
     marks = {"best": r"\textbf{{{}}}", "": "{}"}
     wide = _wide(table, frame, escape_latex, marks, other=r"\underline{{{}}}", plain=escape_latex)
-    if not any(wide.columns.get_level_values(1)):
-        wide.columns = wide.columns.get_level_values(0)
+    blocks = cut_to_blocks(table, wide)
+    for block, _ in blocks:
+        if not any(block.columns.get_level_values(1)):
+            block.columns = block.columns.get_level_values(0)
     return latex_table(
-        wide,
-        aligned="l" * (len(table.rows[0].labels) + 1) + "r" * len(table.columns),
+        blocks,
         caption=escape_latex(" ".join(filter(None, [f"{table.title}.", table.caption]))),
         label=latex_label(table),
         notes=[escape_latex(text) for text in _notes(table, frame, "underlined")],

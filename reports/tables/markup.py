@@ -56,29 +56,30 @@ def csv_text(frame: pd.DataFrame) -> str:
 
 
 def latex_table(
-    wide: pd.DataFrame, aligned: str, caption: str, label: str, notes: Sequence[str] = ()
+    blocks: Sequence[tuple[pd.DataFrame, str]],
+    caption: str,
+    label: str,
+    notes: Sequence[str] = (),
 ) -> str:
     r"""A booktabs ``table*`` of escaped texts, shrunk to the page if wider, ``notes`` below it.
 
-    A comment names the packages that it needs.
+    ``blocks`` are its tabulars from top to bottom, each with the letters that align its columns. A
+    comment names the packages that it needs.
     """
-    latex = wide.style.hide(axis="index").to_latex(
-        hrules=True,
-        column_format=aligned,
-        environment="table*",
-        position="t",
-        position_float="centering",
-        caption=caption,
-        label=label,
-        sparse_columns=False,
-    )
-    shrink = r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%" + "\n"
+    body = "\\par\\medskip\n".join(_tabular(wide, aligned) for wide, aligned in blocks)
     below = "".join(f"\n{note}\\par" for note in notes)
     parbox = f"\\par\\smallskip\n\\parbox{{\\textwidth}}{{\\footnotesize\\raggedright{below}}}\n"
-    latex = (
-        latex.replace("\\centering\n", "\\centering\\small\\setlength{\\tabcolsep}{3pt}\n", 1)
-        .replace("\\begin{tabular}", shrink + "\\begin{tabular}", 1)
-        .replace("\\end{tabular}", "\\end{tabular}}", 1)
+    return (
+        f"{LATEX_PACKAGES}\\begin{{table*}}[t]\n\\centering\\small\\setlength{{\\tabcolsep}}{{3pt}}\n"
+        f"\\caption{{{caption}}}\n\\label{{{label}}}\n{body}{parbox if notes else ''}"
+        "\\end{table*}\n"
     )
-    end = "\\end{table*}"
-    return LATEX_PACKAGES + latex.replace(end, (parbox if notes else "") + end, 1)
+
+
+def _tabular(wide: pd.DataFrame, aligned: str) -> str:
+    """Shrunk to the page if wider."""
+    latex = wide.style.hide(axis="index").to_latex(
+        hrules=True, column_format=aligned, sparse_columns=False
+    )
+    shrink = r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%" + "\n"
+    return shrink + latex.rstrip("\n") + "}\n"

@@ -121,6 +121,11 @@ class MethodCost:
         return any(record.recipe.get("settings") != {} for record in makers)
 
     @property
+    def of_real_images(self) -> bool:
+        """Whether no images were made: its networks learned from real ones."""
+        return not any(seed.makers or not seed.complete for seed in self.seeds)
+
+    @property
     def competes(self) -> bool:
         """Whether students were trained for the images to compete with."""
         return any(not r.cost.images for seed in self.seeds for r in seed.makers.values())

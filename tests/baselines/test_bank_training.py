@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from baselines.bank_training import Lowest, check_finite
+from baselines.bank_losses import LowestLoss, check_finite
 from baselines.image_bank import ImageBank
 from naturalinversion import Teacher, Training, priors, synthesize
 from naturalinversion.errors import DivergedError
 from naturalinversion.image_store.shards import read_shard, write_shard
-from naturalinversion.sequence import EarlierBatches
+from naturalinversion.synthesis.sequence import EarlierBatches
 from tests.baselines.bank_methods import cmi, copied, equal, fast, make, start, student
 
 MakeTeacher = Callable[..., Teacher]
@@ -57,7 +57,7 @@ def test_passes_over_the_bank_are_shuffled_and_whole(make_teacher: MakeTeacher) 
 
 
 def test_the_lowest_loss_is_kept_and_is_no_alias() -> None:
-    lowest, image = Lowest(), torch.zeros(1)
+    lowest, image = LowestLoss(), torch.zeros(1)
     for step, loss in enumerate((3.0, 1.0, float("nan"), 2.0)):
         image.fill_(step)
         lowest.offer(torch.tensor(loss), [image])
@@ -77,17 +77,17 @@ def test_images_leave_the_student_alone_and_its_steps_the_teacher(
     teacher = make_teacher()
     fingerprint = teacher.fingerprint
     made = start(method(student_steps=0), teacher)  # type: ignore[arg-type]
-    before = copied(made._student)
+    before = copied(made._student.network)
     make(made, 2)
-    assert equal(before, made._student.state_dict())
-    assert all(p.grad is None for p in made._student.parameters())
+    assert equal(before, made._student.network.state_dict())
+    assert all(p.grad is None for p in made._student.network.parameters())
     assert teacher.fingerprint == fingerprint
 
 
 def test_the_student_trains_on_all_images_so_far(make_teacher: MakeTeacher) -> None:
     made = start(fast(student_batch=32, student_steps=1), make_teacher())
     seen = []
-    made._student.register_forward_hook(
+    made._student.network.register_forward_hook(
         lambda module, inputs, out: seen.append(len(inputs[0])) if module.training else None
     )
     make(made, 3)
@@ -99,7 +99,7 @@ def test_the_rate_falls_in_a_cosine_after_the_warm_up(make_teacher: MakeTeacher)
     rates = []
     for _ in range(6):
         make(made, 1)
-        rates.append(made._optimizer.param_groups[0]["lr"])
+        rates.append(made._student.optimizer.param_groups[0]["lr"])
     falling = [0.02 + 0.18 * (1 + math.cos(math.pi * k / 4)) / 2 for k in range(4)]
     assert rates == pytest.approx([0.2, 0.2, *falling])
 

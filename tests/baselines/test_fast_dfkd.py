@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from baselines.bank_training import part
+from baselines.named_tensors import part
 from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion import Teacher, priors
 from naturalinversion.errors import SettingError
@@ -121,12 +121,12 @@ def test_the_student_waits_for_the_warm_up_and_the_adversarial_term_starts_one_b
     make_teacher: MakeTeacher,
 ) -> None:
     method = start(fast(epochs=4, warmup=2), make_teacher())
-    untrained = copied(method._student)
+    untrained = copied(method._student.network)
     made = make(method, 2)
-    assert equal(untrained, method._student.state_dict())
+    assert equal(untrained, method._student.network.state_dict())
     assert ["adversarial" in batch.losses for batch in made] == [False, True]
     make(method, 1)
-    assert not equal(untrained, method._student.state_dict())
+    assert not equal(untrained, method._student.network.state_dict())
 
 
 def test_state_holds_all_but_the_bank(make_teacher: MakeTeacher) -> None:

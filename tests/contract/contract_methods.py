@@ -11,8 +11,8 @@ from baselines import METHODS
 from benchmarks.recipes.methods import method_class
 from naturalinversion import Batch, Teacher, Training
 from naturalinversion.progress import Progress
-from naturalinversion.sequence import EarlierBatches
 from naturalinversion.synthesis import StudentUse, Synthesizer
+from naturalinversion.synthesis.sequence import EarlierBatches
 
 BANK = {
     "epochs": 3,

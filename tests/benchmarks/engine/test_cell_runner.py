@@ -2,12 +2,10 @@
 
 import logging
 import sys
-import weakref
 from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
 from benchmarks.engine.cell_runner import CellFailedError, is_done, run_cell
 from benchmarks.engine.context import CellContext
@@ -18,6 +16,7 @@ from tests.benchmarks.engine.toy_cells import (
     DATA,
     KINDS,
     MACHINE,
+    HeldMemory,
     Toys,
     cell,
     diamond,
@@ -141,16 +140,8 @@ def test_a_gpu_of_a_number_that_is_not_there(
 
 
 def test_a_finished_cells_memory_is_given_back(
-    toys: Toys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    toys: Toys, held: HeldMemory, tmp_path: Path
 ) -> None:
-    held: list[weakref.ref[nn.Module]] = []
-    given_back: list[bool] = []
-    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: given_back.append(held[0]() is None))
-
-    def behaviour(context: CellContext) -> None:
-        model = nn.Linear(2, 2)
-        held.append(weakref.ref(model))
-
-    toys.behaviour["one"] = behaviour
+    toys.behaviour["one"] = held.hold
     run_cell(cell("one"), KINDS, tmp_path, MACHINE, DATA)
-    assert given_back == [True]
+    assert held.gone == [True]

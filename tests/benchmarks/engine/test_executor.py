@@ -1,21 +1,18 @@
 """Many cells: what is skipped or computed again, what a failure costs, and their order."""
 
-import weakref
 from pathlib import Path
 
 import pytest
-import torch
-from torch import nn
 
 from benchmarks.engine import executor
 from benchmarks.engine.cell_runner import is_done
-from benchmarks.engine.context import CellContext
 from naturalinversion.errors import BenchmarkError, MissingError, UsageError
 from reports.records import SchemaError, read
 from tests.benchmarks.engine.toy_cells import (
     DATA,
     KINDS,
     MACHINE,
+    HeldMemory,
     Toys,
     cell,
     diamond,
@@ -133,24 +130,13 @@ def test_what_the_user_asked_wrongly_ends_the_run_at_once_with_its_own_code(
     assert toys.ran == ["root"], "an hour of other cells before the message helps nobody"
 
 
-def test_what_a_failed_cell_held_is_let_go(
-    toys: Toys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_failed_cell_held_is_let_go(toys: Toys, held: HeldMemory, tmp_path: Path) -> None:
     """Its error is kept until the end of the run; the next cell needs the device's memory."""
-    held: list[weakref.ref[nn.Module]] = []
-    given_back: list[bool] = []
-    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: given_back.append(held[0]() is None))
-
-    def behaviour(context: CellContext) -> None:
-        model = nn.Linear(2, 2)
-        held.append(weakref.ref(model))
-        raise MemoryError("out of memory")
-
-    toys.behaviour["one"] = behaviour
+    toys.behaviour["one"] = held.hold_and_fail
     summary = executor.run([cell("one")], KINDS, tmp_path, MACHINE, DATA)
     assert "MemoryError: out of memory" in str(summary.failed["one"])
-    assert held[0]() is None
-    assert given_back[-1], "after it was let go"
+    assert held.is_gone()
+    assert held.gone[-1], "after it was let go"
 
 
 def test_longest_chain_first() -> None:

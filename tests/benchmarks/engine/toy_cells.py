@@ -1,9 +1,11 @@
 """Cells of a kind that adds numbers, for tests of the engine."""
 
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+from torch import nn
 
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_runner import run_cell
@@ -38,6 +40,31 @@ class Toys:
         (context.folder / "sum.txt").write_text(str(total))
         context.log.info("the sum is %d", total)
         return {"sum": total, "images": 3}
+
+
+class HeldMemory:
+    """A model that a cell holds, and whether it was gone each time memory was given back."""
+
+    def __init__(self) -> None:
+        self.gone: list[bool] = []
+        self._model: weakref.ref[nn.Module] | None = None
+
+    def hold(self, context: CellContext) -> None:
+        model = nn.Linear(2, 2)
+        self._model = weakref.ref(model)
+
+    def hold_and_fail(self, context: CellContext) -> None:
+        """The error's traceback reaches the model."""
+        model = nn.Linear(2, 2)
+        self._model = weakref.ref(model)
+        raise MemoryError("out of memory")
+
+    def is_gone(self) -> bool:
+        assert self._model is not None, "no cell has run"
+        return self._model() is None
+
+    def give_back(self) -> None:
+        self.gone.append(self.is_gone())
 
 
 def cell(label: str, number: int = 1, **inputs: Cell) -> Cell:

@@ -20,7 +20,7 @@ from naturalinversion.teacher.batch_norm_constants import (
 )
 from naturalinversion.teacher.batch_norm_statistics import record_batch_norm_statistics
 from naturalinversion.teacher.fused_batch_norm import FusedBatchNorms
-from naturalinversion.teacher.teacher import Observation
+from naturalinversion.teacher.observation import Observation
 from tests.naturalinversion.fake_cuda_graph import FakeGraph
 from tests.naturalinversion.teacher.emulated_kernels import backward_elemt, emulated
 from tests.naturalinversion.teacher.zoo import OwnNorm, norms_of

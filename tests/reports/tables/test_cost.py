@@ -271,3 +271,50 @@ def test_rows_of_the_same_cells_have_one_line() -> None:
         fidelity("g", {"images-DI-0": "b"}),
     )
     assert [line.labels["Features"] for line in both] == ["block1, block2", "last"]
+
+
+def control(key: str, seconds: float, **more: Any) -> Record:
+    """A student of real images: its recipe names no batch of a method."""
+    images_read = {"batches": [], "count": 500}
+    recipe = {"seed": 0, "training": {"epochs": 2}, "images": images_read}
+    return student(key, seconds, **({"recipe": recipe} | more))
+
+
+def test_a_student_of_real_images_costs_its_training_alone() -> None:
+    """Each control has a line by its column's title, its agreement none beside its accuracy."""
+    found = {name: TableCell([key]) for name, key in zip("nar", ("s", "r", "r"), strict=True)}
+    columns = [
+        make_column("n", method="NI"),
+        make_column("a", title="Real images", role="baseline", method=""),
+        make_column(
+            "r", title="Real images, agreement", role="baseline", method="", group="agreement"
+        ),
+    ]
+    table = make_table(found, columns=columns)
+    made, real = costs(table, images("a", 10.0), student("s", 1.0, "a"), control("r", 7.0))
+    assert (made.method, made.of_real_images) == ("NI", False)
+    assert (real.method, real.in_labels, real.of_real_images) == ("Real images", False, True)
+    assert real.seconds is not None
+    assert real.student_seconds is not None
+    assert (real.seconds.mean, real.student_seconds.mean) == (0.0, 7.0)
+    assert (real.images_per_second, real.peak_mb, real.student_peak_mb) == (None, None, 20.0)
+    assert real.machine == f"{EPYC}, 1 thread"
+    assert [record.key for record in real.records] == ["r"]
+
+
+def test_a_row_of_real_images_is_called_by_its_labels() -> None:
+    (line,) = costs(row_view({"x": "r"}, role="baseline"), control("r", 7.0))
+    assert (line.method, line.in_labels) == ("", True)
+    assert line.student_seconds is not None
+    assert line.student_seconds.mean == 7.0
+    judged = make_record("f", kind="fidelity", metrics={"fid": 1.0}, recipe=line.records[0].recipe)
+    assert costs(row_view({"x": "f"}, role="baseline"), judged) == [], "nothing was trained on them"
+
+
+def test_a_control_is_no_cost_of_the_method_of_its_row() -> None:
+    cells = [images("a", 10.0), student("s", 1.0, "a"), control("r", 7.0)]
+    table = row_view({"student": "s", "real": "r"}, method="NI")
+    made, real = costs(table, *cells)
+    assert made.student_seconds is not None
+    assert made.student_seconds.mean == 1.0
+    assert (real.method, real.of_real_images) == ("real", True)

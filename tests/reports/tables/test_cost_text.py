@@ -113,6 +113,22 @@ def test_a_joint_student_is_not_said_to_cost_nothing() -> None:
     assert (line["student_with_images"], line["student_seconds"]) == ("True", "")
 
 
+def test_a_control_on_real_images_shows_its_student_and_no_cost_of_images() -> None:
+    table, records = case(100.0)
+    for key in ("student0", "student1"):
+        recipe = records[key].recipe | {"images": {"batches": [], "count": 500}}
+        records[key] = msgspec.structs.replace(records[key], recipe=recipe, inputs={"teacher": "t"})
+    found = costs_of(table, records)
+    row = printed(found)
+    assert (row["Images"], row["Images: seconds"], row["Images: per second"]) == ("real", "0", "—")
+    assert (row["Student: seconds"], row["Student: peak MB"]) == ("5.25 ± 0.35", "600")
+    notes = cost_notes(found)
+    assert "Real: a control that learned from real images; none were made." in notes
+    assert not [note for note in notes if "is missing" in note]
+    (line,) = csv.DictReader(io.StringIO(cost_csv(found)))
+    assert (float(line["images"]), float(line["images_seconds"])) == (0, 0)
+
+
 def test_what_is_not_known_is_an_em_dash_and_said() -> None:
     table, records = case(100.0)
     del records["images0"], records["images1"]

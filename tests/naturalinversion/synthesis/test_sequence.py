@@ -13,7 +13,7 @@ from naturalinversion import Batch, Teacher, synthesize
 from naturalinversion.errors import DivergedError, SettingError
 from naturalinversion.image_store.shards import retried, shard_path
 from naturalinversion.progress import Progress
-from naturalinversion.sequence import STATE, EarlierBatches, forget_state, require_memory
+from naturalinversion.synthesis.sequence import STATE, EarlierBatches, forget_state, require_memory
 
 MakeTeacher = Callable[..., Teacher]
 BATCHES, SIZE = 4, 4

@@ -1,0 +1,61 @@
+"""Settings that CMI and Fast-DFKD share."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from naturalinversion.errors import SettingError
+from naturalinversion.validation import above_zero, at_least
+
+
+@dataclass(kw_only=True)
+class BankSettings:
+    """Make ``epochs`` batches in all, each in ``inner_steps``, followed by ``student_steps``.
+
+    After ``warmup`` batches, which only fill the bank, the student's learning rate falls in a
+    cosine from ``rate_student`` to ``rate_student_end``; the adversarial term starts one batch
+    earlier. ``draw_labels``: classes drawn at random in place of the balanced ones asked for.
+    ``truncate``: pixels are stored rounded down, as the official codes do, or to the nearest.
+    Images and views are cropped from ``crop`` black pixels around them and mirrored if ``flip``.
+    """
+
+    epochs: int
+    inner_steps: int
+    student_steps: int = 400
+    student_batch: int = 256
+    latent: int = 256
+    generator_width: float = 1.0
+    rate_generator: float
+    rate_latent: float
+    one_hot: float = 1.0
+    bn_statistics: float = 1.0
+    adversarial: float = 0.5
+    warmup: int = 0
+    rate_student: float = 0.1
+    rate_student_end: float = 0.0
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    temperature: float = 20.0
+    crop: int = 4
+    flip: bool = True
+    draw_labels: bool = False
+    truncate: bool = True
+
+    def __post_init__(self) -> None:
+        at_least(1, self, "epochs", "inner_steps", "latent")
+        at_least(2, self, "student_batch")
+        at_least(0, self, "rate_generator", "rate_latent", "rate_student", "rate_student_end")
+        at_least(0, self, "student_steps", "warmup", "crop", "momentum", "weight_decay")
+        above_zero(self, "generator_width", "temperature")
+        if self.warmup >= self.epochs:
+            raise SettingError(f"warmup is {self.warmup}: fewer than the {self.epochs} epochs")
+
+    @property
+    def iterations(self) -> int:
+        """Steps of a batch, those of the student included."""
+        return self.inner_steps + self.student_steps
+
+    def with_iterations(self, iterations: int, batch_size: int) -> Self:
+        """One batch of so many steps, in the proportion of the two kinds, to be timed."""
+        inner = max(1, round(iterations * self.inner_steps / self.iterations))
+        steps = max(0, iterations - inner)
+        return replace(self, epochs=1, warmup=0, inner_steps=inner, student_steps=steps)
