@@ -8,7 +8,7 @@ from tyro.conf import Positional
 from benchmarks.cli.console import log, print_json, print_result
 from benchmarks.cli.options import PathOptions, RecipeOptions, RunOptions
 from benchmarks.cli.table_options import TableOptions, compute_cells, reject_overrides
-from naturalinversion.errors import UsageError
+from naturalinversion.errors import MissingError, UsageError
 from reports.records import load_all
 from reports.regression.accepted import (
     FOLDER,
@@ -35,6 +35,9 @@ class Accept:
     execution: RunOptions = field(default_factory=RunOptions)
     rows: tuple[str, ...] = ()
     """some rows of the tables; what is accepted of the others stays"""
+    again_dir: Path | None = None
+    """a second runs folder, where the same seeds were run with other rounding, such as
+    ATEN_CPU_CAPABILITY=avx2: checks then compare seed by seed, and see more"""
     accepted_dir: Path = FOLDER
     """where the accepted numbers are kept"""
     json: bool = False
@@ -45,6 +48,8 @@ class Accept:
         if len(self.recipe.seed_list()) < MIN_SEEDS:
             raise UsageError(f"--seeds {self.recipe.seeds}: {MIN_SEEDS} or more to accept")
         reject_overrides(self.recipe, self.paths)
+        if self.again_dir is not None and not self.again_dir.is_dir():
+            raise MissingError(f"--again-dir {self.again_dir}: no such folder")
         planned = TableOptions(self.tables, self.recipe, self.paths, rows=self.rows).planned()
         if compute_cells(planned, self.paths, self.execution).failed:
             return 1
@@ -69,9 +74,11 @@ class Accept:
     def _accepted(self, tables: list[Table]) -> dict[Path, list[Accepted]]:
         """The numbers by file, all of them before the first file is written."""
         records = load_all(self.paths.runs_dir)
+        again = load_all(self.again_dir) if self.again_dir is not None else None
         try:
             return {
-                path_of(table, self.accepted_dir): accepted_from(table, records) for table in tables
+                path_of(table, self.accepted_dir): accepted_from(table, records, again)
+                for table in tables
             }
         except RefusedError as error:
             raise UsageError(str(error)) from error

@@ -22,7 +22,7 @@ from reports.regression.power import power_markdown
 
 SEEDS = 4  # their ranks among eighteen accepted can be rare enough
 RUNS = Path("runs/check")
-FIRST_SEED = 100  # not one of those accepted
+FIRST_SEED = 100  # not one of those accepted, unless these were computed twice
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,14 @@ class Check:
 
     def _run(self) -> int:
         reject_overrides(self.recipe, self.paths)
-        planned = TableOptions(self.tables, self.recipe, self.paths, rows=self.rows).planned()
+        planned = self._planned(self.recipe)
         accepted = self._accepted(planned)
         self._refuse_other_device(accepted)
+        if self.recipe.first_seed == FIRST_SEED and all(
+            number.again for of_table in accepted.values() for number in of_table
+        ):
+            first = min(number.seeds[0] for of_table in accepted.values() for number in of_table)
+            planned = self._planned(replace(self.recipe, first_seed=first))
         numbers = sum(map(len, accepted.values()))
         for name, of_table in accepted.items():
             seen = power_markdown(of_table, self.recipe.seeds, numbers)
@@ -75,6 +80,9 @@ class Check:
         elif checked:
             print_result(check_markdown(checked))
         return 1 if summary.failed or any(one.fails for one in checked) else 0
+
+    def _planned(self, recipe: RecipeOptions) -> list[PlannedTable]:
+        return TableOptions(self.tables, recipe, self.paths, rows=self.rows).planned()
 
     def _accepted(self, planned: list[PlannedTable]) -> dict[str, list[Accepted]]:
         """The accepted numbers of every table, before anything is run for them."""

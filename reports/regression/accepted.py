@@ -2,12 +2,17 @@
 
 One file per table, ``<table>-<scale>-<dataset>.csv``. Numbers come from records only; a mean that
 does not follow from the values beside it is refused when the file is read.
+
+``again`` are the same seeds computed a second time with other rounding (another CPU, other vector
+instructions, another number of threads): what differs there is no fault, and how much it differs is
+what a change of code is held against, seed by seed (`check`).
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
@@ -17,7 +22,7 @@ import msgspec
 from reports.machine import device_class
 from reports.records import Record, RecordError, write_atomically
 from reports.tables.layout import Table
-from reports.tables.measured import lines_of, measured_frame
+from reports.tables.measured import Line, lines_of, measured_frame
 
 FOLDER = Path(__file__).parents[1] / "accepted"
 MIN_SEEDS = 3
@@ -31,7 +36,10 @@ class RefusedError(RecordError):
 
 
 class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One accepted number in its unit: ``values`` by seed, where they are from, and of what."""
+    """One accepted number in its unit: ``values`` by seed, where they are from, and of what.
+
+    ``again``, where it was measured, is by seed as well.
+    """
 
     row: str
     column: str
@@ -46,6 +54,13 @@ class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     versions: str
     commit: str
     records: tuple[str, ...]
+    again: tuple[float, ...] = ()
+
+    @property
+    def rounding(self) -> float:
+        """Standard deviation of one seed's value over roundings; n degrees of freedom."""
+        pairs = zip(self.values, self.again, strict=True)
+        return math.sqrt(fmean((one - other) ** 2 for one, other in pairs) / 2)
 
     @property
     def key(self) -> NumberKey:
@@ -58,9 +73,18 @@ def path_of(table: Table, folder: Path = FOLDER) -> Path:
     return folder / f"{table.whole_stem}.csv"
 
 
-def accepted_from(table: Table, records: Mapping[str, Record]) -> list[Accepted]:
-    """Every number of the table; RefusedError under three seeds or over several devices."""
+def accepted_from(
+    table: Table, records: Mapping[str, Record], again: Mapping[str, Record] | None = None
+) -> list[Accepted]:
+    """Every number of the table; RefusedError under three seeds or over several devices.
+
+    ``again`` are records of the same cells with other rounding, of every seed.
+    """
     units = {column.id: column.unit for column in table.columns}
+    second: dict[tuple[str, str], Line] = {}
+    if again is not None:
+        lines = lines_of(measured_frame(table, again))
+        second = {(line["row"], line["column"]): line for line in lines}
     numbers = []
     for line in lines_of(measured_frame(table, records)):
         found = [records[key] for key in line["records"]]
@@ -69,6 +93,15 @@ def accepted_from(table: Table, records: Mapping[str, Record]) -> list[Accepted]
                 f"{table.name}: {line['row']} {line['column']} has {len(found)} of the "
                 f"{MIN_SEEDS} seeds or more that are needed: give --seeds {MIN_SEEDS} or more"
             )
+        twice: tuple[float, ...] = ()
+        if again is not None:
+            other = second[line["row"], line["column"]]
+            if other["seeds"] != line["seeds"]:
+                raise RefusedError(
+                    f"{table.name}: {line['row']} {line['column']} was not computed again with "
+                    "every seed: run the table there to its end"
+                )
+            twice = other["values"]
         numbers.append(
             Accepted(
                 row=line["row"],
@@ -84,6 +117,7 @@ def accepted_from(table: Table, records: Mapping[str, Record]) -> list[Accepted]
                 versions=_all(f"torch={r.provenance.versions.get('torch', '?')}" for r in found),
                 commit=_all(record.provenance.commit or "?" for record in found),
                 records=line["records"],
+                again=twice,
             )
         )
     return numbers
@@ -118,7 +152,7 @@ def read(path: Path) -> list[Accepted]:
             raise ValueError("other columns")
         numbers = []
         for line in reader:
-            lists = {name: line[name].split() for name in ("values", "seeds", "records")}
+            lists = {name: line[name].split() for name in ("values", "seeds", "records", "again")}
             numbers.append(msgspec.convert({**line, **lists}, Accepted, strict=False))
     except OSError as error:
         raise RecordError(f"{path}: cannot be read ({error.strerror})") from None
@@ -158,6 +192,8 @@ def _fault(number: Accepted) -> str:
     """What does not follow from the values."""
     if not number.n == len(number.values) == len(set(number.seeds)) == len(number.records):
         return "not a value, a seed and a record for each n"
+    if number.again and len(number.again) != number.n:
+        return "not every seed was computed again"
     if number.n < 2:
         return "a single value has no sd"
     for name, stated, found in (

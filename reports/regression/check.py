@@ -6,6 +6,10 @@ fails when chance would rank them so in fewer than one of a hundred checks, over
 inverts badly. With so few seeds that no ranking is that rare, Student's interval is all there is:
 t(1 % over all numbers; N - 1) * sd * sqrt(1 / n + 1 / N) for the means, right for normal noise.
 
+Where accepted seeds were computed a second time with other rounding and the check has n of these
+seeds, each is held against its own two values: what seeds differ by is gone, and what is left is
+rounding. Its sd comes from the N pairs: t(1 % over all numbers; N) * sd * sqrt(3 / (2 n)).
+
 Means within one point of a percentage or one percent of anything else are always the same. Better
 is a fault as well, until it is known why.
 """
@@ -89,7 +93,8 @@ def compare(
                 f"{table.name}: the accepted numbers are of {number.device}, these of {device}: "
                 "not compared"
             )
-        compared = compare_seeds(number, line["values"], numbers or len(accepted))
+        by_seed = dict(zip(line["seeds"], line["values"], strict=True))
+        compared = compare_numbers(number, by_seed, numbers or len(accepted))
         verdict: Verdict = "same"
         if compared.pop("differs"):
             verdict = "better" if (mean > number.mean) == column.higher_is_better else "worse"
@@ -117,6 +122,30 @@ def allowance(accepted: Accepted, n: int, numbers: int) -> float:
     """How far the mean of ``n`` seeds may lie from the accepted one, were the noise normal."""
     quantile = float(stats.t.ppf(1 - FALSE_ALARMS / (2 * numbers), accepted.n - 1))
     return max(least(accepted), quantile * accepted.sd * math.sqrt(1 / n + 1 / accepted.n))
+
+
+def rounding_of(accepted: Accepted, n: int) -> float:
+    """The sd over roundings of how far the mean of ``n`` seeds lies from those seeds' accepted."""
+    return accepted.rounding * math.sqrt(1.5 / n)
+
+
+def paired_allowance(accepted: Accepted, n: int, numbers: int) -> float:
+    """How far that mean may lie from them by rounding alone."""
+    quantile = float(stats.t.ppf(1 - FALSE_ALARMS / (2 * numbers), accepted.n))
+    return max(least(accepted), quantile * rounding_of(accepted, n))
+
+
+def compare_numbers(
+    accepted: Accepted, by_seed: Mapping[int, float], numbers: int
+) -> dict[str, Any]:
+    """Seed by seed where the accepted ones were computed twice, else as `compare_seeds`."""
+    if not accepted.again or not by_seed.keys() <= set(accepted.seeds):
+        return compare_seeds(accepted, list(by_seed.values()), numbers)
+    pairs = zip(accepted.values, accepted.again, strict=True)
+    expected = dict(zip(accepted.seeds, map(fmean, pairs), strict=True))
+    distance = abs(fmean(value - expected[seed] for seed, value in by_seed.items()))
+    allowed = paired_allowance(accepted, len(by_seed), numbers)
+    return {"differs": distance > allowed, "allowed": allowed}
 
 
 def compare_seeds(accepted: Accepted, values: Sequence[float], numbers: int) -> dict[str, Any]:

@@ -193,6 +193,22 @@ def test_a_failed_cell_is_a_failed_check(
     assert found["differences"] == []
 
 
+def test_accepted_seeds_that_ran_twice_are_checked_themselves(ask: Ask, place: Place) -> None:
+    write_records(place.runs, range(SEEDS))
+    again = place.runs.parent / "again"
+    code, _, err = ask(place, "accept", "--seeds", str(SEEDS), "--again-dir", str(again))
+    assert (code, err) == (3, [f"error: --again-dir {again}: no such folder"])
+    write_records(again, range(SEEDS), shift=0.0002)
+    assert place.run("accept", "--seeds", str(SEEDS), "--again-dir", str(again)) == 0
+    code, out, _ = ask(place, "check", "--seeds", "2")
+    assert code == 0
+    assert "seed 100" not in out
+    write_records(place.runs, range(SEEDS), shift=-0.02)
+    code, out, _ = ask(place, "check", "--seeds", "2")
+    assert code == 1
+    assert "WORSE" in out
+
+
 def test_a_first_seed_below_zero_is_a_wrong_request(ask: Ask, place: Place) -> None:
     code, _, err = ask(place, "check", "--first-seed", "-1")
     assert (code, err) == (2, ["error: --first-seed -1: 0 or more"])

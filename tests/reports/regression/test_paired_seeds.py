@@ -1,0 +1,88 @@
+"""Accepted seeds that were computed twice: a check compares seed by seed."""
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from reports.records import RecordError
+from reports.regression.accepted import Accepted, RefusedError, accepted_from, read, write
+from reports.regression.check import compare, compare_numbers, compare_seeds
+from reports.regression.power import smallest_seen
+from tests.reports.regression.test_check import ACCURACIES, Case, case, verdicts
+
+NUMBERS = 12
+AGAIN = [value + 0.002 * (-1) ** seed for seed, value in enumerate(ACCURACIES)]
+
+
+def number(seeds: int, between: float, rounding: float) -> Accepted:
+    """Students whose seeds differ by ``between`` and whose roundings by ``rounding``, in %."""
+    draws = np.random.default_rng(1)
+    centres = draws.normal(70, between, seeds)
+    values, again = (tuple((centres + draws.normal(0, rounding, seeds)).tolist()) for _ in "ab")
+    keys, named = tuple(map(str, range(seeds))), ("ni", "student", "test_accuracy", "%")
+    mean, sd = float(np.mean(values)), float(np.std(values, ddof=1))
+    made = ("cpu", "torch=1", "abc")
+    return Accepted(*named, mean, sd, seeds, values, tuple(range(seeds)), *made, keys, again)
+
+
+def shifted(accepted: Accepted, by: float, seeds: int) -> dict[int, float]:
+    values = zip(accepted.seeds, accepted.values, strict=True)
+    return {seed: value - by for seed, value in list(values)[:seeds]}
+
+
+def test_a_small_drop_shows_where_seeds_differ_by_more() -> None:
+    accepted = number(8, between=5.0, rounding=0.5)
+    assert not compare_numbers(accepted, shifted(accepted, 0.0, 4), NUMBERS)["differs"]
+    assert compare_numbers(accepted, shifted(accepted, 3.0, 4), NUMBERS)["differs"]
+    assert compare_numbers(accepted, shifted(accepted, -3.0, 4), NUMBERS)["differs"]
+    alone = list(shifted(accepted, 3.0, 4).values())
+    assert not compare_seeds(accepted, alone, NUMBERS)["differs"]
+
+
+def test_other_seeds_are_compared_as_seeds() -> None:
+    accepted = number(8, between=5.0, rounding=0.5)
+    others = {seed + 100: value for seed, value in shifted(accepted, 3.0, 4).items()}
+    expected = compare_seeds(accepted, list(others.values()), NUMBERS)
+    assert compare_numbers(accepted, others, NUMBERS) == expected
+
+
+def test_what_is_seen_is_found_in_nineteen_of_twenty_and_chance_in_one_of_a_hundred() -> None:
+    draws, n, found, alarms = np.random.default_rng(3), 4, [], []
+    for _ in range(3000):
+        centres = draws.normal(70, 5, 8)
+        one, other, new = (centres + draws.normal(0, 2.0, 8) for _ in range(3))
+        accepted = msgspec.structs.replace(
+            number(8, 5.0, 2.0), values=tuple(one.tolist()), again=tuple(other.tolist())
+        )
+        seen = smallest_seen(accepted, n, NUMBERS)
+        by_seed = dict(enumerate(new[:n].tolist()))
+        alarms.append(compare_numbers(accepted, by_seed, NUMBERS)["differs"])
+        lower = {seed: value - seen for seed, value in by_seed.items()}
+        found.append(compare_numbers(accepted, lower, NUMBERS)["differs"])
+    assert np.mean(alarms) <= 0.003  # of one number: 1 % over all twelve
+    assert np.mean(found) == pytest.approx(0.95, abs=0.03)
+
+
+def test_records_of_the_second_time_are_read_by_seed(tmp_path: Path) -> None:
+    table, records = case()
+    fid, student = sorted(accepted_from(table, records, case(AGAIN)[1]), key=lambda n: n.column)
+    assert student.again == pytest.approx([100 * value for value in AGAIN])
+    assert student.rounding == pytest.approx(0.2 / 2**0.5)
+    assert fid.rounding == 0.0
+    path = tmp_path / "accepted.csv"
+    write(path, [fid, student])
+    assert read(path)[1].again == pytest.approx(student.again)
+    dropped: Case = case([value - 0.02 for value in ACCURACIES])
+    assert verdicts(compare(*dropped, [fid, student]))["student"] == "worse"
+    assert verdicts(compare(*dropped, accepted_from(table, records)))["student"] == "same"
+
+
+def test_a_seed_that_was_not_computed_again_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match="ni student was not computed again with every seed"):
+        accepted_from(*case(), case(AGAIN[:3])[1])
+    short = msgspec.structs.replace(number(8, 5.0, 0.5), again=(70.0,))
+    write(tmp_path / "short.csv", [short])
+    with pytest.raises(RecordError, match="not every seed was computed again"):
+        read(tmp_path / "short.csv")
