@@ -1,5 +1,6 @@
 """What our extractors share: images resized and scaled for a network, its features by name."""
 
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import torch
@@ -9,7 +10,7 @@ from torch_fidelity import FeatureExtractorBase
 from benchmarks.evaluation.fidelity.bilinear import bilinear
 
 
-class ResizingExtractor(FeatureExtractorBase):  # type: ignore[misc]
+class ResizingExtractor(FeatureExtractorBase, ABC):  # type: ignore[misc]
     """A network of square images with ``size`` pixels a side, normalised as (x - centre) / scale.
 
     ``x`` are levels in 0..255. A subclass says what the network's features are.
@@ -19,9 +20,9 @@ class ResizingExtractor(FeatureExtractorBase):  # type: ignore[misc]
     centre: ClassVar[float]
     scale: ClassVar[float]
 
+    @abstractmethod
     def features(self, x: Tensor) -> dict[str, Tensor]:
         """All features by name, each (N, D), of normalised images (N, 3, size, size)."""
-        raise NotImplementedError
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """The features asked for, in the order asked for, of uint8 images (N, 3, H, W)."""
