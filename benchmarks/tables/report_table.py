@@ -93,6 +93,7 @@ def _row(spec: TableSpec, recipes: Recipes, row: RowCells, published_for: str) -
         "label": ("Configuration", own.label or title_of(recipes, own.method)),
         "ratio": ("Ratio", f"{own.ratio:.0%}"),
         "images": ("Images", f"{row.images:,}"),
+        "made": ("Images", f"{row.made:,}" if row.made else "new in every step"),
         "stage": ("Features", own.stage.replace("_", " ")),
     }
     of_method = own.method or spec.defaults.method  # of a table about one method

@@ -20,6 +20,7 @@ class RowCells:
     measurements: dict[str, Measurement] = field(default_factory=dict)
     cells: dict[str, list[Cell]] = field(default_factory=dict)
     evaluated: int = 0  # images that a fidelity metric reads; 0 if there is none in the row
+    made: int = 0  # images that its student sees; 0 if it grew with their generator
     images: int = 0  # that its first method makes for it, where rows are numbers of images
 
     @property
@@ -39,6 +40,8 @@ def row_cells(spec: TableSpec, recipes: Recipes, seeds: Sequence[int], row: RowS
         made.cells[column.id] = [pipeline.cell(measurement) for pipeline in pipelines]
         if measurement.evaluation == "fidelity":
             made.evaluated = pipelines[0].images(measurement).count
+        if "made" in spec.labels and made.cells[column.id][0].kind != "joint_student":
+            made.made = pipelines[0].images(measurement).count
         if "images" in spec.labels and not made.images:
             if measurement.method == REAL and measurement.evaluation == "distillation":
                 read = made.cells[column.id][0].recipe["images"]["count"]

@@ -95,9 +95,10 @@ class ColumnSpec(Measurement, frozen=True, forbid_unknown_fields=True, kw_only=T
 class TableSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A table or figure of the paper, or a study of ours (not ``in_paper``, not part of "all").
 
-    ``labels`` head its rows. The best number is looked for along each row or each column
-    (``rank_along``). ``reference_dataset`` is the data set whose published numbers stand beside
-    those of a data set that the paper doesn't have. ``published_by`` says whose numbers these are.
+    ``labels`` head its rows: with ``images`` a row is a number of them, and is left out where fewer
+    are made; ``made`` only says how many. The best number is looked for along each row or each
+    column (``rank_along``). ``reference_dataset`` is the data set whose published numbers stand
+    beside those of a data set that the paper doesn't have. ``published_by`` says whose they are.
     """
 
     name: str
@@ -105,7 +106,9 @@ class TableSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     caption: str
     reference_dataset: str
     labels: list[
-        Literal["dataset", "teacher", "student", "method", "label", "ratio", "stage", "images"]
+        Literal[
+            "dataset", "teacher", "student", "method", "label", "ratio", "stage", "images", "made"
+        ]
     ]
     rank_along: Literal["row", "column"] = "row"
     defaults: Measurement = Measurement()

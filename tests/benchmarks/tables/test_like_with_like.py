@@ -6,21 +6,24 @@ import torch
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
 from benchmarks.engine import executor
+from benchmarks.engine.cell import with_inputs
 from benchmarks.engine.context import DataOptions
 from benchmarks.engine.machine import Machine
 from benchmarks.evaluation.fidelity import extractors
 from benchmarks.recipes.resolve import Recipes
+from benchmarks.tables.expand import expand
 from benchmarks.tables.pipeline import Pipeline
 from benchmarks.tables.registry import KINDS
-from benchmarks.tables.spec import Measurement
+from benchmarks.tables.spec import Measurement, read_table, tables
 from naturalinversion.classifiers.weights import Classifier, save_classifier
 from reports.claims.comparability import differences
 from reports.claims.matching import MeasuredClaim
 from reports.published import published
-from reports.records import Record, RecordError, load_all
+from reports.records import Metric, Record, RecordError, load_all
 from reports.tables.layout import Column, Row, Table, TableCell
 from reports.tables.measured import check_comparable
 from tests.benchmarks.evaluation.fidelity.tiny import Tiny
+from tests.reports.makers import make_record
 
 WIDTH, SIZE, IMAGES = 0.0625, 16, 40
 TINY = [
@@ -150,3 +153,18 @@ def test_students_say_how_often_they_agree_with_their_teacher(kind: str, made: M
     assert isinstance(share, float)
     assert 0 <= share <= 1
     assert "student_teacher_agreement" not in made[0][kind].recipe
+
+
+@pytest.mark.parametrize("name", tables())
+def test_every_row_of_a_table_may_stand_below_the_others(name: str) -> None:
+    """Or it says of how many images its numbers are."""
+    found = expand(read_table(name), Recipes("small", "cifar10"), [0])
+    records = {}
+    for cell in with_inputs(found.targets):
+        counted = cell.kind in ("distillation", "scratch", "pruning")
+        stated: dict[str, Metric] = (
+            {"synthetic_images": cell.recipe["images"]["count"]} if counted else {}
+        )
+        records[cell.key] = make_record(cell.key, recipe={}, metrics=stated)
+    for table in found.tables:
+        check_comparable(table, records)
