@@ -9,7 +9,7 @@ error.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from reports.table_report import TableReport, make_table_report
 from reports.tables.cost_text import cost_table
 from reports.tables.export import number, places
 from reports.tables.layout import FIGURE_FILES, Table
+from reports.tables.markup import escape_markdown, markdown_table
 from reports.tables.measured import Line, lines_of
 from reports.tables.table_files import FOLDER, read, table_files
 
@@ -99,6 +100,21 @@ class Archive:
     def table(self, table: str) -> str:
         """The table without its notes."""
         return self.report(table).markdown.split("\n\n- ")[0].partition("\n\n")[2].strip()
+
+    def summary(self, table: str, columns: Mapping[str, str], rows: Sequence[str] = ()) -> str:
+        """Some columns, by id with their headings, of all or some rows; a dash where none was run."""
+        found = read(self.runs / FOLDER / f"{table}.json")
+        frame = self.report(table).frame
+        run = {(line["row"], line["column"]) for line in lines_of(frame) if line["n"]}
+        body = [
+            [
+                escape_markdown(row.label),
+                *(self.value(table, row.id, c) if (row.id, c) in run else "—" for c in columns),
+            ]
+            for row in found.rows
+            if not rows or row.id in rows
+        ]
+        return markdown_table(["", *columns.values()], body, "l" + "r" * len(columns))
 
     def cost(self, table: str) -> str:
         """The table of what its methods cost, without its notes. RecordError if none was run."""

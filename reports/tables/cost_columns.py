@@ -48,7 +48,7 @@ def cost_columns(lines: Sequence[MethodCost]) -> list[CostColumn]:
     mega, memory = _memory_unit(lines)
     columns += [
         CostColumn("Seeds", "", [CostCell(str(len(li.seeds)), len(li.seeds)) for li in lines]),
-        CostColumn("Images", "", [_count(li) for li in lines]),
+        CostColumn("Images", "number", [_count(li) for li in lines]),
         CostColumn("Images", unit, [_image_time(li, per) for li in lines]),
         CostColumn("Images", "per second", [_mean(li.images_per_second) for li in lines]),
         CostColumn("Images", f"peak {memory}", [_peak(li.peak_mb, mega) for li in lines]),

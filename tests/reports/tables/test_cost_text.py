@@ -58,7 +58,7 @@ def test_seconds_and_megabytes_of_a_small_run() -> None:
         "Student": "VGG-11",
         "Method": "NI",
         "Seeds": "2",
-        "Images": "1,200",
+        "Images: number": "1,200",
         "Images: seconds": "105 ± 7",
         "Images: per second": "11.5 ± 0.8",
         "Images: peak MB": "300",
@@ -120,7 +120,11 @@ def test_a_control_on_real_images_shows_its_student_and_no_cost_of_images() -> N
         records[key] = msgspec.structs.replace(records[key], recipe=recipe, inputs={"teacher": "t"})
     found = costs_of(table, records)
     row = printed(found)
-    assert (row["Images"], row["Images: seconds"], row["Images: per second"]) == ("real", "0", "—")
+    assert (row["Images: number"], row["Images: seconds"], row["Images: per second"]) == (
+        "real",
+        "0",
+        "—",
+    )
     assert (row["Student: seconds"], row["Student: peak MB"]) == ("5.25 ± 0.35", "600")
     notes = cost_notes(found)
     assert "Real: a control that learned from real images; none were made." in notes
