@@ -102,7 +102,7 @@ class Archive:
         return self.report(table).markdown.split("\n\n- ")[0].partition("\n\n")[2].strip()
 
     def summary(self, table: str, columns: Mapping[str, str], rows: Sequence[str] = ()) -> str:
-        """Some columns, by id with their headings, of all or some rows; a dash where none was run."""
+        """Some columns, by id with their headings, of all or some rows; a dash where none ran."""
         found = read(self.runs / FOLDER / f"{table}.json")
         frame = self.report(table).frame
         run = {(line["row"], line["column"]) for line in lines_of(frame) if line["n"]}
