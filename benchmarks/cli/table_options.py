@@ -34,8 +34,8 @@ class TableOptions:
 
     tables: Positional[tuple[str, ...]]
     """table1 to table5, figure2 to figure6, or all of these; accuracy, studies of our own
-    (rivals, budget, images, iterations, questions, padding, tuning, split), and peers: methods of
-    after the paper"""
+    (rivals, budget, images, iterations, questions, padding, tuning, split, updates), and peers:
+    methods of after the paper"""
     recipe: RecipeOptions = field(default_factory=RecipeOptions)
     paths: PathOptions = field(default_factory=PathOptions)
     methods: tuple[str, ...] = ()
