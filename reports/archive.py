@@ -15,6 +15,7 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
+from reports.machine import device_class
 from reports.records import FILE_NAME, Record, RecordError, folder_of, lineage, load_all
 from reports.seed_statistics import compare_by_seed
 from reports.table_report import TableReport, make_table_report
@@ -178,7 +179,9 @@ class Archive:
         found: dict[str, set[str]] = {}
         for record in self.records.values():
             made = record.provenance
-            where = f"{made.cpu or made.device}, threads a run: {made.threads}"
+            where = device_class(made.device)
+            if where == "cpu":
+                where = f"{made.cpu or where}, threads a run: {made.threads}"
             versions = f"PyTorch {made.versions['torch']}"
             found.setdefault(f"{where}, {versions}", set()).add(made.precision)
         return "; ".join(f"{one}, {' and '.join(sorted(found[one]))}" for one in sorted(found))

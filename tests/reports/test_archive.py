@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from jinja2 import UndefinedError
+from msgspec.structs import replace
 
 from benchmarks.tables.paper_settings import paper_settings
 from reports.archive import KEPT, REPORT, RUNS, TEMPLATE, Archive, keep, render_results
@@ -53,6 +54,15 @@ def test_numbers_of_the_page_are_those_of_the_records(runs: Path, tmp_path: Path
     said = render_results(template, tmp_path / "kept")
     assert said.startswith("NI 90.1 ± 0.1, +10.0 (paired over 3 seeds, p = ")
     assert said.endswith(" points, 0.03 h on cpu, threads a run: 2, PyTorch 2.15.0, fp32\n")
+
+
+def test_a_gpu_is_named_by_itself(runs: Path, tmp_path: Path) -> None:
+    keep(runs, tmp_path / "here")
+    kept = Archive(tmp_path / "here")
+    key, record = next(iter(kept.records.items()))
+    where = replace(record.provenance, device="cuda (NVIDIA H200)", cpu="AMD EPYC", precision="bf16")
+    kept.records[key] = replace(record, provenance=where)
+    assert kept.made_with.split("; ")[0] == "NVIDIA H200, PyTorch 2.15.0, bf16"
 
 
 def test_a_number_without_a_record_is_an_error(runs: Path, tmp_path: Path) -> None:
