@@ -60,7 +60,9 @@ def test_a_gpu_is_named_by_itself(runs: Path, tmp_path: Path) -> None:
     keep(runs, tmp_path / "here")
     kept = Archive(tmp_path / "here")
     key, record = next(iter(kept.records.items()))
-    where = replace(record.provenance, device="cuda (NVIDIA H200)", cpu="AMD EPYC", precision="bf16")
+    where = replace(
+        record.provenance, device="cuda (NVIDIA H200)", cpu="AMD EPYC", precision="bf16"
+    )
     kept.records[key] = replace(record, provenance=where)
     assert kept.made_with.split("; ")[0] == "NVIDIA H200, PyTorch 2.15.0, bf16"
 
