@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
+from msgspec.structs import replace
 
 from reports.machine import device_class
 from reports.records import FILE_NAME, Record, RecordError, folder_of, lineage, load_all
@@ -24,7 +25,7 @@ from reports.tables.export import number, places
 from reports.tables.layout import FIGURE_FILES, Table
 from reports.tables.markup import escape_markdown, markdown_table
 from reports.tables.measured import Line, lines_of
-from reports.tables.table_files import FOLDER, read, table_files
+from reports.tables.table_files import FOLDER, read, table_files, write
 
 KEPT = Path(__file__).parent / "results"
 RUNS, REPORT = "runs", "report"
@@ -32,20 +33,22 @@ TEMPLATE = "results.md.j2"
 LARGEST = 2_000_000  # bytes of a file that may be kept
 
 
-def keep(runs: Path, to: Path) -> list[Path]:
+def keep(runs: Path, to: Path, *, pictures: bool = True) -> list[Path]:
     """Copy every table of ``runs`` with its records, theirs, and what figures show to ``to``/runs.
 
-    What was kept there before is replaced. Returns the files written. RecordError when there is no
-    table, when a number's record is missing, or when a file is too large to be kept.
+    Samples of images are kept with ``pictures`` only. What was kept there before is replaced.
+    Returns the files written. RecordError when there is no table, when a number's record is
+    missing, or when a file is too large to be kept.
     """
     paths = table_files(runs)
     if not paths:
         raise RecordError(f"{runs / FOLDER}: no table to keep; run a table first")
     records = load_all(runs)
     files: dict[Path, Path] = {}
-    for path in paths:
-        table = read(path)
-        files[path] = to / RUNS / FOLDER / path.name
+    tables = {path: read(path) for path in paths}
+    for path, table in tables.items():
+        if not pictures:
+            table = tables[path] = replace(table, pictures=[])
         wanted = [(key, FILE_NAME) for key in _with_inputs(table, records, path)]
         for key, name in [*wanted, *_shown(table)]:
             if key in records:
@@ -59,7 +62,10 @@ def keep(runs: Path, to: Path) -> list[Path]:
     for source, target in files.items():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
-    return list(files.values())
+    kept = {to / RUNS / FOLDER / path.name: table for path, table in tables.items()}
+    for target, table in kept.items():
+        write(target, table)
+    return [*kept, *files.values()]
 
 
 def _with_inputs(table: Table, records: Mapping[str, Record], path: Path) -> list[str]:

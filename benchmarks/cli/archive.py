@@ -21,13 +21,17 @@ class Keep:
 
     name: str
     """of the folder, e.g. 2026-11-23-two-cores"""
+    pictures: bool = True
+    """with samples of the images that numbers are of"""
     paths: PathOptions = field(default_factory=PathOptions)
 
     def run(self) -> int:
         """Copy."""
         if Path(self.name).name != self.name or self.name in ("", ".", ".."):
             raise UsageError(f"--name {self.name!r}: the name of one folder")
-        files = keep(self.paths.runs_dir, KEPT / self.name) + report(KEPT / self.name)
+        files = keep(self.paths.runs_dir, KEPT / self.name, pictures=self.pictures) + report(
+            KEPT / self.name
+        )
         size = sum(path.stat().st_size for path in files)
         log(f"{KEPT / self.name}: {len(files)} files, {size / 1e6:.1f} MB")
         return 0

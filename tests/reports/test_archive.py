@@ -27,6 +27,10 @@ def test_what_is_kept_gives_the_same_report(runs: Path, tmp_path: Path) -> None:
     after = write_report(kept / "runs", tmp_path / "after")
     assert before.markdown == after.markdown
     assert before.page.read_bytes() == after.page.read_bytes()
+    bare = keep(runs, kept, pictures=False)
+    assert {path.name for path in bare} == {"record.json", f"{TABLE}.json"}
+    assert sorted(bare) == sorted(path for path in kept.rglob("*") if path.is_file())
+    assert write_report(kept / "runs", tmp_path / "bare").page.exists()
 
 
 def test_what_is_not_whole_is_not_kept(runs: Path, tmp_path: Path) -> None:
