@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from baselines.joint_state import JointState
 from baselines.unconditional_generator import UnconditionalGenerator
-from naturalinversion.inversion.cuda_graph import CapturedStep, supports_capture
+from naturalinversion.inversion.cuda_graph import captured_unless_foreign, supports_capture
 from naturalinversion.layout import to_fast_layout
 from naturalinversion.precision import compute_in
 from naturalinversion.progress import Progress
@@ -150,18 +150,19 @@ class JointSynthesizer(ABC):
         self._generator.load_state_dict(state)
 
     def _step_function(self, state: JointState, latents: Tensor) -> Callable[[], dict[str, Tensor]]:
-        """A step on the current values of ``latents``, captured on a GPU."""
+        """A step on the current values of ``latents``, captured on a GPU where it can be."""
         teacher = state.teacher
 
         def step() -> dict[str, Tensor]:
             with compute_in(teacher.device, teacher.precision):
                 return self.step(state, latents)
 
-        return (
-            CapturedStep(step, teacher.device, state.tensors)
-            if supports_capture(teacher.device)
-            else step
-        )
+        if not supports_capture(teacher.device):
+            return step
+        networks = [teacher.model, state.student]
+        what = "the joint training"
+        captured = captured_unless_foreign(step, teacher.device, state.tensors, networks, what)
+        return captured or step
 
     def _build(self, seed: int) -> None:
         with seeded(derive(seed, "generator")):

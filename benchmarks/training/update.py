@@ -3,14 +3,15 @@
 A narrow network's update is hundreds of kernels that take less time than their launches.
 """
 
-import warnings
-
 import torch
 from torch import Tensor, nn
 
 from benchmarks.training.losses import Loss
-from naturalinversion.errors import NaturalInversionWarning, reason_of
-from naturalinversion.inversion.cuda_graph import CapturedStep, supports_capture
+from naturalinversion.inversion.cuda_graph import (
+    CapturedStep,
+    supports_capture,
+    warn_uncaptured,
+)
 from naturalinversion.inversion.optimizers import state_of
 from naturalinversion.precision import Precision, compute_in
 
@@ -81,12 +82,7 @@ class Update:
                 module._buffers.update(before)
             self.close()
             self._captured = False
-            warnings.warn(
-                f"training goes on without a CUDA graph, and slower for a narrow network: its "
-                f"update can't be captured ({reason_of(error)})",
-                NaturalInversionWarning,
-                stacklevel=2,
-            )
+            warn_uncaptured("training", error)
         return self._captured
 
     def _step(self, images: Tensor, labels: Tensor) -> Tensor:

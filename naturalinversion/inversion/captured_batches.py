@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from naturalinversion.inversion.cuda_graph import CapturedStep
+from naturalinversion.inversion.cuda_graph import CapturedStep, captured_unless_foreign
 from naturalinversion.inversion.image_source import ImageSource
 from naturalinversion.inversion.jitter import IterationShifts
 from naturalinversion.inversion.objective import Objective
@@ -31,6 +31,7 @@ class CapturedBatches:
         self.settings: object = None
         self._key: tuple[Any, ...] | None = None
         self._captured: tuple[Step, CapturedStep[None]] | None = None
+        self._refused: tuple[Any, ...] | None = None  # the key of a step that can't be captured
 
     def begin(
         self,
@@ -39,14 +40,22 @@ class CapturedBatches:
         draws: Sequence[IterationShifts],
         keep_best: bool,
         schedule: Schedule,
-    ) -> tuple[Step, CapturedStep[None]]:
-        """The step, set to this batch before its first iteration, and its captured version."""
+    ) -> tuple[Step, CapturedStep[None]] | None:
+        """The step, set to this batch before its first iteration, and its captured version.
+
+        None where somebody else's network can't be captured, which the first batch has warned of.
+        """
         options = (self.settings, keep_best, schedule, len(draws))
         key = (*options, *_capture_key(source, objective))
+        if key == self._refused:
+            return None
         if self._captured is None or self._key != key:
             self.release()
             self._captured = _capture(source, objective, draws, keep_best, schedule)
             self._key = key
+        if self._captured is None:
+            self._refused = key
+            return None
         step, run = self._captured
         with torch.no_grad():
             torch._foreach_copy_(step.source.tensors(), source.tensors())
@@ -58,7 +67,7 @@ class CapturedBatches:
 
     def release(self) -> None:
         """Free the step and its memory, with its references to teacher and student."""
-        self._key = self._captured = None
+        self._key = self._captured = self._refused = None
 
 
 def _capture(
@@ -67,8 +76,8 @@ def _capture(
     draws: Sequence[IterationShifts],
     keep_best: bool,
     schedule: Schedule,
-) -> tuple[Step, CapturedStep[None]]:
-    teacher = objective.teacher
+) -> tuple[Step, CapturedStep[None]] | None:
+    teacher, student = objective.teacher, objective.student
     shifts = DeviceShifts(draws, (teacher.image_shape[1], teacher.image_shape[2]), teacher.device)
     step = Step(
         copy.deepcopy(source, {id(kept): kept for kept in (teacher, source.draws)}),
@@ -78,7 +87,9 @@ def _capture(
         keep_best,
         schedule,
     )
-    return step, CapturedStep(step, teacher.device, step.state)
+    networks = [teacher.model, *([student] if isinstance(student, nn.Module) else [])]
+    captured = captured_unless_foreign(step, teacher.device, step.state, networks, "the inversion")
+    return None if captured is None else (step, captured)
 
 
 def _capture_key(source: ImageSource, objective: Objective) -> tuple[Any, ...]:

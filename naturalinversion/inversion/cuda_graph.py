@@ -9,8 +9,9 @@ from typing import Generic, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from naturalinversion.errors import NaturalInversionWarning, reason_of
 from naturalinversion.seeds import seeded
 
 CAPTURING = ("cuda",)  # device types that can capture a step
@@ -106,6 +107,43 @@ class CapturedStep(Generic[Result]):
         if [tensor.data_ptr() for tensor in before] != addresses:
             raise RuntimeError("it gives a tensor other memory, in place of writing to it")
         return graph
+
+
+def captured_unless_foreign(
+    step: Callable[[], Result],
+    device: torch.device,
+    state: Callable[[], Sequence[Tensor]],
+    networks: Sequence[nn.Module],
+    what: str,
+) -> CapturedStep[Result] | None:
+    """``step`` captured; None, with a warning, where somebody else's network can't be.
+
+    ``networks`` are those that it contains, ``what`` goes on without in the warning. What fails
+    with networks of this library and of PyTorch alone is raised.
+    """
+    if not any(map(is_foreign, networks)):
+        return CapturedStep(step, device, state)
+    try:
+        return CapturedStep(step, device, state, unknown=True)
+    except Exception as error:  # whatever somebody else's network raises
+        warn_uncaptured(what, error)
+        return None
+
+
+def warn_uncaptured(what: str, error: Exception) -> None:
+    """Say that a step runs eagerly, and why."""
+    warnings.warn(
+        f"{what} goes on without a CUDA graph, and slower for a narrow network: a step of it can't "
+        f"be captured ({reason_of(error)})",
+        NaturalInversionWarning,
+        stacklevel=3,
+    )
+
+
+def is_foreign(network: nn.Module) -> bool:
+    """Whether a module of it is code of others than this library and PyTorch."""
+    own = ("torch", "naturalinversion", "baselines")
+    return any(type(module).__module__.split(".")[0] not in own for module in network.modules())
 
 
 @contextmanager

@@ -73,12 +73,14 @@ def invert(
     `DivergedError` naming term and iteration.
     """
     teacher, best = objective.teacher, keep == "best"
-    run: Callable[[], None]
+    begun: tuple[Step, Callable[[], None]] | None = None
     if supports_capture(teacher.device) and source.capturable:
         batches = CapturedBatches() if captured is None else captured
-        step, run = batches.begin(source, objective, draws, best, schedule)
-    else:
-        step = run = Step(source, objective, HostShifts(draws), len(draws), best, schedule)
+        begun = batches.begin(source, objective, draws, best, schedule)
+    if begun is None:
+        eager = Step(source, objective, HostShifts(draws), len(draws), best, schedule)
+        begun = eager, eager
+    step, run = begun
     done = 0
     while done < len(draws):
         if source.draws is not None:
