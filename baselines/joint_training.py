@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from baselines.joint_state import JointState
 from baselines.unconditional_generator import UnconditionalGenerator
-from naturalinversion.inversion.cuda_graph import captured_unless_foreign, supports_capture
+from naturalinversion.inversion.cuda_graph import supports_capture
+from naturalinversion.inversion.foreign_networks import captured_unless_foreign
 from naturalinversion.layout import to_fast_layout
 from naturalinversion.precision import compute_in
 from naturalinversion.progress import Progress

@@ -48,13 +48,14 @@ def keep(runs: Path, to: Path, *, pictures: bool = True) -> list[Path]:
     tables = {path: read(path) for path in paths}
     for path, table in tables.items():
         if not pictures:
-            table = tables[path] = replace(table, pictures=[])
+            others = [figure for figure in table.figures if figure.type != "image_grid"]
+            table = tables[path] = replace(table, pictures=[], figures=others)
         wanted = [(key, FILE_NAME) for key in _with_inputs(table, records, path)]
         for key, name in [*wanted, *_shown(table)]:
             if key in records:
                 source = folder_of(runs, records[key]) / name
                 files[source] = folder_of(to / RUNS, records[key]) / name
-    for source in files:
+    for source in (*paths, *files):
         if (size := source.stat().st_size) > LARGEST:
             raise RecordError(f"{source}: {size:,} bytes are too many to be kept")
     if to.exists():
@@ -109,8 +110,14 @@ class Archive:
         return self.report(table).markdown.split("\n\n- ")[0].partition("\n\n")[2].strip()
 
     def summary(self, table: str, columns: Mapping[str, str], rows: Sequence[str] = ()) -> str:
-        """Some columns, by id with their headings, of all or some rows; a dash where none ran."""
+        """Some columns, by id with their headings, of all or some rows; a dash where none ran.
+
+        RecordError for a row or column that the table has not.
+        """
         found = read(self.runs / FOLDER / f"{table}.json")
+        ids = {row.id for row in found.rows} | {column.id for column in found.columns}
+        if unknown := [name for name in (*columns, *rows) if name not in ids]:
+            raise RecordError(f"{self.runs}: {table} has no {unknown[0]}")
         frame = self.report(table).frame
         run = {(line["row"], line["column"]) for line in lines_of(frame) if line["n"]}
         body = [

@@ -7,11 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.training.losses import Loss
-from naturalinversion.inversion.cuda_graph import (
-    CapturedStep,
-    supports_capture,
-    warn_uncaptured,
-)
+from naturalinversion.inversion.cuda_graph import CapturedStep, supports_capture
+from naturalinversion.inversion.foreign_networks import try_capture
 from naturalinversion.inversion.optimizers import state_of
 from naturalinversion.precision import Precision, compute_in
 
@@ -65,24 +62,17 @@ class Update:
 
     def _capture(self, images: Tensor, labels: Tensor) -> bool:
         """Whether it could be captured."""
-        own = [(module, dict(module._buffers)) for module in self.model.modules()]
         tensors = [*self.model.parameters(), *self.model.buffers()]
-        try:
-            self._replayed = CapturedStep(
-                lambda: self._step(images, labels),
-                images.device,
-                lambda: [*tensors, *state_of(self.optimizer)],
-                unknown=True,
-            )
-            if any(_objects(module._buffers) != _objects(before) for module, before in own):
-                raise RuntimeError("a buffer is replaced in the forward pass, not written to")
-        except Exception as error:  # whatever somebody else's network raises
-            for module, before in own:
-                module._buffers.clear()
-                module._buffers.update(before)
+        self._replayed = try_capture(
+            lambda: self._step(images, labels),
+            images.device,
+            lambda: [*tensors, *state_of(self.optimizer)],
+            [self.model],
+            "training",
+        )
+        if self._replayed is None:
             self.close()
             self._captured = False
-            warn_uncaptured("training", error)
         return self._captured
 
     def _step(self, images: Tensor, labels: Tensor) -> Tensor:
@@ -92,7 +82,3 @@ class Update:
             value.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         return value.detach()
-
-
-def _objects(buffers: dict[str, Tensor | None]) -> list[tuple[str, int]]:
-    return [(name, id(buffer)) for name, buffer in buffers.items()]

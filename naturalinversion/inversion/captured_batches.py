@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from naturalinversion.inversion.cuda_graph import CapturedStep, captured_unless_foreign
+from naturalinversion.inversion.cuda_graph import CapturedStep
+from naturalinversion.inversion.foreign_networks import captured_unless_foreign
 from naturalinversion.inversion.image_source import ImageSource
 from naturalinversion.inversion.jitter import IterationShifts
 from naturalinversion.inversion.objective import Objective
@@ -31,7 +32,7 @@ class CapturedBatches:
         self.settings: object = None
         self._key: tuple[Any, ...] | None = None
         self._captured: tuple[Step, CapturedStep[None]] | None = None
-        self._refused: tuple[Any, ...] | None = None  # the key of a step that can't be captured
+        self._refused: list[tuple[Any, ...]] = []  # keys of steps that can't be captured
 
     def begin(
         self,
@@ -43,18 +44,18 @@ class CapturedBatches:
     ) -> tuple[Step, CapturedStep[None]] | None:
         """The step, set to this batch before its first iteration, and its captured version.
 
-        None where somebody else's network can't be captured, which the first batch has warned of.
+        None where somebody else's network can't be captured, which the first such batch warns of.
         """
         options = (self.settings, keep_best, schedule, len(draws))
         key = (*options, *_capture_key(source, objective))
-        if key == self._refused:
+        if key in self._refused:
             return None
         if self._captured is None or self._key != key:
-            self.release()
+            self._key = self._captured = None  # frees its memory before another is captured
             self._captured = _capture(source, objective, draws, keep_best, schedule)
             self._key = key
         if self._captured is None:
-            self._refused = key
+            self._refused.append(key)
             return None
         step, run = self._captured
         with torch.no_grad():
@@ -67,7 +68,8 @@ class CapturedBatches:
 
     def release(self) -> None:
         """Free the step and its memory, with its references to teacher and student."""
-        self._key = self._captured = self._refused = None
+        self._key = self._captured = None
+        self._refused.clear()
 
 
 def _capture(

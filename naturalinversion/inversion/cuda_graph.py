@@ -9,9 +9,8 @@ from typing import Generic, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from naturalinversion.errors import NaturalInversionWarning, reason_of
 from naturalinversion.seeds import seeded
 
 CAPTURING = ("cuda",)  # device types that can capture a step
@@ -47,7 +46,7 @@ class CapturedStep(Generic[Result]):
     A step must do the same operations on the same tensors in every call and read nothing back to
     the host. ``state`` returns the tensors that it updates. The capture does not count as a step:
     afterwards they hold their values from before, those that the first step created (an
-    optimiser's) zeros, and the global random state is restored as well; so too when it raises.
+    optimiser's) zeros, and PyTorch's random state is restored as well; so too when it raises.
 
     ``unknown``: the step contains somebody else's network. It raises `RuntimeError` before the
     capture where it waits for the device or draws on the host: an invalid capture would leave
@@ -107,43 +106,6 @@ class CapturedStep(Generic[Result]):
         if [tensor.data_ptr() for tensor in before] != addresses:
             raise RuntimeError("it gives a tensor other memory, in place of writing to it")
         return graph
-
-
-def captured_unless_foreign(
-    step: Callable[[], Result],
-    device: torch.device,
-    state: Callable[[], Sequence[Tensor]],
-    networks: Sequence[nn.Module],
-    what: str,
-) -> CapturedStep[Result] | None:
-    """``step`` captured; None, with a warning, where somebody else's network can't be.
-
-    ``networks`` are those that it contains, ``what`` goes on without in the warning. What fails
-    with networks of this library and of PyTorch alone is raised.
-    """
-    if not any(map(is_foreign, networks)):
-        return CapturedStep(step, device, state)
-    try:
-        return CapturedStep(step, device, state, unknown=True)
-    except Exception as error:  # whatever somebody else's network raises
-        warn_uncaptured(what, error)
-        return None
-
-
-def warn_uncaptured(what: str, error: Exception) -> None:
-    """Say that a step runs eagerly, and why."""
-    warnings.warn(
-        f"{what} goes on without a CUDA graph, and slower for a narrow network: a step of it can't "
-        f"be captured ({reason_of(error)})",
-        NaturalInversionWarning,
-        stacklevel=3,
-    )
-
-
-def is_foreign(network: nn.Module) -> bool:
-    """Whether a module of it is code of others than this library and PyTorch."""
-    own = ("torch", "naturalinversion", "baselines")
-    return any(type(module).__module__.split(".")[0] not in own for module in network.modules())
 
 
 @contextmanager

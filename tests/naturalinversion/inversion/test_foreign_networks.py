@@ -5,14 +5,17 @@ import warnings
 from typing import Any
 
 import pytest
+import torch
 from torch import Tensor, nn
 
 from baselines import METHODS
-from naturalinversion import Teacher, Training
+from naturalinversion import Batch, Teacher, Training
 from naturalinversion.errors import NaturalInversionWarning
+from naturalinversion.inversion.foreign_networks import is_foreign
 from tests.naturalinversion.fake_cuda_graph import FakeGraph
 from tests.naturalinversion.small_methods import (
     ITERATIONS,
+    LABELS,
     SMALL,
     assert_close,
     assert_identical,
@@ -95,21 +98,80 @@ def test_a_teacher_of_somebody_that_can_be_captured_is(request: pytest.FixtureRe
     assert [graph.replayed for graph in graphs] == [ITERATIONS]
 
 
-@pytest.mark.parametrize("name", ["adi", "dafl", "dfad"])
+class ReplacesABuffer(Wrapped):
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.register_buffer("mean", torch.zeros(10, dtype=torch.float64))
+
+    def forward(self, images: Tensor) -> Tensor:
+        out = super().forward(images)
+        if self.training:
+            self.mean = 0.9 * self.mean + 0.1 * out.detach().mean(0)
+        return out - self.mean
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "reason"),
+    [
+        *((name, ReadsBack, "_local_scalar") for name in ("adi", "dafl", "dfad")),
+        *((name, ReplacesABuffer, "a buffer is replaced") for name in ("dafl", "dfad")),
+    ],
+)
 def test_a_student_that_cannot_be_captured_is_used_eagerly(
-    name: str, request: pytest.FixtureRequest
+    name: str, kind: type[Wrapped], reason: str, request: pytest.FixtureRequest
 ) -> None:
     settings: dict[str, Any] = {"iterations": ITERATIONS} if name == "adi" else JOINT
 
-    def make() -> Any:
-        return prepared(name, settings, network("resnet18", 0), ReadsBack(1))
+    def make() -> tuple[Batch, Wrapped]:
+        student = kind(1)
+        return batch(prepared(name, settings, network("resnet18", 0), student)), student
 
-    alone = batch(make())
+    alone, expected = make()
     graphs: list[FakeGraph] = request.getfixturevalue("graphs")
-    with pytest.warns(NaturalInversionWarning, match=r"without a CUDA graph.*_local_scalar"):
-        made = batch(make())
+    with pytest.warns(NaturalInversionWarning, match=f"without a CUDA graph.*{reason}"):
+        made, student = make()
     assert not any(graph.replayed for graph in graphs)
     assert_close(made, alone)
+    for tensor, other in zip(student.buffers(), expected.buffers(), strict=True):
+        torch.testing.assert_close(tensor, other, rtol=1e-6, atol=1e-8)
+
+
+class BackwardReadsBack(Wrapped):
+    """A teacher that is noticed while DFAD has its student frozen."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        out = super().forward(images)
+        if out.requires_grad:
+            out.register_hook(lambda gradient: gradient * float(gradient.isfinite().all()))
+        return out
+
+
+def test_a_refused_trial_leaves_the_student_trainable(request: pytest.FixtureRequest) -> None:
+    def make() -> Batch:
+        return batch(prepared("dfad", JOINT, BackwardReadsBack(0), network("resnet18", 1)))
+
+    alone = make()
+    request.getfixturevalue("graphs")
+    with pytest.warns(NaturalInversionWarning, match="without a CUDA graph"):
+        assert_close(make(), alone)
+
+
+def test_every_kind_of_batch_is_tried_once(graphs: list[FakeGraph]) -> None:
+    settings = {"iterations": ITERATIONS}
+    method = prepared("di", settings, ReadsBack(0), network("resnet18", 1))
+    with pytest.warns(NaturalInversionWarning, match="without a CUDA graph") as said:
+        made = [method.batch(LABELS[:size], 0, lambda done: None) for size in (6, 4, 6, 4)]
+    assert [len(one.images) for one in made] == [6, 4, 6, 4]
+    assert len(said) == 2
+
+
+def test_whose_code_a_network_runs() -> None:
+    model = network("resnet18", 0)
+    assert not is_foreign(model)
+    assert is_foreign(Wrapped(0))
+    assert is_foreign(torch.fx.symbolic_trace(nn.Sequential(nn.Linear(2, 2))))
+    model.register_forward_hook(lambda module, given, out: out)
+    assert is_foreign(model)
 
 
 def test_an_error_of_the_teacher_is_the_users_to_see(graphs: list[FakeGraph]) -> None:
