@@ -48,7 +48,7 @@ def test_each_method_has_its_line_with_the_numbers_of_its_records(measured: str)
     rows = re.findall(r"<tr.*?</tr>", cost_of(measured), re.DOTALL)
     head = [re.sub(r"\s+", " ", text) for text in cells_of(rows[0])]
     assert head == [
-        *("Teacher", "Student", "Method", "Seeds", "Images"),
+        *("Teacher", "Student", "Method", "Seeds", "Imagesnumber"),
         *("Imagesseconds", "Imagesper second", "Imagespeak MB", "Studentseconds"),
         *("Studentpeak MB", "Device", "Records"),
     ]
