@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from baselines.joint_state import JointState
 from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion.inversion.cuda_graph import supports_capture
-from naturalinversion.inversion.foreign_networks import captured_unless_foreign
+from naturalinversion.inversion.foreign_networks import try_capture
 from naturalinversion.layout import to_fast_layout
 from naturalinversion.precision import compute_in
 from naturalinversion.progress import Progress
@@ -162,7 +162,7 @@ class JointSynthesizer(ABC):
             return step
         networks = [teacher.model, state.student]
         what = "the joint training"
-        captured = captured_unless_foreign(step, teacher.device, state.tensors, networks, what)
+        captured = try_capture(step, teacher.device, state.tensors, networks, what)
         return captured or step
 
     def _build(self, seed: int) -> None:

@@ -69,6 +69,7 @@ class Update:
             lambda: [*tensors, *state_of(self.optimizer)],
             [self.model],
             "training",
+            trust_own=False,  # nor is the loss
         )
         if self._replayed is None:
             self.close()

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from naturalinversion.inversion.cuda_graph import CapturedStep
-from naturalinversion.inversion.foreign_networks import captured_unless_foreign
+from naturalinversion.inversion.foreign_networks import try_capture
 from naturalinversion.inversion.image_source import ImageSource
 from naturalinversion.inversion.jitter import IterationShifts
 from naturalinversion.inversion.objective import Objective
@@ -90,7 +90,7 @@ def _capture(
         schedule,
     )
     networks = [teacher.model, *([student] if isinstance(student, nn.Module) else [])]
-    captured = captured_unless_foreign(step, teacher.device, step.state, networks, "the inversion")
+    captured = try_capture(step, teacher.device, step.state, networks, "the inversion")
     return None if captured is None else (step, captured)
 
 

@@ -18,34 +18,23 @@ OWN = ("torch", "naturalinversion", "baselines")  # packages whose modules can b
 Result = TypeVar("Result")
 
 
-def captured_unless_foreign(
-    step: Callable[[], Result],
-    device: torch.device,
-    state: Callable[[], Sequence[Tensor]],
-    networks: Sequence[nn.Module],
-    what: str,
-) -> CapturedStep[Result] | None:
-    """``step``, which contains ``networks``, captured; `try_capture` where one is foreign.
-
-    What fails with networks of this library and of PyTorch alone is raised.
-    """
-    if any(map(is_foreign, networks)):
-        return try_capture(step, device, state, networks, what)
-    return CapturedStep(step, device, state)
-
-
 def try_capture(
     step: Callable[[], Result],
     device: torch.device,
     state: Callable[[], Sequence[Tensor]],
     networks: Sequence[nn.Module],
     what: str,
+    *,
+    trust_own: bool = True,
 ) -> CapturedStep[Result] | None:
-    """``step`` captured; None where it can't be, and ``what`` goes on eagerly, as a warning says.
+    """``step``, which contains ``networks``, captured; None where that can't be done.
 
-    The networks are as they were before the trial, in values, buffers, modes and flags. Raises
-    `torch.OutOfMemoryError`.
+    ``what`` goes on eagerly then, as a warning says. With ``trust_own`` networks of this library
+    and of PyTorch alone are captured without a trial, and what fails is raised. After a trial the
+    networks are as before, in values, buffers, modes and flags. Raises `torch.OutOfMemoryError`.
     """
+    if trust_own and not any(map(is_foreign, networks)):
+        return CapturedStep(step, device, state)
     before = [_NetworkState(network) for network in networks]
     try:
         captured = CapturedStep(step, device, state, unknown=True)
@@ -60,7 +49,7 @@ def try_capture(
             f"{what} goes on without a CUDA graph, and slower for a narrow network: a step of it "
             f"can't be captured ({reason_of(error)})",
             NaturalInversionWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
         return None
     for network in before:

@@ -10,7 +10,7 @@ cat "$kit/half.00" .carry/data2/half.01 | tar -xf - -C "$kit" || exit 3
 cp .carry/data2/unpack.py "$kit/" && (cd "$kit" && python3 unpack.py cifar10 "$kit/data") || exit 3
 
 if [ "$device" = cuda ]; then
-    # No process may be killed before the last one: all others would fail.
+    # No process should be killed before the last one ends: the others can fail then.
     export CUDA_MPS_PIPE_DIRECTORY=/tmp/mps CUDA_MPS_LOG_DIRECTORY=/tmp/mps-log
     mkdir -p /tmp/mps /tmp/mps-log
     setsid nvidia-cuda-mps-control -d
