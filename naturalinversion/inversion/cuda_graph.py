@@ -46,7 +46,7 @@ class CapturedStep(Generic[Result]):
     A step must do the same operations on the same tensors in every call and read nothing back to
     the host. ``state`` returns the tensors that it updates. The capture does not count as a step:
     afterwards they hold their values from before, those that the first step created (an
-    optimiser's) zeros, and PyTorch's random state is restored as well; so too when it raises.
+    optimiser's) zeros, and the global random states are restored as well; so too when it raises.
 
     ``unknown``: the step contains somebody else's network. It raises `RuntimeError` before the
     capture where it waits for the device or draws on the host: an invalid capture would leave
@@ -83,7 +83,7 @@ class CapturedStep(Generic[Result]):
 
     def _capture(self) -> None:
         before = {tensor: tensor.detach().clone() for tensor in self.state()}
-        with torch.cuda.device(self.device), seeded(0):
+        with torch.cuda.device(self.device), seeded(0), _host_draws_undone():
             try:
                 # For its exit alone: PyTorch does not leave the stream of a capture that failed.
                 with torch.cuda.stream(torch.cuda.current_stream()):
@@ -122,6 +122,17 @@ def _capturable(device: torch.device) -> Iterator[None]:
         torch.cuda.set_sync_debug_mode(mode)
     if _host_random_state(device) != drawn:
         raise RuntimeError("it draws random numbers on the host")
+
+
+@contextmanager
+def _host_draws_undone() -> Iterator[None]:
+    """Restore the random states of Python and NumPy at the end of the block."""
+    of_python, of_numpy = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)
 
 
 def _host_random_state(device: torch.device) -> tuple[object, ...]:

@@ -74,7 +74,15 @@ def test_a_teacher_that_cannot_be_captured_is_inverted_eagerly(
     def make() -> Any:
         return prepared(name, settings, kind(0), network("resnet18", 1))
 
-    alone = [batch(make(), seed) for seed in (0, 1)]
+    def next_draw() -> float:
+        drawn = random.random()
+        random.seed(0)
+        return drawn
+
+    next_draw()
+    method = make()
+    alone = [batch(method, seed) for seed in (0, 1)]
+    drawn_alone = next_draw()
     graphs: list[FakeGraph] = request.getfixturevalue("graphs")
     method = make()
     with pytest.warns(NaturalInversionWarning, match=f"without a CUDA graph.*{reason}") as said:
@@ -83,6 +91,7 @@ def test_a_teacher_that_cannot_be_captured_is_inverted_eagerly(
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # once is enough
         second = batch(method, 1)
+    assert next_draw() == drawn_alone  # the trial drew nothing
     assert not any(graph.replayed for graph in graphs)
     assert_identical(first, alone[0])
     assert_identical(second, alone[1])
