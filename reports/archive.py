@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from operator import mul
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
@@ -18,7 +19,7 @@ from msgspec.structs import replace
 
 from reports.machine import device_class
 from reports.records import FILE_NAME, Record, RecordError, folder_of, lineage, load_all
-from reports.seed_statistics import compare_by_seed
+from reports.seed_statistics import compare_by_seed, summarise
 from reports.table_report import TableReport, make_table_report
 from reports.tables.cost_text import cost_table
 from reports.tables.export import number, places
@@ -147,10 +148,7 @@ class Archive:
     def value(self, table: str, row: str, column: str) -> str:
         """The mean, with its standard deviation where there are several seeds."""
         line = self.line(table, row, column)
-        mean, sd = line["mean"], line["sd"]
-        decimals = min(places(mean), 1) if abs(mean) >= 10 else places(mean)
-        text = number(mean, decimals)
-        return f"{text} ± {number(sd, decimals)}" if line["n"] > 1 else text
+        return _with_sd(line["mean"], line["sd"] if line["n"] > 1 else None)
 
     def difference(self, table: str, row: str, one: str, other: str) -> str:
         """How much more the first column has than the other, by seed, with the p-value."""
@@ -171,6 +169,32 @@ class Archive:
         if found.p_value is not None:
             text += f" (paired over {found.n} seeds, p = {found.p_value:.1g})"
         return text
+
+    def of_images(self, table: str, row: str, column: str, name: str, factor: float = 1.0) -> str:
+        """Mean of a metric over all images behind a number, ± over its seeds.
+
+        A set made in several cells has a record for each, and counts them by their images.
+        """
+        by_seed = []
+        for cells in self._image_cells(table, row, column):
+            images = [float(cell.metrics["images"]) for cell in cells]  # type: ignore[arg-type]
+            values = [float(cell.metrics[name]) for cell in cells]  # type: ignore[arg-type]
+            by_seed.append(factor * sum(map(mul, images, values)) / sum(images))
+        found = summarise(by_seed)
+        return _with_sd(found.mean, found.sd)
+
+    def total_of_images(self, table: str, row: str, column: str, name: str) -> str:
+        """A count, summed over all images of all seeds behind a number."""
+        found = [cell for cells in self._image_cells(table, row, column) for cell in cells]
+        counts: list[float] = [float(cell.metrics[name]) for cell in found]  # type: ignore[arg-type]
+        return f"{sum(counts):,.0f}"
+
+    def _image_cells(self, table: str, row: str, column: str) -> list[list[Record]]:
+        """By seed, the records of the images that a number is made from."""
+        return [
+            [one for one in lineage([key], self.records) if one.kind == "synthesis"]
+            for key in self.line(table, row, column)["records"]
+        ]
 
     def metric(self, table: str, row: str, column: str, name: str, of: str = "") -> float:
         """Another metric of the first seed's record behind a number, or of its input ``of``."""
@@ -206,3 +230,9 @@ def render_results(template: Path, kept: Path = KEPT) -> str:
     folder = cache(lambda name: Archive(kept / name))
     page = environment.from_string(template.read_text("utf-8"))
     return page.render(kept=folder)
+
+
+def _with_sd(mean: float, sd: float | None) -> str:
+    decimals = min(places(mean), 1) if abs(mean) >= 10 else places(mean)
+    text = number(mean, decimals)
+    return text if sd is None else f"{text} ± {number(sd, decimals)}"

@@ -58,7 +58,11 @@ def interval_of_mean(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def compare_by_seed(first: Mapping[int, float], second: Mapping[int, float]) -> Comparison:
-    """Paired t-test over the seeds that both have; arguments map seed -> value."""
+    """Paired t-test over the seeds that both have; arguments map seed -> value.
+
+    Where all seeds differ by the same there is no spread to test with. Accuracies are multiples of
+    one image, so that happens by chance: the p-value is the sign test's, 2^(1 - n).
+    """
     seeds = sorted(first.keys() & second.keys())
     if not seeds:
         return Comparison(0, None, None)
@@ -67,8 +71,8 @@ def compare_by_seed(first: Mapping[int, float], second: Mapping[int, float]) -> 
     if len(seeds) < ENOUGH_SEEDS:
         return Comparison(len(seeds), difference, None)
     if np.ptp(a - b) <= 1e-12 * max(1.0, float(np.abs(a).max())):
-        # The same difference in every seed: t is 0/0 or infinite, and scipy warns.
-        return Comparison(len(seeds), difference, 0.0 if abs(difference) > 1e-12 else 1.0)
+        p_value = 2.0 ** (1 - len(seeds)) if abs(difference) > 1e-12 else 1.0
+        return Comparison(len(seeds), difference, p_value)
     return Comparison(len(seeds), difference, float(stats.ttest_rel(a, b).pvalue))
 
 
@@ -100,22 +104,27 @@ class RankingResult:
 def rank(rankings: Sequence[Ranking]) -> list[RankingResult]:
     """Best and second best of every ranking of a table.
 
-    ``best`` only if a paired test over three seeds or more, corrected over all rankings of the
-    table, tells the first from the next; else the two are ``tied``: nothing is called best inside
-    the noise, nor where one or two runs leave the noise unknown. Of two there is a best one at
-    most: the other is not marked, nor are both where nothing tells them apart.
+    ``best`` only if a paired test over three shared seeds or more, corrected over all rankings of
+    the table, tells the first from the next, and the first is ahead in these seeds too; else the
+    two are ``tied``: nothing is called best inside the noise, nor where one or two runs leave the
+    noise unknown. Of two there is a best one at most: the other is not marked, nor are both where
+    nothing tells them apart.
     """
     leaders = [_first_two(ranking) for ranking in rankings]
     tests = [
-        compare_by_seed(ranking.values[pair[0]], ranking.values[pair[1]]).p_value if pair else None
+        compare_by_seed(ranking.values[pair[0]], ranking.values[pair[1]])
+        if pair
+        else Comparison(0, None, None)
         for ranking, pair in zip(rankings, leaders, strict=True)
     ]
+    corrected = correct_for_many([test.p_value for test in tests])
     results = []
-    for ranking, pair, p in zip(rankings, leaders, correct_for_many(tests), strict=True):
+    for ranking, pair, test, p in zip(rankings, leaders, tests, corrected, strict=True):
         marks: dict[Any, Mark] = {}
         if pair:
             means = _means(ranking)
-            apart = p is not None and p < SIGNIFICANCE
+            gain = (test.difference or 0.0) * (1 if ranking.higher_is_better else -1)
+            apart = p is not None and p < SIGNIFICANCE and gain > 0
             of_two = len(means) == 2
             marks[pair[0]] = "best" if apart else "" if of_two else "tied"
             shared = any(m == means[pair[1]] for name, m in means.items() if name not in pair)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,7 +19,15 @@ from naturalinversion.files import write_atomically
 from naturalinversion.seeds import derive, seeded
 
 WEIGHTS = "weights.safetensors"
-CONTAINERS = ("state_dict_ema", "model_ema", "ema", "state_dict", "model", "net")
+CONTAINERS = (
+    "state_dict_ema",
+    "model_ema",
+    "ema",
+    "state_dict",
+    "model_state_dict",
+    "model",
+    "net",
+)
 
 S = TypeVar("S", bound=msgspec.Struct)
 UNREADABLE = (OSError, SafetensorError, msgspec.MsgspecError, KeyError, ValueError, RecursionError)
@@ -94,6 +103,8 @@ def read_weights(path: Path) -> dict[str, Any]:
             found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        if isinstance(error, UnpicklingError) and "weights_only" in str(error):
+            reason = "it holds objects that are not tensors: save model.state_dict() alone"
         raise UsageError(f"--weights {path}: can't be read as weights: {reason}") from error
     for name in CONTAINERS:
         if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
@@ -102,7 +113,11 @@ def read_weights(path: Path) -> dict[str, Any]:
         isinstance(name, str) and (isinstance(value, Tensor) or name.endswith(EXTRA_STATE))
         for name, value in found.items()
     ):
-        raise UsageError(f"--weights {path}: holds no state dict of tensors")
+        held = ", ".join(map(str, found)) if isinstance(found, Mapping) else type(found).__name__
+        raise UsageError(
+            f"--weights {path}: holds no state dict of tensors, but {held[:80] or 'nothing'}; "
+            f"it may lie under {', '.join(CONTAINERS)}"
+        )
     return dict(found)
 
 

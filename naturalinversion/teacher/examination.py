@@ -87,7 +87,15 @@ def _check_shape(logits: Any, num_classes: int) -> None:
         )
     raise TeacherError(
         f"the classifier returns {shape_of(logits)} for an image, not {num_classes} logits"
+        + _way_out(logits)
     )
+
+
+def _way_out(logits: Any) -> str:
+    """How to get at the logits of a network that returns more than them."""
+    if isinstance(logits, Tensor):
+        return ""
+    return ": wrap it in a module whose forward returns the tensor alone, such as its .logits"
 
 
 def shape_of(logits: Any) -> tuple[int, ...] | str:

@@ -16,7 +16,9 @@ from reports.records import Record
 from reports.seed_statistics import ENOUGH_SEEDS
 from reports.tables.layout import Table
 
-Judged = Literal["agrees within noise", "higher", "lower", "not comparable", "not run"]
+Judged = Literal[
+    "agrees within noise", "higher", "lower", "can't tell", "not comparable", "not run"
+]
 #: Of settings in the paper's text, which nothing measures: the recipe has them or another value.
 Setting = Literal["set as published", "set otherwise"]
 JUDGED: tuple[Judged, ...] = get_args(Judged)
@@ -34,6 +36,8 @@ NOT_RUN: dict[str, Any] = {
 PROTOCOL = "protocol"
 CONFIDENCE = 0.95
 POINTS = 0.5  # what is allowed of an accuracy where neither side's noise is known
+#: Noise that leaves more room than this, in points or as a share, says nothing of agreement.
+TELLING_POINTS, TELLING_SHARE = 3.0, 0.1
 
 
 def ledger(
@@ -87,7 +91,7 @@ def _measured(
         reason = "; ".join(unlike + [measured.remark] * bool(measured.remark))
     else:
         allowed, why = allowance(number, measured)
-        verdict, reason = _direction(difference, allowed), why
+        verdict, reason = _direction(difference, allowed, _telling(number)), why
     return {
         "measured": measured.mean,
         "sd": measured.sd,
@@ -121,7 +125,11 @@ def allowance(number: Published, measured: MeasuredClaim) -> tuple[float, str]:
     )
 
 
-def _direction(difference: float, allowed: float) -> Judged:
+def _telling(number: Published) -> float:
+    return TELLING_POINTS if number.unit == "%" else TELLING_SHARE * abs(number.value)
+
+
+def _direction(difference: float, allowed: float, telling: float) -> Judged:
     if abs(difference) <= allowed:
-        return "agrees within noise"
+        return "agrees within noise" if allowed <= telling else "can't tell"
     return "higher" if difference > 0 else "lower"

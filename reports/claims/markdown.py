@@ -9,7 +9,7 @@ import pandas as pd
 from reports.claims.ledger import JUDGED, PROTOCOL, SETTINGS
 from reports.claims.orderings import COMPARABLE, DIRECTIONS
 from reports.tables.export import NOT_RUN
-from reports.tables.markup import markdown_table
+from reports.tables.markup import escape_markdown, markdown_table
 from reports.tables.measured import Line, lines_of
 
 ORDERINGS = ("ahead in the paper", "of", "published", "measured", "scale", "direction", "why")
@@ -94,19 +94,20 @@ def _about_settings(lines: pd.DataFrame) -> str:
 
 def _cells(line: Line, letters: dict[str, str]) -> list[str]:
     parts = (line["dataset"], _networks(line), line["method"], line["metric"].replace("_", " "))
+    measured_on = f"{line['measured_on']}, {line['scale']}" if line["scale"] else NOT_RUN
     measured = _number(line["measured"], line)
     if pd.notna(line["sd"]):
         measured += f" ± {_number(line['sd'], line)}"
     cells = [
-        ", ".join(part for part in parts if part),
+        escape_markdown(", ".join(part for part in parts if part)),
         _number(line["published"], line) + (f" [{letters[line['note']]}]" if line["note"] else ""),
         f"{measured} ({line['n']})" if line["n"] else measured,
-        f"{line['measured_on']}, {line['scale']}" if line["scale"] else NOT_RUN,
+        escape_markdown(measured_on),
         _number(line["difference"], line, "+"),
         line["verdict"],
-        line["reason"] or NOT_RUN,
+        escape_markdown(line["reason"] or NOT_RUN),
     ]
-    return [cell.replace("|", "\\|") for cell in cells]
+    return cells
 
 
 def _number(value: float | None, line: Line, sign: str = "") -> str:

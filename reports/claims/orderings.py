@@ -87,16 +87,19 @@ def _line(
     line: dict[str, Any] = {name: getattr(ahead, name) for name in names}
     line |= {"ahead": ahead.method, "behind": behind.method, "measured": None, "n": 0, "p": None}
     line |= {"published": _gain(ahead.value - behind.value, ahead.metric), "scale": ""}
-    usable = [one for one in found.get(ahead.id, []) if _usable(one, ahead)]
+    others = {one.table: one for one in reversed(found.get(behind.id, []))}
+    usable = [
+        one
+        for one in found.get(ahead.id, [])
+        if _usable(one, ahead)
+        and one.table in others
+        and one.by_seed.keys() & others[one.table].by_seed.keys()
+    ]
     first = most_comparable(usable, ahead.dataset)
     if first is None:
         return line
-    second = next((one for one in found.get(behind.id, []) if one.table == first.table), None)
-    if second is None:
-        return line
-    compared = compare_by_seed(first.by_seed, second.by_seed)
-    if compared.difference is None:
-        return line
+    compared = compare_by_seed(first.by_seed, others[first.table].by_seed)
+    assert compared.difference is not None
     return line | {
         "measured": _gain(compared.difference, ahead.metric),
         "n": compared.n,

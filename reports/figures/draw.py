@@ -46,7 +46,7 @@ class RenderedFigure:
         title = escape_markdown(self.spec.title)
         if not self.files:
             return f"- Figure: {title}: {escape_markdown(self.reason)}."
-        alt = title.replace("[", "\\[").replace("]", "\\]")
+        alt = title.replace("]", "\\]")
         picture, *others = self.files
         return f"![{alt}]({picture}) {escape_markdown(self.spec.caption)} ({', '.join(others)})"
 

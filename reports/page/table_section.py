@@ -18,7 +18,7 @@ from reports.tables import export, notes
 from reports.tables.layout import Column, Table
 from reports.tables.measured import Line, lines_of
 
-MARK_WORDS = {"best": "best", "second": "second best", "tied": "level with the best", "": ""}
+MARK_WORDS = {"best": "best", "second": "second best", "tied": "one of the first two", "": ""}
 
 
 def table_section(

@@ -196,6 +196,8 @@ def _fault(number: Accepted) -> str:
         return "not every seed was computed again"
     if number.n < 2:
         return "a single value has no sd"
+    if not all(map(math.isfinite, (number.mean, number.sd, *number.values, *number.again))):
+        return "a value is not finite"
     for name, stated, found in (
         ("mean", number.mean, fmean(number.values)),
         ("sd", number.sd, stdev(number.values)),

@@ -96,9 +96,10 @@ def compare(
         by_seed = dict(zip(line["seeds"], line["values"], strict=True))
         compared = compare_numbers(number, by_seed, numbers or len(accepted))
         verdict: Verdict = "same"
+        above = compared.pop("above")
         if compared.pop("differs"):
-            verdict = "better" if (mean > number.mean) == column.higher_is_better else "worse"
-        found.append(CheckedNumber(**of, **compared, verdict=verdict))
+            verdict = "better" if above == column.higher_is_better else "worse"
+        found.append(CheckedNumber(**of | compared, verdict=verdict))
     return found + [
         CheckedNumber(**_named(table, key, number), verdict="not measured")
         for key, number in expected.items()
@@ -138,25 +139,37 @@ def paired_allowance(accepted: Accepted, n: int, numbers: int) -> float:
 def compare_numbers(
     accepted: Accepted, by_seed: Mapping[int, float], numbers: int
 ) -> dict[str, Any]:
-    """Seed by seed where the accepted ones were computed twice, else as `compare_seeds`."""
+    """Seed by seed where the accepted ones were computed twice, else as `compare_seeds`.
+
+    ``accepted``, ``sd`` and ``accepted_n`` are then what those seeds had, with the rounding's sd.
+    """
     if not accepted.again or not by_seed.keys() <= set(accepted.seeds):
         return compare_seeds(accepted, list(by_seed.values()), numbers)
     pairs = zip(accepted.values, accepted.again, strict=True)
     expected = dict(zip(accepted.seeds, map(fmean, pairs), strict=True))
-    distance = abs(fmean(value - expected[seed] for seed, value in by_seed.items()))
+    distance = fmean(value - expected[seed] for seed, value in by_seed.items())
     allowed = paired_allowance(accepted, len(by_seed), numbers)
-    return {"differs": distance > allowed, "allowed": allowed}
+    return {
+        "differs": abs(distance) > allowed,
+        "above": distance > 0,
+        "allowed": allowed,
+        "accepted": fmean(expected[seed] for seed in by_seed),
+        "sd": accepted.rounding,
+        "accepted_n": len(by_seed),
+    }
 
 
 def compare_seeds(accepted: Accepted, values: Sequence[float], numbers: int) -> dict[str, Any]:
-    """Whether the values differ (``differs``), and by which of a `CheckedNumber`'s limits."""
+    """Whether the values differ (``differs``), lie above, and a `CheckedNumber`'s limits."""
+    above = fmean(values) > accepted.mean
     distance = abs(fmean(values) - accepted.mean)
     if len(values) < seeds_for_ranks(accepted.n, numbers):
         allowed = allowance(accepted, len(values), numbers)
-        return {"differs": distance > allowed, "allowed": allowed}
+        return {"differs": distance > allowed, "above": above, "allowed": allowed}
     p = float(stats.mannwhitneyu(values, accepted.values, method="exact").pvalue)
     limit = FALSE_ALARMS / numbers
-    return {"differs": p < limit and distance > least(accepted), "p": p, "p_limit": limit}
+    differs = p < limit and distance > least(accepted)
+    return {"differs": differs, "above": above, "p": p, "p_limit": limit}
 
 
 def check_markdown(numbers: Sequence[CheckedNumber]) -> str:

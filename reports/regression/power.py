@@ -28,7 +28,7 @@ def smallest_seen(accepted: Accepted, n: int, numbers: int, seed: int = 0) -> fl
     """The shift of the mean, in the number's unit, that ``n`` seeds of ``numbers`` find so often.
 
     By simulation: ``n`` values are drawn from the accepted ones, each with a normal error of a
-    quarter of their spread (so that none is equal to one of them), and moved towards the worse.
+    quarter of their spread (so that none is equal to one of them), and moved down.
     Where accepted seeds were computed twice, by the normal noise of rounding.
     """
     if accepted.again:

@@ -16,7 +16,7 @@ _LATEX = str.maketrans(
     }
 )
 LATEX_PACKAGES = "% In the preamble: \\usepackage{booktabs} and \\usepackage{graphicx}\n"
-_MARKDOWN = str.maketrans({letter: f"\\{letter}" for letter in "\\|*_`<"} | {"\n": " "})
+_MARKDOWN = str.maketrans({letter: f"\\{letter}" for letter in "\\|*_`<[~"} | {"\n": " "})
 
 
 def escape_latex(text: str) -> str:

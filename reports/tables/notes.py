@@ -12,6 +12,8 @@ from reports.published import notes as published_notes
 from reports.seed_statistics import ENOUGH_SEEDS, SIGNIFICANCE
 from reports.tables.layout import Table
 
+_UNTESTED = f"No test can tell two apart that share fewer than {ENOUGH_SEEDS} seeds"
+
 
 def notes(table: Table, frame: pd.DataFrame, second: str = "underlined") -> list[str]:
     """Data, scale, seeds, n, published numbers and marks, a sentence or two each."""
@@ -30,9 +32,9 @@ def notes(table: Table, frame: pd.DataFrame, second: str = "underlined") -> list
     if most == 0:
         lines.append("Nothing has been run yet (—).")
     elif frame["mark"].any():
-        lines.append(_about_marks(table, frame, most, second))
+        lines.append(_about_marks(table, frame, second))
     elif _compares(table, frame):
-        lines.append(_about_no_marks(most))
+        lines.append(_about_no_marks(frame))
     protocols = {column.detail for column in table.columns if column.role == "method"}
     if {"offline", "joint"} <= protocols and table.rank_along == "row":
         lines.append("Best and second are taken over both protocols, as in the paper.")
@@ -120,11 +122,11 @@ def _compares(table: Table, frame: pd.DataFrame) -> bool:
     return any(count > 1 for group, count in groups.items() if group)
 
 
-def _about_marks(table: Table, frame: pd.DataFrame, most: int, second: str) -> str:
-    if most < ENOUGH_SEEDS:
+def _about_marks(table: Table, frame: pd.DataFrame, second: str) -> str:
+    if not frame["p_value"].notna().any():
         return (
             f"{second.capitalize()}: the first two, where three or more of a {table.rank_along} "
-            f"were measured. With n = {most} no test can tell them apart, so none is bold."
+            f"were measured. {_UNTESTED}, so none is bold."
         )
     text = (
         "Bold: best, told apart from the next by a paired t-test over seeds, corrected over the "
@@ -132,12 +134,13 @@ def _about_marks(table: Table, frame: pd.DataFrame, most: int, second: str) -> s
     )
     if frame["mark"].isin(["second", "tied"]).any():
         text += (
-            f"; {second}: second best, or the first two where the difference is inside the noise"
+            f"; {second}: second best, or the first two where the difference is inside the noise "
+            f"or fewer than {ENOUGH_SEEDS} seeds have both"
         )
     return f"{text}."
 
 
-def _about_no_marks(most: int) -> str:
-    if most < ENOUGH_SEEDS:
-        return f"No number is marked as best: with n = {most} no test can tell two apart."
+def _about_no_marks(frame: pd.DataFrame) -> str:
+    if not frame["p_value"].notna().any():
+        return f"No number is marked as best. {_UNTESTED}."
     return "No number is marked as best: the differences are inside the noise of the seeds."

@@ -91,7 +91,10 @@ def runs(tmp_path: Path) -> Path:
     for name, start in (("DFAD", 0.60), ("DI", 0.80), ("NI", 0.90)):
         keys = [f"{name.lower()}{seed:010d}" for seed in range(3)]
         for seed, key in enumerate(keys):
-            put(folder, make_record(key, start + seed / 1000, inputs={"images": synthesis.key}))
+            put(
+                folder,
+                make_record(key, start + start * seed / 1000, inputs={"images": synthesis.key}),
+            )
         cells[name] = TableCell(keys, NI_CLAIM)
     picture = Picture("DI", "a column per class", synthesis.key, "grid.png")
     table = make_table(cells, pictures=[picture])

@@ -60,6 +60,22 @@ def test_numbers_of_the_page_are_those_of_the_records(runs: Path, tmp_path: Path
     assert said.endswith(" points, 0.03 h on cpu, threads a run: 2, PyTorch 2.15.0, fp32\n")
 
 
+def test_a_metric_of_images_is_of_all_cells_that_made_them(runs: Path, tmp_path: Path) -> None:
+    keep(runs, tmp_path / "here")
+    kept, place = Archive(tmp_path / "here"), (TABLE, "r", "NI")
+    for seed, key in enumerate(kept.line(*place)["records"]):
+        cells = {f"cell{seed}{part}": images for part, images in enumerate((10, 30))}
+        for part, (cell, images) in enumerate(cells.items()):
+            metrics = {"images": images, "teacher_agreement": 0.8 + 0.1 * part, "flat_images": part}
+            kept.records[cell] = replace(
+                kept.records[key], kind="synthesis", key=cell, inputs={}, metrics=metrics
+            )
+        kept.records[key] = replace(kept.records[key], inputs={name: name for name in cells})
+    assert kept.of_images(*place, "teacher_agreement", 100) == "87.5 ± 0.0"
+    assert kept.total_of_images(*place, "images") == "120"
+    assert kept.total_of_images(*place, "flat_images") == "3"
+
+
 def test_a_gpu_is_named_by_itself(runs: Path, tmp_path: Path) -> None:
     keep(runs, tmp_path / "here")
     kept = Archive(tmp_path / "here")

@@ -64,7 +64,26 @@ def test_no_p_value_under_three_shared_seeds() -> None:
 @pytest.mark.filterwarnings("error")
 def test_equal_differences_need_no_division_by_zero() -> None:
     assert compare_by_seed(by_seed(1, 2, 3), by_seed(1, 2, 3)).p_value == 1.0
-    assert compare_by_seed(by_seed(0.3, 0.4, 0.5), by_seed(0.1, 0.2, 0.3)).p_value == 0.0
+    assert compare_by_seed(by_seed(0.3, 0.4, 0.5), by_seed(0.1, 0.2, 0.3)).p_value == 0.25
+    assert compare_by_seed(by_seed(3, 4, 5, 6), by_seed(1, 2, 3, 4)).p_value == 0.125
+
+
+def test_one_image_more_in_each_seed_is_not_best() -> None:
+    first, second = by_seed(0.998, 0.996, 0.994), by_seed(0.996, 0.994, 0.992)
+    assert marks_of({"a": first, "b": second, "c": by_seed(0.1, 0.2, 0.3)}) == {
+        "a": "tied",
+        "b": "tied",
+    }
+
+
+def test_a_seed_of_its_own_makes_nobody_best() -> None:
+    """Behind in every seed that both have, ahead in the mean by one that the other lacks."""
+    values = {
+        "a": {0: 90.0, 1: 90.1, 2: 90.2, 3: 99.0},
+        "b": by_seed(91.0, 91.12, 91.19),
+        "c": by_seed(1.0, 2.0, 3.0),
+    }
+    assert marks_of(values) == {"a": "tied", "b": "tied"}
 
 
 def test_correction_makes_many_tests_stricter_and_keeps_gaps() -> None:

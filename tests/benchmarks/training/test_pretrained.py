@@ -171,6 +171,21 @@ def test_two_candidates_for_one_part_are_refused(names: tuple[str, str]) -> None
         map_keys(given, expected, "x")
 
 
+def test_a_checkpoint_with_its_optimiser_is_read(tmp_path: Path) -> None:
+    state = {"weight": torch.ones(2)}
+    torch.save({"model_state_dict": state, "optimizer_state_dict": {}}, tmp_path / "x.pt")
+    assert list(read_weights(tmp_path / "x.pt")) == ["weight"]
+    torch.save({"weights_of_mine": state, "epoch": 3}, tmp_path / "x.pt")
+    with pytest.raises(UsageError, match=r"but weights_of_mine, epoch; it may lie under .*model"):
+        read_weights(tmp_path / "x.pt")
+
+
+def test_a_pickled_network_is_refused_with_what_to_save(tmp_path: Path) -> None:
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "x.pt")
+    with pytest.raises(UsageError, match=r"save model.state_dict\(\) alone$"):
+        read_weights(tmp_path / "x.pt")
+
+
 def test_keys_that_are_no_names_are_one_line(tmp_path: Path) -> None:
     torch.save({0: torch.ones(1)}, tmp_path / "x.pt")
     with pytest.raises(UsageError, match="holds no state dict of tensors"):

@@ -91,7 +91,10 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "sigmoid": (ends_with(nn.Sigmoid()), SIGMOID),
     "one logit": (lambda: trained(lambda: Small(outputs=1)), "one logit for an image, not 4; of"),
     "one logit, no column": (ends_with(nn.Flatten(0), 1), "one logit for an image, not 4; of one"),
-    "a tuple": (lambda: trained(lambda: Around(lambda z: (z, z))), "returns tuple for an image"),
+    "a tuple": (
+        lambda: trained(lambda: Around(lambda z: (z, z))),
+        "returns tuple for an image, not 4 logits: wrap it in a module",
+    ),
     "classes": (lambda: trained(lambda: Around(lambda z: z.int())), "returns torch.int32, not log"),
     "no gradient": (
         lambda: trained(lambda: Around(lambda z: z.detach())),

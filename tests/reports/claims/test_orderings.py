@@ -37,6 +37,19 @@ def measured(
     place: str = f"table5/{PLACE}",
 ) -> pd.DataFrame:
     """The orderings where each method has these values by seed, in one row of a table."""
+    table, records = case(values, scale, dataset, metric, place)
+    return orderings([table], records)
+
+
+def case(
+    values: dict[str, Sequence[float]],
+    scale: str = "small",
+    dataset: str = "cifar10",
+    metric: str = "test_accuracy",
+    place: str = f"table5/{PLACE}",
+    title: str = "Table 5",
+) -> tuple[Table, dict[str, Record]]:
+    """A table of one row, and its records."""
     records = {
         f"{m}{s}": record(f"{m}{s}", metric, v)
         for m, vs in values.items()
@@ -51,7 +64,7 @@ def measured(
     unit = "%" if metric == "test_accuracy" else ""
     table = Table(
         id="table5",
-        title="Table 5",
+        title=title,
         caption="",
         scale=scale,
         dataset=dataset,
@@ -61,7 +74,7 @@ def measured(
         rows=[Row("r", {"Row": "r"}, cells)],
         pictures=[],
     )
-    return orderings([table], records)
+    return table, records
 
 
 def line(frame: pd.DataFrame, ahead: str = "ni", behind: str = "di") -> pd.Series:
@@ -134,3 +147,11 @@ def test_the_ledger_counts_them_apart_from_values() -> None:
     said = ", ".join(f"{counts.get(name, 0)} {name}" for name in DIRECTIONS)
     assert f"{len(frame)} orderings: {said}." in text
     assert "| ni over di | cifar10, vgg11 → resnet18, test_accuracy | +6.28 | +29.67 (3) |" in text
+
+
+def test_a_table_without_the_other_method_hides_no_ordering() -> None:
+    both, alone = case(AHEAD), case({"ni": AHEAD["ni"]}, title="NI alone")
+    for cases in ((both, alone), (alone, both)):
+        tables = [table for table, _ in cases]
+        records = {key: record for _, found in cases for key, record in found.items()}
+        assert line(orderings(tables, records))["direction"] == "holds"

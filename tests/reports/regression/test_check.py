@@ -125,6 +125,7 @@ def test_accepted_numbers_come_back_as_they_were_written(tmp_path: Path) -> None
         (",5,90 ", ",4,90 ", "not a value, a seed and a record"),
         (",5,90 ", ",many,90 ", "no accepted numbers"),
         ("values", "numbers", "no accepted numbers"),
+        (",5,90 ", ",5,nan ", "a value is not finite"),
     ],
 )
 def test_a_retouched_file_is_refused_in_one_line(

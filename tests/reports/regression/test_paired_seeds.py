@@ -41,6 +41,16 @@ def test_a_small_drop_shows_where_seeds_differ_by_more() -> None:
     assert not compare_seeds(accepted, alone, NUMBERS)["differs"]
 
 
+def test_better_and_worse_are_of_these_seeds_not_of_all() -> None:
+    """Seed 0 is five points better than it was, and still below the mean of all seeds."""
+    keys, named = ("a", "b", "c"), ("ni", "student", "test_accuracy", "%")
+    values, made = (87.0, 92.0, 97.0), ("cpu", "torch=2.11", "abc")
+    accepted = Accepted(*named, 92.0, 5.0, 3, values, (0, 1, 2), *made, keys, values)
+    table, records = case([0.91])
+    (one,) = (found for found in compare(table, records, [accepted]) if found.column == "student")
+    assert (one.verdict, one.accepted, one.accepted_n, one.measured) == ("better", 87.0, 1, 91.0)
+
+
 def test_other_seeds_are_compared_as_seeds() -> None:
     accepted = number(8, between=5.0, rounding=0.5)
     others = {seed + 100: value for seed, value in shifted(accepted, 3.0, 4).items()}

@@ -61,10 +61,10 @@ def test_one_record_for_all_seeds_counts_once() -> None:
 
 def test_baseline_columns_do_not_compete(case: MakeCase) -> None:
     seeds = [0.00, 0.01, 0.02]
-    table, records = case({n: [s + a for s in seeds] for n, a in (("T.", 0.9), ("DI", 0.5))})
+    table, records = case({n: [a + a * s for s in seeds] for n, a in (("T.", 0.9), ("DI", 0.5))})
     assert list(measured_frame(table, records)["mark"]) == ["", ""]
     table, records = case(
-        {n: [s + a for s in seeds] for n, a in (("T.", 0.9), ("DI", 0.5), ("NI", 0.6))}
+        {n: [a + a * s for s in seeds] for n, a in (("T.", 0.9), ("DI", 0.5), ("NI", 0.6))}
     )
     frame = measured_frame(table, records)
     assert list(frame["mark"]) == ["", "", "best"]  # of two there is no second best
@@ -109,7 +109,7 @@ def test_baseline_rows_do_not_compete(ablation: MakeCase) -> None:
 def test_groups_of_a_row_compete_among_themselves(case: MakeCase) -> None:
     seeds = [0.00, 0.01, 0.03]
     table, records = case(
-        {n: [a + s for s in seeds] for n, a in (("a", 0.9), ("b", 0.8), ("c", 0.3), ("d", 0.4))}
+        {n: [a + a * s for s in seeds] for n, a in (("a", 0.9), ("b", 0.8), ("c", 0.3), ("d", 0.4))}
     )
     groups = {
         "a": "training images",
