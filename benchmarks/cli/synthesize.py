@@ -29,6 +29,13 @@ from naturalinversion.synthesis.sequence import forget_state, is_sequential
 from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD, Teacher
 
 STUDENT = "student.safetensors"
+OPTIONS = {  # by what `Inputs` calls them
+    "num_classes": "--num-classes",
+    "image_shape": "--image-size",
+    "mean": "--mean",
+    "std": "--std",
+    "width": "--width",
+}
 
 
 @dataclass(frozen=True)
@@ -159,10 +166,19 @@ class Synthesize:
         if not 0 < self.width < math.inf:
             raise UsageError(f"--width {self.width}: above zero")
 
-    def _model(self) -> tuple[nn.Module, Inputs, str]:
+    def _inputs(self) -> Inputs:
         shape = (len(self.mean), self.image_size[0], self.image_size[-1])
-        inputs = Inputs(self.num_classes, shape, self.mean, self.std, self.width)
-        return given_network(self.ready, self.arch, self.model, self.weights, inputs)
+        return Inputs(self.num_classes, shape, self.mean, self.std, self.width)
+
+    def _model(self) -> tuple[nn.Module, Inputs, str]:
+        """Raises `UsageError`, also for options that contradict what a network says of itself."""
+        asked, default = self._inputs(), Synthesize(self.out)._inputs()
+        model, inputs, arch = given_network(self.ready, self.arch, self.model, self.weights, asked)
+        for name, option in OPTIONS.items():
+            value, known = getattr(asked, name), getattr(inputs, name)
+            if value not in (known, getattr(default, name)):
+                raise UsageError(f"{option}: the classifier says of itself {name} {known}")
+        return model, inputs, arch
 
     def _teacher(self, model: nn.Module, inputs: Inputs, precision: Precision) -> Teacher:
         """Raises `UsageError` for a factory's network that is not trained."""

@@ -18,9 +18,14 @@ def own_copy(model: nn.Module) -> nn.Module:
     """A frozen copy in eval mode, not compiled and without a wrapper for several devices.
 
     Compiled networks and submodules are replaced by the modules behind them, whose layers can be
-    observed. Raises `TeacherError` for TorchScript, weights on the meta device, and what can't be
-    copied.
+    observed. Raises `TeacherError` for what is no module, TorchScript, weights on the meta device,
+    and what can't be copied.
     """
+    if not isinstance(model, nn.Module):
+        raise TeacherError(
+            f"the classifier is {type(model).__name__}, not a torch.nn.Module: build the network, "
+            "and load weights with its load_state_dict"
+        )
     if not isinstance(model, torch.jit.ScriptModule):
         model = _unwrapped(model)
     if any(isinstance(module, torch.jit.ScriptModule) for module in (model, *model.modules())):

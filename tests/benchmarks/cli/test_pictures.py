@@ -45,6 +45,9 @@ def test_a_ready_classifier_is_inverted_from_the_command_line(
     code, _, err = here(capfd, *words, "--ready", "cifar10-vgg99")
     assert code == 2
     assert "no ready classifier 'cifar10-vgg99': one of " in err
+    code, _, err = here(capfd, *words, "--ready", "cifar10-vgg11", "--num-classes", "100")
+    assert code == 2
+    assert "--num-classes: the classifier says of itself num_classes 10" in err
     code, _, err = here(capfd, *words, "--ready", "cifar10-vgg11", "--arch", "vgg11")
     assert code == 2
     assert "synthesize needs --arch with --weights, or --model, or --ready" in err

@@ -179,6 +179,12 @@ def test_logits_are_never_taken_for_probabilities(
         )
 
 
+@pytest.mark.parametrize("given", [Small().state_dict(), "vgg11"], ids=["state dict", "name"])
+def test_what_is_no_network_is_one_line(given: Any) -> None:
+    with pytest.raises(TeacherError, match=r"not a torch.nn.Module: build the network"):
+        Teacher(given, num_classes=4)
+
+
 def test_log_probabilities_are_logits() -> None:
     """A softmax of them gives the same, and so does the cross-entropy."""
     Teacher(trained(lambda: Around(lambda z: z.log_softmax(1))), **Animal(Small).arguments())
