@@ -83,7 +83,8 @@ def synthesize(
     training = training or Training()
     folder = Path(folder)
     order = order_of(synthesizer, folder)
-    order.begin(teacher, first, batches, batch_size)
+    with usual_torch_state():
+        order.begin(teacher, first, batches, batch_size)
     meta = Meta(
         method=method or type(synthesizer).__name__,
         teacher=teacher.fingerprint,
@@ -127,7 +128,8 @@ def synthesize(
             if on_batch is not None:
                 on_batch(index, batch)
             order.write(index, batch.images, batch.labels, attempt)
-    record_agreement(folder, batches, teacher, missing)
+    with usual_torch_state():
+        record_agreement(folder, batches, teacher, missing)
     dataset = SyntheticDataset(folder, batches)
     share = dataset.teacher_agreement
     if share is not None and (remark := low_agreement(share, synthesizer)):
