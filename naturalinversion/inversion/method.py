@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import ClassVar, Self
 
 from torch import Tensor, nn
 
@@ -16,6 +16,7 @@ from naturalinversion.inversion.step import Schedule
 from naturalinversion.layout import to_fast_layout
 from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator
+from naturalinversion.synthesis.synthesizer import StudentUse
 from naturalinversion.teacher.teacher import Teacher
 from naturalinversion.validation import at_least
 
@@ -43,6 +44,8 @@ class InversionMethod:
     keep: Keep = "last"
     schedule: Schedule = "constant"
     plateau: float = 0.0
+
+    student_use: ClassVar[StudentUse] = "none"
 
     _teacher: Teacher = field(init=False, repr=False)
     _student: nn.Module | None = field(default=None, init=False, repr=False)
@@ -74,8 +77,9 @@ class InversionMethod:
         )
 
     def _set_networks(self, teacher: Teacher, student: nn.Module | None) -> None:
-        """Set the teacher, and the student to compete with, which is frozen."""
+        """Set the teacher, and the student if the method competes with it, which is frozen."""
         self._teacher = teacher
+        student = student if self.student_use == "compete" else None
         if student is not None:
             student.eval().requires_grad_(False)
             on_cpu = teacher.device.type == "cpu"  # where weights in that layout are no faster

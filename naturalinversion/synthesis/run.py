@@ -21,7 +21,7 @@ from naturalinversion.synthesis.agreement import low_agreement, record_agreement
 from naturalinversion.synthesis.batch_check import check_batch, implausible
 from naturalinversion.synthesis.method_settings import settings_of, source_of
 from naturalinversion.synthesis.sequence import AnyOrder, order_of
-from naturalinversion.synthesis.student import rival_as_before, student_digest
+from naturalinversion.synthesis.student import student_digest, student_given_back
 from naturalinversion.synthesis.synthesizer import Batch, Synthesizer, Training, check_request
 from naturalinversion.synthesis.training_bar import training_bar
 from naturalinversion.teacher.teacher import Teacher
@@ -113,11 +113,11 @@ def synthesize(
     with (
         _given_back(folder, unclaimed),
         usual_torch_state(),
-        rival_as_before(synthesizer, student),
+        student_given_back(synthesizer, student) as taking_part,
         training_bar(synthesizer, len(missing), joint, meta.method, progress, training) as shown,
     ):
         if missing or joint:
-            synthesizer.prepare(teacher, student, derive(seed, "prepare"), shown)
+            synthesizer.prepare(teacher, taking_part, derive(seed, "prepare"), shown)
             order.resume()
         for index in missing:
             labels = balanced_labels(batch_size, teacher.num_classes, derive(seed, "labels", index))
