@@ -8,7 +8,7 @@ import torch
 from contract_methods import SMALL, small
 from torch import nn
 
-from baselines import DeepInversion
+from baselines.deep_inversion import DeepInversion
 from naturalinversion import Teacher, Training, synthesize
 from tests.baselines.bank_methods import fast, student
 from tests.naturalinversion.teacher.zoo import ZOO

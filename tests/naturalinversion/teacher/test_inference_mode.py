@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from baselines import CMI, DeepInversion
+from baselines.cmi import CMI
+from baselines.deep_inversion import DeepInversion
 from naturalinversion import Teacher, synthesize
 from naturalinversion.seeds import seeded
 from naturalinversion.teacher.winograd import MIN_CHANNELS
