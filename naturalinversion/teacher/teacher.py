@@ -168,6 +168,11 @@ class Teacher:
         return digest.hexdigest()
 
     @property
+    def batch_norms(self) -> tuple[nn.Module, ...]:
+        """The modules of ``model`` that take part in R_BN, in its order."""
+        return tuple(self._norms)
+
+    @property
     def batch_norm_count(self) -> int:
         """How many layers take part in R_BN."""
         return len(self._norms)
