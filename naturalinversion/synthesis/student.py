@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 from torch import nn
 
+from naturalinversion.digest import weights_digest
 from naturalinversion.layout import layout_kept
 from naturalinversion.module_modes import frozen, trainability_kept
-from naturalinversion.synthesis.method_settings import weights_digest
 from naturalinversion.synthesis.synthesizer import Synthesizer
 
 

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from naturalinversion.classifiers.ready import load_ready
+from naturalinversion.digest import update_by_network
 from naturalinversion.errors import TeacherError, TeacherWarning
 from naturalinversion.precision import Precision
 from naturalinversion.teacher.accelerated_forward import AcceleratedForward
 from naturalinversion.teacher.adoption import adopt, last_linear
 from naturalinversion.teacher.batch_norms import are_initial, called_norms
-from naturalinversion.teacher.fingerprint import digest_network
 from naturalinversion.teacher.image_space import check_floating, check_images
 from naturalinversion.teacher.module_calls import module_calls
 from naturalinversion.teacher.observation import Observation
@@ -173,7 +173,7 @@ class Teacher:
         digest = hashlib.sha256(
             repr((self.mean, self.std, self.num_classes, self.image_shape)).encode()
         )
-        digest_network(digest, self.model)
+        update_by_network(digest, self.model)
         return digest.hexdigest()
 
     @property

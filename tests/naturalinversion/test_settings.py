@@ -45,7 +45,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "ni",
         {"compete": 0.1},
-        "compete is 0.1, which is for methods that compete with a student: NaturalInversion does not",
+        "compete is 0.1, which is for methods that compete with a student: NaturalInversion does "
+        "not",
     ),
     (
         "di",
