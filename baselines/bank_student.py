@@ -16,6 +16,7 @@ from baselines.named_tensors import load_tensors, part, tensors_of
 from naturalinversion import priors
 from naturalinversion.augmentation import crop_and_flip, normalise, sample_crop_flips
 from naturalinversion.inversion.optimizers import set_rate
+from naturalinversion.layout import to_fast_layout
 from naturalinversion.precision import compute_in
 from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator, seeded
@@ -27,7 +28,8 @@ class BankStudent:
 
     def __init__(self, teacher: Teacher, network: nn.Module, settings: BankSettings) -> None:
         self.teacher, self.settings = teacher, settings
-        self.network = network.to(memory_format=torch.channels_last)
+        self.network = network.eval()
+        to_fast_layout(network, teacher.image_shape)
         self.optimizer = torch.optim.SGD(
             network.parameters(),
             lr=settings.rate_student,

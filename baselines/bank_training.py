@@ -24,6 +24,7 @@ from baselines.image_bank import ImageBank
 from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion import priors
 from naturalinversion.errors import SettingError
+from naturalinversion.module_modes import frozen
 from naturalinversion.precision import compute_in
 from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator, seeded, to_device
@@ -136,13 +137,12 @@ class BankSynthesizer(BankSettings, ABC):
     ) -> tuple[Tensor, Terms]:
         """Pixels (N, 3, H, W) of the iterate with the lowest loss, and the course of each term."""
         teacher, student = self._teacher, self._student.network
-        student.eval().requires_grad_(False)
         drawn = torch.randn(len(labels), self.latent, generator=generator(derive(seed, "latents")))
         latents = to_device(drawn, teacher.device).to(teacher.dtype)
         made = self.images(number, latents, seed)
         draws = generator(derive(seed, "views"))
         lowest, rows = LowestLoss(), []
-        with compute_in(teacher.device, teacher.precision):
+        with frozen(student), compute_in(teacher.device, teacher.precision):
             for step in range(self.inner_steps):
                 pixels = made.render()
                 view = teacher.normalize(random_view(pixels, self.crop, self.flip, draws))

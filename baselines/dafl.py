@@ -18,6 +18,7 @@ from baselines.joint_state import JointState
 from baselines.joint_training import JointSynthesizer
 from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion import priors
+from naturalinversion.validation import above_zero, at_least, finite
 
 
 @dataclass(kw_only=True)
@@ -35,6 +36,12 @@ class DAFL(JointSynthesizer):
     activation: float = 0.01
     temperature: float = 1.0
     generator_eps: float = 0.8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        finite(self, "one_hot", "information_entropy", "activation")
+        at_least(0, self, "generator_eps")
+        above_zero(self, "temperature")
 
     def build_generator(self, image_shape: tuple[int, int, int]) -> UnconditionalGenerator:
         channels, height, width = image_shape

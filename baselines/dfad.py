@@ -17,6 +17,7 @@ from baselines.joint_state import JointState
 from baselines.joint_training import JointSynthesizer
 from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion import priors
+from naturalinversion.validation import at_least
 
 
 @dataclass(kw_only=True)
@@ -31,6 +32,10 @@ class DFAD(JointSynthesizer):
     milestones: tuple[float, ...] = (0.2, 0.4)
     generator_schedule: bool = True
     student_steps: int = 5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(1, self, "student_steps")
 
     def build_generator(self, image_shape: tuple[int, int, int]) -> UnconditionalGenerator:
         channels, height, width = image_shape

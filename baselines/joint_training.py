@@ -23,7 +23,7 @@ from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator, refill, seeded
 from naturalinversion.synthesis import Batch, StudentUse, Training
 from naturalinversion.teacher.teacher import Teacher
-from naturalinversion.validation import above_zero, at_least
+from naturalinversion.validation import above_zero, at_least, finite
 
 
 @dataclass(kw_only=True)
@@ -59,6 +59,7 @@ class JointSynthesizer(ABC):
         at_least(2, self, "batch_size")
         at_least(0, self, "rate_generator", "rate_student", "momentum", "weight_decay")
         above_zero(self, "generator_width")
+        finite(self, "gamma")
 
     @property
     def prepare_steps(self) -> int:

@@ -30,7 +30,7 @@ class FeatureTaps:
                 )
             self._modules = [modules[name] for name in STAGES]
         else:
-            self._modules = [m for m in modules.values() if isinstance(m, nn.BatchNorm2d)]
+            self._modules = list(teacher.batch_norms)
         self.last = torch.empty(0)  # (N, F), of the last pass, in order of execution
         probe = torch.zeros(2, *teacher.image_shape, device=teacher.device, dtype=teacher.dtype)
         with torch.no_grad():
@@ -42,7 +42,7 @@ class FeatureTaps:
         found: list[Tensor] = []
 
         def read(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-            found.append(inputs[0].float().mean(dim=(2, 3)))
+            found.append(_mean_over_pixels(inputs[0].float()))
 
         handles = [module.register_forward_pre_hook(read) for module in self._modules]
         try:
@@ -52,3 +52,8 @@ class FeatureTaps:
                 handle.remove()
         self.last = torch.cat(found, dim=1)
         return seen
+
+
+def _mean_over_pixels(maps: Tensor) -> Tensor:
+    """(N, C, …) to (N, C)."""
+    return maps.mean(dim=tuple(range(2, maps.ndim))) if maps.ndim > 2 else maps

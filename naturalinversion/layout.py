@@ -1,5 +1,9 @@
 """Which memory layout a network that is trained or competed with is given."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+
 import torch
 from torch import Tensor, nn
 
@@ -23,6 +27,33 @@ def to_fast_layout(model: nn.Module, image_shape: tuple[int, ...], *, weights: b
         torch.contiguous_format,
     ):
         model.register_forward_pre_hook(_contiguous)
+
+
+@contextmanager
+def layout_kept(model: nn.Module) -> Iterator[None]:
+    """Weights lie in memory after the block as they did before, whatever `to_fast_layout` did.
+
+    Values stay what the block made of them.
+    """
+    hooks = set(model._forward_pre_hooks)
+    strides = [(tensor, tensor.stride()) for tensor in _strided(model)]
+    try:
+        yield
+    finally:
+        for key, hook in list(model._forward_pre_hooks.items()):
+            if hook is _contiguous and key not in hooks:
+                del model._forward_pre_hooks[key]
+        for tensor, stride in strides:
+            if tensor.stride() != stride and tensor.ndim == len(stride):
+                place = torch.empty_strided(
+                    tensor.shape, stride, dtype=tensor.dtype, device=tensor.device
+                )
+                tensor.data = place.copy_(tensor.detach())
+
+
+def _strided(model: nn.Module) -> list[Tensor]:
+    tensors = chain(model.parameters(), model.buffers())
+    return [tensor for tensor in tensors if tensor.layout == torch.strided]
 
 
 def _runs_in(model: nn.Module, image_shape: tuple[int, ...], layout: torch.memory_format) -> bool:

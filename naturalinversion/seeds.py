@@ -14,7 +14,11 @@ from torch import Tensor
 
 
 def derive(seed: int, *path: int | str) -> int:
-    """A 63-bit seed for the purpose ``path`` under ``seed``, e.g. ``derive(0, "batch", 7)``."""
+    """A 63-bit seed for the purpose ``path`` under ``seed``, e.g. ``derive(0, "batch", 7)``.
+
+    Paths that differ only in zeros at their end have the same seed, as NumPy's `SeedSequence` pads
+    with zeros: use paths of one length for a purpose.
+    """
     entropy = [seed] + [_number(part) for part in path]
     high, low = np.random.SeedSequence(entropy).generate_state(2, np.uint32)
     return (int(high) << 31) ^ int(low)
@@ -49,11 +53,18 @@ def refill(target: Tensor, drawn: Tensor) -> None:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed the global random state until the end of the block, and restore it afterwards."""
+    """Seed the global random state until the end of the block, and restore it afterwards.
+
+    It is that of the CPU and, once CUDA is in use, of its devices. `torch.manual_seed` would seed
+    all other devices as well, for good, and replace the seed that a caller has given a GPU which
+    is not in use yet.
+    """
     in_use = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     devices = range(torch.cuda.device_count() if in_use else 0)
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
+        if in_use:
+            torch.cuda.manual_seed_all(seed)
         yield
 
 

@@ -1,9 +1,39 @@
-"""Range checks of hyper-parameters."""
+"""Checks of hyper-parameters: ranges and choices."""
 
 import math
-from typing import Any
+from typing import Any, get_args
 
-from naturalinversion.errors import SettingError
+from naturalinversion.errors import NaturalInversionError, SettingError
+
+
+def one_of(
+    choices: Any,
+    settings: Any,
+    *names: str,
+    error: type[NaturalInversionError] = SettingError,
+) -> None:
+    """Raises ``error`` naming the first of ``names`` that is none of ``choices``, a `Literal`."""
+    known = get_args(choices)
+    for name in names:
+        value = getattr(settings, name)
+        if value not in known:
+            raise error(f"{name} is {value!r}: one of {', '.join(known)}")
+
+
+def within(least: float, most: float, settings: Any, *names: str) -> None:
+    """Raises `SettingError` naming the first of ``names`` outside ``least`` to ``most``."""
+    for name in names:
+        value = getattr(settings, name)
+        if not least <= value <= most:
+            raise SettingError(f"{name} is {value:g}: {least:g} to {most:g}")
+
+
+def finite(settings: Any, *names: str) -> None:
+    """Raises `SettingError` naming the first of ``names`` that is infinite or no number."""
+    for name in names:
+        value = getattr(settings, name)
+        if not math.isfinite(value):
+            raise SettingError(f"{name} is {value:g}: a finite number")
 
 
 def at_least(least: float, settings: Any, *names: str) -> None:

@@ -1,8 +1,8 @@
 """The base class of DeepInversion, NaturalInversion and their adaptive versions."""
 
 import math
-from dataclasses import dataclass, field, replace
-from typing import Self
+from dataclasses import dataclass, field, fields, replace
+from typing import ClassVar, Self
 
 from torch import Tensor, nn
 
@@ -16,8 +16,11 @@ from naturalinversion.inversion.step import Schedule
 from naturalinversion.layout import to_fast_layout
 from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator
+from naturalinversion.synthesis.synthesizer import StudentUse
 from naturalinversion.teacher.teacher import Teacher
-from naturalinversion.validation import at_least
+from naturalinversion.validation import at_least, finite, one_of
+
+WEIGHTS = tuple(weight.name for weight in fields(Weights))
 
 
 @dataclass(kw_only=True)
@@ -27,7 +30,8 @@ class InversionMethod:
     ``reference_batch`` is the batch size that the weights are for (0: any). ``schedule`` is that of
     all learning rates. ``plateau`` is a window as a fraction of the iterations: a batch ends early
     once the mean loss of a window is less than 1 % below that of the window before (0: never).
-    Raises `SettingError` for values out of range.
+    Raises `SettingError` for values out of range, and for ``compete`` of a method that has no
+    student to compete with.
     """
 
     iterations: int = 2000
@@ -44,6 +48,8 @@ class InversionMethod:
     schedule: Schedule = "constant"
     plateau: float = 0.0
 
+    student_use: ClassVar[StudentUse] = "none"
+
     _teacher: Teacher = field(init=False, repr=False)
     _student: nn.Module | None = field(default=None, init=False, repr=False)
     _captured: CapturedBatches = field(
@@ -53,8 +59,18 @@ class InversionMethod:
     def __post_init__(self) -> None:
         at_least(1, self, "iterations")
         at_least(0, self, "jitter", "reference_batch", "compete_floor")
+        finite(self, *WEIGHTS)
+        one_of(Keep, self, "keep")
+        one_of(Schedule, self, "schedule")
         if not 0 <= self.plateau <= 0.5:
             raise SettingError(f"plateau is {self.plateau:g}: a fraction up to 0.5, or 0 for never")
+        if self.compete and self.student_use != "compete":
+            raise SettingError(
+                f"compete is {self.compete:g}, which is for methods that compete with a student: "
+                f"{type(self).__name__} does not"
+            )
+        if not any(getattr(self, name) for name in WEIGHTS):
+            raise SettingError(f"{', '.join(WEIGHTS)} are all 0: nothing to minimise")
 
     def with_iterations(self, iterations: int, batch_size: int) -> Self:
         """The same method with so many iterations a batch, to be timed."""
@@ -74,8 +90,9 @@ class InversionMethod:
         )
 
     def _set_networks(self, teacher: Teacher, student: nn.Module | None) -> None:
-        """Set the teacher, and the student to compete with, which is frozen."""
+        """Set the teacher, and the student if the method competes with it, which is frozen."""
         self._teacher = teacher
+        student = student if self.student_use == "compete" else None
         if student is not None:
             student.eval().requires_grad_(False)
             on_cpu = teacher.device.type == "cpu"  # where weights in that layout are no faster

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from naturalinversion import priors
+from naturalinversion.errors import SettingError
 from naturalinversion.teacher.teacher import Teacher
 
 
@@ -38,8 +39,8 @@ class Weights:
 class Objective:
     """The loss of images for ``labels`` (N,), term by term.
 
-    ``student`` (images to logits, in eval mode) is needed when ``weights.compete`` is not 0.
-    ``compete_floor`` is the floor of `priors.compete`.
+    ``student`` (images to logits, in eval mode) is needed when ``weights.compete`` is not 0:
+    `SettingError` without. ``compete_floor`` is the floor of `priors.compete`.
     """
 
     teacher: Teacher
@@ -48,18 +49,25 @@ class Objective:
     student: Callable[[Tensor], Tensor] | None = None
     compete_floor: float = 0.01
 
+    def __post_init__(self) -> None:
+        if self.weights.compete and self.student is None:
+            raise SettingError(f"compete is {self.weights.compete:g}, and there is no student")
+
     def terms(self, images: Tensor) -> dict[str, Tensor]:
         """Unweighted terms with a non-zero weight, of images (N, C, H, W) in teacher space."""
         weights = self.weights
         observation = self.teacher.observe(images, statistics=weights.bn_statistics != 0)
-        terms = {"cross_entropy": F.cross_entropy(observation.logits, self.labels)}
+        terms: dict[str, Tensor] = {}
+        if weights.cross_entropy:
+            terms["cross_entropy"] = F.cross_entropy(observation.logits, self.labels)
         if weights.bn_statistics:
             terms["bn_statistics"] = observation.bn_statistics()
         if weights.total_variation:
             terms["total_variation"] = priors.total_variation(images)
         if weights.l2:
             terms["l2"] = priors.l2(images)
-        if weights.compete and self.student is not None:
+        if weights.compete:
+            assert self.student is not None
             logits = self.student(images.contiguous(memory_format=torch.channels_last))
             terms["compete"] = priors.compete(logits, observation.logits, floor=self.compete_floor)
         return terms

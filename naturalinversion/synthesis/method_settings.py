@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from naturalinversion.digest import update_by_tensor, weights_digest
 from naturalinversion.errors import SettingError
 
 OURS = {"naturalinversion", "baselines"}  # packages whose version says what their code is
@@ -60,15 +61,6 @@ def source_of(synthesizer: Any) -> str:
     return digest.hexdigest() if found else ""
 
 
-def weights_digest(module: nn.Module) -> str:
-    """sha256 of a network's parameters and buffers by name."""
-    digest = hashlib.sha256()
-    for name, value in sorted(module.state_dict().items()):
-        digest.update(name.encode() + b"\0")
-        digest.update(_content(value) if isinstance(value, Tensor) else repr(value).encode())
-    return digest.hexdigest()
-
-
 def plain(value: Any) -> Any:
     """A setting as JSON can hold it; large or foreign values become a digest or a name."""
     if value is None or isinstance(value, bool | int | str):
@@ -82,7 +74,7 @@ def plain(value: Any) -> Any:
         return int(value)
     if isinstance(value, Tensor | np.ndarray):
         tensor = torch.as_tensor(value)
-        return f"{tensor.dtype} {list(tensor.shape)} {_short(_content(tensor))}"
+        return f"{tensor.dtype} {list(tensor.shape)} {_short(tensor)}"
     if isinstance(value, nn.Module):
         return f"{type(value).__name__} {weights_digest(value)[:12]}"
     if is_dataclass(value) and not isinstance(value, type):
@@ -131,11 +123,7 @@ def _bytecode(cls: type) -> Iterator[bytes]:
             yield repr(code.co_names).encode()
 
 
-def _content(tensor: Tensor) -> bytes:
-    about = f"{tensor.dtype} {tuple(tensor.shape)}".encode()
-    data = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
-    return about + data.numpy().tobytes()
-
-
-def _short(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:12]
+def _short(tensor: Tensor) -> str:
+    digest = hashlib.sha256()
+    update_by_tensor(digest, tensor)
+    return digest.hexdigest()[:12]

@@ -21,7 +21,7 @@ from naturalinversion.synthesis.agreement import low_agreement, record_agreement
 from naturalinversion.synthesis.batch_check import check_batch, implausible
 from naturalinversion.synthesis.method_settings import settings_of, source_of
 from naturalinversion.synthesis.sequence import AnyOrder, order_of
-from naturalinversion.synthesis.student import rival_as_before, student_digest
+from naturalinversion.synthesis.student import student_digest, student_given_back
 from naturalinversion.synthesis.synthesizer import Batch, Synthesizer, Training, check_request
 from naturalinversion.synthesis.training_bar import training_bar
 from naturalinversion.teacher.teacher import Teacher
@@ -83,7 +83,8 @@ def synthesize(
     training = training or Training()
     folder = Path(folder)
     order = order_of(synthesizer, folder)
-    order.begin(teacher, first, batches, batch_size)
+    with usual_torch_state():
+        order.begin(teacher, first, batches, batch_size)
     meta = Meta(
         method=method or type(synthesizer).__name__,
         teacher=teacher.fingerprint,
@@ -112,11 +113,11 @@ def synthesize(
     with (
         _given_back(folder, unclaimed),
         usual_torch_state(),
-        rival_as_before(synthesizer, student),
+        student_given_back(synthesizer, student) as taking_part,
         training_bar(synthesizer, len(missing), joint, meta.method, progress, training) as shown,
     ):
         if missing or joint:
-            synthesizer.prepare(teacher, student, derive(seed, "prepare"), shown)
+            synthesizer.prepare(teacher, taking_part, derive(seed, "prepare"), shown)
             order.resume()
         for index in missing:
             labels = balanced_labels(batch_size, teacher.num_classes, derive(seed, "labels", index))
@@ -127,7 +128,8 @@ def synthesize(
             if on_batch is not None:
                 on_batch(index, batch)
             order.write(index, batch.images, batch.labels, attempt)
-    record_agreement(folder, batches, teacher, missing)
+    with usual_torch_state():
+        record_agreement(folder, batches, teacher, missing)
     dataset = SyntheticDataset(folder, batches)
     share = dataset.teacher_agreement
     if share is not None and (remark := low_agreement(share, synthesizer)):

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 
 from torch import nn
 
-from naturalinversion.module_modes import modes_kept
-from naturalinversion.synthesis.method_settings import weights_digest
+from naturalinversion.digest import weights_digest
+from naturalinversion.layout import layout_kept
+from naturalinversion.module_modes import frozen, trainability_kept
 from naturalinversion.synthesis.synthesizer import Synthesizer
 
 
@@ -18,15 +19,23 @@ def student_digest(synthesizer: Synthesizer, student: nn.Module | None) -> str:
 
 
 @contextmanager
-def rival_as_before(synthesizer: Synthesizer, student: nn.Module | None) -> Iterator[None]:
-    """A student to compete with is frozen until the end of the block, then as it was."""
-    if student is None or synthesizer.student_use != "compete":
-        yield
-        return
-    trainable = [(each, each.requires_grad) for each in student.parameters()]
-    try:
-        with modes_kept(student):
-            yield
-    finally:
-        for parameter, requires_grad in trainable:
-            parameter.requires_grad_(requires_grad)
+def student_given_back(
+    synthesizer: Synthesizer, student: nn.Module | None
+) -> Iterator[nn.Module | None]:
+    """The student that takes part until the end of the block; None where the method uses none.
+
+    Afterwards memory layout and hooks are as they were, and so is which weights are trainable. One
+    to compete with is frozen within the block, and its modes are as they were; a joint one is in
+    eval mode.
+    """
+    if student is None or synthesizer.student_use == "none":
+        yield None
+    elif synthesizer.student_use == "compete":
+        with layout_kept(student), frozen(student):
+            yield student
+    else:
+        with layout_kept(student), trainability_kept(student):
+            try:
+                yield student
+            finally:
+                student.eval()

@@ -39,9 +39,10 @@ class Training:
 class Synthesizer(Protocol):
     """A data-free method: a class whose constructor takes its hyper-parameters by name.
 
-    ``student_use`` is the role of the student passed to `prepare`: ``none`` (students are trained
-    later, on the finished images), ``compete`` (a frozen student, which the images should make
-    disagree with the teacher), ``joint`` (it is trained here, together with the generator).
+    ``student_use`` is the role of the student passed to `prepare`: ``none`` (None is passed:
+    students are trained later, on the finished images), ``compete`` (a frozen student, which the
+    images should make disagree with the teacher), ``joint`` (it is trained here, together with the
+    generator).
 
     Three optional names say how long it takes. ``iterations``: optimisation steps of a batch.
     ``prepare_steps``: those of `prepare` in their place (0: none), of ``prepare_batch_size`` images

@@ -6,7 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from naturalinversion.teacher.batch_norm_statistics import can_fuse
-from naturalinversion.teacher.derived_tensors import copied_in_place, tensor_versions
+from naturalinversion.teacher.derived_tensors import (
+    copied_in_place,
+    lasting_tensors,
+    tensor_versions,
+)
 from naturalinversion.teacher.stacked_moments import stack_padded
 
 MIN_SCALE = 1e-12  # least magnitude of a scale, which the backward pass divides by
@@ -15,6 +19,7 @@ MIN_SCALE = 1e-12  # least magnitude of a scale, which the backward pass divides
 class BatchNormConstants:
     """Tensors (L, C) for L norms of at most C channels, in float32 at least; float64 stays."""
 
+    @lasting_tensors()
     def __init__(self, norms: Sequence[nn.BatchNorm2d]) -> None:
         means: list[Tensor] = [norm.running_mean for norm in norms]  # type: ignore[misc]
         variances: list[Tensor] = [norm.running_var for norm in norms]  # type: ignore[misc]

@@ -7,7 +7,7 @@ from the kernel that trains batch norms: on a CPU in channels_last layout it is 
 maps instead of six. `fused_batch_norm` is the version for GPUs.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeGuard
@@ -70,15 +70,23 @@ def _scales_and_biases(norms: Sequence[nn.BatchNorm2d]) -> Iterator[tuple[Tensor
     variances: list[Tensor] = [norm.running_var for norm in norms]  # type: ignore[misc]
     scales = list(torch._foreach_add(variances, [norm.eps for norm in norms]))
     torch._foreach_rsqrt_(scales)
-    affine = [(norm, scale) for norm, scale in zip(norms, scales, strict=True) if norm.affine]
-    if affine:
-        torch._foreach_mul_([scale for _, scale in affine], [norm.weight for norm, _ in affine])
+    # Either may be None: without affine parameters both are, and a norm may learn no bias.
+    weights = [(scale, norm.weight) for norm, scale in zip(norms, scales, strict=True)]
+    _for_each(torch._foreach_mul_, weights)
     biases = list(torch._foreach_mul(means, scales))
     torch._foreach_neg_(biases)
-    learned = [(norm, bias) for norm, bias in zip(norms, biases, strict=True) if norm.affine]
-    if learned:
-        torch._foreach_add_([bias for _, bias in learned], [norm.bias for norm, _ in learned])
+    _for_each(torch._foreach_add_, [(b, norm.bias) for norm, b in zip(norms, biases, strict=True)])
     yield from zip(scales, biases, strict=True)
+
+
+def _for_each(
+    operation: Callable[[list[Tensor], list[Tensor]], object],
+    pairs: Sequence[tuple[Tensor, Tensor | None]],
+) -> None:
+    """``operation``, in place, on the pairs that have a second tensor."""
+    given = [(own, other) for own, other in pairs if other is not None]
+    if given:
+        operation([own for own, _ in given], [other for _, other in given])
 
 
 def _forward(

@@ -19,7 +19,12 @@ from torch.nn.utils import fuse_conv_bn_weights
 from naturalinversion.classifiers.mobilenet import DepthwiseConv
 from naturalinversion.teacher.batch_norm_constants import norm_tensors
 from naturalinversion.teacher.batch_norm_statistics import can_fuse
-from naturalinversion.teacher.derived_tensors import can_cache, copied_in_place, tensor_versions
+from naturalinversion.teacher.derived_tensors import (
+    can_cache,
+    copied_in_place,
+    lasting_tensors,
+    tensor_versions,
+)
 from naturalinversion.teacher.replaced_forward import Forwards, replaced_forward
 
 CACHED_DEVICES = ("cuda",)  # device types where it is faster; CPU results stay byte for byte
@@ -95,7 +100,7 @@ class CachedWeights:
 class _Weights:
     """Weight and bias of a layer in ``dtype``, with the batch norm after it folded in, if any."""
 
-    @torch.no_grad()
+    @lasting_tensors()
     def __init__(self, layer: Layer, norm: nn.BatchNorm2d | None, dtype: torch.dtype) -> None:
         self.versions = _versions(layer, norm)
         weight: Tensor = layer.weight

@@ -3,10 +3,21 @@
 A captured CUDA graph reads cached tensors at fixed addresses, so they are updated in place.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+
+
+@contextmanager
+def lasting_tensors() -> Iterator[None]:
+    """What is made within can be cached: it has no gradient, and is no inference tensor.
+
+    Autograd refuses to save inference tensors, and they can't be updated in place outside.
+    """
+    with torch.inference_mode(False), torch.no_grad():
+        yield
 
 
 def tensor_versions(*tensors: Tensor | None) -> tuple[tuple[int, int], ...]:

@@ -63,8 +63,9 @@ def agree(one: Tensor, other: Any) -> bool:
     """Whether two passes' logits (N, K) are the same but for rounding."""
     if not isinstance(other, Tensor) or one.shape != other.shape:
         return False
-    wide, distance = one.detach().double(), (one - other).detach().double().abs().max()
-    return bool(distance <= math.sqrt(torch.finfo(one.dtype).eps) * wide.abs().max())
+    # On the CPU: not every device has float64.
+    wide, distance = (values.detach().cpu().double() for values in (one, one - other))
+    return bool(distance.abs().max() <= math.sqrt(torch.finfo(one.dtype).eps) * wide.abs().max())
 
 
 def writes_to_input(model: nn.Module, images: Tensor) -> bool:

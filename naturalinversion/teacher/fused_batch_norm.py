@@ -30,7 +30,7 @@ from naturalinversion.teacher.batch_norm_statistics import (
     can_fuse,
     recording_hooks,
 )
-from naturalinversion.teacher.derived_tensors import can_cache
+from naturalinversion.teacher.derived_tensors import can_cache, lasting_tensors
 from naturalinversion.teacher.replaced_forward import Forwards, replaced_forward
 from naturalinversion.teacher.stacked_moments import StackedMoments, stack_padded
 
@@ -99,7 +99,8 @@ class FusedBatchNorms:
         """``values`` as the int32 tensor (1,) that the kernel takes, cached."""
         known = self._counts.get((values, device))
         if known is None:
-            known = torch.full((1,), values, dtype=torch.int32, device=device)
+            with lasting_tensors():
+                known = torch.full((1,), values, dtype=torch.int32, device=device)
             if can_cache(device):
                 self._counts[values, device] = known
         return known

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+from torch import Tensor
+
 from naturalinversion.errors import TeacherError
 
 
@@ -24,6 +26,14 @@ def check_images(image_shape: tuple[int, ...], mean: Sequence[float], std: Seque
         raise TeacherError(
             f"mean {_short(mean)} and std {_short(std)} are not those of pixels in [0, 1]: divide "
             "those of pixels in 0..255 by 255"
+        )
+
+
+def check_floating(images: Tensor) -> None:
+    """Raises `TeacherError` for images or pixels that are integers."""
+    if not images.is_floating_point():
+        raise TeacherError(
+            f"images are {images.dtype}, not floating point: divide pixels in 0..255 by 255"
         )
 
 

@@ -14,27 +14,27 @@ from naturalinversion.errors import TeacherError, reason_of
 _COMPILED = "_torchdynamo_orig_callable"  # of a function that torch.compile has wrapped
 
 
-def own_copy(model: nn.Module) -> nn.Module:
+def own_copy(model: nn.Module, what: str = "the classifier") -> nn.Module:
     """A frozen copy in eval mode, not compiled and without a wrapper for several devices.
 
     Compiled networks and submodules are replaced by the modules behind them, whose layers can be
-    observed. Raises `TeacherError` for what is no module, TorchScript, weights on the meta device,
-    and what can't be copied.
+    observed. Raises `TeacherError`, in which the model is called ``what``, for what is no module,
+    TorchScript, weights on the meta device, and what can't be copied.
     """
     if not isinstance(model, nn.Module):
         raise TeacherError(
-            f"the classifier is {type(model).__name__}, not a torch.nn.Module: build the network, "
+            f"{what} is {type(model).__name__}, not a torch.nn.Module: build the network, "
             "and load weights with its load_state_dict"
         )
     if not isinstance(model, torch.jit.ScriptModule):
         model = _unwrapped(model)
     if any(isinstance(module, torch.jit.ScriptModule) for module in (model, *model.modules())):
         raise TeacherError(
-            "the classifier is TorchScript, whose layers can't be observed: give the module that "
+            f"{what} is TorchScript, whose layers can't be observed: give the module that "
             "it was made from"
         )
     if any(tensor.is_meta for tensor in chain(model.parameters(), model.buffers())):
-        raise TeacherError("the classifier's weights are on the meta device: it has no values yet")
+        raise TeacherError(f"{what}'s weights are on the meta device: it has no values yet")
     if (name := _bound_by_closure(model)) is not None:
         raise TeacherError(
             f"the forward pass of {name} is a function that holds your instance, so a copy can't "
@@ -44,8 +44,7 @@ def own_copy(model: nn.Module) -> nn.Module:
         copied = copy.deepcopy(model, _detached(model))
     except Exception as error:  # whatever somebody's attributes raise
         raise TeacherError(
-            "the classifier can't be copied, as a teacher does to leave yours as it is: "
-            f"{reason_of(error)}"
+            f"{what} can't be copied, as a teacher does to leave yours as it is: {reason_of(error)}"
         ) from error
     for parent in list(copied.modules()):
         for name, child in parent.named_children():

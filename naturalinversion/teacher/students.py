@@ -3,14 +3,15 @@
 import torch
 from torch import Tensor, nn
 
-from naturalinversion.errors import SettingError, reason_of
+from naturalinversion.errors import SettingError, TeacherError, reason_of
 from naturalinversion.seeds import seeded
 from naturalinversion.teacher.examination import shape_of
 from naturalinversion.teacher.own_copy import own_copy
 
 
 def check_student(student: nn.Module, images: Tensor, num_classes: int, trained: bool) -> None:
-    """Raises `SettingError` for a student that does not map ``images`` to logits (N, K).
+    """Raises `SettingError` for a student that does not map ``images`` to logits (N, K), or
+    can't be copied, as TorchScript.
 
     ``trained``: it will be, which weights that were made in inference mode can't.
     """
@@ -19,7 +20,10 @@ def check_student(student: nn.Module, images: Tensor, num_classes: int, trained:
             "the student's weights were made in inference mode, where nothing can be trained: make "
             "it outside"
         )
-    copied = own_copy(student)
+    try:
+        copied = own_copy(student, "the student")
+    except TeacherError as error:
+        raise SettingError(str(error)) from error
     try:
         with torch.no_grad(), seeded(0):
             logits = copied(images.contiguous())

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from naturalinversion.classifiers.ready import load_ready
+from naturalinversion.digest import update_by_network
 from naturalinversion.errors import TeacherError, TeacherWarning
 from naturalinversion.precision import Precision
 from naturalinversion.teacher.accelerated_forward import AcceleratedForward
 from naturalinversion.teacher.adoption import adopt, last_linear
 from naturalinversion.teacher.batch_norms import are_initial, called_norms
-from naturalinversion.teacher.fingerprint import digest_network
-from naturalinversion.teacher.image_space import check_images
+from naturalinversion.teacher.image_space import check_floating, check_images
 from naturalinversion.teacher.module_calls import module_calls
 from naturalinversion.teacher.observation import Observation
 from naturalinversion.teacher.own_copy import first_tensor
@@ -22,6 +22,7 @@ from naturalinversion.teacher.read_outputs import OutputReader
 from naturalinversion.teacher.stages import Stage, find_stages
 from naturalinversion.teacher.students import check_student
 from naturalinversion.torch_state import usual_torch_state
+from naturalinversion.validation import one_of
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR10_STD = (0.2023, 0.1994, 0.2010)
@@ -41,8 +42,9 @@ class Teacher:
     are those of its training pipeline, per channel, for pixels in [0, 1].
 
     Raises `TeacherError` when the model has no batch norm, does not take images of ``image_shape``,
-    does not return ``num_classes`` logits, or returns others in the next pass. Warns with
-    `TeacherWarning` when its batch norms have not seen an image.
+    does not return ``num_classes`` logits, or returns others in the next pass, and for another
+    ``precision`` than fp32, tf32 or bf16. Warns with `TeacherWarning` when its batch norms have not
+    seen an image.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Teacher:
         check_images(image_shape, mean, std)
         channels, height, width = map(int, image_shape)
         self.precision = precision
+        one_of(Precision, self, "precision", error=TeacherError)
         self.num_classes = num_classes
         self.image_shape = (channels, height, width)
         self.mean = tuple(float(value) for value in mean)
@@ -149,12 +152,18 @@ class Teacher:
             check_student(student, self._adopted.images, self.num_classes, trained)
 
     def normalize(self, pixels: Tensor) -> Tensor:
-        """Pixels in [0, 1] (N, C, H, W) to teacher space."""
+        """Pixels in [0, 1] (N, C, H, W), floating point, to teacher space.
+
+        Raises `TeacherError` for integers.
+        """
         mean, std = self._channels(pixels)
         return (pixels - mean) / std
 
     def denormalize(self, images: Tensor) -> Tensor:
-        """Teacher space back to pixels, which may lie outside [0, 1]."""
+        """Teacher space back to pixels, which may lie outside [0, 1].
+
+        Raises `TeacherError` for integers.
+        """
         mean, std = self._channels(images)
         return images * std + mean
 
@@ -164,8 +173,13 @@ class Teacher:
         digest = hashlib.sha256(
             repr((self.mean, self.std, self.num_classes, self.image_shape)).encode()
         )
-        digest_network(digest, self.model)
+        update_by_network(digest, self.model)
         return digest.hexdigest()
+
+    @property
+    def batch_norms(self) -> tuple[nn.Module, ...]:
+        """The modules of ``model`` that take part in R_BN, in its order."""
+        return tuple(self._norms)
 
     @property
     def batch_norm_count(self) -> int:
@@ -195,5 +209,6 @@ class Teacher:
         return maps if image_dtype is None else maps.to(image_dtype)
 
     def _channels(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        check_floating(like)
         shape = (1, -1, 1, 1)
         return like.new_tensor(self.mean).view(shape), like.new_tensor(self.std).view(shape)

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from naturalinversion.teacher.derived_tensors import lasting_tensors, tensor_versions
 from naturalinversion.teacher.replaced_forward import replaced_forward
 
 MIN_CHANNELS = 256  # in and out: with fewer the direct convolution is faster
@@ -46,7 +47,7 @@ class WinogradConvolutions:
         self._convolutions = [
             m for m in network.modules() if isinstance(m, nn.Conv2d) and _is_eligible(m)
         ]
-        self._kernel_cache: dict[nn.Conv2d, tuple[tuple[int, int], Tensor]] = {}
+        self._kernel_cache: dict[nn.Conv2d, tuple[tuple[tuple[int, int], ...], Tensor]] = {}
 
     @contextmanager
     def enabled(self) -> Iterator[None]:
@@ -62,11 +63,12 @@ class WinogradConvolutions:
         return out if convolution.bias is None else out + convolution.bias.view(1, -1, 1, 1)
 
     def _kernels(self, convolution: nn.Conv2d) -> Tensor:
-        weight = convolution.weight
-        version = weight.data_ptr(), weight._version
+        version = tensor_versions(convolution.weight)
         known = self._kernel_cache.get(convolution)
         if known is None or known[0] != version:
-            known = self._kernel_cache[convolution] = version, transformed(weight)
+            with lasting_tensors():
+                known = version, transformed(convolution.weight)
+            self._kernel_cache[convolution] = known
         return known[1]
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,10 +11,11 @@ import torch.nn.functional as F
 from baselines import cmi as module
 from baselines.cmi import FeatureMemory
 from baselines.teacher_features import FeatureTaps
-from naturalinversion import Teacher, priors
+from naturalinversion import Teacher, priors, synthesize
 from naturalinversion.classifiers import build
 from naturalinversion.errors import SettingError
-from tests.baselines.bank_methods import cmi, copied, equal, make, start
+from tests.baselines.bank_methods import cmi, copied, equal, make, start, student
+from tests.naturalinversion.teacher.zoo import ZOO
 
 MakeTeacher = Callable[..., Teacher]
 
@@ -89,6 +91,19 @@ def test_features_are_the_means_of_each_image(make_teacher: MakeTeacher) -> None
     assert not any(m._forward_pre_hooks for m in teacher.model.modules())
     with pytest.raises(SettingError, match="the teacher has no layer1; take its batch norms"):
         FeatureTaps(make_teacher("vgg11"), "stages")
+
+
+@pytest.mark.parametrize(
+    "name", ["frozen norms", "synchronised norms", "norms over features", "shared norm"]
+)
+def test_features_are_those_of_whatever_norms_the_teacher_has(name: str, tmp_path: Path) -> None:
+    teacher = Teacher(ZOO[name].make(), **ZOO[name].arguments())
+    taps = FeatureTaps(teacher, "batch norms")
+    seen = taps.observe(torch.randn(6, 3, 16, 16))
+    means = torch.cat([layer.mean for layer in seen.statistics])
+    torch.testing.assert_close(taps.last.mean(dim=0), means, rtol=1e-4, atol=1e-5)
+    dataset = synthesize(cmi(), teacher, tmp_path, batches=2, batch_size=8, student=student())
+    assert len(dataset) == 16
 
 
 def test_images_learn_from_their_crop_alone_and_the_head_from_the_memory_too(

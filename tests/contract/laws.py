@@ -228,12 +228,16 @@ def student_is_used_as_said(method: Method, folder: Path) -> None:
     rival = student()
     before = copied(rival)
     method.run(folder, rival=rival)
+    if not all(parameter.requires_grad for parameter in rival.parameters()):
+        raise AssertionError("the student was left frozen")
     changed = [
         name for name, tensor in copied(rival).items() if not torch.equal(tensor, before[name])
     ]
     if method.make().student_use != "joint":
         if changed:
             raise AssertionError(f"the student's {changed[0]} was changed, though it is not joint")
+        if not all(module.training for module in rival.modules()):
+            raise AssertionError("the student was left in eval mode, though it is not joint")
     elif not changed:
         raise AssertionError("the student was not trained, though the method is joint")
     elif rival.training:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from naturalinversion.layout import to_fast_layout
+from naturalinversion.layout import layout_kept, to_fast_layout
 
 LAST = torch.channels_last
 
@@ -44,3 +44,24 @@ def test_a_network_that_fails_in_any_layout_is_left_to_say_so() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(5, 2))
     to_fast_layout(model, (3, 8, 8))
     assert not model._forward_pre_hooks
+
+
+@pytest.mark.parametrize("viewing", [True, False])
+@pytest.mark.parametrize("own", [torch.contiguous_format, LAST])
+def test_weights_lie_as_before_after_the_block_with_the_values_it_gave_them(
+    own: torch.memory_format, viewing: bool
+) -> None:
+    model = Net(viewing).to(memory_format=own)
+    model.register_forward_pre_hook(lambda module, given: None)
+    strides = [tensor.stride() for tensor in model.parameters()]
+    expected = [2 * tensor.detach() for tensor in model.parameters()]
+    with layout_kept(model):
+        to_fast_layout(model, (3, 8, 8))
+        assert len(model._forward_pre_hooks) == 1 + viewing
+        with torch.no_grad():
+            for tensor in model.parameters():
+                tensor.mul_(2)
+    assert len(model._forward_pre_hooks) == 1, "the caller's own"
+    assert [tensor.stride() for tensor in model.parameters()] == strides
+    for found, value in zip(model.parameters(), expected, strict=True):
+        assert torch.equal(found, value)

@@ -131,6 +131,14 @@ def test_a_student_that_does_not_fit_is_refused_before_any_work(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_student_in_torchscript_is_called_the_student(tmp_path: Path) -> None:
+    teacher = Teacher(ZOO["plain"].make(), **ZOO["plain"].arguments())
+    traced = torch.jit.trace(build("resnet18", 4, 0.0625).eval(), torch.zeros(2, 3, 16, 16))
+    method = METHODS["dafl"](**SMALL["dafl"])
+    with pytest.raises(SettingError, match=r"^the student is TorchScript"):
+        synthesize(method, teacher, tmp_path / "out", batches=1, batch_size=4, student=traced)
+
+
 @pytest.mark.parametrize("around", [newer_switches, lambda: default_dtype(torch.float32)])
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
 @pytest.mark.parametrize("device", ["cpu", "cuda"])

@@ -271,6 +271,15 @@ def test_normalisation_and_back() -> None:
     torch.testing.assert_close(teacher.denormalize(images), pixels)
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64])
+def test_integers_are_refused_where_they_would_be_rounded(dtype: torch.dtype) -> None:
+    """A mean of 0.49 and a deviation of 0.2 are 0 as integers."""
+    teacher, pixels = teach(made(BottleneckNet)), torch.ones(2, 3, 16, 16, dtype=dtype)
+    for mapping in (teacher.normalize, teacher.denormalize):
+        with pytest.raises(TeacherError, match=r"not floating point: divide .* by 255$"):
+            mapping(pixels)
+
+
 def test_the_fingerprint_tells_teachers_apart() -> None:
     teacher = teach(made(BottleneckNet))
     assert teacher.fingerprint == teach(made(BottleneckNet)).fingerprint

@@ -66,6 +66,14 @@ class FrozenNorm(nn.Module):
         return maps * scale.view(1, -1, 1, 1) + bias.view(1, -1, 1, 1)
 
 
+class NormWithoutBias(nn.BatchNorm2d):
+    """As ``BatchNorm2d(channels, bias=False)``, which newer versions of PyTorch have."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.register_parameter("bias", None)
+
+
 class NormAndActivation(nn.BatchNorm2d):
     """As timm's BatchNormAct2d: a batch norm with an activation of its own."""
 
@@ -252,6 +260,7 @@ ZOO: dict[str, Animal] = {
         lambda: nn.SyncBatchNorm.convert_sync_batchnorm(trained(Small)),
     ),
     "norms with activations": Animal(lambda: trained(lambda: Small(norm=NormAndActivation))),
+    "norms without a bias": Animal(lambda: trained(lambda: Small(norm=NormWithoutBias))),
     "shared norm": Animal(lambda: trained(Shared)),
     "norms over features": Animal(lambda: trained(Dense), norms=1, maps=False),
     "in place": Animal(lambda: trained(InPlace)),

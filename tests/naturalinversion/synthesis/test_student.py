@@ -1,0 +1,70 @@
+"""What becomes of a student that is passed to `synthesize`."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from contract_methods import SMALL, small
+from torch import nn
+
+from baselines.deep_inversion import DeepInversion
+from naturalinversion import Teacher, Training, synthesize
+from tests.baselines.bank_methods import fast, student
+from tests.naturalinversion.teacher.zoo import ZOO
+
+MakeTeacher = Callable[..., Teacher]
+pytestmark = pytest.mark.filterwarnings("ignore::naturalinversion.errors.NaturalInversionWarning")
+
+
+def surroundings(model: nn.Module) -> tuple[object, ...]:
+    """All of it but values and modes."""
+    tensors = [*model.parameters(), *model.buffers()]
+    return (
+        [(tensor.requires_grad, tensor.stride()) for tensor in tensors],
+        [len(module._forward_pre_hooks) for module in model.modules()],
+        [sorted(vars(module)) for module in model.modules()],
+    )
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_student_that_reads_maps_with_view_takes_part_and_is_given_back(
+    name: str, tmp_path: Path
+) -> None:
+    """So it is where all batches are there already."""
+    teacher = Teacher(ZOO["plain"].make(), **ZOO["plain"].arguments())
+    joint = small(name).student_use == "joint"
+    results = []
+    for _ in range(2):
+        model = ZOO["view"].make().train()
+        first = next(model.parameters()).requires_grad_(False)
+        before = surroundings(model)
+        synthesize(small(name), teacher, tmp_path, batches=2, batch_size=8, student=model)
+        assert surroundings(model) == before
+        assert [module.training for module in model.modules()] == [
+            not joint for _ in model.modules()
+        ]
+        assert not first.requires_grad
+        results.append(model.state_dict())
+    for key, tensor in results[0].items():
+        assert torch.equal(tensor, results[1][key])
+
+
+def test_a_run_that_ends_in_the_warm_up_gives_back_a_student_that_can_be_trained(
+    make_teacher: MakeTeacher, tmp_path: Path
+) -> None:
+    model = student()
+    synthesize(fast(warmup=3), make_teacher(), tmp_path, batches=2, batch_size=8, student=model)
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_methods_by_themselves_leave_a_student_that_can_be_trained(
+    make_teacher: MakeTeacher,
+) -> None:
+    """As when `prepare` and `batch` are called without `synthesize`."""
+    for method, training in ((fast(warmup=3), False), (DeepInversion(iterations=1), True)):
+        model = student()
+        method.prepare(make_teacher(), model, 0, Training())
+        method.batch(torch.arange(8) % 4, 0, lambda done: None)
+        assert all(module.training == training for module in model.modules())
+        assert all(parameter.requires_grad for parameter in model.parameters())

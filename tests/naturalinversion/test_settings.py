@@ -1,0 +1,91 @@
+"""Settings that a method can't work with are refused in one line that names them."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from baselines import METHODS
+from baselines.deep_inversion import DeepInversion
+from naturalinversion import Teacher, Training, synthesize
+from naturalinversion.errors import SettingError, TeacherError
+from tests.naturalinversion.teacher.zoo import ZOO
+
+MakeTeacher = Callable[..., Teacher]
+pytestmark = pytest.mark.filterwarnings("ignore::naturalinversion.errors.NaturalInversionWarning")
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("ni", {"keep": "bets"}, "keep is 'bets': one of best, last"),
+    ("di", {"schedule": "cosin"}, "schedule is 'cosin': one of constant, cosine"),
+    (
+        "ni",
+        {"pyramid_head": "conv-tanh"},
+        "pyramid_head is 'conv-tanh': one of conv_tanh, tanh, none",
+    ),
+    ("ni", {"bare_head": None}, "bare_head is None: one of auto, conv_tanh, tanh, none"),
+    ("ni_adi", {"shared_latents": "one"}, "shared_latents is 'one': one of every step, once"),
+    ("cmi", {"taps": "stage"}, "taps is 'stage': one of batch norms, stages"),
+    ("fast", {"meta": "fomaml"}, "meta is 'fomaml': one of maml, reptile, none"),
+    ("dfad", {"student_steps": 0}, "student_steps is 0: 1 or more"),
+    ("fast", {"statistics_momentum": 5.0}, "statistics_momentum is 5: 0 to 1"),
+    ("fast", {"reset": 3.0}, "reset is 3: 0 to 1"),
+    ("fast", {"reset_gain": math.inf}, "reset_gain is inf: a finite number"),
+    ("di", {"bn_statistics": math.nan}, "bn_statistics is nan: a finite number"),
+    ("cmi", {"adversarial": math.nan}, "adversarial is nan: a finite number"),
+    ("dafl", {"activation": math.inf}, "activation is inf: a finite number"),
+    ("dafl", {"temperature": 0.0}, "temperature is 0: above zero"),
+    ("ni", {"fixed_scale": math.nan}, "fixed_scale is nan: a finite number"),
+    (
+        "di",
+        {"compete": 10.0},
+        "compete is 10, which is for methods that compete with a student: DeepInversion does not",
+    ),
+    (
+        "ni",
+        {"compete": 0.1},
+        "compete is 0.1, which is for methods that compete with a student: NaturalInversion does "
+        "not",
+    ),
+    (
+        "di",
+        {"cross_entropy": 0, "bn_statistics": 0, "total_variation": 0, "l2": 0},
+        "cross_entropy, bn_statistics, total_variation, l2, compete are all 0: nothing to minimise",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "settings", "says"), REFUSED, ids=lambda value: str(value)[:40])
+def test_it_is_refused_in_one_line(name: str, settings: dict[str, Any], says: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        METHODS[name](**settings)
+    assert str(caught.value) == says
+
+
+def test_a_precision_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(TeacherError, match=r"^precision is 'bfloat16': one of fp32, tf32, bf16$"):
+        Teacher(ZOO["plain"].make(), **ZOO["plain"].arguments(), precision="bfloat16")
+
+
+def test_competition_needs_its_student(make_teacher: MakeTeacher) -> None:
+    method: Any = METHODS["adi"](iterations=1)
+    method.prepare(make_teacher(), None, 0, Training())
+    with pytest.raises(SettingError, match=r"^compete is 10, and there is no student$"):
+        method.batch(torch.arange(4), 0, lambda done: None)
+
+
+@pytest.mark.parametrize("term", ["cross_entropy", "bn_statistics", "total_variation"])
+def test_a_term_without_weight_is_not_computed(
+    term: str, make_teacher: MakeTeacher, tmp_path: Path
+) -> None:
+    losses: list[str] = []
+    synthesize(
+        DeepInversion(iterations=1, **{term: 0.0}),
+        make_teacher(),
+        tmp_path,
+        batches=1,
+        batch_size=4,
+        on_batch=lambda index, batch: losses.extend(batch.losses),
+    )
+    assert set(losses) == {"cross_entropy", "bn_statistics", "total_variation", "total"} - {term}
