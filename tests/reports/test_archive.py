@@ -50,7 +50,7 @@ def test_what_lies_in_its_own_copy_is_refused_and_stays(runs: Path, tmp_path: Pa
     kept = tmp_path / "kept"
     files = keep(runs, kept)
     for source, target in ((kept / "runs", kept), (runs, runs / "kept"), (runs, runs)):
-        with pytest.raises(RecordError, match="one of them lies in the other$"):
+        with pytest.raises(RecordError, match=r"one of them lies in the other$"):
             keep(source, target)
     assert all(path.is_file() for path in files)
     assert not (runs / "kept").exists()
