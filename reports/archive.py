@@ -18,6 +18,7 @@ from jinja2 import Environment, StrictUndefined
 from msgspec.structs import replace
 
 from reports.machine import device_class
+from reports.new_folder import replaced
 from reports.records import FILE_NAME, Record, RecordError, folder_of, lineage, load_all
 from reports.seed_statistics import compare_by_seed, summarise
 from reports.table_report import TableReport, make_table_report
@@ -29,7 +30,7 @@ from reports.tables.measured import Line, lines_of
 from reports.tables.table_files import FOLDER, read, table_files, write
 
 KEPT = Path(__file__).parent / "results"
-RUNS, REPORT = "runs", "report"
+RUNS, REPORT = Path("runs"), Path("report")
 TEMPLATE = "results.md.j2"
 LARGEST = 2_000_000  # bytes of a file that may be kept
 
@@ -37,10 +38,14 @@ LARGEST = 2_000_000  # bytes of a file that may be kept
 def keep(runs: Path, to: Path, *, pictures: bool = True) -> list[Path]:
     """Copy every table of ``runs`` with its records, theirs, and what figures show to ``to``/runs.
 
-    Samples of images are kept with ``pictures`` only. What was kept there before is replaced.
-    Returns the files written. RecordError when there is no table, when a number's record is
-    missing, or when a file is too large to be kept.
+    Samples of images are kept with ``pictures`` only. What was kept there before is replaced, as
+    soon as all of this is copied. Returns the files written. RecordError when there is no table,
+    when a number's record is missing, when a file is too large to be kept or can't be copied, or
+    when one of the folders lies in the other.
     """
+    one, other = runs.resolve(), to.resolve()
+    if one.is_relative_to(other) or other.is_relative_to(one):
+        raise RecordError(f"{runs} can't be kept in {to}: one of them lies in the other")
     paths = table_files(runs)
     if not paths:
         raise RecordError(f"{runs / FOLDER}: no table to keep; run a table first")
@@ -54,20 +59,23 @@ def keep(runs: Path, to: Path, *, pictures: bool = True) -> list[Path]:
         wanted = [(key, FILE_NAME) for key in _with_inputs(table, records, path)]
         for key, name in [*wanted, *_shown(table)]:
             if key in records:
-                source = folder_of(runs, records[key]) / name
-                files[source] = folder_of(to / RUNS, records[key]) / name
+                folder = folder_of(runs, records[key])
+                files[folder / name] = RUNS / folder.relative_to(runs) / name
     for source in (*paths, *files):
         if (size := source.stat().st_size) > LARGEST:
             raise RecordError(f"{source}: {size:,} bytes are too many to be kept")
-    if to.exists():
-        shutil.rmtree(to)
-    for source, target in files.items():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
-    kept = {to / RUNS / FOLDER / path.name: table for path, table in tables.items()}
-    for target, table in kept.items():
-        write(target, table)
-    return [*kept, *files.values()]
+    kept = {RUNS / FOLDER / path.name: table for path, table in tables.items()}
+    try:
+        with replaced(to) as draft:
+            for source, target in files.items():
+                (draft / target).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, draft / target)
+            for target, table in kept.items():
+                write(draft / target, table)
+    except OSError as error:
+        where = error.filename or to
+        raise RecordError(f"{where}: not kept ({error.strerror or error})") from None
+    return [to / target for target in (*kept, *files.values())]
 
 
 def _with_inputs(table: Table, records: Mapping[str, Record], path: Path) -> list[str]:

@@ -11,6 +11,7 @@ import hashlib
 import math
 import os
 import secrets
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ import msgspec
 
 SCHEMA = 1
 FILE_NAME = "record.json"
+ABANDONED = 3600  # seconds after which nobody is still writing a draft
 
 Metric = float | int | str | list[float]
 
@@ -202,26 +204,31 @@ def read_struct(path: Path, struct: type[StructT], schema: int) -> StructT:
 def write_atomically(path: Path, data: bytes) -> None:
     """Write ``path`` so that a reader sees the old file or the whole new one, never a part.
 
-    What a killed writer of the same file left behind is removed.
+    What a writer of the same file that was killed long ago left behind is removed.
     """
     # Not tempfile: its files are private to the user, and runs folders are shared.
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-            left.unlink(missing_ok=True)
+            if _age(left) > ABANDONED:  # a younger one may be another command's, at this moment
+                left.unlink(missing_ok=True)
         with draft.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        try:
-            os.replace(draft, path)
-        except FileNotFoundError:  # another writer of this file, at this moment, took it for left
-            if not path.exists():
-                raise
+        os.replace(draft, path)
     except OSError as error:
         raise RecordError(f"{path}: cannot be written ({error.strerror})") from None
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _age(path: Path) -> float:
+    """Seconds since it was written to; 0 where it is gone by now."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0
 
 
 def _numbers(tree: object, name: str = "") -> Iterator[tuple[str, float]]:

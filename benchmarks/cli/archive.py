@@ -49,7 +49,7 @@ class Results:
         template = self.docs / TEMPLATE
         if not template.is_file():
             raise MissingError(f"{template} is missing")
-        for folder in sorted(path.parent for path in KEPT.glob(f"*/{RUNS}")):
+        for folder in sorted(path.parent for path in KEPT.glob(f"[!.]*/{RUNS}")):
             log(f"written: {report(folder)[-1]}")
         page = template.with_suffix("")
         write_atomically(page, render_results(template).encode())

@@ -42,7 +42,7 @@ class Check:
     accepted_dir: Path = FOLDER
     """where the accepted numbers are"""
     json: bool = False
-    """print the result as JSON"""
+    """print the result as JSON; failed cells by label-key, the name of their folder"""
 
     def run(self) -> int:
         """Compute what is missing, then compare; a failed cell is a failed check."""
@@ -74,7 +74,7 @@ class Check:
         if not summary.failed:
             checked = self._compare(planned, accepted)
         if self.json:
-            failed = {label: str(error) for label, error in summary.failed.items()}
+            failed = {name: str(error) for name, error in summary.failed.items()}
             found = [msgspec.to_builtins(one) | {"fails": one.fails} for one in checked]
             print_json({"failed": failed, "differences": found})
         elif checked:

@@ -34,7 +34,7 @@ class Compare:
     paths: PathOptions = field(default_factory=PathOptions)
     execution: RunOptions = field(default_factory=RunOptions)
     json: bool = False
-    """print the result as JSON"""
+    """print the result as JSON; failed and blocked cells by label-key, the name of their folder"""
 
     def run(self) -> int:
         """Make the cells, write the table and the report, print the comparison."""

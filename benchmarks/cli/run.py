@@ -15,6 +15,8 @@ class Run(TableOptions):
     execution: RunOptions = field(default_factory=RunOptions)
     yes: bool = False
     """start a run at scale paper, which otherwise only prints its plan"""
+    json: bool = False
+    """print the result as JSON; failed and blocked cells by label-key, the name of their folder"""
 
     def run(self) -> int:
         """Make the cells, write the tables and the report, print the tables."""

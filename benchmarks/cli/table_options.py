@@ -94,7 +94,7 @@ def run_and_report(
             {
                 "made": summary.computed,
                 "found": summary.cached,
-                "failed": {label: str(error) for label, error in summary.failed.items()},
+                "failed": {name: str(error) for name, error in summary.failed.items()},
                 "blocked": summary.blocked,
                 "files": [str(path) for path in report.paths],
             }

@@ -31,9 +31,14 @@ class Cell(msgspec.Struct, frozen=True, dict=True):
         content = msgspec.json.encode([KEY_SCHEMA, self.kind, self.recipe, inputs], order="sorted")
         return hashlib.sha256(content).hexdigest()[:12]
 
+    @property
+    def name(self) -> str:
+        """``<label>-<key>``: labels alone may be shared."""
+        return f"{self.label}-{self.key}"
+
     def folder(self, runs: Path) -> Path:
         """Where the cell's artefacts and its record lie."""
-        return runs / self.kind / f"{self.label}-{self.key}"
+        return runs / self.kind / self.name
 
 
 def make_cell(kind: str, label: str, recipe: msgspec.Struct, inputs: Mapping[str, Cell]) -> Cell:

@@ -38,7 +38,7 @@ class RayOptions:
 
 @dataclass
 class Summary:
-    """Cells computed, found done, ``failed`` by label, and ``blocked`` by a failed input."""
+    """Cells computed, found done, ``failed``, and ``blocked`` by a failed input, by `Cell.name`."""
 
     computed: int = 0
     cached: int = 0
@@ -158,7 +158,7 @@ class _ProgressReport:
         self._count(cell, f"{finished.seconds:.1f} s")
 
     def failed(self, cell: Cell, error: CellFailedError) -> None:
-        self.summary.failed[cell.label] = error
+        self.summary.failed[cell.name] = error
         self._count(cell, f"FAILED: {error}")
 
     def _count(self, cell: Cell, end: str) -> None:

@@ -49,4 +49,4 @@ class Scheduler:
             if any(other.key in self.lost for other in cell.inputs.values()):
                 del self.waiting[key]
                 self.lost.add(key)
-                self.blocked.append(cell.label)
+                self.blocked.append(cell.name)

@@ -57,8 +57,10 @@ def expand(
     count = next(iter(counts), 0) or spec.defaults.images
     beside = replace(spec, defaults=replace(spec.defaults, images=count))
     made = [ranked.get(row.name) or row_cells(beside, recipes, seeds, row) for row in spec.rows]
-    if "images" in spec.labels:  # a row of more images than are made would be that of all again
-        made = [row for row in made if row.spec.images <= row.images]
+    # A row of more images than are made would be that of all again, and one of so few that its
+    # method has made none of them would be another method's.
+    if "images" in spec.labels:
+        made = [row for row in made if row.spec.images <= row.images and not row.others]
     tables: list[Table] = []
     for count in dict.fromkeys(counts + [row.evaluated for row in made]):
         alike = [row for row in made if row.evaluated == count]

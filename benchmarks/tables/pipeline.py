@@ -27,10 +27,14 @@ class Pipeline(ImageCells):
 
     def shown(self, measurement: Measurement) -> Cell:
         """The first cell of images that the method made itself; rounds start from another's."""
-        cells = [cell for cell, _ in self.images(measurement).parts]
+        images = self.images(measurement)
+        return next(iter(self.own(measurement, images)), images.parts[0][0])
+
+    def own(self, measurement: Measurement, images: SyntheticImages) -> list[Cell]:
+        """The cells of its ``images`` that the method made itself."""
         method, _ = split_name(measurement.method)
-        own = (cell for cell in cells if cell.recipe.get("method") == method)
-        return next(own, cells[0])
+        cells = [cell for cell, _ in images.parts]
+        return [cell for cell in cells if method in (cell.kind, cell.recipe.get("method"))]
 
     def baseline(self, measurement: Measurement) -> Cell:
         """The student's architecture trained on the real images."""

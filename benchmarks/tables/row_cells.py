@@ -22,6 +22,7 @@ class RowCells:
     evaluated: int = 0  # images that a fidelity metric reads; 0 if there is none in the row
     made: int = 0  # images that its student sees; 0 if it grew with their generator
     images: int = 0  # that its first method makes for it, where rows are numbers of images
+    others: bool = False  # those are all of the method that this one starts from
 
     @property
     def were_pixels(self) -> bool:
@@ -47,7 +48,9 @@ def row_cells(spec: TableSpec, recipes: Recipes, seeds: Sequence[int], row: RowS
                 read = made.cells[column.id][0].recipe["images"]["count"]
                 made.images = min(read, resolved.protocol.batches * resolved.protocol.batch_size)
             else:
-                made.images = pipelines[0].images(measurement).count
+                images = pipelines[0].images(measurement)
+                made.images = images.count
+                made.others = bool(images.parts) and not pipelines[0].own(measurement, images)
     return made
 
 

@@ -127,6 +127,7 @@ def kill_often(folder: Path, kills: int, seed: int, workers: int = 1) -> Killing
         if process.exitcode is None:
             kill(process)
             found.kills += 1
+            age_drafts(killed)
             recorded = _still(found, killed, recorded)
         else:
             _finish(found, process.exitcode, whole, killed, recorded)
@@ -171,6 +172,12 @@ def differences(one: Path, other: Path) -> Iterator[str]:
         for name in sorted(names[0] & names[1]):
             if (one / cell / name).read_bytes() != (other / cell / name).read_bytes():
                 yield f"{cell}/{name} has other bytes"
+
+
+def age_drafts(folder: Path) -> None:
+    """As if the next attempt began the day after: a draft of just now may be a live writer's."""
+    for draft in folder.rglob(".*.tmp"):
+        os.utime(draft, (0, 0))
 
 
 def left_over(folder: Path) -> list[Path]:

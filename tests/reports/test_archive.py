@@ -46,6 +46,48 @@ def test_what_is_not_whole_is_not_kept(runs: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "kept").exists()
 
 
+def test_what_lies_in_its_own_copy_is_refused_and_stays(runs: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    files = keep(runs, kept)
+    for source, target in ((kept / "runs", kept), (runs, runs / "kept"), (runs, runs)):
+        with pytest.raises(RecordError, match=r"one of them lies in the other$"):
+            keep(source, target)
+    assert all(path.is_file() for path in files)
+    assert not (runs / "kept").exists()
+
+
+@pytest.mark.parametrize("end", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_what_was_kept_before_stays_when_copying_ends_half_way(
+    end: BaseException, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "kept"
+    before = {path: path.read_bytes() for path in keep(runs, kept)}
+
+    def stop(*_: object) -> None:
+        raise end
+
+    with monkeypatch.context() as patch:
+        patch.setattr("reports.archive.write", stop)
+        with pytest.raises((RecordError, KeyboardInterrupt)) as caught:
+            keep(runs, kept)
+    if isinstance(end, OSError):
+        assert str(caught.value) == f"{kept}: not kept (No space left on device)"
+    assert {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()} == before
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_killed_copy_leaves_one_whole_version(runs: Path, tmp_path: Path) -> None:
+    """Between the two renames, and with half a copy of another time."""
+    kept = tmp_path / "kept"
+    before = sorted(path.name for path in keep(runs, kept))
+    kept.rename(tmp_path / ".kept.old")
+    (tmp_path / ".kept.new").mkdir()
+    (tmp_path / ".kept.new" / "half").touch()
+    assert sorted(path.name for path in keep(runs, kept)) == before
+    assert not (kept / "half").exists()
+    assert not list(tmp_path.glob(".kept.*"))
+
+
 def test_numbers_of_the_page_are_those_of_the_records(runs: Path, tmp_path: Path) -> None:
     keep(runs, tmp_path / "kept" / "here")
     template = tmp_path / TEMPLATE

@@ -1,6 +1,7 @@
 """Records: what is written comes back, and what is broken is refused in one line."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -145,11 +146,30 @@ def test_kept_records_have_the_kinds_of_today() -> None:
     assert kinds == ["distillation", "distillation"]
 
 
-def test_what_a_killed_writer_left_goes_with_the_next(tmp_path: Path) -> None:
+def test_what_a_killed_writer_left_goes_with_a_later_one(tmp_path: Path) -> None:
     for name in (".report.html.0f37cf0d.tmp", ".other.html.0f37cf0d.tmp"):
         (tmp_path / name).write_bytes(b"half")
+        os.utime(tmp_path / name, (0, 0))
     records.write_atomically(tmp_path / "report.html", b"whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         ".other.html.0f37cf0d.tmp",
         "report.html",
     ]
+
+
+def test_two_writers_of_one_file_at_once_both_write_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second begins and ends while the first is about to put its draft in place."""
+    path, replace = tmp_path / "report.html", os.replace
+
+    def overtaken(draft: Path, target: Path) -> None:
+        monkeypatch.setattr("os.replace", replace)
+        records.write_atomically(path, b"second")
+        assert path.read_bytes() == b"second"
+        replace(draft, target)
+
+    monkeypatch.setattr("os.replace", overtaken)
+    records.write_atomically(path, b"first")
+    assert path.read_bytes() == b"first"
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]

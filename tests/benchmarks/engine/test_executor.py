@@ -89,19 +89,28 @@ def test_an_interrupted_run_goes_on_where_it_was(toys: Toys, tmp_path: Path) -> 
 
 
 def test_a_failed_cell_blocks_only_what_reads_it(toys: Toys, tmp_path: Path) -> None:
-    _, _, right, top = diamond()
+    _, left, right, top = diamond()
     beyond = cell("beyond", 5, top=top)
     alone = cell("alone", 6, right=right)
     toys.behaviour["left"] = fail(BenchmarkError("accuracy is too low"))
     summary = executor.run([beyond, alone], KINDS, tmp_path, MACHINE, DATA)
-    assert list(summary.failed) == ["left"]
-    assert str(summary.failed["left"]) == "left: accuracy is too low"
-    assert summary.blocked == ["top", "beyond"]
+    assert {name: str(error) for name, error in summary.failed.items()} == {
+        f"left-{left.key}": "left: accuracy is too low"
+    }
+    assert summary.blocked == [f"top-{top.key}", f"beyond-{beyond.key}"]
     assert summary.computed == 3
     assert sorted(toys.ran) == ["alone", "left", "right", "root"]
     toys.behaviour.clear()
     mended = executor.run([beyond, alone], KINDS, tmp_path, MACHINE, DATA)
     assert (mended.computed, mended.cached, mended.failed, mended.blocked) == (3, 3, {}, [])
+
+
+def test_failed_cells_of_one_label_are_all_in_the_summary(toys: Toys, tmp_path: Path) -> None:
+    """As those of the two ways to see pixels are."""
+    alike = [cell("alike", number) for number in (1, 2)]
+    toys.behaviour["alike"] = fail(BenchmarkError("accuracy is too low"))
+    summary = executor.run(alike, KINDS, tmp_path, MACHINE, DATA)
+    assert set(summary.failed) == {f"alike-{one.key}" for one in alike}
 
 
 def test_progress_goes_to_stderr_one_line_per_cell(
@@ -133,8 +142,9 @@ def test_what_the_user_asked_wrongly_ends_the_run_at_once_with_its_own_code(
 def test_what_a_failed_cell_held_is_let_go(toys: Toys, held: HeldMemory, tmp_path: Path) -> None:
     """Its error is kept until the end of the run; the next cell needs the device's memory."""
     toys.behaviour["one"] = held.hold_and_fail
-    summary = executor.run([cell("one")], KINDS, tmp_path, MACHINE, DATA)
-    assert "MemoryError: out of memory" in str(summary.failed["one"])
+    one = cell("one")
+    summary = executor.run([one], KINDS, tmp_path, MACHINE, DATA)
+    assert "MemoryError: out of memory" in str(summary.failed[one.name])
     assert held.is_gone()
     assert held.gone[-1], "after it was let go"
 
