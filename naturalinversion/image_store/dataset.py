@@ -14,7 +14,7 @@ from naturalinversion.image_store.export import export_tree
 from naturalinversion.image_store.meta import read_meta
 from naturalinversion.image_store.pixels import PixelMapping, to_pixels
 from naturalinversion.image_store.sample_grid import save_picture
-from naturalinversion.image_store.shards import map_shard, read_shard
+from naturalinversion.image_store.shards import map_shard, read_shard, require_shards
 
 
 class SyntheticDataset(Dataset[tuple[Any, int]]):
@@ -24,7 +24,7 @@ class SyntheticDataset(Dataset[tuple[Any, int]]):
     uint8 instead. ``transform`` is applied to the image. Items are read from memory-mapped files,
     which the workers of a `DataLoader` share. ``batches`` limits it to the first batches; the order
     is that of the batch numbers. Raises `StoreError` for a folder without images or with fewer
-    batches.
+    batches, as one has in which `synthesize` was interrupted.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class SyntheticDataset(Dataset[tuple[Any, int]]):
         self.batches = self.meta.batches if batches is None else batches
         if not 0 < self.batches <= self.meta.batches:
             raise StoreError(f"{folder} holds {self.meta.batches} batches, not {batches}")
+        require_shards(self.folder, self.meta, self.batches)
         self.transform = transform
         self.mapping: PixelMapping | None = None
         self._mapped: dict[int, tuple[Tensor, Tensor]] = {}

@@ -130,12 +130,22 @@ def save_rows(path: Path, pixels: Tensor) -> None:
 
 
 def _save(path: Path, tiles: dict[tuple[int, int], Tensor], size: Sequence[int]) -> None:
-    """Write tiles (C, H, W) uint8 of ``size`` (H, W) at their (row, column), as RGB."""
+    """Write tiles (C, H, W) uint8 of ``size`` (H, W) at their (row, column), as RGB.
+
+    Opacity is left out; images that have no colours are shown as the mean of their channels.
+    """
     height, width = size
     canvas = np.full((ROWS * height, COLUMNS * width, 3), 255, dtype=np.uint8)
     for (row, column), tile in tiles.items():
         top, left = row * height, column * width
-        canvas[top : top + height, left : left + width] = tile.permute(1, 2, 0).numpy()
+        canvas[top : top + height, left : left + width] = _rgb(tile).permute(1, 2, 0).numpy()
     buffer = io.BytesIO()
     Image.fromarray(canvas).save(buffer, format="PNG")
     write_atomically(path, buffer.getvalue())
+
+
+def _rgb(tile: Tensor) -> Tensor:
+    """(C, H, W) uint8 to three channels, or to one where all are the same."""
+    if len(tile) in CHANNELS:
+        return tile[:3]
+    return tile.float().mean(dim=0, keepdim=True).round().to(torch.uint8)

@@ -20,6 +20,19 @@ def shard_path(folder: Path, index: int) -> Path:
     return folder / f"batch-{index:05d}.safetensors"
 
 
+def require_shards(folder: Path, meta: Meta, batches: int) -> None:
+    """Raises `StoreError` where a file of the first ``batches`` is missing, with how many exist."""
+    numbers = range(meta.first, meta.first + batches)
+    missing = [index for index in numbers if not shard_path(folder, index).exists()]
+    if missing:
+        whole = missing[0] - meta.first
+        remedy = f", or read the first {whole}: batches={whole}" if whole else ""
+        raise StoreError(
+            f"{shard_path(folder, missing[0])} is missing: {folder} holds {batches - len(missing)} "
+            f"of {batches} batches; finish the run that made them{remedy}"
+        )
+
+
 def write_shard(folder: Path, index: int, images: Tensor, labels: Tensor, attempt: int = 0) -> None:
     """Write one batch atomically, with the digest of its content in the header.
 

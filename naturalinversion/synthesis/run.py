@@ -1,9 +1,8 @@
 """`synthesize`: labels, seeds, shards, resuming and progress for any method."""
 
-import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +101,7 @@ def synthesize(
         precision=effective_precision(teacher.device, teacher.precision),
         stages=tuple(f"{stage.module} {stage.call}" for stage in teacher.stages),
     )
-    unclaimed = not (folder / META).exists()
+    existed, unclaimed = folder.exists(), not (folder / META).exists()
     folder.mkdir(parents=True, exist_ok=True)
     found = claim(folder, meta, any_student=student_known)
     numbers = range(first, first + batches)
@@ -111,7 +110,7 @@ def synthesize(
     missing = order.to_make(missing, batches, joint)
     remarks: list[str] = []
     with (
-        _given_back(folder, unclaimed),
+        _given_back(folder, existed, unclaimed),
         usual_torch_state(),
         student_given_back(synthesizer, student) as taking_part,
         training_bar(synthesizer, len(missing), joint, meta.method, progress, training) as shown,
@@ -140,16 +139,19 @@ def synthesize(
 
 
 @contextmanager
-def _given_back(folder: Path, unclaimed: bool) -> Iterator[None]:
-    """Remove a folder in which nothing was made: another run, of a mended method, may have it.
+def _given_back(folder: Path, existed: bool, unclaimed: bool) -> Iterator[None]:
+    """Give up a folder in which nothing was made: another run, of a mended method, may have it.
 
-    ``unclaimed``: it was nobody's before this call.
+    ``existed``: it was there before this call, and stays, empty. ``unclaimed``: it was nobody's.
     """
     try:
         yield
     except BaseException:
         if unclaimed and [path.name for path in folder.glob("*")] == [META]:
-            shutil.rmtree(folder)
+            (folder / META).unlink()
+            if not existed:
+                with suppress(OSError):  # another process has written there since
+                    folder.rmdir()
         raise
 
 

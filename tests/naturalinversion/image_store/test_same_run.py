@@ -221,9 +221,10 @@ def test_a_run_that_made_nothing_leaves_its_folder_to_the_next(
             raise error("no image")
 
     folder = tmp_path / "images"
-    for _ in range(2):  # in a folder that did not exist, and in an empty one
+    for existed in (False, True):  # then in an empty one, which is the caller's
         with pytest.raises(error):
             fill(make_teacher(), folder, Fails())
+        assert folder.exists() == existed
         assert not (folder / META).exists()
         folder.mkdir(exist_ok=True)
     assert len(fill(make_teacher(), folder, Counted())) == 2 * SIZE

@@ -4,11 +4,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from torch import Tensor
 
-from naturalinversion.image_store.sample_grid import COLUMNS, ROWS, grid_images, save_grid
+from naturalinversion.image_store.sample_grid import (
+    COLUMNS,
+    ROWS,
+    grid_images,
+    save_grid,
+    save_rows,
+)
 from naturalinversion.teacher.teacher import Teacher
 
 Shard = tuple[Tensor, Tensor]
@@ -46,6 +53,18 @@ def test_a_first_batch_that_fills_it_is_shown_alone() -> None:
     assert read == [0]
     assert torch.bincount(labels).tolist() == [ROWS] * COLUMNS, "classes without a column"
     assert len(images) == ROWS * COLUMNS
+
+
+@pytest.mark.parametrize(
+    ("channels", "colour"),
+    [(1, [200, 200, 200]), (2, [150, 150, 150]), (4, [200, 100, 50]), (5, [90, 90, 90])],
+)
+def test_images_of_any_channels_are_shown(channels: int, colour: list[int], tmp_path: Path) -> None:
+    """Opacity is left out; without colours it is the mean of the channels."""
+    values = torch.tensor([200, 100, 50, 0, 100])[:channels].to(torch.uint8)
+    save_rows(tmp_path / "grid.png", values.view(1, -1, 1, 1).expand(1, -1, 16, 16))
+    sheet = np.asarray(Image.open(tmp_path / "grid.png"))
+    assert (sheet[:16, :16] == colour).all()
 
 
 def test_a_class_that_the_whole_set_lacks_stays_white(

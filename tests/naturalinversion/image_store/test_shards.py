@@ -113,6 +113,19 @@ def test_a_missing_shard_is_named(store: Path) -> None:
         SyntheticDataset(store).tensors()
 
 
+def test_an_interrupted_set_is_no_set_but_its_first_batches_are(store: Path) -> None:
+    """It fails when it is opened, not in the middle of an epoch."""
+    shard_path(store, 1).unlink()
+    says = r"holds 2 of 3 batches; finish the run that made them, or read the first 1: batches=1$"
+    with pytest.raises(StoreError, match=says) as caught:
+        SyntheticDataset(store)
+    assert "\n" not in str(caught.value)
+    assert len(SyntheticDataset(store, 1).tensors()[0]) == SIZE
+    shard_path(store, 0).unlink()
+    with pytest.raises(StoreError, match=r"holds 0 of 1 batches; finish the run that made them$"):
+        SyntheticDataset(store, 1)
+
+
 def test_a_foreign_folder_is_no_store(tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").write_bytes(b"\xff\xd8")
     with pytest.raises(StoreError, match="holds no synthetic images"):
