@@ -34,7 +34,7 @@ def row_cells(spec: TableSpec, recipes: Recipes, seeds: Sequence[int], row: RowS
     """The cells of ``row`` in every column of ``spec``."""
     made = RowCells(row)
     for column in spec.columns:
-        measurement = _shortened(recipes, merged(spec.defaults, row, column))
+        measurement = _with_own_settings(recipes, merged(spec.defaults, row, column))
         made.measurements[column.id] = measurement
         resolved = recipes.resolve(measurement.teacher, measurement.protocol)
         pipelines = [Pipeline(resolved, seed) for seed in seeds]
@@ -54,10 +54,21 @@ def row_cells(spec: TableSpec, recipes: Recipes, seeds: Sequence[int], row: RowS
     return made
 
 
-def _shortened(recipes: Recipes, measurement: Measurement) -> Measurement:
-    """The measurement with its fraction of the recipe's iterations as a setting."""
-    if measurement.iteration_fraction in (0.0, 1.0):
+def _with_own_settings(recipes: Recipes, measurement: Measurement) -> Measurement:
+    """The measurement with what follows from the recipe as settings.
+
+    Those are its fraction of the iterations, and the size of a batch for a generator that is shared
+    by all batches: its channel scaling has a factor for each image.
+    """
+    shortened = measurement.iteration_fraction not in (0.0, 1.0)
+    shared = not measurement.settings.get("one_to_one", True)
+    if not (shortened or shared):
         return measurement
-    settings = recipes.resolve(measurement.teacher).method(measurement.method).settings
-    iterations = max(1, round(measurement.iteration_fraction * settings["iterations"]))
-    return replace(measurement, settings={**measurement.settings, "iterations": iterations})
+    recipe = recipes.resolve(measurement.teacher).method(measurement.method)
+    settings = dict(measurement.settings)
+    if shortened:
+        whole = recipe.settings["iterations"]
+        settings["iterations"] = max(1, round(measurement.iteration_fraction * whole))
+    if shared:
+        settings.setdefault("shared_batch", recipe.batch_size)
+    return replace(measurement, settings=settings)

@@ -171,3 +171,9 @@ def test_what_was_resolved_once_is_only_read_afterwards() -> None:
     assert changed.method("di", {"jitter": 0}).settings == changed.method("di").settings | {
         "jitter": 0
     }
+
+
+def test_a_network_without_residual_blocks_is_pruned_everywhere() -> None:
+    recipes = Recipes("small", "cifar10")
+    assert recipes.resolve("resnet34").protocol.pruning.layers == "block"
+    assert recipes.resolve("vgg11").protocol.pruning.layers == "all"

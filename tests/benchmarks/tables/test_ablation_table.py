@@ -74,3 +74,14 @@ def test_only_the_rows_as_published_have_the_papers_numbers() -> None:
     assert published.keys() == {"di", *WITHOUT_SCALING, "ni[o2o+acs]", "ni[o2o+ftp+acs]"}
     assert published["ni[o2o+ftp]"] == 63.36
     assert {line["row"] for line in lines} == {*published, *SCALED}
+
+
+@pytest.mark.parametrize("table", ["table3", "figure5"])
+def test_a_generator_for_all_batches_is_trained_on_a_batch_of_the_scale(table: str) -> None:
+    """Its channel scaling has a factor for each image of a batch."""
+    found = expand(read_table(table), Recipes("small", "cifar10"), [0])
+    recipes = [cell.recipe for cell in found.targets if cell.kind == "synthesis"]
+    recipes += [cell.inputs["images0"].recipe for cell in found.targets if "images0" in cell.inputs]
+    shared = [each for each in recipes if each["settings"].get("one_to_one") is False]
+    assert shared
+    assert {each["settings"]["shared_batch"] for each in shared} == {128}
