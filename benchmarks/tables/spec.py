@@ -97,8 +97,9 @@ class TableSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     ``labels`` head its rows: with ``images`` a row is a number of them, and is left out where fewer
     are made, or where so few are all another's, which its method starts from; ``made`` only says
-    how many. The best number is looked for along each row or each column (``rank_along``). ``reference_dataset`` is the data set whose published numbers stand
-    beside those of a data set that the paper doesn't have. ``published_by`` says whose they are.
+    how many. The best number is looked for along each row or each column (``rank_along``).
+    ``reference_dataset`` is the data set whose published numbers stand beside those of a data set
+    that the paper doesn't have. ``published_by`` says whose they are.
     """
 
     name: str
