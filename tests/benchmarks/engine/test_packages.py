@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.engine.packages import not_installed
 from tests.bare_machine import modules_without, run
-from tests.benchmarks.command_line import ONE, TINY, one_line
+from tests.benchmarks.command_line import ONE, one_line, tiny
 
 # What such a machine has, or is given; with them comes what they need themselves.
 THERE = (
@@ -26,7 +26,7 @@ def bare() -> set[str]:
 def test_a_row_runs_with_what_a_bare_machine_has(bare: set[str], tmp_path: Path) -> None:
     assert {"ray", "pytest", "efficientnet_lite_pytorch"} <= bare
     assert not {"torch", "PIL", "filelock", "jinja2", "threadpoolctl"} & bare
-    arguments = ("run", "table5", "--methods", "di", *ONE, *TINY[:5], *TINY[8:])
+    arguments = ("run", "table5", "--methods", "di", *ONE, *tiny("di"))
     done = run("benchmarks", *arguments, without=bare, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "reports" / "out" / "report.html").is_file()

@@ -73,7 +73,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     save_classifier(weights, description.build(0), description)
     torch.save({"projection": torch.randn(48, 16)}, root / "tiny.pth")
     layers = extractors.FeatureLayers("early", "final", "logits")
-    tiny = extractors.ExtractorSpec(layers, lambda given, download: root / "tiny.pth")
+    tiny = extractors.ExtractorSpec(layers, lambda given, download: root / "tiny.pth", "")
     plain = Pipeline(Recipes("demo", "digits", TINY).resolve("resnet18"), 0)
     given = {"resnet18": weights}
     of_file = Pipeline(Recipes("demo", "digits", TINY, given).resolve("resnet18"), 0)

@@ -1,6 +1,7 @@
 """The networks that look at images, and where their weights come from."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,13 @@ FILES = {
     INCEPTION: "weights-inception-2015-12-05-6726825d.pth",
     TORCHVISION: "inception_v3_google-0cc3c7bd.pth",
 }
+
+
+def published(name: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the file's were the published weights of the extractor."""
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    spec = replace(extractors.EXTRACTORS[name], sha256=sha256[:8])
+    monkeypatch.setitem(extractors.EXTRACTORS, name, spec)
 
 
 def test_efficientnet_is_the_published_network_and_sees_what_it_was_trained_on() -> None:
@@ -98,19 +106,37 @@ def test_only_a_wanted_download_happens_and_is_checked(
     assert prefix == FILES[name][-12:-4]
 
 
+@pytest.mark.parametrize("file", ["as published", "weights.pth"])
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_that_is_not_what_its_name_says_is_refused(name: str, tmp_path: Path) -> None:
-    path = tmp_path / FILES[name]
+def test_other_weights_than_the_published_ones_are_refused_by_whatever_name(
+    name: str, file: str, tmp_path: Path
+) -> None:
+    """A cell's key has the extractor's name and no digest of its weights."""
+    path = tmp_path / file.replace("as published", FILES[name])
     path.write_bytes(b"something else")
-    with pytest.raises(
-        UsageError, match="is damaged or misnamed: its sha256 begins with"
-    ) as caught:
+    with pytest.raises(UsageError) as caught:
         find_extractor(name, path)
-    assert "\n" not in str(caught.value)
+    assert str(caught.value) == (
+        f"{path} is damaged or not the weights of {name}: its sha256 begins with "
+        f"{hashlib.sha256(b'something else').hexdigest()[:8]}, not {FILES[name][-12:-4]}"
+    )
+
+
+def test_published_weights_are_those_that_the_libraries_name() -> None:
+    from torchvision.models import Inception_V3_Weights
+
+    from benchmarks.evaluation.fidelity.torch_fidelity_api import INCEPTION_URL
+
+    urls = {INCEPTION: INCEPTION_URL, TORCHVISION: Inception_V3_Weights.IMAGENET1K_V1.url}
+    for name, url in urls.items():
+        assert Path(url).name == FILES[name]
+        assert Path(url).stem.endswith(f"-{extractors.EXTRACTORS[name].sha256}")
 
 
 @pytest.mark.parametrize("inception", FILES)
-def test_weights_of_another_network_and_code_are_refused(inception: str, tmp_path: Path) -> None:
+def test_weights_of_another_network_and_code_are_refused(
+    inception: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ran = tmp_path / "ran"
 
     class Evil:
@@ -124,6 +150,7 @@ def test_weights_of_another_network_and_code_are_refused(inception: str, tmp_pat
     }
     for name, content in contents.items():
         torch.save(content, tmp_path / name)
+        published(inception, tmp_path / name, monkeypatch)
         extractor = find_extractor(inception, tmp_path / name)
         message = f"{name} can't be used as weights of {inception}: "
         with pytest.raises(UsageError, match=message) as caught:
@@ -142,10 +169,9 @@ def test_inception_is_fed_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path:
         born = FeatureExtractorInceptionV3(INCEPTION, ["2048"])
     path = tmp_path / "born.pth"
     torch.save(born.state_dict(), path)
-    named = tmp_path / f"born-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}.pth"
-    path.rename(named)
-    extractor = find_extractor(INCEPTION, named)
-    assert extractor.display == f"{INCEPTION}@{named.stem[-8:]}"
+    published(INCEPTION, path, monkeypatch)
+    extractor = find_extractor(INCEPTION, path)
+    assert extractor.display == f"{INCEPTION}@{extractors.EXTRACTORS[INCEPTION].sha256}"
     images = noise(2, 16, 0)
     found = extract(images, extractor, CPU)
     sizes = {name: values.shape[1] for name, values in found.items()}
@@ -153,7 +179,9 @@ def test_inception_is_fed_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert torch.allclose(found["2048"], born(images)[0], atol=1e-5)
 
 
-def test_torchvisions_inception_is_torchvisions(tmp_path: Path) -> None:
+def test_torchvisions_inception_is_torchvisions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its answers are those of the network as torchvision ships it, fed as torchvision feeds it."""
     from torchvision.models import inception_v3
     from torchvision.transforms.functional import normalize
@@ -165,6 +193,7 @@ def test_torchvisions_inception_is_torchvisions(tmp_path: Path) -> None:
                 nn.init.kaiming_normal_(module.weight)
     path = tmp_path / "born.pth"
     torch.save(born.state_dict(), path)  # with the second head, as the published file
+    published(TORCHVISION, path, monkeypatch)
     images = noise(2, 299, 0)
     extractor = find_extractor(TORCHVISION, path)
     found = extract(images, extractor, CPU)
