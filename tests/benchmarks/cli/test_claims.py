@@ -51,7 +51,7 @@ def test_without_a_run_the_ledger_has_the_settings_only(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = claims(capfd, tmp_path)
-    assert "| all | 0 | 0 | 0 | 0 | 179 |" in out
+    assert "| all | 0 | 0 | 0 | 0 | 0 | 179 |" in out
     assert out.count("| set as published |") == 11
     assert (tmp_path / "out" / "claims.md").read_text() == out.removesuffix("\n")
     with open(tmp_path / "out" / "claims.csv", newline="") as file:
