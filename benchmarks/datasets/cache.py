@@ -24,7 +24,7 @@ Splits = tuple[Split, Split]
 
 def cached(owner: str, stamp: str, build: Callable[[], Splits]) -> Splits:
     """What ``build`` gives, from the cache where ``owner`` was stored there with ``stamp``."""
-    path = _folder() / f"{hashlib.sha256(owner.encode()).hexdigest()[:24]}.safetensors"
+    path = cache_folder() / f"{hashlib.sha256(owner.encode()).hexdigest()[:24]}.safetensors"
     splits = _read(path, stamp)
     if splits is None:
         splits = build()
@@ -32,7 +32,8 @@ def cached(owner: str, stamp: str, build: Callable[[], Splits]) -> Splits:
     return splits
 
 
-def _folder() -> Path:
+def cache_folder() -> Path:
+    """Where they are kept."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path("~/.cache").expanduser()) / "naturalinversion"
 

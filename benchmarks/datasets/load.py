@@ -13,6 +13,7 @@ in for another.
 
 from pathlib import Path
 
+from benchmarks.datasets.content import content_sha256
 from benchmarks.datasets.dataset import Dataset
 from benchmarks.datasets.image_folder import load_image_folder, scan
 from naturalinversion.errors import UsageError
@@ -51,6 +52,15 @@ def sizes(name: str) -> tuple[int, int, int]:
         return _SIZES[name]
     found = scan(folder)
     return len(found.classes), len(found.files["train"]), len(found.files["test"])
+
+
+def content(name: str) -> str:
+    """What identifies the images in a folder of anybody's own; empty for data sets known by name.
+
+    Their recipes name them by the folder's path, which other images may have at another time.
+    """
+    folder = _folder(name)
+    return "" if folder is None else content_sha256(scan(folder.resolve()))
 
 
 def _folder(name: str) -> Path | None:

@@ -21,14 +21,14 @@ from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.fit import train_and_test
 from benchmarks.training.learning_rate import updates_per_epoch
 from benchmarks.training.losses import distillation_loss
-from benchmarks.training.real_images import load_real, splits
+from benchmarks.training.real_images import ReadsRealImages, load_real, provenance_of, splits
 from benchmarks.training.training_steps import ForwardStep, TrainingStep
 from naturalinversion.classifiers.weights import WEIGHTS, load_classifier, save_classifier
 from naturalinversion.seeds import derive
 from naturalinversion.teacher.load import as_teacher
 
 
-class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Recipe(ReadsRealImages, frozen=True, forbid_unknown_fields=True):
     """``images`` says what it sees: the images as they are stored, in teacher space, or made into
     pixels first, as a published data set of them would be. With an input ``initial`` training goes
     on from that student. Without a batch of a method, ``images.count`` real training images are
@@ -55,7 +55,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     device = context.machine.torch_device()
     teacher_model, teacher_description = load_classifier(context.inputs["teacher"] / WEIGHTS)
     teacher = as_teacher(teacher_model, teacher_description, device)
-    dataset = load_real(context, recipe.dataset, recipe.image_size)
+    dataset = whole = load_real(context, recipe)
     if recipe.tested_on == "held-out":
         dataset = dataset.held_out()
     real, test = splits(dataset, context)
@@ -77,6 +77,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     return metrics | {
         "student_teacher_agreement": agreement(model, teacher.model, test),
         "synthetic_images": len(source),
+        **provenance_of(whole, len(test)),
     }
 
 

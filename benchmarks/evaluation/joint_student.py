@@ -1,19 +1,17 @@
 """Test the student that grew together with a generator (DAFL, DFAD: the joint protocol)."""
 
-import msgspec
-
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.step_timing import RandomClassifier, StepCounts, classifier_of
 from benchmarks.recipes.schema import TestSplit
 from benchmarks.training.accuracy import accuracy, agreement
-from benchmarks.training.real_images import load_real, splits
+from benchmarks.training.real_images import ReadsRealImages, load_real, provenance_of, splits
 from benchmarks.training.training_steps import ForwardStep
 from naturalinversion.classifiers.weights import WEIGHTS, load_classifier
 
 
-class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Recipe(ReadsRealImages, frozen=True, forbid_unknown_fields=True):
     """Which images it is tested on."""
 
     dataset: str
@@ -29,13 +27,14 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     model, _ = load_classifier(context.inputs["images"] / WEIGHTS)
     model = model.to(device)
     teacher, _ = load_classifier(context.origins["images"]["teacher"] / WEIGHTS)
-    dataset = load_real(context, recipe.dataset, recipe.image_size)
+    dataset = whole = load_real(context, recipe)
     if recipe.tested_on == "held-out":
         dataset = dataset.held_out()
     _, test = splits(dataset, context)
     return {
         "test_accuracy": accuracy(model, test),
         "student_teacher_agreement": agreement(model, teacher.to(device).eval(), test),
+        **provenance_of(whole, len(test)),
     }
 
 

@@ -19,7 +19,7 @@ from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.fit import train_and_test
 from benchmarks.training.learning_rate import updates_per_epoch
 from benchmarks.training.losses import cross_entropy_loss, distillation_loss
-from benchmarks.training.real_images import load_real, splits
+from benchmarks.training.real_images import ReadsRealImages, load_real, provenance_of, splits
 from benchmarks.training.training_steps import ForwardStep, TrainingStep
 from naturalinversion.classifiers.weights import WEIGHTS, load_classifier
 from naturalinversion.errors import UsageError
@@ -27,7 +27,7 @@ from naturalinversion.seeds import derive
 from naturalinversion.teacher.load import as_teacher
 
 
-class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Recipe(ReadsRealImages, frozen=True, forbid_unknown_fields=True):
     """``arch``, ``width`` and ``image_size`` are the teacher's, the temperature distillation's."""
 
     arch: str
@@ -59,7 +59,8 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
             f"{context.label}: fine-tuning needs synthetic images, the recipe names none"
         )
     source = DeviceDataset(*recipe.images.load(context)).to(device)
-    _, test = splits(load_real(context, recipe.dataset, recipe.image_size), context)
+    dataset = load_real(context, recipe)
+    _, test = splits(dataset, context)
     pruned = prune(model, example_of(classifier), recipe.ratio, recipe.pruning.layers)
     context.log.info("filters left: %s", pruned.filters)
     before = {
@@ -82,7 +83,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
         )
     seed = derive(recipe.seed, "pruning")
     after = train_and_test(context, model, source, test, recipe.pruning.training, loss, seed, store)
-    return before | after | {"synthetic_images": len(source)}
+    return before | after | {"synthetic_images": len(source), **provenance_of(dataset)}
 
 
 def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts:

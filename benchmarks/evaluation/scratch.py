@@ -22,13 +22,13 @@ from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.fit import train_and_test
 from benchmarks.training.learning_rate import updates_per_epoch
 from benchmarks.training.losses import cross_entropy_loss
-from benchmarks.training.real_images import load_real, splits
+from benchmarks.training.real_images import ReadsRealImages, load_real, provenance_of, splits
 from benchmarks.training.training_steps import ForwardStep, TrainingStep
 from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_classifier
 from naturalinversion.seeds import derive
 
 
-class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Recipe(ReadsRealImages, frozen=True, forbid_unknown_fields=True):
     """The network, its training, and which synthetic images it is trained on."""
 
     arch: str
@@ -44,7 +44,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     """Train on the synthetic images, test on both real splits. ``train_accuracy`` is the number."""
     meta = recipe.images.meta(context)
     source = DeviceDataset(*recipe.images.load(context)).to(context.machine.torch_device())
-    dataset = load_real(context, recipe.dataset, recipe.image_size)
+    dataset = load_real(context, recipe)
     train, test = (replace(s, mean=source.mean, std=source.std) for s in splits(dataset, context))
     description = Classifier(
         recipe.arch,
@@ -61,6 +61,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     return metrics | {
         "train_accuracy": accuracy(model, train),
         "synthetic_images": len(source),
+        **provenance_of(dataset),
     }
 
 

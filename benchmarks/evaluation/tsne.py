@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from benchmarks.datasets.dataset import Dataset, Split
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
@@ -24,7 +25,7 @@ from benchmarks.evaluation.feature_space import mixing, pca, stage_features, sta
 from benchmarks.recipes.schema import TsneProtocol
 from benchmarks.synthesis.image_sets import ImageSelection
 from benchmarks.training.device_dataset import DeviceDataset
-from benchmarks.training.real_images import load_real
+from benchmarks.training.real_images import ReadsRealImages, load_real, provenance_of
 from benchmarks.training.training_steps import ForwardStep
 from naturalinversion.classifiers.weights import WEIGHTS
 from naturalinversion.errors import BenchmarkError, UsageError
@@ -38,7 +39,7 @@ FILE = "embedding.csv"
 REAL = "real"
 
 
-class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Recipe(ReadsRealImages, frozen=True, forbid_unknown_fields=True):
     """``sets`` are the synthetic ones by name, each of ``tsne.images`` images like the real one.
 
     ``stages`` are some of ``block 1``, ``block 2``, … and ``embedding``; none given: all.
@@ -49,7 +50,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int
     tsne: TsneProtocol
     sets: dict[str, ImageSelection]
-    stages: list[str] = []
+    stages: list[str] = msgspec.field(default_factory=list)
 
 
 def run(context: CellContext, recipe: Recipe) -> Metrics:
@@ -58,12 +59,13 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     _check(context, recipe)
     teacher = load_teacher(context.inputs["teacher"] / WEIGHTS, context.machine.torch_device())
     stages = _stages(context, recipe, teacher)
+    dataset = load_real(context, recipe)
     features = {
         name: stage_features(teacher, source.to(teacher.device), stages, protocol.pool)
-        for name, source in _sources(context, recipe, teacher).items()
+        for name, source in _sources(context, recipe, teacher, dataset).items()
     }
     rows: list[tuple[str, str, float, float]] = []
-    metrics: Metrics = {"points": protocol.images * len(features)}
+    metrics: Metrics = {"points": protocol.images * len(features), **provenance_of(dataset)}
     with bar(len(stages), context.label) as progress:
         for stage in stages:
             found = {name: of.pop(stage) for name, of in features.items()}
@@ -126,16 +128,17 @@ def _stages(context: CellContext, recipe: Recipe, teacher: Teacher) -> Sequence[
     return [name for name in known if not recipe.stages or name in recipe.stages]
 
 
-def _sources(context: CellContext, recipe: Recipe, teacher: Teacher) -> dict[str, DeviceDataset]:
+def _sources(
+    context: CellContext, recipe: Recipe, teacher: Teacher, dataset: Dataset
+) -> dict[str, DeviceDataset]:
     """The real images, then the synthetic sets by name: t-SNE depends on the order of points."""
-    return {REAL: _real(context, recipe, teacher)} | {
+    return {REAL: _real(context, recipe, teacher, dataset.train)} | {
         name: DeviceDataset(*recipe.sets[name].load(context, name)) for name in sorted(recipe.sets)
     }
 
 
-def _real(context: CellContext, recipe: Recipe, teacher: Teacher) -> DeviceDataset:
+def _real(context: CellContext, recipe: Recipe, teacher: Teacher, split: Split) -> DeviceDataset:
     """So many images of the training split, drawn at random without repeats."""
-    split = load_real(context, recipe.dataset, recipe.image_size).train
     if recipe.tsne.images > len(split):
         raise BenchmarkError(
             f"{context.label}: {recipe.tsne.images} images are asked for, "

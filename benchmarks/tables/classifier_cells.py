@@ -1,14 +1,22 @@
 """The cells of the classifiers for one teacher and one seed: itself, and students' baselines."""
 
-import msgspec
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TypeVar
 
-from benchmarks.datasets.load import sizes
+import msgspec
+from msgspec.structs import replace
+
+from benchmarks.datasets.load import content, sizes
 from benchmarks.engine.cell import Cell, make_cell
 from benchmarks.recipes.resolved import ResolvedRecipes
 from benchmarks.training import classifier, pretrained
+from benchmarks.training.real_images import ReadsRealImages
 from naturalinversion.classifiers.outside import is_outside, own_weights_sha256
 from naturalinversion.classifiers.ready import describe
 from naturalinversion.errors import UsageError
+
+RecipeT = TypeVar("RecipeT", bound=ReadsRealImages)
 
 
 class ClassifierCells:
@@ -19,6 +27,11 @@ class ClassifierCells:
         self.dataset = recipes.dataset
         self.width, self.image_size = msgspec.structs.astuple(recipes.protocol.network)
         self.teacher = self._teacher(recipes.teacher)
+
+    def reading(self, kind: str, label: str, recipe: RecipeT, inputs: Mapping[str, Cell]) -> Cell:
+        """A cell that reads real images; its recipe says what is in a folder of them."""
+        found = _content(self.recipes)
+        return make_cell(kind, label, replace(recipe, content=found) if found else recipe, inputs)
 
     def classifier(self, arch: str) -> Cell:
         """Trained on the real images: the teacher, or a student's baseline; or read from a file,
@@ -36,7 +49,7 @@ class ClassifierCells:
             protocol.classifier,
             protocol.classifier_floor,
         )
-        return make_cell("classifier", self.data_label(arch), recipe, {})
+        return self.reading("classifier", self.data_label(arch), recipe, {})
 
     def width_of(self, arch: str) -> float:
         """The width factor of an architecture: narrow families are not made narrower at demo."""
@@ -89,7 +102,13 @@ class ClassifierCells:
             ready=ready,
         )
         source = "ready" if ready else "given"
-        return make_cell("pretrained", f"{self._data}-{file_name(arch)}-{source}", recipe, {})
+        return self.reading("pretrained", f"{self._data}-{file_name(arch)}-{source}", recipe, {})
+
+
+@lru_cache(maxsize=256)
+def _content(recipes: ResolvedRecipes) -> str:
+    """That of their data set, looked up once for each teacher of a command, not for each cell."""
+    return content(recipes.dataset)
 
 
 def file_name(name: str) -> str:

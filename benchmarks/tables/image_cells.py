@@ -103,7 +103,7 @@ class ImageCells(ClassifierCells):
         )
         inputs = {"teacher": self.teacher} | images.inputs()
         inputs |= {"initial": initial} if initial else {}
-        return make_cell("distillation", self.label(name), recipe, inputs)
+        return self.reading("distillation", self.label(name), recipe, inputs)
 
     def _chunks(self, recipe: MethodRecipe, name: str) -> list[Cell]:
         """All batches of a method, so many to a cell, or in one if they share their training or
@@ -186,7 +186,7 @@ class ImageCells(ClassifierCells):
             batches=recipe.batches,
             batch_size=recipe.batch_size,
         )
-        return make_cell(recipe.method, self.data_label(recipe.method), trained, {})
+        return self.reading(recipe.method, self.data_label(recipe.method), trained, {})
 
 
 def _short(method: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from benchmarks.datasets.load import sizes
-from benchmarks.engine.cell import Cell, make_cell
+from benchmarks.engine.cell import Cell
 from benchmarks.evaluation import joint_student, pruning, scratch, tsne
 from benchmarks.evaluation.fidelity import fidelity
 from benchmarks.recipes.methods import split_name
@@ -50,7 +50,7 @@ class Pipeline(ImageCells):
             ((made, _),) = images.parts
             tested_on = self.protocol.students_tested_on
             recipe = joint_student.Recipe(self.dataset, self.image_size, tested_on)
-            return make_cell("joint_student", made.label, recipe, {"images": made})
+            return self.reading("joint_student", made.label, recipe, {"images": made})
         return self.distilled(
             f"{self.name_of(measurement)}-{arch}", arch, images, self.protocol.student
         )
@@ -94,7 +94,7 @@ class Pipeline(ImageCells):
             images=self.seen(images, measurement.method),
         )
         label = self.label(f"{self.name_of(measurement)}-{measurement.student}")
-        return make_cell("scratch", label, recipe, images.inputs())
+        return self.reading("scratch", label, recipe, images.inputs())
 
     def fidelity(self, measurement: Measurement) -> Cell:
         """The method's images beside the real ones."""
@@ -109,7 +109,7 @@ class Pipeline(ImageCells):
         )
         name = self.name_of(measurement)
         label = self.label(name) if images.parts else self.data_label(name)
-        return make_cell("fidelity", label, recipe, images.inputs())
+        return self.reading("fidelity", label, recipe, images.inputs())
 
     def pruning(self, measurement: Measurement) -> Cell:
         """The teacher with a part of its filters, fine-tuned on the method's images."""
@@ -128,7 +128,7 @@ class Pipeline(ImageCells):
         )
         label = self.label(f"{self.name_of(measurement)}-pruned{measurement.ratio:g}")
         inputs = {"teacher": self.teacher} | images.inputs()
-        return make_cell("pruning", label, recipe, inputs)
+        return self.reading("pruning", label, recipe, inputs)
 
     def tsne(self, measurement: Measurement) -> Cell:
         """Images of several methods and real ones in the teacher's features."""
@@ -151,7 +151,7 @@ class Pipeline(ImageCells):
         inputs = {"teacher": self.teacher}
         for title, (_, images) in sets.items():
             inputs |= images.inputs(title)
-        return make_cell("tsne", self.label("-".join(measurement.methods)), recipe, inputs)
+        return self.reading("tsne", self.label("-".join(measurement.methods)), recipe, inputs)
 
 
 EVALUATIONS: dict[str, Callable[[Pipeline, Measurement], Cell]] = {

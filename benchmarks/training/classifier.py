@@ -12,12 +12,12 @@ from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.training.fit import train_and_test
 from benchmarks.training.learning_rate import updates_per_epoch
 from benchmarks.training.losses import cross_entropy_loss
-from benchmarks.training.real_images import load_real, splits
+from benchmarks.training.real_images import ReadsRealImages, load_real, provenance_of, splits
 from benchmarks.training.training_steps import ForwardStep, TrainingStep
 from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_classifier
 
 
-class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Recipe(ReadsRealImages, frozen=True, forbid_unknown_fields=True):
     """``floor`` is the test accuracy below which the cell fails: a bad teacher spoils a table."""
 
     arch: str
@@ -31,7 +31,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(context: CellContext, recipe: Recipe) -> Metrics:
     """Train, test, and keep the weights. Raises `BenchmarkError` below the floor."""
-    dataset = load_real(context, recipe.dataset, recipe.image_size)
+    dataset = load_real(context, recipe)
     description = Classifier(
         recipe.arch,
         len(dataset.classes),
@@ -48,7 +48,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
         context, model, train, test, recipe.training, loss, seed, save, recipe.floor
     )
     return metrics | {
-        "data_fingerprint": dataset.fingerprint,
+        **provenance_of(dataset),
         "classes": ", ".join(dataset.classes),
         "train_images": len(dataset.train),
     }

@@ -4,15 +4,13 @@ ready one.
 
 from pathlib import Path
 
-import msgspec
-
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.digests import file_sha256
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.step_timing import StepCounts, classifier_of
 from benchmarks.training.accuracy import accuracy
-from benchmarks.training.real_images import load_real, splits
+from benchmarks.training.real_images import ReadsRealImages, load_real, provenance_of, splits
 from benchmarks.training.training_steps import ForwardStep
 from naturalinversion.classifiers.key_mapping import renaming_text
 from naturalinversion.classifiers.outside import is_outside, plain_name, state_sha256
@@ -27,7 +25,7 @@ from naturalinversion.classifiers.weights import (
 from naturalinversion.errors import BenchmarkError, UsageError
 
 
-class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Recipe(ReadsRealImages, frozen=True, forbid_unknown_fields=True):
     """``sha256`` is that of the weights' file, or of the weights that a factory outside has loaded
     itself; ``floor`` as for classifiers trained here.
 
@@ -50,7 +48,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     `BenchmarkError` below the floor: images must be normalised as in the classifier's training.
     """
     path = _weights(context, recipe)
-    dataset = load_real(context, recipe.dataset, recipe.image_size)
+    dataset = load_real(context, recipe)
     classes, size = len(dataset.classes), recipe.image_size
     description = Classifier(recipe.arch, classes, recipe.width, size, dataset.mean, dataset.std)
     model = description.build(0)
@@ -72,7 +70,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     save_classifier(context.folder / WEIGHTS, model, description)
     return {
         "test_accuracy": found,
-        "data_fingerprint": dataset.fingerprint,
+        **provenance_of(dataset),
         "classes": ", ".join(dataset.classes),
     }
 

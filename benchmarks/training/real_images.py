@@ -1,17 +1,64 @@
 """Real images for a cell: only what may see them imports this, synthesis and timing do not."""
 
+from typing import Protocol
+
+import msgspec
 import torch
+from msgspec import UNSET, UnsetType
 
 from benchmarks.datasets.dataset import Dataset
-from benchmarks.datasets.load import load
+from benchmarks.datasets.load import content, load
 from benchmarks.engine.context import CellContext
+from benchmarks.engine.kinds import Metrics
 from benchmarks.training.device_dataset import DeviceDataset
+from naturalinversion.errors import UsageError
 
 
-def load_real(context: CellContext, name: str, image_size: int) -> Dataset:
-    """The data set ``name``, from where the run's options say and fetched if they ask for it."""
+class ReadsRealImages(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What recipes of cells have that read real images: ``content`` identifies those of
+    ``imagefolder:PATH``. It is no part of other recipes, nor of their keys.
+    """
+
+    content: str | UnsetType = UNSET
+
+
+class RealImagesRecipe(Protocol):
+    """Such a recipe."""
+
+    @property
+    def dataset(self) -> str:
+        """The data set's name."""
+
+    @property
+    def image_size(self) -> int:
+        """Pixels a side."""
+
+    @property
+    def content(self) -> str | UnsetType:
+        """That of `ReadsRealImages`."""
+
+
+def load_real(context: CellContext, recipe: RealImagesRecipe) -> Dataset:
+    """The recipe's data set, from where the run's options say and fetched if they ask for it.
+
+    Raises `UsageError` when a folder has other images by now than the recipe was made for.
+    """
     data = context.data
-    return load(name, root=data.root, image_size=image_size, download=data.download)
+    dataset = load(
+        recipe.dataset, root=data.root, image_size=recipe.image_size, download=data.download
+    )
+    if recipe.content and content(recipe.dataset) != recipe.content:
+        raise UsageError(
+            f"{context.label}: the images of {recipe.dataset} are not those that the command "
+            "found there when it began: give it again"
+        )
+    return dataset
+
+
+def provenance_of(dataset: Dataset, tested_on: int | None = None) -> Metrics:
+    """What a record says of the real images: which, and how many were tested on."""
+    count = len(dataset.test) if tested_on is None else tested_on
+    return {"data_fingerprint": dataset.fingerprint, "test_images": count}
 
 
 def splits(dataset: Dataset, context: CellContext) -> tuple[DeviceDataset, DeviceDataset]:

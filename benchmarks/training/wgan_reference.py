@@ -17,7 +17,7 @@ from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.machine import Machine
 from benchmarks.engine.step_timing import per_step
 from benchmarks.recipes.methods import build_method, checked_settings
-from benchmarks.training.real_images import load_real
+from benchmarks.training.real_images import ReadsRealImages, load_real, provenance_of
 from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.errors import DivergedError
 from naturalinversion.image_store.dataset import SyntheticDataset
@@ -33,7 +33,7 @@ METHOD = "wgan_gp"
 CPU_BATCH, TIMED_BATCH = 16, 4  # a batch above the first is timed on the second and scaled
 
 
-class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Recipe(ReadsRealImages, frozen=True, forbid_unknown_fields=True):
     """``settings`` are those of `WassersteinSettings`; ``batches`` times ``batch_size`` images."""
 
     dataset: str
@@ -52,7 +52,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     """
     settings = _settings(recipe.settings)
     device = context.machine.torch_device()
-    dataset = load_real(context, recipe.dataset, recipe.image_size)
+    dataset = load_real(context, recipe)
     gan = WassersteinGAN(settings, recipe.image_size, device)
     checkpoint = Checkpoint(context.folder / "training.pt")
     with bar(settings.iterations, context.label) as progress:
@@ -68,7 +68,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     metrics: Metrics = {
         "images": len(images),
         "data_free": 0,
-        "data_fingerprint": dataset.fingerprint,
+        **provenance_of(dataset),
         **final_losses(context.folder / LOSSES),
     }
     checkpoint.delete()

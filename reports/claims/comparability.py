@@ -9,7 +9,7 @@ from reports.published import Published
 from reports.records import Record, lineage
 
 WIDTH, IMAGE_SIZE, SCALE = 1.0, 32, "paper"
-TRAIN_IMAGES = 50_000  # of CIFAR-10 and of CIFAR-100
+TRAIN_IMAGES, TEST_IMAGES = 50_000, 10_000  # of CIFAR-10 and of CIFAR-100
 INCEPTIONS = ("inception-v3-compat", "inception-v3-torchvision")
 PIXELS = "minmax"  # as the paper's released code saves its images
 THROUGH_EXTRACTOR = ("inception_score", "fid", "fid_early", "precision", "recall")
@@ -45,9 +45,14 @@ def _of_networks(made_of: list[Record]) -> Iterator[str]:
             yield f"networks of width {width:g}"
         if size != IMAGE_SIZE:
             yield f"images of {size}x{size} pixels"
+        if not str(record.recipe.get("dataset")).startswith("cifar"):
+            continue
         train = record.metrics.get("train_images", TRAIN_IMAGES)
-        if train != TRAIN_IMAGES and str(record.recipe.get("dataset")).startswith("cifar"):
+        if train != TRAIN_IMAGES:
             yield f"teachers of {train:,} real images, not {TRAIN_IMAGES:,}"
+        test = record.metrics.get("test_images", TEST_IMAGES)
+        if test != TEST_IMAGES:
+            yield f"tested on {test:,} real images, not {TEST_IMAGES:,}"
 
 
 def _of_images(

@@ -28,9 +28,13 @@ MUST_MATCH = (
     "reference",
     "extractor",
     "--precision",
+    "data_fingerprint",
 )
-#: What is like any other value: images that were pixels have no mapping to be compared by.
-LIKE_ANY = {"pixels": "own"}
+#: What is like any other value: images that were pixels have no mapping to be compared by, and
+#: older records don't say which images of their data set there were.
+LIKE_ANY = {"pixels": "own", "data_fingerprint": "not stated"}
+#: What must be equal only where these are: rows of several data sets share a column.
+WITHIN = {"data_fingerprint": ("dataset", "image_size")}
 
 #: The label of rows that are numbers of images.
 COUNTED = "Images"
@@ -73,16 +77,24 @@ def check_comparable(table: Table, records: Mapping[str, Record]) -> None:
         for name in MUST_MATCH:
             if name == "synthetic_images" and all(COUNTED in row.labels for row in table.rows):
                 continue  # each row says of how many its numbers are
-            stated = {str(_stated(name, record, records)): record for record in found}
-            if name in LIKE_ANY:
-                stated.pop(LIKE_ANY[name], None)
-            if len(stated) > 1:
-                (one, first), (other, second) = list(stated.items())[:2]
-                raise RecordError(
-                    f"{table.name}: unlike numbers in column {column.title}: {name} is {one} in "
-                    f"{first.label}-{first.key} but {other} in {second.label}-{second.key}; "
-                    "run both alike or give them columns of their own"
-                )
+            groups: dict[tuple[object, ...], dict[str, Record]] = {}
+            for record in found:
+                group = tuple(_stated(part, record, records) for part in WITHIN.get(name, ()))
+                groups.setdefault(group, {})[str(_stated(name, record, records))] = record
+            for stated in groups.values():
+                _check_alike(f"{table.name}: unlike numbers in column {column.title}", name, stated)
+
+
+def _check_alike(where: str, name: str, stated: dict[str, Record]) -> None:
+    """RecordError if there are two values of ``name``; one that is like any doesn't count."""
+    values = [value for value in stated if value != LIKE_ANY.get(name)]
+    if len(values) > 1:
+        one, other = values[:2]
+        first, second = stated[one], stated[other]
+        raise RecordError(
+            f"{where}: {name} is {one} in {first.label}-{first.key} but {other} in "
+            f"{second.label}-{second.key}; run both alike or give them columns of their own"
+        )
 
 
 def _stated(name: str, record: Record, records: Mapping[str, Record]) -> object:

@@ -19,13 +19,13 @@ from benchmarks.evaluation.fidelity.border import border_contrast
 from benchmarks.evaluation.fidelity.extractors import FeatureStep, RealFeatures, find_extractor
 from benchmarks.recipes.schema import FidelityMetrics
 from benchmarks.synthesis.image_sets import ImageSelection
-from benchmarks.training.real_images import load_real
+from benchmarks.training.real_images import ReadsRealImages, load_real, provenance_of
 from naturalinversion.errors import BenchmarkError, UsageError
 from naturalinversion.progress import bar
 from naturalinversion.seeds import derive, generator
 
 
-class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Recipe(ReadsRealImages, frozen=True, forbid_unknown_fields=True):
     """Where ``images`` names no batches, so many real images of the split that is not the
     reference, drawn at random, stand in their place.
     """
@@ -55,7 +55,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     extractor = find_extractor(
         protocol.extractor, context.data.inception_weights, context.data.download
     )
-    dataset = load_real(context, recipe.dataset, recipe.image_size)
+    dataset = load_real(context, recipe)
     splits = {"train": dataset.train, "test": dataset.test}
     reference = splits.pop(protocol.reference).images
     images = _images_to_judge(context, recipe, *splits.items())
@@ -74,7 +74,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
         "extractor": extractor.display,
         "pixels": recipe.images.pixels,
         "reference": protocol.reference,
-        "data_fingerprint": dataset.fingerprint,
+        **provenance_of(dataset),
     }
 
 

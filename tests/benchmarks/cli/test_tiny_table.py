@@ -67,6 +67,14 @@ def test_what_it_cost_is_printed_from_the_records(first: tuple[Path, str]) -> No
     assert f"{di.provenance.cpu}, 1 thread".replace("_", "\\_") in printed
 
 
+def test_every_cell_that_reads_real_images_says_which(first: tuple[Path, str]) -> None:
+    records = [r for r in load_all(first[0] / "runs").values() if r.kind != "synthesis"]
+    assert {r.kind for r in records} == {"classifier", "distillation", "joint_student"}
+    said = {(r.metrics["data_fingerprint"], r.metrics["test_images"]) for r in records}
+    ((fingerprint, count),) = said
+    assert (len(str(fingerprint)), count) == (64, 500)
+
+
 def test_every_cell_has_its_record_and_the_images_asked_for(first: tuple[Path, str]) -> None:
     records = load_all(first[0] / "runs")
     assert len(records) == CELLS

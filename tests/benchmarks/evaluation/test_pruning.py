@@ -121,8 +121,9 @@ def test_a_cell_prunes_tunes_and_tests(loss: str, tmp_path: Path) -> None:
     assert set(metrics) == {
         *("unpruned_accuracy", "untuned_accuracy", "test_accuracy", "best_test_accuracy"),
         *("flops_before", "flops_after", "parameters_before", "parameters_after"),
-        *("final_loss", "images_seen", "synthetic_images"),
+        *("final_loss", "images_seen", "synthetic_images", "data_fingerprint", "test_images"),
     }
+    assert metrics["test_images"] == 500
     assert [file.name for file in context.folder.iterdir()] == [WEIGHTS]
 
 

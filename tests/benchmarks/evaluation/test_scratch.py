@@ -69,6 +69,8 @@ def test_it_learns_the_digits_and_reports_both_splits(tmp_path: Path) -> None:
     assert metrics["best_test_accuracy"] == metrics["test_accuracy"], "tested once, at the end"
     assert metrics["train_accuracy"] == pytest.approx(share(tmp_path, 0), abs=0.002)
     assert (metrics["synthetic_images"], metrics["images_seen"]) == (256, 12 * 256)
+    digits = load("digits", root=tmp_path, image_size=8)
+    assert (metrics["data_fingerprint"], metrics["test_images"]) == (digits.fingerprint, 500)
     assert [file.name for file in (tmp_path / "cell").iterdir()] == [WEIGHTS]
 
 

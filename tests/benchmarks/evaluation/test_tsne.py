@@ -133,6 +133,11 @@ def test_a_row_per_image_and_stage_and_a_number_per_set_and_stage(
         assert len(text.split("e")[0].strip("-0.").replace(".", "")) <= 6
     slugs = [stage.replace(" ", "") for stage in STAGES]
     assert metrics.pop("points") == 300
+    digits = load("digits", root=Path("nowhere"), image_size=16)
+    assert (metrics.pop("data_fingerprint"), metrics.pop("test_images")) == (
+        digits.fingerprint,
+        500,
+    )
     assert set(metrics) == {f"mixing_{name}_{slug}" for name in ("far", "twin") for slug in slugs}
     for slug in slugs:
         twin, far = metrics[f"mixing_twin_{slug}"], metrics[f"mixing_far_{slug}"]

@@ -123,6 +123,7 @@ def test_a_given_teacher_is_tested_and_distilled_not_trained(
     assert "classifier" not in {record.kind for record in records}
     (teacher,) = [record for record in records if record.kind == "pretrained"]
     assert 0 <= float(teacher.metrics["test_accuracy"]) < 0.5
+    assert teacher.metrics["test_images"] == 500
     folder = tmp_path / "runs" / teacher.kind / f"{teacher.label}-{teacher.key}"
     model, description = load_classifier(folder / WEIGHTS)
     assert (description.arch, description.num_classes) == ("resnet34", 10)

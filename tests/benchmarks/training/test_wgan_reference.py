@@ -117,6 +117,8 @@ def test_the_draws_are_training_images(monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_the_metrics_say_that_it_saw_real_images(made: tuple[Path, Metrics]) -> None:
     folder, metrics = made
     assert (metrics["images"], metrics["data_free"]) == (70, 0)
+    digits = load("digits", root=Path("nowhere"), image_size=8)
+    assert (metrics["data_fingerprint"], metrics["test_images"]) == (digits.fingerprint, 500)
     with open(folder / "losses.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 3

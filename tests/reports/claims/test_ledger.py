@@ -185,6 +185,20 @@ def test_every_difference_is_listed() -> None:
     assert line["measured"] == 9.0
 
 
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        ("train_images", "teachers of 900 real images, not 50,000"),
+        ("test_images", "tested on 900 real images, not 10,000"),
+    ],
+)
+def test_half_copied_data_are_no_match(count: str, said: str) -> None:
+    recipe = PAPER | {"dataset": "cifar10"}
+    teacher = record("t", {"test_accuracy": 0.9557, count: 900}, recipe)
+    line = frame_of((table(TEACHER, [teacher]), [teacher])).loc[TEACHER]
+    assert (line["verdict"], line["reason"]) == ("not comparable", said)
+
+
 def test_a_shorter_run_on_the_same_data_shows_its_difference_and_no_verdict() -> None:
     line = line_of(NI, 0.9, scale="mini")
     assert (line["verdict"], line["measured_on"]) == ("not comparable", "cifar10")

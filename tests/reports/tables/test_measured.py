@@ -218,6 +218,28 @@ def test_images_that_were_pixels_are_like_those_of_any_mapping(case: MakeCase) -
         measured_frame(table, of("minmax", "own", "denormalize"))
 
 
+def test_other_images_of_one_data_set_are_unlike_and_those_of_two_are_not(case: MakeCase) -> None:
+    """Rows of several data sets share a column; older records don't say which images."""
+    table, records = case({"DI": [0.8, 0.8, 0.8]})
+    keys = list(records)
+
+    def of(*images: tuple[str, str]) -> dict[str, Record]:
+        return {
+            key: make_record(
+                key,
+                recipe={"dataset": dataset},
+                metrics={"test_accuracy": 0.8}
+                | ({"data_fingerprint": fingerprint} if fingerprint else {}),
+            )
+            for key, (dataset, fingerprint) in zip(keys, images, strict=True)
+        }
+
+    assert len(measured_frame(table, of(("a", "1"), ("b", "2"), ("a", "1")))) == 1
+    assert len(measured_frame(table, of(("a", "1"), ("a", ""), ("a", "1")))) == 1
+    with pytest.raises(RecordError, match=r"data_fingerprint is 1 in .* but 2 in"):
+        measured_frame(table, of(("a", "1"), ("a", ""), ("a", "2")))
+
+
 def test_a_record_without_the_metric_names_what_it_has(case: MakeCase) -> None:
     table, records = case({"DI": [0.8]})
     key = next(iter(records))

@@ -81,6 +81,7 @@ def test_the_kind_tells_real_from_noise(
     assert float(str(floor["recall"])) > 0.7
     assert float(str(floor["f8"])) > 0.9
     assert counted == [1297, 300]
+    assert floor["test_images"] == 500
     drawn_again = fidelity.run(context(tmp_path), recipe(300, seed=1))
     assert drawn_again["fid"] != floor["fid"]
     assert drawn_again["fid"] == pytest.approx(floor["fid"], rel=0.5)

@@ -1,0 +1,80 @@
+"""Cells of somebody's own images: their keys follow what lies in the folder."""
+
+import logging
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmarks.engine.cell import with_inputs
+from benchmarks.engine.context import CellContext, DataOptions
+from benchmarks.engine.machine import Machine
+from benchmarks.recipes.resolve import Recipes
+from benchmarks.tables.expand import expand
+from benchmarks.tables.pipeline import Pipeline
+from benchmarks.tables.spec import read_table
+from benchmarks.training.classifier import Recipe
+from benchmarks.training.real_images import load_real
+from naturalinversion.errors import UsageError
+from tests.benchmarks.datasets.trees import MakeTree
+
+NAME = "imagefolder:own"
+READING = {
+    *("classifier", "distillation", "scratch", "fidelity", "pruning", "tsne", "wgan_gp"),
+    "joint_student",
+}
+
+
+@pytest.fixture
+def folder(make_tree: MakeTree, monkeypatch: pytest.MonkeyPatch) -> Path:
+    made = make_tree()
+    monkeypatch.chdir(made.parent)
+    return made
+
+
+def cells(name: str = NAME) -> dict[str, set[str]]:
+    """Keys of all that the paper's tables need, by kind."""
+    found: dict[str, set[str]] = {}
+    for table in ("table1", "table2", "table5", "figure4", "figure6"):
+        planned = expand(read_table(table), Recipes("demo", name), [0])
+        for cell in with_inputs(planned.targets):
+            found.setdefault(cell.kind, set()).add(cell.key)
+    return found
+
+
+def test_every_cell_is_another_when_the_images_are(folder: Path) -> None:
+    before = cells()
+    assert set(before) == {*READING, "synthesis"}
+    assert cells() == before
+    image = folder / "train" / "class0" / "0.png"
+    shutil.copyfile(image, image.with_name("one-more.png"))
+    after = cells()
+    for kind, keys in before.items():
+        assert len(after[kind]) == len(keys)
+        assert not after[kind] & keys, kind
+
+
+def test_a_relative_path_in_another_working_directory_is_other_data(
+    folder: Path, make_tree: MakeTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Pipeline(Recipes("demo", NAME).resolve("resnet34"), 0).teacher
+    make_tree("there/own", classes=2)
+    monkeypatch.chdir(folder.parent / "there")
+    assert Pipeline(Recipes("demo", NAME).resolve("resnet34"), 0).teacher.key != before.key
+
+
+def test_recipes_of_data_sets_known_by_name_say_nothing_of_it() -> None:
+    teacher = Pipeline(Recipes("demo", "digits").resolve("resnet34"), 0).teacher
+    assert "content" not in teacher.recipe
+
+
+def test_images_that_changed_after_the_command_began_are_refused(folder: Path) -> None:
+    teacher = Pipeline(Recipes("demo", NAME).resolve("resnet34"), 0).teacher
+    context = CellContext(
+        folder, {}, Machine("cpu", "fp32", 1), DataOptions(folder), "x", logging.getLogger("test")
+    )
+    recipe = Recipe(**{**teacher.recipe, "image_size": 32})
+    assert len(load_real(context, recipe).train) == 12
+    (folder / "train" / "class0" / "0.png").unlink()
+    with pytest.raises(UsageError, match=r"^x: the images of imagefolder:own are not those that"):
+        load_real(context, recipe)
