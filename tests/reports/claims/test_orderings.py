@@ -29,15 +29,9 @@ def record(key: str, metric: str, value: float) -> Record:
     )
 
 
-def measured(
-    values: dict[str, Sequence[float]],
-    scale: str = "small",
-    dataset: str = "cifar10",
-    metric: str = "test_accuracy",
-    place: str = f"table5/{PLACE}",
-) -> pd.DataFrame:
+def measured(values: dict[str, Sequence[float]], *where: str, **named: str) -> pd.DataFrame:
     """The orderings where each method has these values by seed, in one row of a table."""
-    table, records = case(values, scale, dataset, metric, place)
+    table, records = case(values, *where, **named)
     return orderings([table], records)
 
 
