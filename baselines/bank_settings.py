@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from naturalinversion.errors import SettingError
-from naturalinversion.validation import above_zero, at_least, finite
+from naturalinversion.validation import above_zero, at_least
 
 
 @dataclass(kw_only=True)
@@ -46,7 +46,7 @@ class BankSettings:
         at_least(0, self, "rate_generator", "rate_latent", "rate_student", "rate_student_end")
         at_least(0, self, "student_steps", "warmup", "crop", "momentum", "weight_decay")
         above_zero(self, "generator_width", "temperature")
-        finite(self, "one_hot", "bn_statistics", "adversarial")
+        at_least(0, self, "one_hot", "bn_statistics", "adversarial")
         if self.warmup >= self.epochs:
             raise SettingError(f"warmup is {self.warmup}: fewer than the {self.epochs} epochs")
 

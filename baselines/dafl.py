@@ -18,7 +18,7 @@ from baselines.joint_state import JointState
 from baselines.joint_training import JointSynthesizer
 from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion import priors
-from naturalinversion.validation import above_zero, at_least, finite
+from naturalinversion.validation import above_zero, at_least
 
 
 @dataclass(kw_only=True)
@@ -39,7 +39,7 @@ class DAFL(JointSynthesizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        finite(self, "one_hot", "information_entropy", "activation")
+        at_least(0, self, "one_hot", "information_entropy", "activation")
         at_least(0, self, "generator_eps")
         above_zero(self, "temperature")
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from operator import mul
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 from msgspec.structs import replace
 
+from reports.image_metrics import image_cells, of_images
 from reports.machine import device_class
 from reports.new_folder import replaced
 from reports.records import FILE_NAME, Record, RecordError, folder_of, lineage, load_all
@@ -184,25 +184,19 @@ class Archive:
         A set made in several cells has a record for each, and counts them by their images.
         """
         by_seed = []
-        for cells in self._image_cells(table, row, column):
-            images = [float(cell.metrics["images"]) for cell in cells]  # type: ignore[arg-type]
-            values = [float(cell.metrics[name]) for cell in cells]  # type: ignore[arg-type]
-            by_seed.append(factor * sum(map(mul, images, values)) / sum(images))
+        for key in self.line(table, row, column)["records"]:
+            if (value := of_images(self.records[key], name, self.records)) is None:
+                raise RecordError(f"{self.runs}: the images of {row}, {column} have no {name}")
+            by_seed.append(factor * value)
         found = summarise(by_seed)
         return _with_sd(found.mean, found.sd)
 
     def total_of_images(self, table: str, row: str, column: str, name: str) -> str:
         """A count, summed over all images of all seeds behind a number."""
-        found = [cell for cells in self._image_cells(table, row, column) for cell in cells]
+        behind = [self.records[key] for key in self.line(table, row, column)["records"]]
+        found = [cell for record in behind for cell in image_cells(record, self.records)]
         counts: list[float] = [float(cell.metrics[name]) for cell in found]  # type: ignore[arg-type]
         return f"{sum(counts):,.0f}"
-
-    def _image_cells(self, table: str, row: str, column: str) -> list[list[Record]]:
-        """By seed, the records of the images that a number is made from."""
-        return [
-            [one for one in lineage([key], self.records) if one.kind == "synthesis"]
-            for key in self.line(table, row, column)["records"]
-        ]
 
     def metric(self, table: str, row: str, column: str, name: str, of: str = "") -> float:
         """Another metric of the first seed's record behind a number, or of its input ``of``."""

@@ -59,6 +59,7 @@ def _column(recipes: Recipes, spec: ColumnSpec, rows: Sequence[RowCells]) -> Col
     if measurement.evaluation == "distillation" and made_by:
         uses = {recipes.resolve().method(method).student_use == "joint" for method in made_by}
         detail = "" if len(uses) > 1 else "joint" if uses == {True} else "offline"
+    detail = "" if spec.of_images else detail
     title = spec.title or title_of(recipes, spec.method)
     title = f"{title}, {spec.group}" if spec.group else title
     if measurement.evaluation == "fidelity":
@@ -80,6 +81,7 @@ def _column(recipes: Recipes, spec: ColumnSpec, rows: Sequence[RowCells]) -> Col
         method=title_of(recipes, spec.method) if of_method else "",
         group=spec.group,
         note=note,
+        of_images=spec.of_images,
     )
 
 

@@ -80,6 +80,7 @@ class ColumnSpec(Measurement, frozen=True, forbid_unknown_fields=True, kw_only=T
     """One column. Methods of one ``group`` compete; a title is needed where no method has one.
 
     Only methods that do ``student_use`` with a student have a column like this one, if it is given.
+    With ``of_images`` the metric is that of all images that the evaluation reads.
     """
 
     id: str
@@ -90,6 +91,7 @@ class ColumnSpec(Measurement, frozen=True, forbid_unknown_fields=True, kw_only=T
     role: Literal["method", "baseline"] = "method"
     unit: str = ""
     higher_is_better: bool = True
+    of_images: bool = False
 
 
 class TableSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

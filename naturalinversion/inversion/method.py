@@ -18,7 +18,7 @@ from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator
 from naturalinversion.synthesis.synthesizer import StudentUse
 from naturalinversion.teacher.teacher import Teacher
-from naturalinversion.validation import at_least, finite, one_of
+from naturalinversion.validation import at_least, one_of
 
 WEIGHTS = tuple(weight.name for weight in fields(Weights))
 
@@ -59,7 +59,7 @@ class InversionMethod:
     def __post_init__(self) -> None:
         at_least(1, self, "iterations")
         at_least(0, self, "jitter", "reference_batch", "compete_floor")
-        finite(self, *WEIGHTS)
+        at_least(0, self, *WEIGHTS)
         one_of(Keep, self, "keep")
         one_of(Schedule, self, "schedule")
         if not 0 <= self.plateau <= 0.5:

@@ -58,7 +58,8 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One column of one metric; ``detail`` stands below the title (protocol, extractor, images).
 
     ``method`` is the title of the method whose numbers these are, if they are of one. Only columns
-    of role ``method`` are ranked, those of a ``group`` among each other.
+    of role ``method`` are ranked, those of a ``group`` among each other. With ``of_images`` the
+    metric is not the record's own, but that of all images that it was made from.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     method: str = ""
     group: str = ""
     note: str = ""
+    of_images: bool = False
 
     @property
     def factor(self) -> float:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from reports.image_metrics import of_images
 from reports.published import find_published
 from reports.records import Record, RecordError, lineage
 from reports.seed_statistics import Ranking, rank, summarise
@@ -118,7 +119,9 @@ def _measured(table: Table, row: Row, column: Column, records: Mapping[str, Reco
         record = records.get(key)
         if record is None or key in keys:
             continue
-        value = record.metrics.get(metric)
+        value = (
+            of_images(record, metric, records) if column.of_images else record.metrics.get(metric)
+        )
         if value is None and metric in MEASURED_LATER:
             continue
         if not isinstance(value, float | int):

@@ -52,6 +52,43 @@ def test_a_claim_that_the_paper_does_not_make_is_no_number() -> None:
     assert "The paper prints no numbers for this" in to_markdown(table, frame)
 
 
+def images_of_two_cells() -> dict[str, Record]:
+    """A student of ten images and of thirty, which agree with the teacher in 80 % and 90 %."""
+    cells = {
+        name: make_record(
+            name,
+            kind="synthesis",
+            metrics={"images": images, "teacher_agreement": agreement},
+        )
+        for name, images, agreement in (("a", 10, 0.8), ("b", 30, 0.9))
+    }
+    return {"s": make_record("s", 0.5, inputs={"images0": "a", "images1": "b"})} | cells
+
+
+def agreement_of(records: Mapping[str, Record]) -> Mapping[str, Any]:
+    columns = [make_column("NI", metric="teacher_agreement", of_images=True)]
+    table = make_table({"NI": TableCell(["s"])}, columns=columns)
+    return line(measured_frame(table, records), "NI")
+
+
+def test_a_number_of_images_is_of_all_cells_that_made_them() -> None:
+    assert agreement_of(images_of_two_cells())["mean"] == pytest.approx(87.5)
+
+
+def test_a_number_of_images_whose_records_are_gone_is_no_number_of_the_others() -> None:
+    records = images_of_two_cells()
+    del records["b"]
+    with pytest.raises(RecordError, match="student-s-s was made from b, which has no record"):
+        agreement_of(records)
+
+
+def test_a_number_that_images_have_not_is_said() -> None:
+    records = images_of_two_cells()
+    records["a"] = msgspec.structs.replace(records["a"], metrics={"images": 10})
+    with pytest.raises(RecordError, match="no number 'teacher_agreement'"):
+        agreement_of(records)
+
+
 def test_one_record_for_all_seeds_counts_once() -> None:
     table = make_table({"T.": TableCell(["k", "k", "k"])})
     found = line(measured_frame(table, {"k": make_record("k", 0.9)}), "T.")
