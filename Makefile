@@ -54,13 +54,16 @@ plan-all: setup  ## say what all of them would run and how long it takes
 claims: setup  ## the paper's 190 numbers beside what was measured, with a verdict each
 	$(RUN) claims $(ARGS)
 
-check-accuracy: SEEDS = 4
+# At scale small in the precision of its accepted numbers, and as many seeds as fit into 45 minutes.
+SMALL = $(filter small,$(SCALE))
+check-accuracy accept-accuracy: private PRECISION = $(if $(SMALL),--precision bf16)
+check-accuracy: SEEDS = $(if $(SMALL),2,4)
 check-accuracy: setup  ## hold accuracy numbers against the accepted ones
-	$(RUN) check $(ARGS) $(RECIPE)
+	$(RUN) check $(PRECISION) $(ARGS) $(RECIPE)
 
-accept-accuracy: SEEDS = 18
+accept-accuracy: SEEDS = $(if $(SMALL),8,18)
 accept-accuracy: setup  ## write reports/accepted/ from records of SEEDS seeds
-	$(RUN) accept $(ARGS) $(RECIPE)
+	$(RUN) accept $(PRECISION) $(ARGS) $(RECIPE)
 
 test-faults: setup  ## kill a run a hundred times; it must end as one that nobody disturbed
 	$(BIN)/python tests/faults/kill.py $(ARGS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from operator import mul
 
 from reports.records import Record, RecordError, kind_of, lineage
 
@@ -24,10 +23,14 @@ def of_images(record: Record, metric: str, records: Mapping[str, Record]) -> flo
 
     None where there are none, or one of the cells has no such number.
     """
-    cells = image_cells(record, records)
-    values = [cell.metrics.get(metric) for cell in cells]
-    images = [cell.metrics["images"] for cell in cells]
-    numbers = [[n for n in some if isinstance(n, int | float)] for some in (values, images)]
-    if not cells or len(numbers[0]) < len(cells) or len(numbers[1]) < len(cells):
+    found = [
+        (cell.metrics["images"], cell.metrics.get(metric)) for cell in image_cells(record, records)
+    ]
+    numbers = [
+        (float(images), float(value))
+        for images, value in found
+        if isinstance(images, int | float) and isinstance(value, int | float)
+    ]
+    if not numbers or len(numbers) < len(found):
         return None
-    return sum(map(mul, *numbers)) / sum(numbers[1])
+    return sum(images * value for images, value in numbers) / sum(images for images, _ in numbers)

@@ -17,7 +17,7 @@ from reports.machine import device_class
 from reports.records import load_all
 from reports.regression.accepted import FOLDER, Accepted, RefusedError, path_of
 from reports.regression.accepted import read as read_accepted
-from reports.regression.check import CheckedNumber, check_markdown, compare
+from reports.regression.check import CheckedNumber, check_markdown, compare, drawn
 from reports.regression.power import power_markdown
 
 SEEDS = 4  # their ranks among eighteen accepted can be rare enough
@@ -66,7 +66,7 @@ class Check:
         ):
             first = min(number.seeds[0] for of_table in accepted.values() for number in of_table)
             planned = self._planned(replace(self.recipe, first_seed=first))
-        numbers = sum(map(len, accepted.values()))
+        numbers = _drawn(accepted)
         for name, of_table in accepted.items():
             seen = power_markdown(of_table, self.recipe.seeds, numbers)
             log(f"{name}: what {self.recipe.seeds} seeds see in 19 of 20 cases\n{seen}")
@@ -103,12 +103,13 @@ class Check:
         return found
 
     def _refuse_other_device(self, accepted: dict[str, list[Accepted]]) -> None:
-        here = device_class(CostMeter(self.execution.machine()).provenance.device)
+        made = CostMeter(self.execution.machine()).provenance
+        here = f"{device_class(made.device)} in {made.precision}"
         for name, numbers in accepted.items():
             for number in numbers:
-                if number.device != here:
+                if not number.fixed and number.made_on != here:
                     raise UsageError(
-                        f"{name}: the accepted numbers are of {number.device}, this is {here}: "
+                        f"{name}: the accepted numbers are of {number.made_on}, this is {here}: "
                         "not compared"
                     )
 
@@ -116,7 +117,7 @@ class Check:
         self, planned: list[PlannedTable], accepted: dict[str, list[Accepted]]
     ) -> list[CheckedNumber]:
         records = load_all(self.paths.runs_dir)
-        numbers = sum(map(len, accepted.values()))
+        numbers = _drawn(accepted)
         try:
             return [
                 number
@@ -126,3 +127,7 @@ class Check:
             ]
         except RefusedError as error:
             raise UsageError(str(error)) from error
+
+
+def _drawn(accepted: dict[str, list[Accepted]]) -> int:
+    return drawn([number for of_table in accepted.values() for number in of_table])

@@ -38,7 +38,8 @@ class RefusedError(RecordError):
 class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One accepted number in its unit: ``values`` by seed, where they are from, and of what.
 
-    ``again``, where it was measured, is by seed as well.
+    ``again``, where it was measured, is by seed as well. A number that is the same for all seeds,
+    such as a ready teacher's, has one value.
     """
 
     row: str
@@ -51,10 +52,21 @@ class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     values: tuple[float, ...]
     seeds: tuple[int, ...]
     device: str
+    precision: str
     versions: str
     commit: str
     records: tuple[str, ...]
     again: tuple[float, ...] = ()
+
+    @property
+    def fixed(self) -> bool:
+        """Whether nothing in it is drawn by a seed: it has no spread to be compared by."""
+        return self.n == 1
+
+    @property
+    def made_on(self) -> str:
+        """What numbers must have in common to be compared: class of device, and precision."""
+        return f"{self.device} in {self.precision}"
 
     @property
     def rounding(self) -> float:
@@ -88,11 +100,13 @@ def accepted_from(
     numbers = []
     for line in lines_of(measured_frame(table, records)):
         found = [records[key] for key in line["records"]]
-        if len(found) < MIN_SEEDS:
+        fixed = line["planned"] == 1 and len(table.seeds) >= MIN_SEEDS
+        if len(found) < (1 if fixed else MIN_SEEDS):
             raise RefusedError(
                 f"{table.name}: {line['row']} {line['column']} has {len(found)} of the "
                 f"{MIN_SEEDS} seeds or more that are needed: give --seeds {MIN_SEEDS} or more"
             )
+        device, precision = made_on(table, found)
         twice: tuple[float, ...] = ()
         if again is not None:
             other = second[line["row"], line["column"]]
@@ -109,11 +123,12 @@ def accepted_from(
                 metric=line["metric"],
                 unit=units[line["column"]],
                 mean=fmean(line["values"]),
-                sd=stdev(line["values"]),
+                sd=_sd(line["values"]),
                 n=len(found),
                 values=line["values"],
                 seeds=line["seeds"],
-                device=device_of(table, found),
+                device=device,
+                precision=precision,
                 versions=_all(f"torch={r.provenance.versions.get('torch', '?')}" for r in found),
                 commit=_all(record.provenance.commit or "?" for record in found),
                 records=line["records"],
@@ -123,11 +138,13 @@ def accepted_from(
     return numbers
 
 
-def device_of(table: Table, records: Sequence[Record]) -> str:
-    """The device class of all the records; RefusedError if there are several."""
-    found = sorted({device_class(record.provenance.device) for record in records})
+def made_on(table: Table, records: Sequence[Record]) -> tuple[str, str]:
+    """Class of device and precision of all the records; RefusedError if there are several."""
+    made = [record.provenance for record in records]
+    found = sorted({(device_class(one.device), one.precision) for one in made})
     if len(found) > 1:
-        raise RefusedError(f"{table.name}: its records are of several devices: {', '.join(found)}")
+        several = ", ".join(f"{device} in {precision}" for device, precision in found)
+        raise RefusedError(f"{table.name}: its records are of several devices: {several}")
     return found[0]
 
 
@@ -194,20 +211,24 @@ def _fault(number: Accepted) -> str:
         return "not a value, a seed and a record for each n"
     if number.again and len(number.again) != number.n:
         return "not every seed was computed again"
-    if number.n < 2:
-        return "a single value has no sd"
     if not all(map(math.isfinite, (number.mean, number.sd, *number.values, *number.again))):
         return "a value is not finite"
     for name, stated, found in (
         ("mean", number.mean, fmean(number.values)),
-        ("sd", number.sd, stdev(number.values)),
+        ("sd", number.sd, _sd(number.values)),
     ):
         if abs(stated - found) > ROUNDING * max(1.0, abs(number.mean)):
             return f"the {name} is {stated:g}, its values give {found:g}: accept, don't type"
     return ""
 
 
+def _sd(values: Sequence[float]) -> float:
+    return stdev(values) if len(values) > 1 else 0.0
+
+
 def _brief(number: Accepted) -> str:
+    if number.fixed:
+        return f"{number.mean:.6g} (fixed, {number.device})"
     return f"{number.mean:.6g} ± {number.sd:.2g} (n = {number.n}, {number.device})"
 
 

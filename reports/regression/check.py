@@ -11,7 +11,8 @@ seeds, each is held against its own two values: what seeds differ by is gone, an
 rounding. Its sd comes from the N pairs: t(1 % over all numbers; N) * sd * sqrt(3 / (2 n)).
 
 Means within one point of a percentage or one percent of anything else are always the same. Better
-is a fault as well, until it is known why.
+is a fault as well, until it is known why. A number that no seed changes (a ready teacher's) has
+this room alone, and may be of any device and precision.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import msgspec
 from scipy import stats
 
 from reports.records import Record
-from reports.regression.accepted import Accepted, NumberKey, RefusedError, device_of
+from reports.regression.accepted import Accepted, NumberKey, RefusedError, made_on
 from reports.tables.export import NOT_RUN
 from reports.tables.layout import Table
 from reports.tables.markup import markdown_table
@@ -71,8 +72,8 @@ def compare(
 ) -> list[CheckedNumber]:
     """What has become of every number, the table's first, then the accepted ones it lacks.
 
-    ``numbers`` is how many the whole check compares, by default those accepted here. RefusedError,
-    in one line, for numbers of another class of device.
+    ``numbers`` is how many of the whole check are `drawn`, by default of those accepted here.
+    RefusedError, in one line, for numbers of another class of device or precision.
     """
     expected = {number.key: number for number in accepted}
     columns = {column.id: column for column in table.columns}
@@ -87,14 +88,14 @@ def compare(
         if number is None:
             found.append(CheckedNumber(**of, verdict="not accepted"))
             continue
-        device = device_of(table, [records[key] for key in line["records"]])
-        if device != number.device:
+        here = " in ".join(made_on(table, [records[key] for key in line["records"]]))
+        if not number.fixed and here != number.made_on:
             raise RefusedError(
-                f"{table.name}: the accepted numbers are of {number.device}, these of {device}: "
+                f"{table.name}: the accepted numbers are of {number.made_on}, these of {here}: "
                 "not compared"
             )
         by_seed = dict(zip(line["seeds"], line["values"], strict=True))
-        compared = compare_numbers(number, by_seed, numbers or len(accepted))
+        compared = compare_numbers(number, by_seed, numbers or drawn(accepted))
         verdict: Verdict = "same"
         above = compared.pop("above")
         if compared.pop("differs"):
@@ -104,6 +105,11 @@ def compare(
         CheckedNumber(**_named(table, key, number), verdict="not measured")
         for key, number in expected.items()
     ]
+
+
+def drawn(accepted: Sequence[Accepted]) -> int:
+    """How many of the numbers differ from seed to seed, and could fail by chance; one at least."""
+    return max(1, sum(not number.fixed for number in accepted))
 
 
 def seeds_for_ranks(accepted_n: int, numbers: int) -> int:
@@ -139,10 +145,14 @@ def paired_allowance(accepted: Accepted, n: int, numbers: int) -> float:
 def compare_numbers(
     accepted: Accepted, by_seed: Mapping[int, float], numbers: int
 ) -> dict[str, Any]:
-    """Seed by seed where the accepted ones were computed twice, else as `compare_seeds`.
+    """Seed by seed where the accepted ones were computed twice, else as `compare_seeds`; a fixed
+    number by itself.
 
     ``accepted``, ``sd`` and ``accepted_n`` are then what those seeds had, with the rounding's sd.
     """
+    if accepted.fixed:
+        distance, allowed = fmean(by_seed.values()) - accepted.mean, least(accepted)
+        return {"differs": abs(distance) > allowed, "above": distance > 0, "allowed": allowed}
     if not accepted.again or not by_seed.keys() <= set(accepted.seeds):
         return compare_seeds(accepted, list(by_seed.values()), numbers)
     pairs = zip(accepted.values, accepted.again, strict=True)
@@ -192,7 +202,8 @@ def _cells(one: CheckedNumber) -> list[str]:
     unit = f" {one.unit}" if one.unit else ""
     accepted = measured = limit = NOT_RUN
     if one.accepted is not None:
-        accepted = f"{one.accepted:.4g} ± {one.sd:.2g}{unit} ({one.accepted_n})"
+        spread = f" ± {one.sd:.2g}" if one.accepted_n > 1 or one.sd else ""
+        accepted = f"{one.accepted:.4g}{spread}{unit} ({one.accepted_n})"
     if one.measured is not None:
         measured = f"{one.measured:.4g}{unit} ({one.n})"
     if one.p is not None:

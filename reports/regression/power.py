@@ -29,8 +29,11 @@ def smallest_seen(accepted: Accepted, n: int, numbers: int, seed: int = 0) -> fl
 
     By simulation: ``n`` values are drawn from the accepted ones, each with a normal error of a
     quarter of their spread (so that none is equal to one of them), and moved down.
-    Where accepted seeds were computed twice, by the normal noise of rounding.
+    Where accepted seeds were computed twice, by the normal noise of rounding. A fixed number has
+    no noise.
     """
+    if accepted.fixed:
+        return least(accepted)
     if accepted.again:
         beyond = float(stats.norm.ppf(POWER)) * rounding_of(accepted, n)
         return paired_allowance(accepted, n, numbers) + beyond
@@ -51,7 +54,7 @@ def power_markdown(accepted: Sequence[Accepted], n: int, numbers: int) -> str:
         (
             one.row,
             one.column,
-            f"{one.mean:.4g} ± {one.sd:.2g}{_unit(one)}",
+            f"{one.mean:.4g}{'' if one.fixed else f' ± {one.sd:.2g}'}{_unit(one)}",
             f"{smallest_seen(one, n, numbers):.2g}{_unit(one)}",
         )
         for one in accepted

@@ -166,6 +166,7 @@ SUBTLE = (
     ),
 )
 FAULTS = {"demo": COARSE, "small": SUBTLE}  # by the scale whose check is to find them
+CHECKS = {"demo": ["--seeds", "4"], "small": ["--seeds", "2", "--precision", "bf16"]}  # as make's
 
 
 def copy_packages(to: Path) -> None:
@@ -221,7 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = ", ".join(fault.name for faults in FAULTS.values() for fault in faults)
     parser.add_argument("faults", nargs="*", help=f"{UNHARMED}, {names}; default: the scale's")
     parser.add_argument("--scale", default="demo", choices=FAULTS)
-    parser.add_argument("--seeds", type=int, default=4, help="of each check")
+    parser.add_argument("--seeds", type=int, help="of each check; default: make check-accuracy's")
     parser.add_argument("--first-seed", type=int, default=100)
     parser.add_argument("--options", default="", help="more for check, e.g. '--device cpu'")
     given = parser.parse_args(arguments)
@@ -229,8 +230,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = given.faults or [UNHARMED, *(fault.name for fault in FAULTS[given.scale])]
     if unknown := [name for name in asked if name != UNHARMED and name not in known]:
         parser.error(f"unknown fault '{unknown[0]}': {UNHARMED}, {', '.join(known)}")
-    seeds = ["--seeds", str(given.seeds), "--first-seed", str(given.first_seed)]
-    options = ["--scale", given.scale, *seeds, *shlex.split(given.options)]
+    options = ["--scale", given.scale, "--first-seed", str(given.first_seed), *CHECKS[given.scale]]
+    options += ["--seeds", str(given.seeds)] if given.seeds else []
+    options += shlex.split(given.options)
     missed = 0
     for name in asked:
         print(f"{name} …", file=sys.stderr)

@@ -42,6 +42,7 @@ def fake(cell: Cell, seed: int, shift: float, device: str) -> Record:
         "teacher_agreement_pixels": 0.93 + spread,
         "final_bn_statistics": 10 + spread,
         "fid": 50 + spread,
+        "images": 300,
     }
     return Record(
         kind=cell.kind,
@@ -161,7 +162,9 @@ def test_records_of_another_device_are_refused(ask: Ask, accepted: Place) -> Non
     write_records(accepted.runs, range(7, 11), device="cuda (NVIDIA H100)")
     code, out, err = ask(accepted, "check", "--first-seed", "7")
     assert (code, out) == (2, "")
-    assert err[-1].startswith("error: accuracy-demo-digits: the accepted numbers are of cpu")
+    assert err[-1].startswith(
+        "error: accuracy-demo-digits: the accepted numbers are of cpu in fp32"
+    )
 
 
 def test_numbers_of_another_machine_are_refused_before_anything_runs(
@@ -172,8 +175,19 @@ def test_numbers_of_another_machine_are_refused_before_anything_runs(
     code, _, err = ask(place, "check", "--first-seed", "7")
     assert code == 2
     assert err == [
-        "error: accuracy-demo-digits: the accepted numbers are of NVIDIA H100, this is cpu: "
-        "not compared"
+        "error: accuracy-demo-digits: the accepted numbers are of NVIDIA H100 in fp32, "
+        "this is cpu in fp32: not compared"
+    ]
+
+
+def test_numbers_of_another_precision_are_refused_before_anything_runs(
+    ask: Ask, accepted: Place
+) -> None:
+    code, _, err = ask(accepted, "check", "--first-seed", "7", "--precision", "bf16")
+    assert code == 2
+    assert err == [
+        "error: accuracy-demo-digits: the accepted numbers are of cpu in fp32, "
+        "this is cpu in bf16: not compared"
     ]
 
 

@@ -26,6 +26,7 @@ from reports.regression.check import (
     check_markdown,
     compare,
     compare_seeds,
+    drawn,
     seeds_for_ranks,
 )
 from reports.tables.layout import Column, Row, Table, TableCell
@@ -103,14 +104,15 @@ def test_accepted_numbers_come_back_as_they_were_written(tmp_path: Path) -> None
     write(path, accepted_from(table, records))
     fid, student = read(path)
     assert path.read_text().splitlines()[0] == (
-        "row,column,metric,unit,mean,sd,n,values,seeds,device,versions,commit,records,again"
+        "row,column,metric,unit,mean,sd,n,values,seeds,device,precision,versions,commit,records,again"
     )
     assert (student.column, student.unit, student.n) == ("student", "%", 5)
     assert (student.mean, student.sd) == pytest.approx((92.0, 2.5**0.5))
     assert student.values == pytest.approx((90, 91, 92, 93, 94))
     assert student.seeds == (0, 1, 2, 3, 4)
     assert student.records == tuple(f"test_accuracy{seed}" for seed in range(5))
-    assert (student.device, student.versions, student.commit) == ("cpu", "torch=2.11", "abc")
+    assert (student.device, student.precision) == ("cpu", "fp32")
+    assert (student.versions, student.commit) == ("torch=2.11", "abc")
     assert fid.mean == 42.0
     again = tmp_path / "again.csv"
     write(again, [student, fid])
@@ -156,7 +158,9 @@ def test_records_of_two_devices_are_not_accepted() -> None:
     table, records = case()
     where = msgspec.structs.replace(records["fid1"].provenance, device=H100)
     records["fid1"] = msgspec.structs.replace(records["fid1"], provenance=where)
-    with pytest.raises(RefusedError, match="several devices: NVIDIA H100 80GB HBM3, cpu"):
+    with pytest.raises(
+        RefusedError, match="several devices: NVIDIA H100 80GB HBM3 in fp32, cpu in fp32"
+    ):
         accepted_from(table, records)
 
 
@@ -171,6 +175,36 @@ def test_records_of_two_devices_are_not_accepted() -> None:
 )
 def test_a_device_class_is_the_cpu_or_the_gpus_name(device: str, expected: str) -> None:
     assert device_class(device) == expected
+
+
+def fixed_teacher(accuracy: float = 0.92) -> Case:
+    """A column whose one record serves all five seeds, beside one that seeds change."""
+    table, records = case()
+    cells = table.rows[0].cells | {"student": TableCell(["t"] * 5)}
+    row = msgspec.structs.replace(table.rows[0], cells=cells)
+    teacher = msgspec.structs.replace(
+        records["test_accuracy0"], key="t", metrics={"test_accuracy": accuracy}
+    )
+    return msgspec.structs.replace(table, rows=[row]), records | {"t": teacher}
+
+
+def test_a_number_that_no_seed_changes_is_accepted_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    write(path, accepted_from(*fixed_teacher()))
+    fid, teacher = read(path)
+    assert (teacher.n, teacher.sd, teacher.seeds, teacher.fixed) == (1, 0.0, (0,), True)
+    assert list(changes([], [teacher])) == ["ni student: new, 92 (fixed, cpu)"]
+    assert drawn([fid, teacher]) == 1, "it can't fail by chance"
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "expected"), [(0.92, "same"), (0.911, "same"), (0.905, "worse"), (0.94, "better")]
+)
+def test_such_a_number_may_move_by_a_point(accuracy: float, expected: str) -> None:
+    accepted = accepted_from(*fixed_teacher())
+    found = compare(*fixed_teacher(accuracy), accepted)
+    assert verdicts(found) == {"student": expected, "fid": "same"}
+    assert "| 92 % (1)" in check_markdown(found)
 
 
 def test_what_a_new_file_changes_is_said() -> None:
@@ -273,8 +307,17 @@ def test_numbers_that_only_one_side_has_are_told_apart() -> None:
     ]
 
 
+def test_another_precision_is_refused() -> None:
+    table, records = case()
+    for key, record in records.items():
+        made = msgspec.structs.replace(record.provenance, precision="bf16")
+        records[key] = msgspec.structs.replace(record, provenance=made)
+    with pytest.raises(RefusedError, match="are of cpu in fp32, these of cpu in bf16"):
+        compare(table, records, accepted_from(*case()))
+
+
 def test_another_class_of_device_is_refused() -> None:
-    with pytest.raises(RefusedError, match="are of cpu, these of NVIDIA H100 80GB HBM3"):
+    with pytest.raises(RefusedError, match="are of cpu in fp32, these of NVIDIA H100 80GB HBM3 in"):
         compare(*case(device=H100), accepted_from(*case()))
 
 

@@ -17,7 +17,7 @@ def accepted(sd: float, n: int = 18, unit: str = "%") -> Accepted:
     seeds = tuple(range(n))
     keys = tuple(map(str, seeds))
     named = ("ni", "student", "test_accuracy", unit)
-    return Accepted(*named, 70.0, sd, n, values, seeds, "cpu", "torch=1", "abc", keys)
+    return Accepted(*named, 70.0, sd, n, values, seeds, "cpu", "fp32", "torch=1", "abc", keys)
 
 
 def share_found(number: Accepted, shift: float, n: int) -> float:
