@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from pathlib import Path
-from statistics import median
 
 # One iteration a batch: what a batch sets up and leaves behind is what could pile up.
 RUN = """
@@ -41,7 +40,7 @@ def test_two_hundred_batches_pile_nothing_up(tmp_path: Path) -> None:
     *measured, last = [[float(word) for word in line.split()] for line in done.stdout.splitlines()]
     assert len(measured) == 200
     memory, files = zip(*measured, strict=True)
-    settled, end = median(memory[30:80]), median(memory[150:])
-    assert end < settled + 4
+    settled, end = min(memory[30:80]), min(memory[150:])  # a batch's own need comes and goes
+    assert end < settled + 4  # 120 batches of images alone are 7 MB
     assert max(files[30:]) == files[30]
     assert last == [0, 0], "hooks, or forwards that were exchanged"
