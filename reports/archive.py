@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
@@ -20,7 +21,12 @@ from reports.image_metrics import image_cells, of_images
 from reports.machine import device_class
 from reports.new_folder import replaced
 from reports.records import FILE_NAME, Record, RecordError, folder_of, lineage, load_all
-from reports.seed_statistics import compare_by_seed, summarise
+from reports.seed_statistics import (
+    SIGNIFICANCE,
+    compare_by_seed,
+    correct_for_many,
+    summarise,
+)
 from reports.table_report import TableReport, make_table_report
 from reports.tables.cost_text import cost_table
 from reports.tables.export import number, places
@@ -107,10 +113,14 @@ class Archive:
         self.records: dict[str, Record] = load_all(self.runs)
         self._reports: dict[str, TableReport] = {}
 
+    def layout(self, table: str) -> Table:
+        """The table by the name of its file."""
+        return read(self.runs / FOLDER / f"{table}.json")
+
     def report(self, table: str) -> TableReport:
         """Everything printed of a table, by the name of its file."""
         if table not in self._reports:
-            found = read(self.runs / FOLDER / f"{table}.json")
+            found = self.layout(table)
             self._reports[table] = make_table_report(found, self.records, self.runs, table)
         return self._reports[table]
 
@@ -123,7 +133,7 @@ class Archive:
 
         RecordError for a row or column that the table has not.
         """
-        found = read(self.runs / FOLDER / f"{table}.json")
+        found = self.layout(table)
         ids = {row.id for row in found.rows} | {column.id for column in found.columns}
         if unknown := [name for name in (*columns, *rows) if name not in ids]:
             raise RecordError(f"{self.runs}: {table} has no {unknown[0]}")
@@ -166,10 +176,22 @@ class Archive:
         """The same of two rows in one column."""
         return self._between(table, (one, column), (other, column))
 
+    def alike(self, table: str, row: str, columns: Sequence[str]) -> str:
+        """Which pairs of a row's columns no test tells apart, corrected for all pairs of them."""
+        values = [_by_seed(self.line(table, row, column)) for column in columns]
+        tests = [compare_by_seed(*pair).p_value for pair in combinations(values, 2)]
+        titles = {column.id: column.method for column in self.layout(table).columns}
+        pairs = combinations([titles[column] for column in columns], 2)
+        alike = [
+            " and ".join(pair)
+            for pair, p in zip(pairs, correct_for_many(tests), strict=True)
+            if p is None or p >= SIGNIFICANCE
+        ]
+        return ", ".join(alike) or "none"
+
     def _between(self, table: str, one: tuple[str, str], other: tuple[str, str]) -> str:
         lines = [self.line(table, *place) for place in (one, other)]
-        by_seed = [dict(zip(line["seeds"], line["values"], strict=True)) for line in lines]
-        found = compare_by_seed(*by_seed)
+        found = compare_by_seed(*map(_by_seed, lines))
         if found.difference is None:
             raise RecordError(f"{self.runs}: {table}: {one} and {other} share no seed")
         decimals = 2 if max(abs(line["mean"]) for line in lines) < 2 else 1
@@ -238,3 +260,7 @@ def _with_sd(mean: float, sd: float | None) -> str:
     decimals = min(places(mean), 1) if abs(mean) >= 10 else places(mean)
     text = number(mean, decimals)
     return text if sd is None else f"{text} ± {number(sd, decimals)}"
+
+
+def _by_seed(line: Line) -> dict[int, float]:
+    return dict(zip(line["seeds"], line["values"], strict=True))

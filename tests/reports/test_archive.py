@@ -102,6 +102,17 @@ def test_numbers_of_the_page_are_those_of_the_records(runs: Path, tmp_path: Path
     assert said.endswith(" points, 0.03 h on cpu, threads a run: 2, PyTorch 2.15.0, fp32\n")
 
 
+def test_pairs_that_no_test_tells_apart_are_named(runs: Path, tmp_path: Path) -> None:
+    keep(runs, tmp_path / "here")
+    kept = Archive(tmp_path / "here")
+    assert kept.alike(TABLE, "r", ["NI", "DI"]) == "none"
+    for key in kept.line(TABLE, "r", "DI")["records"]:
+        kept.records[key] = replace(kept.records[key], metrics={"test_accuracy": 0.9})
+    again = Archive(tmp_path / "here")
+    again.records.update(kept.records)
+    assert again.alike(TABLE, "r", ["NI", "DI"]) == "NI and DI"
+
+
 def test_a_metric_of_images_is_of_all_cells_that_made_them(runs: Path, tmp_path: Path) -> None:
     keep(runs, tmp_path / "here")
     kept, place = Archive(tmp_path / "here"), (TABLE, "r", "NI")
