@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.digests import file_sha256
 from benchmarks.recipes.resolve import Recipes
+from benchmarks.tables.display_names import title_of
 from benchmarks.tables.image_cells import REAL
 from benchmarks.tables.pixel_columns import by_pixels
 from benchmarks.tables.report_table import report_table
@@ -51,6 +52,7 @@ def expand(
     whole = on_dataset(spec, published_for)
     plain = select(on_teacher(whole, teacher), methods, rows)
     recipes.tell_apart(_methods(plain))
+    plain = _labelled(plain, recipes)
     spec = by_pixels(plain, recipes)
     ranked = {r.name: row_cells(spec, recipes, seeds, r) for r in spec.rows if r.role == "method"}
     counts = [row.evaluated for row in ranked.values()]
@@ -91,6 +93,16 @@ def changed(recipes: Recipes) -> str:
     ]
     settings = [text for text in recipes.set_by_hand if not text.startswith("weights of ")]
     return f"with {', '.join(settings + weights)}" if settings or weights else ""
+
+
+def _labelled(spec: TableSpec, recipes: Recipes) -> TableSpec:
+    """The rows with their methods' titles where labels ask for them."""
+    rows = []
+    for row in spec.rows:
+        title = title_of(recipes, row.method)
+        label, series = (row.filled(text, title=title) for text in (row.label, row.series))
+        rows.append(replace(row, label=label, series=series))
+    return replace(spec, rows=rows)
 
 
 def _recipes_read(recipes: Recipes, rows: Sequence[RowCells]) -> frozenset[str]:
