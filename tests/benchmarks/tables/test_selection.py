@@ -125,3 +125,23 @@ def test_noise_as_a_method_is_part_of_the_name() -> None:
     found = [table("figure2", methods=methods).name for methods in (["di"], ["di", "noise"])]
     assert found[0] == "figure2-demo-digits-methods-di"
     assert found[1] == "figure2-demo-digits-methods-di_noise"
+
+
+@pytest.mark.parametrize("scale", ["demo", "mini", "paper"])
+@pytest.mark.parametrize("name", ["table1", "table4", "accuracy", "iterations"])
+def test_a_row_alone_has_the_cells_and_the_table_that_it_has_among_all(
+    name: str, scale: str
+) -> None:
+    whole = planned(name, scale, "cifar10").tables
+    among = {row.id: (one.id, row) for one in whole for row in one.rows}
+    for chosen, (home, row) in among.items():
+        (alone,) = planned(name, scale, "cifar10", rows=[chosen]).tables
+        assert (alone.id, alone.rows) == (home, [row])
+
+
+def test_of_methods_that_make_unlike_numbers_the_first_has_the_main_table() -> None:
+    recipes = Recipes("demo", "digits", ["ni.batches=2"])
+    (alone,) = expand(read_table("table1"), recipes, [0], rows=["ni"]).tables
+    assert alone.id == "table1-n200", "beside DI's 300, as in the whole table"
+    chosen = expand(read_table("table1"), recipes, [0], methods=["ni"]).tables
+    assert [made.id for made in chosen] == ["table1"]
