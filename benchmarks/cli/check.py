@@ -1,5 +1,6 @@
 """``check``: compute a table's cells and compare their numbers with the accepted ones."""
 
+import shlex
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from reports.regression.accepted import FOLDER, Accepted, RefusedError, path_of
 from reports.regression.accepted import read as read_accepted
 from reports.regression.check import CheckedNumber, check_markdown, compare, drawn
 from reports.regression.power import power_markdown
+from reports.tables.layout import Table
 
 SEEDS = 4  # their ranks among eighteen accepted can be rare enough
 RUNS = Path("runs/check")
@@ -88,12 +90,12 @@ class Check:
     def _accepted(self, planned: list[PlannedTable]) -> dict[str, list[Accepted]]:
         """The accepted numbers of every table, before anything is run for them."""
         found = {}
-        for table in (table for one in planned for table in one.tables):
+        for name, table in ((one.name, table) for one in planned for table in one.tables):
             path = path_of(table, self.accepted_dir)
             if not path.is_file():
                 raise MissingError(
                     f"{path}: no accepted numbers of {table.name}; make them with: "
-                    f"accept {table.id} --scale {table.scale} --seeds 18"
+                    + self._accept_command(name, table)
                 )
             numbers = read_accepted(path)
             asked = {row.id for row in table.rows}
@@ -101,6 +103,12 @@ class Check:
             if not found[table.name]:
                 raise MissingError(f"{path}: no accepted numbers of {', '.join(sorted(asked))}")
         return found
+
+    def _accept_command(self, spec: str, table: Table) -> str:
+        """What makes accepted numbers of ``table``, a table of ``spec``."""
+        where = ["--scale", table.scale, "--dataset", table.dataset]
+        rows = ["--rows", *self.rows] if self.rows else []
+        return shlex.join(["accept", spec, *where, *rows, "--seeds", str(_seeds(table.scale))])
 
     def _refuse_other_device(self, accepted: dict[str, list[Accepted]]) -> None:
         made = CostMeter(self.execution.machine()).provenance
@@ -127,6 +135,11 @@ class Check:
             ]
         except RefusedError as error:
             raise UsageError(str(error)) from error
+
+
+def _seeds(scale: str) -> int:
+    """How many to accept: so many that the ranks of `SEEDS` can be rare, fewer of long runs."""
+    return 18 if scale == "demo" else 8
 
 
 def _drawn(accepted: dict[str, list[Accepted]]) -> int:

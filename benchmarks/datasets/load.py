@@ -54,6 +54,12 @@ def sizes(name: str) -> tuple[int, int, int]:
     return len(found.classes), len(found.files["train"]), len(found.files["test"])
 
 
+def class_names(name: str) -> tuple[str, ...]:
+    """Those of a folder of anybody's own images, by label; empty for data sets known by name."""
+    folder = _folder(name)
+    return () if folder is None else scan(folder).classes
+
+
 def content(name: str) -> str:
     """What identifies the images in a folder of anybody's own; empty for data sets known by name.
 

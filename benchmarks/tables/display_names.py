@@ -1,8 +1,8 @@
 """How data sets, networks, methods and classes are called in print."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
+from benchmarks.datasets.load import class_names
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.image_cells import REAL
 from naturalinversion.classifiers.outside import plain_name
@@ -24,7 +24,6 @@ NAMES = {
 FLOORS = {"train": "Real test images (floor)", "test": "Real training images (floor)"}
 _CIFAR10 = "airplane automobile bird cat deer dog frog horse ship truck"
 _CIFAR100 = "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle"  # the first ten
-_OWN = "imagefolder:"
 
 
 def display_name(name: str) -> str:
@@ -43,9 +42,7 @@ def title_of(recipes: Recipes, method: str) -> str:
 
 def first_classes(dataset: str) -> Sequence[str]:
     """Names of the first ten classes, in the order of their labels."""
-    if dataset.startswith(_OWN):
-        folder = Path(dataset.removeprefix(_OWN)).expanduser() / "train"
-        names = [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
-        return sorted(names)[:10]
+    if own := class_names(dataset):
+        return own[:10]
     known = {"cifar10": _CIFAR10, "cifar100": _CIFAR100}
     return [name.replace("_", " ") for name in known.get(dataset, "0 1 2 3 4 5 6 7 8 9").split()]

@@ -8,12 +8,13 @@ from msgspec.structs import replace
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.digests import file_sha256
 from benchmarks.recipes.resolve import Recipes
+from benchmarks.tables.display_names import title_of
 from benchmarks.tables.image_cells import REAL
 from benchmarks.tables.pixel_columns import by_pixels
 from benchmarks.tables.report_table import report_table
 from benchmarks.tables.row_cells import RowCells, row_cells
 from benchmarks.tables.selection import chosen, on_dataset, on_teacher, select
-from benchmarks.tables.spec import TableSpec
+from benchmarks.tables.spec import TableSpec, merged
 from naturalinversion.classifiers.outside import plain_name
 from reports.tables.layout import Table
 
@@ -22,9 +23,11 @@ from reports.tables.layout import Table
 class PlannedTable:
     """The cells a table needs, and its tables: several where numbers of images differ.
 
-    ``tables_of`` gives the same tables of other seeds. ``methods`` are all whose recipes count.
+    ``name`` is the spec's. ``tables_of`` gives the same tables of other seeds. ``methods`` are all
+    whose recipes count.
     """
 
+    name: str
     targets: list[Cell]
     tables: list[Table]
     methods: frozenset[str]
@@ -49,24 +52,30 @@ def expand(
     given = spec
     published_for = recipes.dataset if recipes.dataset in spec.datasets else spec.reference_dataset
     whole = on_dataset(spec, published_for)
-    plain = select(on_teacher(whole, teacher), methods, rows)
+    asked = on_teacher(whole, teacher)
+    plain = select(asked, methods, rows)
     recipes.tell_apart(_methods(plain))
+    plain = _labelled(plain, recipes)
     spec = by_pixels(plain, recipes)
     ranked = {r.name: row_cells(spec, recipes, seeds, r) for r in spec.rows if r.role == "method"}
     counts = [row.evaluated for row in ranked.values()]
+    # The same whichever rows are chosen, so that a number is always in the table of one name.
+    every = select(asked, methods, ())
+    main = _judged_on(every, recipes, seeds[0]) or _judged_on(asked, recipes, seeds[0])
     # References are measured on as many images as the methods, where there are so many.
-    count = next(iter(counts), 0) or spec.defaults.images
-    beside = replace(spec, defaults=replace(spec.defaults, images=count))
+    beside = replace(spec, defaults=replace(spec.defaults, images=main or spec.defaults.images))
     made = [ranked.get(row.name) or row_cells(beside, recipes, seeds, row) for row in spec.rows]
     # A row of more images than are made would be that of all again, and one of so few that its
     # method has made none of them would be another method's.
     if "images" in spec.labels:
         made = [row for row in made if row.spec.images <= row.images and not row.others]
     tables: list[Table] = []
-    for count in dict.fromkeys(counts + [row.evaluated for row in made]):
-        alike = [row for row in made if row.evaluated == count]
-        columns = plain if all(row.were_pixels for row in alike) else spec
-        tables.append(report_table(columns, recipes, seeds, alike, published_for, main=not tables))
+    for count in dict.fromkeys([main, *counts, *(row.evaluated for row in made)]):
+        if not (alike := [row for row in made if row.evaluated == count]):
+            continue
+        own = count != main and all(row.were_pixels for row in alike)
+        columns = plain if own else spec
+        tables.append(report_table(columns, recipes, seeds, alike, published_for, count == main))
     about = [named, changed(recipes)] if named else [chosen(whole, plain), changed(recipes)]
     part = "; ".join(filter(None, about))
     said = "; ".join(filter(None, about[1:] if named else about))  # a title of its own says it
@@ -80,7 +89,7 @@ def expand(
         )
         return again.tables
 
-    return PlannedTable(targets, tables, _recipes_read(recipes, made), tables_of)
+    return PlannedTable(spec.name, targets, tables, _recipes_read(recipes, made), tables_of)
 
 
 def changed(recipes: Recipes) -> str:
@@ -91,6 +100,24 @@ def changed(recipes: Recipes) -> str:
     ]
     settings = [text for text in recipes.set_by_hand if not text.startswith("weights of ")]
     return f"with {', '.join(settings + weights)}" if settings or weights else ""
+
+
+def _labelled(spec: TableSpec, recipes: Recipes) -> TableSpec:
+    """The rows with their methods' titles where labels ask for them."""
+    rows = []
+    for row in spec.rows:
+        title = title_of(recipes, row.method)
+        label, series = (row.filled(text, title=title) for text in (row.label, row.series))
+        rows.append(replace(row, label=label, series=series))
+    return replace(spec, rows=rows)
+
+
+def _judged_on(spec: TableSpec, recipes: Recipes, seed: int) -> int:
+    """How many images of the first method fidelity metrics read; 0 where there are none."""
+    columns = [c for c in spec.columns if merged(spec.defaults, c).evaluation == "fidelity"]
+    judged = replace(spec, columns=columns)
+    first = next((row for row in spec.rows if row.role == "method"), None)
+    return row_cells(judged, recipes, [seed], first).evaluated if first else 0
 
 
 def _recipes_read(recipes: Recipes, rows: Sequence[RowCells]) -> frozenset[str]:

@@ -15,6 +15,7 @@ from naturalinversion.synthesis import StudentUse
 from reports.tables.layout import FigureSpec
 
 FOLDER = Path(__file__).parent
+TITLE = "{title}"  # in a label, the title of the row's method
 
 
 class Measurement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -59,7 +60,8 @@ class RowSpec(Measurement, frozen=True, forbid_unknown_fields=True, kw_only=True
     """One row; ``dataset`` is the half of the paper's table it stands in, empty for both.
 
     ``name`` is what ``--rows`` calls it; a row with a method is called after it. Rows of one
-    ``series`` are one line of a figure.
+    ``series`` are one line of a figure. ``label`` and ``series`` may name the method's ``{title}``:
+    a method that the table doesn't have gets such rows too, with its own.
     """
 
     dataset: str = ""
