@@ -62,13 +62,13 @@ class Accept:
                 numbers = [number for number in before if number.row not in rows] + numbers
             answer[str(path)] = list(changes(before, numbers))
             write(path, numbers)
+        if any("+" in number.commit for numbers in accepted.values() for number in numbers):
+            log("some records are of a checkout with changes: commit first, then accept")
         if self.json:
             print_json(answer)
             return 0
         for name, lines in answer.items():
             print_result("\n".join([f"{name}:", *(lines or ["as it was"])]))
-        if any("+" in number.commit for numbers in accepted.values() for number in numbers):
-            log("some records are of a checkout with changes: commit first, then accept")
         return 0
 
     def _accepted(self, tables: list[Table]) -> dict[Path, list[Accepted]]:

@@ -13,14 +13,14 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
 import msgspec
 
-from reports.machine import device_class
-from reports.records import Record, RecordError, write_atomically
+from reports.machine import device_class, devices_of
+from reports.records import Record, RecordError, computed_for, write_atomically
 from reports.tables.layout import Table
 from reports.tables.measured import Line, lines_of, measured_frame
 
@@ -90,7 +90,8 @@ def accepted_from(
 ) -> list[Accepted]:
     """Every number of the table; RefusedError under three seeds or over several devices.
 
-    ``again`` are records of the same cells with other rounding, of every seed.
+    ``again`` are records of the same cells with other rounding, of every seed, on the same class of
+    device and in the same precision.
     """
     units = {column.id: column.unit for column in table.columns}
     second: dict[tuple[str, str], Line] = {}
@@ -99,22 +100,19 @@ def accepted_from(
         second = {(line["row"], line["column"]): line for line in lines}
     numbers = []
     for line in lines_of(measured_frame(table, records)):
-        found = [records[key] for key in line["records"]]
+        found = computed_for(line["records"], records)
         fixed = line["planned"] == 1 and len(table.seeds) >= MIN_SEEDS
-        if len(found) < (1 if fixed else MIN_SEEDS):
+        if line["n"] < (1 if fixed else MIN_SEEDS):
             raise RefusedError(
-                f"{table.name}: {line['row']} {line['column']} has {len(found)} of the "
+                f"{table.name}: {line['row']} {line['column']} has {line['n']} of the "
                 f"{MIN_SEEDS} seeds or more that are needed: give --seeds {MIN_SEEDS} or more"
             )
         device, precision = made_on(table, found)
         twice: tuple[float, ...] = ()
         if again is not None:
             other = second[line["row"], line["column"]]
-            if other["seeds"] != line["seeds"]:
-                raise RefusedError(
-                    f"{table.name}: {line['row']} {line['column']} was not computed again with "
-                    "every seed: run the table there to its end"
-                )
+            if fault := _not_again(line, other, found, computed_for(other["records"], again)):
+                raise RefusedError(f"{table.name}: {line['row']} {line['column']} {fault}")
             twice = other["values"]
         numbers.append(
             Accepted(
@@ -124,7 +122,7 @@ def accepted_from(
                 unit=units[line["column"]],
                 mean=fmean(line["values"]),
                 sd=_sd(line["values"]),
-                n=len(found),
+                n=int(line["n"]),
                 values=line["values"],
                 seeds=line["seeds"],
                 device=device,
@@ -135,17 +133,34 @@ def accepted_from(
                 again=twice,
             )
         )
+    _refuse_several(table, {number.made_on for number in numbers if not number.fixed})
     return numbers
 
 
 def made_on(table: Table, records: Sequence[Record]) -> tuple[str, str]:
     """Class of device and precision of all the records; RefusedError if there are several."""
-    made = [record.provenance for record in records]
-    found = sorted({(device_class(one.device), one.precision) for one in made})
+    _refuse_several(table, devices_of(records))
+    made = records[0].provenance
+    return device_class(made.device), made.precision
+
+
+def _refuse_several(table: Table, made: Iterable[str]) -> None:
+    found = sorted(made)
     if len(found) > 1:
-        several = ", ".join(f"{device} in {precision}" for device, precision in found)
+        several = ", ".join(found)
         raise RefusedError(f"{table.name}: its records are of several devices: {several}")
-    return found[0]
+
+
+def _not_again(line: Line, other: Line, made: Sequence[Record], again: Sequence[Record]) -> str:
+    """Why the other records are not the same seeds computed a second time; empty if they are."""
+    if other["seeds"] != line["seeds"]:
+        return "was not computed again with every seed: run the table there to its end"
+    if (here := devices_of(made)) != (there := devices_of(again)):
+        return f"is of {', '.join(here)}, and again of {', '.join(there)}: no other rounding alone"
+    known = {record.key: record for record in made}
+    if same := [one for one in again if known.get(one.key) == one]:
+        return f"was not computed again: {same[0].label}-{same[0].key} is the same record"
+    return ""
 
 
 def changes(before: Sequence[Accepted], after: Sequence[Accepted]) -> Iterator[str]:

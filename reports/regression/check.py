@@ -26,7 +26,7 @@ from typing import Any, Literal
 import msgspec
 from scipy import stats
 
-from reports.records import Record
+from reports.records import Record, computed_for
 from reports.regression.accepted import Accepted, NumberKey, RefusedError, made_on
 from reports.tables.export import NOT_RUN
 from reports.tables.layout import Table
@@ -88,12 +88,13 @@ def compare(
         if number is None:
             found.append(CheckedNumber(**of, verdict="not accepted"))
             continue
-        here = " in ".join(made_on(table, [records[key] for key in line["records"]]))
-        if not number.fixed and here != number.made_on:
-            raise RefusedError(
-                f"{table.name}: the accepted numbers are of {number.made_on}, these of {here}: "
-                "not compared"
-            )
+        if not number.fixed:
+            here = " in ".join(made_on(table, computed_for(line["records"], records)))
+            if here != number.made_on:
+                raise RefusedError(
+                    f"{table.name}: the accepted numbers are of {number.made_on}, these of {here}: "
+                    "not compared"
+                )
         by_seed = dict(zip(line["seeds"], line["values"], strict=True))
         compared = compare_numbers(number, by_seed, numbers or drawn(accepted))
         verdict: Verdict = "same"

@@ -13,8 +13,9 @@ from typing import Any
 import pandas as pd
 
 from reports.image_metrics import of_images
+from reports.machine import devices_of
 from reports.published import find_published
-from reports.records import Record, RecordError, lineage
+from reports.records import Record, RecordError, kind_of, lineage
 from reports.seed_statistics import Ranking, rank, summarise
 from reports.tables.layout import Column, Row, Table
 
@@ -52,7 +53,8 @@ def measured_frame(table: Table, records: Mapping[str, Record]) -> pd.DataFrame:
 
     Columns: row, column, one per label, metric, mean, sd, n, planned, ci_low, ci_high, published,
     difference (only if measured on the published data set), reimplemented, footnote, claim, mark,
-    p_value (of the first two of a ranking, corrected), and the tuples seeds, values, records.
+    p_value (of the first two of a ranking, corrected), and the tuples seeds, values, records,
+    images_made_on (devices and precisions of the synthetic images behind the number).
     RecordError if unlike numbers meet in a column.
     """
     check_comparable(table, records)
@@ -61,6 +63,7 @@ def measured_frame(table: Table, records: Mapping[str, Record]) -> pd.DataFrame:
     ranked = _ranked(table, measured)
     return pd.DataFrame(
         _line(table, *at, measured[place], *ranked.get(place, ("", None)))
+        | {"images_made_on": _images_made_on(measured[place], records)}
         for place, at in places.items()
     )
 
@@ -132,6 +135,11 @@ def _measured(table: Table, row: Row, column: Column, records: Mapping[str, Reco
         keys.add(key)
         measured[seed] = key, value * column.factor
     return measured
+
+
+def _images_made_on(measured: Measured, records: Mapping[str, Record]) -> tuple[str, ...]:
+    found = lineage([key for key, _ in measured.values()], records)
+    return tuple(devices_of(one for one in found if kind_of(one) == "synthesis"))
 
 
 def _ranked(

@@ -35,10 +35,17 @@ def notes(table: Table, frame: pd.DataFrame, second: str = "underlined") -> list
         lines.append(_about_marks(table, frame, second))
     elif _compares(table, frame):
         lines.append(_about_no_marks(frame))
+    makers = sorted({made for several in frame["images_made_on"] for made in several})
+    if len(makers) > 1:
+        lines.append(f"The images behind these numbers were made on {_listed(makers)}.")
     protocols = {column.detail for column in table.columns if column.role == "method"}
     if {"offline", "joint"} <= protocols and table.rank_along == "row":
         lines.append("Best and second are taken over both protocols, as in the paper.")
     return lines
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def seeds_text(seeds: Sequence[int]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from benchmarks.cli.check import RUNS, Check
@@ -21,11 +22,16 @@ from reports.records import Cost, Provenance, Record
 SEEDS = 3
 
 
-def write_records(runs: Path, seeds: range, shift: float = 0.0, device: str = "cpu") -> None:
-    """Records of all cells of the accuracy table; ``shift`` moves the students."""
+def write_records(
+    runs: Path, seeds: range, shift: float = 0.0, device: str = "cpu", **made: str
+) -> None:
+    """Records of all cells of the accuracy table; ``shift`` moves the students, ``made`` is of
+    their provenance."""
     for seed in seeds:
         for cell in cells(seed):
-            store.write(cell.folder(runs), fake(cell, seed, shift, device))
+            record = fake(cell, seed, shift, device)
+            where = msgspec.structs.replace(record.provenance, **made)
+            store.write(cell.folder(runs), msgspec.structs.replace(record, provenance=where))
 
 
 @cache
@@ -124,6 +130,20 @@ def test_accepting_says_what_is_new_and_then_that_nothing_is(ask: Ask, place: Pl
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_images_of_a_checkout_with_changes_are_warned_of(
+    ask: Ask, place: Place, more: tuple[str, ...]
+) -> None:
+    write_records(place.runs, range(SEEDS))
+    made = next(cell for cell in cells(0) if cell.kind == "synthesis")
+    record = store.read(made.folder(place.runs) / store.FILE_NAME)
+    where = msgspec.structs.replace(record.provenance, commit="abc+")
+    store.write(made.folder(place.runs), msgspec.structs.replace(record, provenance=where))
+    code, _, err = ask(place, "accept", "--seeds", str(SEEDS), *more)
+    assert code == 0
+    assert "some records are of a checkout with changes: commit first, then accept" in err
+
+
 def test_too_few_seeds_are_one_line_and_exit_code_2(ask: Ask, place: Place) -> None:
     code, out, err = ask(place, "accept", "--seeds", "2")
     assert (code, out, err) == (2, "", ["error: --seeds 2: 3 or more to accept"])
@@ -212,7 +232,7 @@ def test_accepted_seeds_that_ran_twice_are_checked_themselves(ask: Ask, place: P
     again = place.runs.parent / "again"
     code, _, err = ask(place, "accept", "--seeds", str(SEEDS), "--again-dir", str(again))
     assert (code, err) == (3, [f"error: --again-dir {again}: no such folder"])
-    write_records(again, range(SEEDS), shift=0.0002)
+    write_records(again, range(SEEDS), shift=0.0002, started="later")
     assert place.run("accept", "--seeds", str(SEEDS), "--again-dir", str(again)) == 0
     code, out, _ = ask(place, "check", "--seeds", "2")
     assert code == 0

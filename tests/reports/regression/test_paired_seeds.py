@@ -11,6 +11,7 @@ from reports.regression.accepted import Accepted, RefusedError, accepted_from, r
 from reports.regression.check import compare, compare_numbers, compare_seeds
 from reports.regression.power import smallest_seen
 from tests.reports.regression.test_check import ACCURACIES, Case, case, verdicts
+from tests.reports.regression.test_made_on import later
 
 NUMBERS = 12
 AGAIN = [value + 0.002 * (-1) ** seed for seed, value in enumerate(ACCURACIES)]
@@ -77,7 +78,9 @@ def test_what_is_seen_is_found_in_nineteen_of_twenty_and_chance_in_one_of_a_hund
 
 def test_records_of_the_second_time_are_read_by_seed(tmp_path: Path) -> None:
     table, records = case()
-    fid, student = sorted(accepted_from(table, records, case(AGAIN)[1]), key=lambda n: n.column)
+    fid, student = sorted(
+        accepted_from(table, records, later(case(AGAIN)[1])), key=lambda n: n.column
+    )
     assert student.again == pytest.approx([100 * value for value in AGAIN])
     assert student.rounding == pytest.approx(0.2 / 2**0.5)
     assert fid.rounding == 0.0
@@ -91,7 +94,7 @@ def test_records_of_the_second_time_are_read_by_seed(tmp_path: Path) -> None:
 
 def test_a_seed_that_was_not_computed_again_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match="ni student was not computed again with every seed"):
-        accepted_from(*case(), case(AGAIN[:3])[1])
+        accepted_from(*case(), later(case(AGAIN[:3])[1]))
     short = msgspec.structs.replace(number(8, 5.0, 0.5), again=(70.0,))
     write(tmp_path / "short.csv", [short])
     with pytest.raises(RecordError, match="not every seed was computed again"):
