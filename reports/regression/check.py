@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any, Literal
 
@@ -143,18 +143,35 @@ def paired_allowance(accepted: Accepted, n: int, numbers: int) -> float:
     return max(least(accepted), quantile * rounding_of(accepted, n))
 
 
+def is_paired(accepted: Accepted, seeds: Iterable[int]) -> bool:
+    """Whether a check of these seeds is by pairs: they are accepted ones that were computed twice.
+
+    RefusedError if some are and some are not.
+    """
+    if not accepted.again:
+        return False
+    among = {seed: seed in accepted.seeds for seed in seeds}
+    if len(set(among.values())) > 1:
+        other = " ".join(str(seed) for seed, known in among.items() if not known)
+        known = " ".join(map(str, accepted.seeds))
+        raise RefusedError(
+            f"{accepted.row} {accepted.column}: seeds {known} are accepted, {other} not: check "
+            "some of them, or none"
+        )
+    return any(among.values())
+
+
 def compare_numbers(
     accepted: Accepted, by_seed: Mapping[int, float], numbers: int
 ) -> dict[str, Any]:
-    """Seed by seed where the accepted ones were computed twice, else as `compare_seeds`; a fixed
-    number by itself.
+    """Seed by seed where `is_paired`, else as `compare_seeds`; a fixed number by itself.
 
     ``accepted``, ``sd`` and ``accepted_n`` are then what those seeds had, with the rounding's sd.
     """
     if accepted.fixed:
         distance, allowed = fmean(by_seed.values()) - accepted.mean, least(accepted)
         return {"differs": abs(distance) > allowed, "above": distance > 0, "allowed": allowed}
-    if not accepted.again or not by_seed.keys() <= set(accepted.seeds):
+    if not is_paired(accepted, by_seed):
         return compare_seeds(accepted, list(by_seed.values()), numbers)
     pairs = zip(accepted.values, accepted.again, strict=True)
     expected = dict(zip(accepted.seeds, map(fmean, pairs), strict=True))

@@ -59,6 +59,24 @@ def test_other_seeds_are_compared_as_seeds() -> None:
     assert compare_numbers(accepted, others, NUMBERS) == expected
 
 
+def test_what_other_seeds_see_is_what_seeds_see() -> None:
+    accepted = number(8, between=5.0, rounding=0.5)
+    alone = msgspec.structs.replace(accepted, again=())
+    others = range(100, 104)
+    assert smallest_seen(accepted, others, NUMBERS) == smallest_seen(alone, others, NUMBERS)
+    assert smallest_seen(accepted, range(4), NUMBERS) < smallest_seen(accepted, others, NUMBERS)
+
+
+def test_some_accepted_seeds_and_some_others_are_refused() -> None:
+    accepted = number(3, between=5.0, rounding=0.5)
+    says = "ni student: seeds 0 1 2 are accepted, 3 4 not: check some of them, or none"
+    with pytest.raises(RefusedError) as caught:
+        compare_numbers(accepted, dict.fromkeys(range(5), 70.0), NUMBERS)
+    assert str(caught.value) == says
+    with pytest.raises(RefusedError, match=says):
+        smallest_seen(accepted, range(5), NUMBERS)
+
+
 def test_what_is_seen_is_found_in_nineteen_of_twenty_and_chance_in_one_of_a_hundred() -> None:
     draws, n, found, alarms = np.random.default_rng(3), 4, [], []
     for _ in range(3000):
@@ -67,7 +85,7 @@ def test_what_is_seen_is_found_in_nineteen_of_twenty_and_chance_in_one_of_a_hund
         accepted = msgspec.structs.replace(
             number(8, 5.0, 2.0), values=tuple(one.tolist()), again=tuple(other.tolist())
         )
-        seen = smallest_seen(accepted, n, NUMBERS)
+        seen = smallest_seen(accepted, range(n), NUMBERS)
         by_seed = dict(enumerate(new[:n].tolist()))
         alarms.append(compare_numbers(accepted, by_seed, NUMBERS)["differs"])
         lower = {seed: value - seen for seed, value in by_seed.items()}
