@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import plant
@@ -92,4 +93,4 @@ def test_seeds_are_the_checks_own_unless_given(
 
     monkeypatch.setattr(plant.subprocess, "run", run)
     assert plant.main([plant.UNHARMED, *given]) == 0
-    assert [b for a, b in zip(asked, asked[1:], strict=False) if a == "--first-seed"] == passed
+    assert [b for a, b in pairwise(asked) if a == "--first-seed"] == passed
