@@ -9,7 +9,7 @@ error.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -35,13 +35,20 @@ TEMPLATE = "results.md.j2"
 LARGEST = 2_000_000  # bytes of a file that may be kept
 
 
-def keep(runs: Path, to: Path, *, pictures: bool = True) -> list[Path]:
+def keep(
+    runs: Path,
+    to: Path,
+    *,
+    pictures: bool = True,
+    report: Callable[[Path], list[Path]] = lambda folder: [],
+) -> list[Path]:
     """Copy every table of ``runs`` with its records, theirs, and what figures show to ``to``/runs.
 
-    Samples of images are kept with ``pictures`` only. What was kept there before is replaced, as
-    soon as all of this is copied. Returns the files written. RecordError when there is no table,
-    when a number's record is missing, when a file is too large to be kept or can't be copied, or
-    when one of the folders lies in the other.
+    Samples of images are kept with ``pictures`` only. ``report`` writes more into the folder,
+    beside ``runs``, and returns its files. What was kept there before is replaced, as soon as all
+    of this is there. Returns the files written. RecordError when there is no table, when a number's
+    record is missing, when a file is too large to be kept or can't be copied, or when one of the
+    folders lies in the other.
     """
     one, other = runs.resolve(), to.resolve()
     if one.is_relative_to(other) or other.is_relative_to(one):
@@ -72,10 +79,11 @@ def keep(runs: Path, to: Path, *, pictures: bool = True) -> list[Path]:
                 shutil.copyfile(source, draft / target)
             for target, table in kept.items():
                 write(draft / target, table)
+            reported = [path.relative_to(draft) for path in report(draft)]
     except OSError as error:
         where = error.filename or to
         raise RecordError(f"{where}: not kept ({error.strerror or error})") from None
-    return [to / target for target in (*kept, *files.values())]
+    return [to / target for target in (*kept, *files.values(), *reported)]
 
 
 def _with_inputs(table: Table, records: Mapping[str, Record], path: Path) -> list[str]:
@@ -181,7 +189,8 @@ class Archive:
     def of_images(self, table: str, row: str, column: str, name: str, factor: float = 1.0) -> str:
         """Mean of a metric over all images behind a number, ± over its seeds.
 
-        A set made in several cells has a record for each, and counts them by their images.
+        A set made in several cells has a record for each, and counts them by the images read. Loss
+        terms at the end, ``final_*``, are of the first batch of each cell.
         """
         by_seed = []
         for key in self.line(table, row, column)["records"]:
