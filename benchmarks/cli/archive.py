@@ -7,10 +7,11 @@ from benchmarks.cli.console import log
 from benchmarks.cli.options import PathOptions
 from benchmarks.tables.paper_settings import paper_settings
 from naturalinversion.errors import MissingError, UsageError
-from reports.archive import KEPT, REPORT, RUNS, TEMPLATE, keep, render_results
+from reports.archive import KEPT, REPORT, RUNS, keep
 from reports.new_folder import replaced
 from reports.records import write_atomically
 from reports.report import write_report
+from reports.results_page import TEMPLATE, render_results
 
 DOCS = Path(__file__).parents[2] / "docs"
 

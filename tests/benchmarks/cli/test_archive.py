@@ -7,8 +7,8 @@ import pytest
 from benchmarks.cli import archive
 from benchmarks.cli.archive import Keep, Results
 from benchmarks.cli.options import PathOptions
-from reports.archive import TEMPLATE
 from reports.records import RecordError, write
+from reports.results_page import TEMPLATE
 from reports.tables import table_files
 from reports.tables.layout import TableCell
 from tests.reports.makers import make_record, make_table, put
