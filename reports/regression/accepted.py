@@ -222,8 +222,9 @@ def _text(value: object) -> str:
 
 def _fault(number: Accepted) -> str:
     """What does not follow from the values."""
-    if not number.n == len(number.values) == len(set(number.seeds)) == len(number.records):
-        return "not a value, a seed and a record for each n"
+    counts = {len(number.values), len(number.seeds), len(set(number.seeds)), len(number.records)}
+    if counts != {number.n} or not number.n:
+        return "not a value, a seed and a record for each n, one or more"
     if number.again and len(number.again) != number.n:
         return "not every seed was computed again"
     if not all(map(math.isfinite, (number.mean, number.sd, *number.values, *number.again))):
