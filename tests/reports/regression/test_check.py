@@ -127,7 +127,11 @@ def test_accepted_numbers_come_back_as_they_were_written(tmp_path: Path) -> None
         (",5,90 ", ",4,90 ", "not a value, a seed and a record"),
         (",5,90 ", ",many,90 ", "no accepted numbers"),
         ("0 1 2 3 4", "0 0 1 2 3 4", "not a value, a seed and a record"),
-        ("92,1.58113883,5,90 91 92 93 94,0 1 2 3 4,", "92,0,0,,,", "not a value, a seed and a record"),
+        (
+            "92,1.58113883,5,90 91 92 93 94,0 1 2 3 4,",
+            "92,0,0,,,",
+            "not a value, a seed and a record",
+        ),
         ("values", "numbers", "no accepted numbers"),
         (",5,90 ", ",5,nan ", "a value is not finite"),
     ],
