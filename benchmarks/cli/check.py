@@ -15,7 +15,13 @@ from benchmarks.tables.expand import PlannedTable
 from naturalinversion.errors import MissingError, UsageError
 from reports.machine import device_class
 from reports.records import load_all
-from reports.regression.accepted import FOLDER, Accepted, RefusedError, path_of
+from reports.regression.accepted import (
+    FOLDER,
+    Accepted,
+    RefusedError,
+    path_of,
+    refuse_shared_files,
+)
 from reports.regression.accepted import read as read_accepted
 from reports.regression.check import CheckedNumber, check_markdown, compare, drawn
 from reports.regression.power import power_markdown
@@ -56,7 +62,12 @@ class Check:
 
     def _run(self) -> int:
         reject_overrides(self.recipe, self.paths)
-        accepted = self._accepted(self._planned(self.recipe))
+        planned = self._planned(self.recipe)
+        try:
+            refuse_shared_files((t for one in planned for t in one.tables), self.accepted_dir)
+        except RefusedError as error:
+            raise UsageError(str(error)) from error
+        accepted = self._accepted(planned)
         self._refuse_other_device(accepted)
         recipe = replace(self.recipe, first_seed=self._first_seed(accepted))
         planned = self._planned(recipe)

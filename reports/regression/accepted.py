@@ -22,7 +22,7 @@ import msgspec
 from reports.machine import device_class, devices_of
 from reports.records import Record, RecordError, computed_for, write_atomically
 from reports.tables.layout import Table
-from reports.tables.measured import Line, lines_of, measured_frame
+from reports.tables.measured import NOT_STATED, Line, lines_of, measured_frame, stated_by
 
 FOLDER = Path(__file__).parents[1] / "accepted"
 MIN_SEEDS = 3
@@ -39,7 +39,8 @@ class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One accepted number in its unit: ``values`` by seed, where they are from, and of what.
 
     ``again``, where it was measured, is by seed as well. A number that is the same for all seeds,
-    such as a ready teacher's, has one value.
+    such as a ready teacher's, has one value. ``data_fingerprint`` is of the real images, where the
+    records state it.
     """
 
     row: str
@@ -57,6 +58,8 @@ class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     commit: str
     records: tuple[str, ...]
     again: tuple[float, ...] = ()
+    dataset: str = ""
+    data_fingerprint: str = ""
 
     @property
     def fixed(self) -> bool:
@@ -67,6 +70,12 @@ class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def made_on(self) -> str:
         """What numbers must have in common to be compared: class of device, and precision."""
         return f"{self.device} in {self.precision}"
+
+    def is_of(self, dataset: str, fingerprint: str) -> bool:
+        """Whether it is of this data: the same images, or if these are not stated the same name."""
+        if self.data_fingerprint and fingerprint:
+            return self.data_fingerprint == fingerprint
+        return self.dataset == dataset
 
     @property
     def rounding(self) -> float:
@@ -131,24 +140,63 @@ def accepted_from(
                 commit=_all(record.provenance.commit or "?" for record in found),
                 records=line["records"],
                 again=twice,
+                dataset=table.dataset,
+                data_fingerprint=fingerprint_of(line["records"], records),
             )
         )
-    _refuse_several(table, {number.made_on for number in numbers if not number.fixed})
+    _refuse_several(table.name, {number.made_on for number in numbers if not number.fixed})
     return numbers
+
+
+def fingerprint_of(keys: Iterable[str], records: Mapping[str, Record]) -> str:
+    """Of the real images that these records rest on; empty if none of them states it."""
+    stated = {str(stated_by("data_fingerprint", records[key], records)) for key in keys}
+    return " ".join(sorted(stated - {NOT_STATED}))
+
+
+def with_other_rows(
+    path: Path, before: Sequence[Accepted], numbers: Sequence[Accepted], *, rows_alone: bool
+) -> list[Accepted]:
+    """What the file will hold: ``numbers``, and with ``rows_alone`` those before of other rows.
+
+    RefusedError if the file has numbers of other data, or would have some of several devices.
+    """
+    new = numbers[0]
+    for number in before:
+        if not number.is_of(new.dataset, new.data_fingerprint):
+            raise RefusedError(
+                f"{path}: has accepted numbers of other data ({number.dataset}, these are of "
+                f"{new.dataset}): give another --accepted-dir, or remove the file"
+            )
+    rows = {number.row for number in numbers}
+    found = [one for one in before if rows_alone and one.row not in rows] + list(numbers)
+    _refuse_several(path, {number.made_on for number in found if not number.fixed})
+    return found
+
+
+def refuse_shared_files(tables: Iterable[Table], folder: Path) -> None:
+    """RefusedError if two tables of one command have one file, as two folders of one name do."""
+    paths: dict[Path, Table] = {}
+    for table in tables:
+        other = paths.setdefault(path_of(table, folder), table)
+        if other is not table:
+            raise RefusedError(
+                f"{path_of(table, folder)}: would be of {other.name} and of {table.name}"
+            )
 
 
 def made_on(table: Table, records: Sequence[Record]) -> tuple[str, str]:
     """Class of device and precision of all the records; RefusedError if there are several."""
-    _refuse_several(table, devices_of(records))
+    _refuse_several(table.name, devices_of(records))
     made = records[0].provenance
     return device_class(made.device), made.precision
 
 
-def _refuse_several(table: Table, made: Iterable[str]) -> None:
+def _refuse_several(where: str | Path, made: Iterable[str]) -> None:
     found = sorted(made)
     if len(found) > 1:
         several = ", ".join(found)
-        raise RefusedError(f"{table.name}: its records are of several devices: {several}")
+        raise RefusedError(f"{where}: its records are of several devices: {several}")
 
 
 def _not_again(line: Line, other: Line, made: Sequence[Record], again: Sequence[Record]) -> str:
@@ -225,6 +273,8 @@ def _fault(number: Accepted) -> str:
     counts = {len(number.values), len(number.seeds), len(set(number.seeds)), len(number.records)}
     if counts != {number.n} or not number.n:
         return "not a value, a seed and a record for each n, one or more"
+    if not number.dataset:
+        return "of which data set is not said"
     if number.again and len(number.again) != number.n:
         return "not every seed was computed again"
     if not all(map(math.isfinite, (number.mean, number.sd, *number.values, *number.again))):

@@ -27,7 +27,13 @@ import msgspec
 from scipy import stats
 
 from reports.records import Record, computed_for
-from reports.regression.accepted import Accepted, NumberKey, RefusedError, made_on
+from reports.regression.accepted import (
+    Accepted,
+    NumberKey,
+    RefusedError,
+    fingerprint_of,
+    made_on,
+)
 from reports.tables.export import NOT_RUN
 from reports.tables.layout import Table
 from reports.tables.markup import markdown_table
@@ -73,7 +79,7 @@ def compare(
     """What has become of every number, the table's first, then the accepted ones it lacks.
 
     ``numbers`` is how many of the whole check are `drawn`, by default of those accepted here.
-    RefusedError, in one line, for numbers of another class of device or precision.
+    RefusedError, in one line, for numbers of other data, another class of device or precision.
     """
     expected = {number.key: number for number in accepted}
     columns = {column.id: column for column in table.columns}
@@ -88,6 +94,12 @@ def compare(
         if number is None:
             found.append(CheckedNumber(**of, verdict="not accepted"))
             continue
+        fingerprint = fingerprint_of(line["records"], records)
+        if not number.is_of(table.dataset, fingerprint):
+            raise RefusedError(
+                f"{table.name}: the accepted numbers are of other data ({number.dataset}): "
+                "not compared"
+            )
         if not number.fixed:
             here = " in ".join(made_on(table, computed_for(line["records"], records)))
             if here != number.made_on:

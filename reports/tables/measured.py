@@ -32,9 +32,10 @@ MUST_MATCH = (
     "--precision",
     "data_fingerprint",
 )
+NOT_STATED = "not stated"
 #: What is like any other value: images that were pixels have no mapping to be compared by, and
 #: older records don't say which images of their data set there were.
-LIKE_ANY = {"pixels": "own", "data_fingerprint": "not stated"}
+LIKE_ANY = {"pixels": "own", "data_fingerprint": NOT_STATED}
 #: What must be equal only where these are: rows of several data sets share a column.
 WITHIN = {"data_fingerprint": ("dataset", "image_size")}
 
@@ -83,8 +84,8 @@ def check_comparable(table: Table, records: Mapping[str, Record]) -> None:
                 continue  # each row says of how many its numbers are
             groups: dict[tuple[object, ...], dict[str, Record]] = {}
             for record in found:
-                group = tuple(_stated(part, record, records) for part in WITHIN.get(name, ()))
-                groups.setdefault(group, {})[str(_stated(name, record, records))] = record
+                group = tuple(stated_by(part, record, records) for part in WITHIN.get(name, ()))
+                groups.setdefault(group, {})[str(stated_by(name, record, records))] = record
             for stated in groups.values():
                 _check_alike(f"{table.name}: unlike numbers in column {column.title}", name, stated)
 
@@ -101,7 +102,7 @@ def _check_alike(where: str, name: str, stated: dict[str, Record]) -> None:
         )
 
 
-def _stated(name: str, record: Record, records: Mapping[str, Record]) -> object:
+def stated_by(name: str, record: Record, records: Mapping[str, Record]) -> object:
     """What the record says of ``name``, or else the nearest of those that it was made from."""
     if name == "--precision":
         return record.provenance.precision
@@ -109,7 +110,7 @@ def _stated(name: str, record: Record, records: Mapping[str, Record]) -> object:
         for source in (found.metrics, found.recipe):
             if name in source:
                 return source[name]
-    return "not stated"
+    return NOT_STATED
 
 
 def _measured(table: Table, row: Row, column: Column, records: Mapping[str, Record]) -> Measured:

@@ -25,7 +25,9 @@ def number(seeds: int, between: float, rounding: float) -> Accepted:
     keys, named = tuple(map(str, range(seeds))), ("ni", "student", "test_accuracy", "%")
     mean, sd = float(np.mean(values)), float(np.std(values, ddof=1))
     made = ("cpu", "fp32", "torch=1", "abc")
-    return Accepted(*named, mean, sd, seeds, values, tuple(range(seeds)), *made, keys, again)
+    return Accepted(
+        *named, mean, sd, seeds, values, tuple(range(seeds)), *made, keys, again, "digits"
+    )
 
 
 def shifted(accepted: Accepted, by: float, seeds: int) -> dict[int, float]:
@@ -46,7 +48,7 @@ def test_better_and_worse_are_of_these_seeds_not_of_all() -> None:
     """Seed 0 is five points better than it was, and still below the mean of all seeds."""
     keys, named = ("a", "b", "c"), ("ni", "student", "test_accuracy", "%")
     values, made = (87.0, 92.0, 97.0), ("cpu", "fp32", "torch=2.11", "abc")
-    accepted = Accepted(*named, 92.0, 5.0, 3, values, (0, 1, 2), *made, keys, values)
+    accepted = Accepted(*named, 92.0, 5.0, 3, values, (0, 1, 2), *made, keys, values, "digits")
     table, records = case([0.91])
     (one,) = (found for found in compare(table, records, [accepted]) if found.column == "student")
     assert (one.verdict, one.accepted, one.accepted_n, one.measured) == ("better", 87.0, 1, 91.0)
