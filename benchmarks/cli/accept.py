@@ -10,12 +10,9 @@ from benchmarks.cli.options import PathOptions, RecipeOptions, RunOptions
 from benchmarks.cli.table_options import TableOptions, compute_cells, reject_overrides
 from naturalinversion.errors import MissingError, UsageError
 from reports.records import load_all
-from reports.regression.accepted import (
+from reports.regression.accepted import MIN_SEEDS, Accepted, RefusedError, accepted_from
+from reports.regression.accepted_file import (
     FOLDER,
-    MIN_SEEDS,
-    Accepted,
-    RefusedError,
-    accepted_from,
     changes,
     path_of,
     read,

@@ -15,14 +15,9 @@ from benchmarks.tables.expand import PlannedTable
 from naturalinversion.errors import MissingError, UsageError
 from reports.machine import device_class
 from reports.records import load_all
-from reports.regression.accepted import (
-    FOLDER,
-    Accepted,
-    RefusedError,
-    path_of,
-    refuse_shared_files,
-)
-from reports.regression.accepted import read as read_accepted
+from reports.regression.accepted import Accepted, RefusedError
+from reports.regression.accepted_file import FOLDER, path_of, refuse_shared_files
+from reports.regression.accepted_file import read as read_accepted
 from reports.regression.check import CheckedNumber, check_markdown, compare, drawn
 from reports.regression.power import power_markdown
 

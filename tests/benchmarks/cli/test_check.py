@@ -9,9 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from benchmarks.cli.check import RUNS, Check
 from benchmarks.cli.main import main
-from benchmarks.cli.options import RunOptions
 from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import expand
@@ -217,6 +215,29 @@ def test_numbers_of_another_precision_are_refused_before_anything_runs(
     ]
 
 
+@pytest.mark.parametrize("command", [("accept", "--seeds", "3"), ("check",)])
+def test_two_tables_of_one_file_are_refused_before_anything_runs(
+    ask: Ask, place: Place, command: tuple[str, ...]
+) -> None:
+    code, _, err = ask(place, *command, "--dataset", "digits", "digits")
+    path = place.accepted / "accuracy-demo-digits.csv"
+    said = f"error: {path}: would be of accuracy-demo-digits and of accuracy-demo-digits"
+    assert (code, err) == (2, [said])
+    assert not place.runs.exists()
+
+
+def test_numbers_of_other_data_are_not_replaced(ask: Ask, accepted: Place) -> None:
+    path = accepted.accepted / "accuracy-demo-digits.csv"
+    path.write_text(path.read_text().replace(",digits,", ",imagefolder:/a/digits,"))
+    code, _, err = ask(accepted, "accept", "--seeds", str(SEEDS))
+    assert code == 2
+    assert (
+        "has accepted numbers of other data (imagefolder:/a/digits, these are of digits)"
+        in (err[-1])
+    )
+    assert "imagefolder:/a/digits" in path.read_text()
+
+
 def test_a_failed_cell_is_a_failed_check(
     ask: Ask, accepted: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,38 +319,3 @@ def test_a_check_that_would_compare_nothing_is_no_pass(ask: Ask, accepted: Place
     code, out, err = ask(accepted, "check", "--rows", "ni", "--seeds", str(SEEDS))
     assert (code, out) == (3, "")
     assert "no accepted numbers of ni" in err[-1]
-
-
-def test_cells_of_other_code_are_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By default a check has a folder for every state of the code, and seeds of its own."""
-    found = []
-    for source in (b"one", b"other", b"one"):
-        monkeypatch.setattr(Path, "read_bytes", lambda path, source=source: source)
-        found.append(Check()._of_this_state().runs_dir)
-    assert found[0] == found[2] != found[1]
-    asked = Check()
-    assert asked.paths.runs_dir == RUNS == found[2].parent
-
-
-@pytest.mark.parametrize(
-    ("what", "other"),
-    [
-        ("benchmarks.engine.digests.version", lambda library: f"9.9 of {library}"),
-        ("benchmarks.engine.digests.processor_name", lambda: "another CPU"),
-        ("torch.backends.cpu.get_cpu_capability", lambda: "AVX9"),
-    ],
-)
-def test_cells_of_other_libraries_and_processors_are_not_found(
-    what: str, other: Callable[..., str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = Check()._of_this_state().runs_dir
-    monkeypatch.setattr(what, other)
-    assert Check()._of_this_state().runs_dir != before
-
-
-def test_cells_of_another_precision_are_not_found() -> None:
-    fp32, bf16 = (
-        Check(execution=RunOptions(device="cpu", precision=precision))._of_this_state().runs_dir
-        for precision in ("fp32", "bf16")
-    )
-    assert fp32 != bf16

@@ -5,10 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from reports.regression.accepted import (
+from reports.regression.accepted import RefusedError, accepted_from
+from reports.regression.accepted_file import (
     FOLDER,
-    RefusedError,
-    accepted_from,
     path_of,
     read,
     refuse_shared_files,

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from reports.records import RecordError
-from reports.regression.accepted import Accepted, RefusedError, accepted_from, read, write
+from reports.regression.accepted import Accepted, RefusedError, accepted_from
+from reports.regression.accepted_file import read, write
 from reports.regression.check import compare, compare_numbers, compare_seeds
 from reports.regression.power import smallest_seen
 from tests.reports.regression.test_check import ACCURACIES, Case, case, verdicts
