@@ -24,6 +24,8 @@ from statistics import fmean
 from typing import Any, Literal
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from reports.records import Record, computed_for
@@ -201,15 +203,23 @@ def compare_numbers(
 
 def compare_seeds(accepted: Accepted, values: Sequence[float], numbers: int) -> dict[str, Any]:
     """Whether the values differ (``differs``), lie above, and a `CheckedNumber`'s limits."""
-    above = fmean(values) > accepted.mean
-    distance = abs(fmean(values) - accepted.mean)
-    if len(values) < seeds_for_ranks(accepted.n, numbers):
-        allowed = allowance(accepted, len(values), numbers)
-        return {"differs": distance > allowed, "above": above, "allowed": allowed}
-    p = float(stats.mannwhitneyu(values, accepted.values, method="exact").pvalue)
-    limit = FALSE_ALARMS / numbers
-    differs = p < limit and distance > least(accepted)
-    return {"differs": differs, "above": above, "p": p, "p_limit": limit}
+    (differs,), p = seeds_differ(accepted, np.array([values]), numbers)
+    found = {"differs": bool(differs), "above": fmean(values) > accepted.mean}
+    if p is None:
+        return found | {"allowed": allowance(accepted, len(values), numbers)}
+    return found | {"p": float(p[0]), "p_limit": FALSE_ALARMS / numbers}
+
+
+def seeds_differ(
+    accepted: Accepted, checks: NDArray[np.float64], numbers: int
+) -> tuple[NDArray[np.bool_], NDArray[np.float64] | None]:
+    """For each of some checks, (checks, n) values, whether it fails, and p where ranks decide."""
+    n, distance = checks.shape[1], np.abs(checks.mean(axis=1) - accepted.mean)
+    if n < seeds_for_ranks(accepted.n, numbers):
+        return np.asarray(distance > allowance(accepted, n, numbers)), None
+    known = np.array([accepted.values])
+    p = np.asarray(stats.mannwhitneyu(checks, known, axis=1, method="exact").pvalue)
+    return (p < FALSE_ALARMS / numbers) & (distance > least(accepted)), p
 
 
 def check_markdown(numbers: Sequence[CheckedNumber]) -> str:

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from reports.regression.accepted import Accepted
 from reports.regression.check import (
-    FALSE_ALARMS,
-    allowance,
     is_paired,
     least,
     paired_allowance,
     rounding_of,
-    seeds_for_ranks,
+    seeds_differ,
 )
 from reports.tables.markup import markdown_table
 
@@ -44,7 +41,7 @@ def smallest_seen(accepted: Accepted, seeds: Sequence[int], numbers: int, seed: 
     drawn = draws.choice(known, (DRAWS, n)) + draws.normal(0, accepted.sd / 4, (DRAWS, n))
 
     def is_seen(shift: float) -> bool:
-        return bool(_differ(accepted, drawn - shift, n, numbers).mean() >= POWER)
+        return bool(seeds_differ(accepted, drawn - shift, numbers)[0].mean() >= POWER)
 
     low, high = 0.0, 2 * least(accepted) + 20 * accepted.sd
     while not is_seen(high):
@@ -67,18 +64,6 @@ def power_markdown(accepted: Sequence[Accepted], seeds: Sequence[int], numbers: 
         for one in accepted
     ]
     return markdown_table(HEAD, rows, "l" * len(HEAD))
-
-
-def _differ(
-    accepted: Accepted, values: NDArray[np.float64], n: int, numbers: int
-) -> NDArray[np.bool_]:
-    """For each of many checks, (checks, n) values, whether it fails: as `check.compare_seeds`."""
-    distance = np.abs(values.mean(axis=1) - accepted.mean)
-    if n < seeds_for_ranks(accepted.n, numbers):
-        return np.asarray(distance > allowance(accepted, n, numbers))
-    known = np.array(accepted.values)[None]
-    p = stats.mannwhitneyu(values, known, axis=1, method="exact").pvalue
-    return np.asarray((p < FALSE_ALARMS / numbers) & (distance > least(accepted)))
 
 
 def _unit(one: Accepted) -> str:
