@@ -13,6 +13,12 @@ def device_class(device: str) -> str:
     return name.removesuffix(")") or kind.partition(":")[0]
 
 
+def devices_of(records: Iterable[Record]) -> list[str]:
+    """Classes of device with their precisions, such as ``cpu in bf16``, each once."""
+    made = (record.provenance for record in records)
+    return sorted({f"{device_class(one.device)} in {one.precision}" for one in made})
+
+
 def machine_name(where: Provenance) -> str:
     """Device and CPU by name, with what else a cost depends on: precision, threads of a CPU.
 

@@ -156,6 +156,16 @@ def lineage(keys: Iterable[str], records: Mapping[str, Record]) -> list[Record]:
     return list(found.values())
 
 
+def computed_for(keys: Iterable[str], records: Mapping[str, Record]) -> list[Record]:
+    """As `lineage`, without the classifiers that came ready, unless ``keys`` name them.
+
+    How those were made is no matter of what was computed here.
+    """
+    own = dict.fromkeys(keys)
+    found = lineage(own, records)
+    return [one for one in found if one.key in own or kind_of(one) != "pretrained"]
+
+
 def read_artefact(record: Record, file: str, runs: Path) -> bytes:
     """The bytes of a file in the folder of a record's cell, as the record lists it.
 

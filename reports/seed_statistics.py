@@ -15,6 +15,7 @@ from scipy import stats
 
 ENOUGH_SEEDS = 3
 SIGNIFICANCE = 0.05
+DIGITS = 10  # of means that are compared
 
 Mark = Literal["", "best", "second", "tied"]
 
@@ -135,7 +136,9 @@ def rank(rankings: Sequence[Ranking]) -> list[RankingResult]:
 
 
 def _means(ranking: Ranking) -> dict[Any, float]:
-    return {name: float(np.mean(list(v.values()))) for name, v in ranking.values.items() if v}
+    """Equal means are equal here, in whatever order their values were added up."""
+    means = {name: float(np.mean(list(v.values()))) for name, v in ranking.values.items() if v}
+    return {name: float(f"{mean:.{DIGITS}g}") for name, mean in means.items()}
 
 
 def _first_two(ranking: Ranking) -> tuple[Any, Any] | None:

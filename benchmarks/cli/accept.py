@@ -10,15 +10,14 @@ from benchmarks.cli.options import PathOptions, RecipeOptions, RunOptions
 from benchmarks.cli.table_options import TableOptions, compute_cells, reject_overrides
 from naturalinversion.errors import MissingError, UsageError
 from reports.records import load_all
-from reports.regression.accepted import (
+from reports.regression.accepted import MIN_SEEDS, Accepted, RefusedError, accepted_from
+from reports.regression.accepted_file import (
     FOLDER,
-    MIN_SEEDS,
-    Accepted,
-    RefusedError,
-    accepted_from,
     changes,
     path_of,
     read,
+    refuse_shared_files,
+    with_other_rows,
     write,
 )
 from reports.tables.layout import Table
@@ -51,34 +50,39 @@ class Accept:
         if self.again_dir is not None and not self.again_dir.is_dir():
             raise MissingError(f"--again-dir {self.again_dir}: no such folder")
         planned = TableOptions(self.tables, self.recipe, self.paths, rows=self.rows).planned()
+        tables = [table for one in planned for table in one.tables]
+        try:
+            refuse_shared_files(tables, self.accepted_dir)
+        except RefusedError as error:
+            raise UsageError(str(error)) from error
         if compute_cells(planned, self.paths, self.execution).failed:
             return 1
-        accepted = self._accepted([table for one in planned for table in one.tables])
+        accepted = self._accepted(tables)
         answer = {}
-        for path, numbers in accepted.items():
-            before = read(path) if path.is_file() else []
-            if self.rows:
-                rows = {number.row for number in numbers}
-                numbers = [number for number in before if number.row not in rows] + numbers
+        for path, (before, numbers) in accepted.items():
             answer[str(path)] = list(changes(before, numbers))
             write(path, numbers)
+        if any("+" in number.commit for _, numbers in accepted.values() for number in numbers):
+            log("some records are of a checkout with changes: commit first, then accept")
         if self.json:
             print_json(answer)
             return 0
         for name, lines in answer.items():
             print_result("\n".join([f"{name}:", *(lines or ["as it was"])]))
-        if any("+" in number.commit for numbers in accepted.values() for number in numbers):
-            log("some records are of a checkout with changes: commit first, then accept")
         return 0
 
-    def _accepted(self, tables: list[Table]) -> dict[Path, list[Accepted]]:
-        """The numbers by file, all of them before the first file is written."""
+    def _accepted(self, tables: list[Table]) -> dict[Path, tuple[list[Accepted], list[Accepted]]]:
+        """What each file has and will have, all of them before the first file is written."""
         records = load_all(self.paths.runs_dir)
         again = load_all(self.again_dir) if self.again_dir is not None else None
+        found = {}
         try:
-            return {
-                path_of(table, self.accepted_dir): accepted_from(table, records, again)
-                for table in tables
-            }
+            for table in tables:
+                path = path_of(table, self.accepted_dir)
+                before = read(path) if path.is_file() else []
+                numbers = accepted_from(table, records, again)
+                rows_alone = bool(self.rows)
+                found[path] = before, with_other_rows(path, before, numbers, rows_alone=rows_alone)
         except RefusedError as error:
             raise UsageError(str(error)) from error
+        return found

@@ -1,6 +1,5 @@
 """``keep`` and ``results``: records for the repository, and the pages that are made of them."""
 
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,9 +7,11 @@ from benchmarks.cli.console import log
 from benchmarks.cli.options import PathOptions
 from benchmarks.tables.paper_settings import paper_settings
 from naturalinversion.errors import MissingError, UsageError
-from reports.archive import KEPT, REPORT, RUNS, TEMPLATE, keep, render_results
+from reports.archive import KEPT, REPORT, RUNS, keep
+from reports.new_folder import replaced
 from reports.records import write_atomically
 from reports.report import write_report
+from reports.results_page import TEMPLATE, render_results
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -29,9 +30,7 @@ class Keep:
         """Copy."""
         if Path(self.name).name != self.name or self.name in ("", ".", ".."):
             raise UsageError(f"--name {self.name!r}: the name of one folder")
-        files = keep(self.paths.runs_dir, KEPT / self.name, pictures=self.pictures) + report(
-            KEPT / self.name
-        )
+        files = keep(self.paths.runs_dir, KEPT / self.name, pictures=self.pictures, report=report)
         size = sum(path.stat().st_size for path in files)
         log(f"{KEPT / self.name}: {len(files)} files, {size / 1e6:.1f} MB")
         return 0
@@ -58,6 +57,7 @@ class Results:
 
 
 def report(folder: Path) -> list[Path]:
-    """Tables and page of kept records; those that were there are gone."""
-    shutil.rmtree(folder / REPORT, ignore_errors=True)
-    return write_report(folder / RUNS, folder / REPORT, protocol=paper_settings()).paths
+    """Tables and page of kept records, in place of those that were there."""
+    with replaced(folder / REPORT) as draft:
+        made = write_report(folder / RUNS, draft, protocol=paper_settings()).paths
+    return [folder / REPORT / path.name for path in made]

@@ -16,8 +16,9 @@ from benchmarks.tables.expand import PlannedTable
 from naturalinversion.errors import MissingError, UsageError
 from reports.machine import device_class
 from reports.records import load_all
-from reports.regression.accepted import FOLDER, Accepted, RefusedError, path_of
-from reports.regression.accepted import read as read_accepted
+from reports.regression.accepted import Accepted, RefusedError
+from reports.regression.accepted_file import FOLDER, path_of, refuse_shared_files
+from reports.regression.accepted_file import read as read_accepted
 from reports.regression.check import CheckedNumber, check_markdown, compare, drawn
 from reports.regression.power import power_markdown
 from reports.tables.layout import Table
@@ -33,9 +34,7 @@ class Check:
 
     tables: Positional[tuple[str, ...]] = ("accuracy",)
     """accuracy, or any other table with accepted numbers"""
-    recipe: RecipeOptions = field(
-        default_factory=lambda: RecipeOptions(seeds=SEEDS, first_seed=FIRST_SEED)
-    )
+    recipe: RecipeOptions = field(default_factory=lambda: RecipeOptions(seeds=SEEDS))
     paths: PathOptions = field(default_factory=lambda: PathOptions(runs_dir=RUNS))
     """by default a folder for each version of the code and of what computes: its numbers are
     compared, no older ones"""
@@ -61,17 +60,15 @@ class Check:
     def _run(self) -> int:
         reject_overrides(self.recipe, self.paths)
         planned = self._planned(self.recipe)
+        try:
+            refuse_shared_files((t for one in planned for t in one.tables), self.accepted_dir)
+        except RefusedError as error:
+            raise UsageError(str(error)) from error
         accepted = self._accepted(planned)
         self._refuse_other_device(accepted)
-        if self.recipe.first_seed == FIRST_SEED and all(
-            number.again for of_table in accepted.values() for number in of_table
-        ):
-            first = min(number.seeds[0] for of_table in accepted.values() for number in of_table)
-            planned = self._planned(replace(self.recipe, first_seed=first))
-        numbers = _drawn(accepted)
-        for name, of_table in accepted.items():
-            seen = power_markdown(of_table, self.recipe.seeds, numbers)
-            log(f"{name}: what {self.recipe.seeds} seeds see in 19 of 20 cases\n{seen}")
+        recipe = replace(self.recipe, first_seed=self._first_seed(accepted))
+        planned = self._planned(recipe)
+        self._log_power(recipe.seed_list(), accepted)
         summary = compute_cells(planned, self.paths, self.execution)
         checked: list[CheckedNumber] = []
         if not summary.failed:
@@ -120,6 +117,23 @@ class Check:
                         f"{name}: the accepted numbers are of {number.made_on}, this is {here}: "
                         "not compared"
                     )
+
+    def _first_seed(self, accepted: dict[str, list[Accepted]]) -> int:
+        """The one asked for, or else the first of accepted seeds that were all computed twice."""
+        if self.recipe.first_seed is not None:
+            return self.recipe.first_seed
+        numbers = [number for of_table in accepted.values() for number in of_table]
+        twice = all(number.again for number in numbers)
+        return min(number.seeds[0] for number in numbers) if twice else FIRST_SEED
+
+    def _log_power(self, seeds: list[int], accepted: dict[str, list[Accepted]]) -> None:
+        """What the check can see, before anything is computed for it."""
+        for name, numbers in accepted.items():
+            try:
+                seen = power_markdown(numbers, seeds, _drawn(accepted))
+            except RefusedError as error:
+                raise UsageError(f"{name}: {error}") from error
+            log(f"{name}: what {len(seeds)} seeds see in 19 of 20 cases\n{seen}")
 
     def _compare(
         self, planned: list[PlannedTable], accepted: dict[str, list[Accepted]]

@@ -15,6 +15,7 @@ from benchmarks.tables.pixel_columns import caption_of, detail_of
 from benchmarks.tables.row_cells import RowCells
 from benchmarks.tables.spec import ColumnSpec, Measurement, TableSpec
 from reports.tables.layout import Column, FigureSpec, Row, Table, TableCell
+from reports.tables.notes import ASSUMED, BY_HAND
 
 NOISE = "noise"  # a control that makes images: its cost has a line
 
@@ -41,7 +42,7 @@ def report_table(
         rows=[_row(spec, recipes, row, published_for) for row in rows],
         pictures=pictures_of(recipes, rows, seeds[0]),
         assumed=[
-            *(f"set by hand: {text}" for text in recipes.set_by_hand),
+            *(f"{BY_HAND}: {text}" for text in recipes.set_by_hand),
             *_assumed(recipes, rows),
         ],
         overrides=recipes.set_by_hand,
@@ -68,7 +69,7 @@ def _column(recipes: Recipes, spec: ColumnSpec, rows: Sequence[RowCells]) -> Col
     if of_method and not note:
         assumed = recipes.resolve().method(spec.method).assumed.items()
         note = "; ".join(f"{key}: {why}" for key, why in assumed)
-        note = f"assumed — {note}" if note else ""
+        note = f"{ASSUMED} {note}" if note else ""
     metrics = {row.measurements[spec.id].metric for row in rows}
     return Column(
         id=spec.id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
@@ -106,7 +107,7 @@ def _measured(
 
 
 def allowance(number: Published, measured: MeasuredClaim) -> tuple[float, str]:
-    """How far two values may lie apart and still agree, and why so far."""
+    """How far two values may lie apart and still agree, and why so far; infinite if unknown."""
     known = []
     noise = paper_notes().noise.get(number.metric)
     if noise is not None:
@@ -118,11 +119,10 @@ def allowance(number: Published, measured: MeasuredClaim) -> tuple[float, str]:
         known.append((half, f"within {half:.2g}, {runs}"))
     if known:
         return max(known)
-    points = POINTS if number.unit == "%" else 0.0
-    return (
-        points,
-        f"within {points:g}: the paper's noise is not known, nor ours with n = {measured.n}",
-    )
+    unknown = f"the paper's noise is not known, nor ours with n = {measured.n}"
+    if number.unit == "%":
+        return POINTS, f"within {POINTS:g}: {unknown}"
+    return math.inf, unknown
 
 
 def _telling(number: Published) -> float:

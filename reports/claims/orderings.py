@@ -109,7 +109,9 @@ def _line(
 
 
 def _usable(measured: MeasuredClaim, number: Published) -> bool:
-    return measured.scale in COMPARABLE and measured.dataset == number.dataset
+    """Of the paper's data, at a scale that says something, by the recipes as they are."""
+    comparable = measured.scale in COMPARABLE and measured.dataset == number.dataset
+    return comparable and not measured.overrides
 
 
 def _gain(difference: float, metric: str) -> float:

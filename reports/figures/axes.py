@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import seaborn as sns
 from matplotlib.artist import Artist
@@ -49,6 +49,15 @@ def legend_below(
         handlelength=handle,
         borderaxespad=0,
     )
+
+
+def about_runs(counts: Collection[int], spread: str) -> str:
+    """What a point is, for the legend; ``counts`` are the numbers of seeds met."""
+    if set(counts) == {1}:
+        return "single runs"
+    least, most = min(counts), max(counts)
+    runs = f"{most}" if least == most else f"{least} to {most}"
+    return f"means of {runs} runs, {spread}: least to greatest"
 
 
 def log_ticks(axis: Axis, subs: Sequence[float]) -> None:

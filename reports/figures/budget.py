@@ -12,15 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports.figures.axes import legend_below, log_ticks, panels, wrap_label
-from reports.figures.style import MUTED, SeriesStyle, series_styles
+from reports.figures.axes import about_runs, legend_below, log_ticks, panels, wrap_label
+from reports.figures.style import DASHES, MUTED, SeriesStyle, series_styles
 from reports.machine import machines_of
 from reports.records import NotRunError, Record, RecordError, kind_of
 from reports.tables.image_seconds import image_seconds
 from reports.tables.layout import FigureSpec, Row, Table
 
 NAME = "Method"  # label of rows that tells lines apart
-DASHES = ((5, 2), (2, 2), (8, 2, 2, 2))  # of the controls' levels
 BAND = 0.18  # opacity
 
 
@@ -73,7 +72,7 @@ def draw_budget(
         if name not in together
     ]
     counts = {len(p.values) for lines in content.values() for ps in lines.values() for p in ps}
-    legend_below(drawn, handles, _about(counts))
+    legend_below(drawn, handles, about_runs(counts, "bands"))
     return drawn
 
 
@@ -156,12 +155,3 @@ def _ticks(axes: Axes, lines: Mapping[str, Sequence[Point]], by_time: bool) -> N
 def _level(name: str, dash: tuple[int, ...], run: bool) -> Line2D:
     label = wrap_label(name if run else f"{name} (not run)", 40)
     return Line2D([], [], color=MUTED, linewidth=1, linestyle=(0, dash), label=label)
-
-
-def _about(counts: set[int]) -> str:
-    """What a point is, for the legend; ``counts`` are the numbers of seeds met."""
-    if counts == {1}:
-        return "single runs"
-    least, most = min(counts), max(counts)
-    runs = f"{most}" if least == most else f"{least} to {most}"
-    return f"means of {runs} runs, bands: least to greatest"

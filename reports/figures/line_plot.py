@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports.figures.axes import legend_below, log_ticks, panels, wrap_label
-from reports.figures.style import MUTED, series_styles
+from reports.figures.axes import about_runs, legend_below, log_ticks, panels, wrap_label
+from reports.figures.style import DASHES, MUTED, series_styles
 from reports.records import NotRunError
 from reports.tables.layout import FigureSpec, Table
 
@@ -22,7 +22,6 @@ Values = tuple[float, ...]  # of one number, by seed
 Points = list[tuple[float, Values]]  # x with the values there, where something was run
 Numbers = Mapping[tuple[str, str], Values]  # by row and column of the table
 
-DASHES = ((5, 2), (2, 2), (8, 2, 2, 2))  # of reference lines
 TICKS = 12  # an axis has room for so many
 DODGE = 0.3  # horizontal offset of series, as a fraction of the spacing of x
 
@@ -73,7 +72,7 @@ def draw_line_plot(figure: FigureSpec, table: Table, frame: pd.DataFrame) -> Fig
         text = f"{label} (not run)" if math.isnan(place) else text
         handles.append(Line2D([], [], color=MUTED, linewidth=1, linestyle=(0, dash), label=text))
     counts = {len(v) for lines in content.values() for p in lines.values() for _, v in p}
-    legend_below(drawn, handles, _about(counts))
+    legend_below(drawn, handles, about_runs(counts, "bars"))
     return drawn
 
 
@@ -130,12 +129,3 @@ def _draw_line(axes: Axes, points: Points, plot: Mapping[str, Any]) -> None:
     above = [high - mean for mean, (_, high) in zip(means, spread, strict=True)]
     x = [place for place, _ in points]
     axes.errorbar(x, means, yerr=[below, above], capsize=3, elinewidth=0.9, zorder=3, **plot)
-
-
-def _about(counts: set[int]) -> str:
-    """What a point is, for the legend; ``counts`` are the numbers of seeds met."""
-    if counts == {1}:
-        return "single runs"
-    least, most = min(counts), max(counts)
-    runs = f"{most}" if least == most else f"{least} to {most}"
-    return f"means of {runs} runs, bars: least to greatest"

@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 
 DPI = 200  # of the PNG, and of what the SVG and PDF hold as pixels
 MUTED = "#666666"
+DASHES = ((5, 2), (2, 2), (8, 2, 2, 2))  # of reference lines and levels
 
 
 @dataclass(frozen=True)

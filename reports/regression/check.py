@@ -19,15 +19,23 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any, Literal
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
-from reports.records import Record
-from reports.regression.accepted import Accepted, NumberKey, RefusedError, made_on
+from reports.records import Record, computed_for
+from reports.regression.accepted import (
+    Accepted,
+    NumberKey,
+    RefusedError,
+    fingerprint_of,
+    made_on,
+)
 from reports.tables.export import NOT_RUN
 from reports.tables.layout import Table
 from reports.tables.markup import markdown_table
@@ -73,7 +81,7 @@ def compare(
     """What has become of every number, the table's first, then the accepted ones it lacks.
 
     ``numbers`` is how many of the whole check are `drawn`, by default of those accepted here.
-    RefusedError, in one line, for numbers of another class of device or precision.
+    RefusedError, in one line, for numbers of other data, another class of device or precision.
     """
     expected = {number.key: number for number in accepted}
     columns = {column.id: column for column in table.columns}
@@ -88,12 +96,19 @@ def compare(
         if number is None:
             found.append(CheckedNumber(**of, verdict="not accepted"))
             continue
-        here = " in ".join(made_on(table, [records[key] for key in line["records"]]))
-        if not number.fixed and here != number.made_on:
+        fingerprint = fingerprint_of(line["records"], records)
+        if not number.is_of(table.dataset, fingerprint):
             raise RefusedError(
-                f"{table.name}: the accepted numbers are of {number.made_on}, these of {here}: "
+                f"{table.name}: the accepted numbers are of other data ({number.dataset}): "
                 "not compared"
             )
+        if not number.fixed:
+            here = " in ".join(made_on(table, computed_for(line["records"], records)))
+            if here != number.made_on:
+                raise RefusedError(
+                    f"{table.name}: the accepted numbers are of {number.made_on}, these of {here}: "
+                    "not compared"
+                )
         by_seed = dict(zip(line["seeds"], line["values"], strict=True))
         compared = compare_numbers(number, by_seed, numbers or drawn(accepted))
         verdict: Verdict = "same"
@@ -142,18 +157,35 @@ def paired_allowance(accepted: Accepted, n: int, numbers: int) -> float:
     return max(least(accepted), quantile * rounding_of(accepted, n))
 
 
+def is_paired(accepted: Accepted, seeds: Iterable[int]) -> bool:
+    """Whether a check of these seeds is by pairs: they are accepted ones that were computed twice.
+
+    RefusedError if some are and some are not.
+    """
+    if not accepted.again:
+        return False
+    among = {seed: seed in accepted.seeds for seed in seeds}
+    if len(set(among.values())) > 1:
+        other = " ".join(str(seed) for seed, known in among.items() if not known)
+        known = " ".join(map(str, accepted.seeds))
+        raise RefusedError(
+            f"{accepted.row} {accepted.column}: seeds {known} are accepted, {other} not: check "
+            "some of them, or none"
+        )
+    return any(among.values())
+
+
 def compare_numbers(
     accepted: Accepted, by_seed: Mapping[int, float], numbers: int
 ) -> dict[str, Any]:
-    """Seed by seed where the accepted ones were computed twice, else as `compare_seeds`; a fixed
-    number by itself.
+    """Seed by seed where `is_paired`, else as `compare_seeds`; a fixed number by itself.
 
     ``accepted``, ``sd`` and ``accepted_n`` are then what those seeds had, with the rounding's sd.
     """
     if accepted.fixed:
         distance, allowed = fmean(by_seed.values()) - accepted.mean, least(accepted)
         return {"differs": abs(distance) > allowed, "above": distance > 0, "allowed": allowed}
-    if not accepted.again or not by_seed.keys() <= set(accepted.seeds):
+    if not is_paired(accepted, by_seed):
         return compare_seeds(accepted, list(by_seed.values()), numbers)
     pairs = zip(accepted.values, accepted.again, strict=True)
     expected = dict(zip(accepted.seeds, map(fmean, pairs), strict=True))
@@ -171,15 +203,23 @@ def compare_numbers(
 
 def compare_seeds(accepted: Accepted, values: Sequence[float], numbers: int) -> dict[str, Any]:
     """Whether the values differ (``differs``), lie above, and a `CheckedNumber`'s limits."""
-    above = fmean(values) > accepted.mean
-    distance = abs(fmean(values) - accepted.mean)
-    if len(values) < seeds_for_ranks(accepted.n, numbers):
-        allowed = allowance(accepted, len(values), numbers)
-        return {"differs": distance > allowed, "above": above, "allowed": allowed}
-    p = float(stats.mannwhitneyu(values, accepted.values, method="exact").pvalue)
-    limit = FALSE_ALARMS / numbers
-    differs = p < limit and distance > least(accepted)
-    return {"differs": differs, "above": above, "p": p, "p_limit": limit}
+    (differs,), p = seeds_differ(accepted, np.array([values]), numbers)
+    found = {"differs": bool(differs), "above": fmean(values) > accepted.mean}
+    if p is None:
+        return found | {"allowed": allowance(accepted, len(values), numbers)}
+    return found | {"p": float(p[0]), "p_limit": FALSE_ALARMS / numbers}
+
+
+def seeds_differ(
+    accepted: Accepted, checks: NDArray[np.float64], numbers: int
+) -> tuple[NDArray[np.bool_], NDArray[np.float64] | None]:
+    """For each of some checks, (checks, n) values, whether it fails, and p where ranks decide."""
+    n, distance = checks.shape[1], np.abs(checks.mean(axis=1) - accepted.mean)
+    if n < seeds_for_ranks(accepted.n, numbers):
+        return np.asarray(distance > allowance(accepted, n, numbers)), None
+    known = np.array([accepted.values])
+    p = np.asarray(stats.mannwhitneyu(checks, known, axis=1, method="exact").pvalue)
+    return (p < FALSE_ALARMS / numbers) & (distance > least(accepted)), p
 
 
 def check_markdown(numbers: Sequence[CheckedNumber]) -> str:

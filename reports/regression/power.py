@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from reports.regression.accepted import Accepted
 from reports.regression.check import (
-    FALSE_ALARMS,
-    allowance,
+    is_paired,
     least,
     paired_allowance,
     rounding_of,
-    seeds_for_ranks,
+    seeds_differ,
 )
 from reports.tables.markup import markdown_table
 
@@ -24,54 +22,48 @@ DRAWS, HALVINGS = 400, 12
 HEAD = ("row", "column", "accepted", "seen from")
 
 
-def smallest_seen(accepted: Accepted, n: int, numbers: int, seed: int = 0) -> float:
-    """The shift of the mean, in the number's unit, that ``n`` seeds of ``numbers`` find so often.
+def smallest_seen(accepted: Accepted, seeds: Sequence[int], numbers: int, seed: int = 0) -> float:
+    """The shift of the mean, in the number's unit, that a check of ``seeds`` finds so often.
 
-    By simulation: ``n`` values are drawn from the accepted ones, each with a normal error of a
-    quarter of their spread (so that none is equal to one of them), and moved down.
-    Where accepted seeds were computed twice, by the normal noise of rounding. A fixed number has
-    no noise.
+    It is one of ``numbers``. By simulation, with ``seed``: as many values are drawn from the
+    accepted ones, each with a normal error of a quarter of their spread (so that none is equal to
+    one of them), and moved down. Where the check is seed by seed, by the normal noise of rounding.
+    A fixed number has no noise. RefusedError as `check.is_paired`.
     """
+    n = len(seeds)
     if accepted.fixed:
         return least(accepted)
-    if accepted.again:
+    if is_paired(accepted, seeds):
         beyond = float(stats.norm.ppf(POWER)) * rounding_of(accepted, n)
         return paired_allowance(accepted, n, numbers) + beyond
     draws = np.random.default_rng(seed)
     known = np.array(accepted.values)
     drawn = draws.choice(known, (DRAWS, n)) + draws.normal(0, accepted.sd / 4, (DRAWS, n))
+
+    def is_seen(shift: float) -> bool:
+        return bool(seeds_differ(accepted, drawn - shift, numbers)[0].mean() >= POWER)
+
     low, high = 0.0, 2 * least(accepted) + 20 * accepted.sd
+    while not is_seen(high):
+        low, high = high, 2 * high
     for _ in range(HALVINGS):
         shift = (low + high) / 2
-        found = _differ(accepted, drawn - shift, n, numbers)
-        low, high = (low, shift) if found.mean() >= POWER else (shift, high)
+        low, high = (low, shift) if is_seen(shift) else (shift, high)
     return high
 
 
-def power_markdown(accepted: Sequence[Accepted], n: int, numbers: int) -> str:
-    """A row for each number: what it is, and from which difference on ``n`` seeds see it."""
+def power_markdown(accepted: Sequence[Accepted], seeds: Sequence[int], numbers: int) -> str:
+    """A row for each number: what it is, and from which difference on the seeds see it."""
     rows = [
         (
             one.row,
             one.column,
             f"{one.mean:.4g}{'' if one.fixed else f' ± {one.sd:.2g}'}{_unit(one)}",
-            f"{smallest_seen(one, n, numbers):.2g}{_unit(one)}",
+            f"{smallest_seen(one, seeds, numbers):.2g}{_unit(one)}",
         )
         for one in accepted
     ]
     return markdown_table(HEAD, rows, "l" * len(HEAD))
-
-
-def _differ(
-    accepted: Accepted, values: NDArray[np.float64], n: int, numbers: int
-) -> NDArray[np.bool_]:
-    """For each of many checks, (checks, n) values, whether it fails: as `check.compare_seeds`."""
-    distance = np.abs(values.mean(axis=1) - accepted.mean)
-    if n < seeds_for_ranks(accepted.n, numbers):
-        return np.asarray(distance > allowance(accepted, n, numbers))
-    known = np.array(accepted.values)[None]
-    p = stats.mannwhitneyu(values, known, axis=1, method="exact").pvalue
-    return np.asarray((p < FALSE_ALARMS / numbers) & (distance > least(accepted)))
 
 
 def _unit(one: Accepted) -> str:

@@ -14,10 +14,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from reports.records import Record
+from reports.tables.image_seconds import TEACHER
 from reports.tables.layout import Column, Row, Table
 from reports.tables.method_cost import MethodCost, SeedCost
 
-TEACHER = "teacher"  # an input's role
 NAMED_SET = re.compile(r"images-(.+)-\d+")  # roles of a cell that reads images of several methods
 NAMED_BY = {"Method", "Configuration"}  # labels of rows that are methods
 

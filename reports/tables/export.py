@@ -102,8 +102,8 @@ def _heads(block: pd.DataFrame) -> list[str]:
 def to_csv(frame: pd.DataFrame) -> str:
     """The long form as CSV, numbers with the decimals that the table prints them with.
 
-    Seeds, values and record keys are separated by spaces; the values of single seeds are not
-    rounded.
+    Seeds, values and record keys are separated by spaces, devices by semicolons; the values of
+    single seeds are not rounded.
     """
     flat, digits = frame.copy(), decimals(frame)
     printed = dict.fromkeys(("mean", "sd", "ci_low", "ci_high", "difference"), "measured")
@@ -115,6 +115,7 @@ def to_csv(frame: pd.DataFrame) -> str:
     for name in ("seeds", "records"):
         flat[name] = [" ".join(map(str, items)) for items in frame[name]]
     flat["values"] = [" ".join(f"{value:.10g}" for value in items) for items in frame["values"]]
+    flat["images_made_on"] = ["; ".join(items) for items in frame["images_made_on"]]
     return csv_text(flat)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from reports.image_metrics import batches_read
 from reports.records import Record
 
 TEACHER = "teacher"  # an input's role; it is given
@@ -57,11 +58,9 @@ def _shares(student: Record, records: Mapping[str, Record]) -> Iterator[tuple[st
 
 
 def _share(reader: Record, role: str, made: Record) -> float:
-    read = reader.recipe.get("images")
-    batches = made.recipe.get("batches")
-    index = role.removeprefix("images")
-    if not (isinstance(read, Mapping) and isinstance(batches, int) and index.isdecimal()):
+    read, batches = batches_read(reader, role), made.recipe.get("batches")
+    if read is None or not isinstance(batches, int):
         return 1.0  # a student, or all images of a method that trained one with them
     if made.recipe.get("student") or made.metrics.get("prepare_steps"):
         return 1.0
-    return float(read["batches"][int(index)]) / batches
+    return read / batches

@@ -13,8 +13,9 @@ from typing import Any
 import pandas as pd
 
 from reports.image_metrics import of_images
+from reports.machine import devices_of
 from reports.published import find_published
-from reports.records import Record, RecordError, lineage
+from reports.records import Record, RecordError, kind_of, lineage
 from reports.seed_statistics import Ranking, rank, summarise
 from reports.tables.layout import Column, Row, Table
 
@@ -31,9 +32,10 @@ MUST_MATCH = (
     "--precision",
     "data_fingerprint",
 )
+NOT_STATED = "not stated"
 #: What is like any other value: images that were pixels have no mapping to be compared by, and
 #: older records don't say which images of their data set there were.
-LIKE_ANY = {"pixels": "own", "data_fingerprint": "not stated"}
+LIKE_ANY = {"pixels": "own", "data_fingerprint": NOT_STATED}
 #: What must be equal only where these are: rows of several data sets share a column.
 WITHIN = {"data_fingerprint": ("dataset", "image_size")}
 
@@ -52,7 +54,8 @@ def measured_frame(table: Table, records: Mapping[str, Record]) -> pd.DataFrame:
 
     Columns: row, column, one per label, metric, mean, sd, n, planned, ci_low, ci_high, published,
     difference (only if measured on the published data set), reimplemented, footnote, claim, mark,
-    p_value (of the first two of a ranking, corrected), and the tuples seeds, values, records.
+    p_value (of the first two of a ranking, corrected), and the tuples seeds, values, records,
+    images_made_on (devices and precisions of the synthetic images behind the number).
     RecordError if unlike numbers meet in a column.
     """
     check_comparable(table, records)
@@ -61,6 +64,7 @@ def measured_frame(table: Table, records: Mapping[str, Record]) -> pd.DataFrame:
     ranked = _ranked(table, measured)
     return pd.DataFrame(
         _line(table, *at, measured[place], *ranked.get(place, ("", None)))
+        | {"images_made_on": _images_made_on(measured[place], records)}
         for place, at in places.items()
     )
 
@@ -80,8 +84,8 @@ def check_comparable(table: Table, records: Mapping[str, Record]) -> None:
                 continue  # each row says of how many its numbers are
             groups: dict[tuple[object, ...], dict[str, Record]] = {}
             for record in found:
-                group = tuple(_stated(part, record, records) for part in WITHIN.get(name, ()))
-                groups.setdefault(group, {})[str(_stated(name, record, records))] = record
+                group = tuple(stated_by(part, record, records) for part in WITHIN.get(name, ()))
+                groups.setdefault(group, {})[str(stated_by(name, record, records))] = record
             for stated in groups.values():
                 _check_alike(f"{table.name}: unlike numbers in column {column.title}", name, stated)
 
@@ -98,7 +102,7 @@ def _check_alike(where: str, name: str, stated: dict[str, Record]) -> None:
         )
 
 
-def _stated(name: str, record: Record, records: Mapping[str, Record]) -> object:
+def stated_by(name: str, record: Record, records: Mapping[str, Record]) -> object:
     """What the record says of ``name``, or else the nearest of those that it was made from."""
     if name == "--precision":
         return record.provenance.precision
@@ -106,7 +110,7 @@ def _stated(name: str, record: Record, records: Mapping[str, Record]) -> object:
         for source in (found.metrics, found.recipe):
             if name in source:
                 return source[name]
-    return "not stated"
+    return NOT_STATED
 
 
 def _measured(table: Table, row: Row, column: Column, records: Mapping[str, Record]) -> Measured:
@@ -132,6 +136,11 @@ def _measured(table: Table, row: Row, column: Column, records: Mapping[str, Reco
         keys.add(key)
         measured[seed] = key, value * column.factor
     return measured
+
+
+def _images_made_on(measured: Measured, records: Mapping[str, Record]) -> tuple[str, ...]:
+    found = lineage([key for key, _ in measured.values()], records)
+    return tuple(devices_of(one for one in found if kind_of(one) == "synthesis"))
 
 
 def _ranked(

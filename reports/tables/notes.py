@@ -12,6 +12,8 @@ from reports.published import notes as published_notes
 from reports.seed_statistics import ENOUGH_SEEDS, SIGNIFICANCE
 from reports.tables.layout import Table
 
+ASSUMED = "assumed —"  # how a method's note begins that says what nobody published
+BY_HAND = "set by hand"
 _UNTESTED = f"No test can tell two apart that share fewer than {ENOUGH_SEEDS} seeds"
 
 
@@ -35,10 +37,17 @@ def notes(table: Table, frame: pd.DataFrame, second: str = "underlined") -> list
         lines.append(_about_marks(table, frame, second))
     elif _compares(table, frame):
         lines.append(_about_no_marks(frame))
+    makers = sorted({made for several in frame["images_made_on"] for made in several})
+    if len(makers) > 1:
+        lines.append(f"The images behind these numbers were made on {_listed(makers)}.")
     protocols = {column.detail for column in table.columns if column.role == "method"}
     if {"offline", "joint"} <= protocols and table.rank_along == "row":
         lines.append("Best and second are taken over both protocols, as in the paper.")
     return lines
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def seeds_text(seeds: Sequence[int]) -> str:
@@ -51,11 +60,17 @@ def seeds_text(seeds: Sequence[int]) -> str:
 
 
 def about_columns(table: Table) -> list[str]:
-    """What the columns say of themselves, and what of methods and protocol is assumed."""
+    """What the columns say of themselves, and what of methods and protocol is assumed.
+
+    It is assumed of the paper's budget, which recipes begin with: at another scale that is said.
+    """
+    at = "" if table.scale == "paper" else ", at scale paper"
     # A method's note stands in each of its columns; a reader needs it once.
     said = ((column.method or column.title, column.note) for column in table.columns if column.note)
-    lines = [f"{name}: {note}" for name, note in dict.fromkeys(said)]
-    lines += [f"Assumed: {what}" for what in table.assumed]
+    about = [(name, note.replace(ASSUMED, f"assumed{at} —")) for name, note in dict.fromkeys(said)]
+    lines = [f"{name}: {note}" for name, note in about]
+    by_hand = {f"{BY_HAND}: {text}" for text in table.overrides}
+    lines += [f"Assumed{'' if what in by_hand else at}: {what}" for what in table.assumed]
     return [line if line.endswith(".") else f"{line}." for line in lines]
 
 

@@ -5,8 +5,8 @@
     python tests/faults/plant.py --scale small --options '--dataset cifar10'   the subtle ones
 
 Prints for each what caught it. Exit code 0 if the unharmed copy passes and every fault is found, 1
-if not, 2 if a fault can't be planted or the check can't run. Seeds are counted from 100, so that
-none of them is among the accepted ones.
+if not, 2 if a fault can't be planted or the check can't run. Without --first-seed the seeds are the
+check's own: accepted ones where those were computed twice, else none of them.
 """
 
 import argparse
@@ -223,15 +223,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("faults", nargs="*", help=f"{UNHARMED}, {names}; default: the scale's")
     parser.add_argument("--scale", default="demo", choices=FAULTS)
     parser.add_argument("--seeds", type=int, help="of each check; default: make check-accuracy's")
-    parser.add_argument("--first-seed", type=int, default=100)
+    parser.add_argument("--first-seed", type=int, help="of each check; default: the check's own")
     parser.add_argument("--options", default="", help="more for check, e.g. '--device cpu'")
     given = parser.parse_args(arguments)
     known = {fault.name: fault for faults in FAULTS.values() for fault in faults}
     asked = given.faults or [UNHARMED, *(fault.name for fault in FAULTS[given.scale])]
     if unknown := [name for name in asked if name != UNHARMED and name not in known]:
         parser.error(f"unknown fault '{unknown[0]}': {UNHARMED}, {', '.join(known)}")
-    options = ["--scale", given.scale, "--first-seed", str(given.first_seed), *CHECKS[given.scale]]
-    options += ["--seeds", str(given.seeds)] if given.seeds else []
+    options = ["--scale", given.scale, *CHECKS[given.scale]]
+    for name, value in (("--seeds", given.seeds), ("--first-seed", given.first_seed)):
+        options += [] if value is None else [name, str(value)]
     options += shlex.split(given.options)
     missed = 0
     for name in asked:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import plant
@@ -78,3 +79,18 @@ def test_a_fault_that_passes_and_a_false_alarm_are_wrong(
 def test_a_check_without_an_answer_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     answering(monkeypatch, 3, None)
     assert plant.main([plant.UNHARMED]) == 2
+
+
+@pytest.mark.parametrize(("given", "passed"), [([], []), (["--first-seed", "0"], ["0"])])
+def test_seeds_are_the_checks_own_unless_given(
+    given: list[str], passed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        asked.extend(command)
+        return subprocess.CompletedProcess(command, 0, '{"failed": {}, "differences": []}')
+
+    monkeypatch.setattr(plant.subprocess, "run", run)
+    assert plant.main([plant.UNHARMED, *given]) == 0
+    assert [b for a, b in pairwise(asked) if a == "--first-seed"] == passed

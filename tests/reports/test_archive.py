@@ -1,18 +1,15 @@
-"""Kept results: what reports need and nothing else; a page with no number of its own."""
+"""Kept results: what reports need and nothing else."""
 
 from pathlib import Path
 
 import pytest
-from jinja2 import UndefinedError
-from msgspec.structs import replace
 
 from benchmarks.tables.paper_settings import paper_settings
-from reports.archive import KEPT, REPORT, RUNS, TEMPLATE, Archive, keep, render_results
+from reports.archive import KEPT, REPORT, RUNS, keep
 from reports.records import RecordError
 from reports.report import write_report
 
 TABLE = "table5-demo-digits"
-DOCS = Path(__file__).parents[2] / "docs"
 
 
 def test_what_is_kept_gives_the_same_report(runs: Path, tmp_path: Path) -> None:
@@ -86,85 +83,6 @@ def test_a_killed_copy_leaves_one_whole_version(runs: Path, tmp_path: Path) -> N
     assert sorted(path.name for path in keep(runs, kept)) == before
     assert not (kept / "half").exists()
     assert not list(tmp_path.glob(".kept.*"))
-
-
-def test_numbers_of_the_page_are_those_of_the_records(runs: Path, tmp_path: Path) -> None:
-    keep(runs, tmp_path / "kept" / "here")
-    template = tmp_path / TEMPLATE
-    template.write_text(
-        "{% set k = kept('here') %}"
-        f"NI {{{{ k.value('{TABLE}', 'r', 'NI') }}}}, "
-        f"{{{{ k.difference('{TABLE}', 'r', 'NI', 'DI') }}}} points, "
-        "{{ '%.2f' % k.hours }} h on {{ k.made_with }}\n"
-    )
-    said = render_results(template, tmp_path / "kept")
-    assert said.startswith("NI 90.1 ± 0.1, +10.0 (paired over 3 seeds, p = ")
-    assert said.endswith(" points, 0.03 h on cpu, threads a run: 2, PyTorch 2.15.0, fp32\n")
-
-
-def test_pairs_that_no_test_tells_apart_are_named(runs: Path, tmp_path: Path) -> None:
-    keep(runs, tmp_path / "here")
-    kept = Archive(tmp_path / "here")
-    assert kept.alike(TABLE, "r", ["NI", "DI"]) == "none"
-    for key in kept.line(TABLE, "r", "DI")["records"]:
-        kept.records[key] = replace(kept.records[key], metrics={"test_accuracy": 0.9})
-    again = Archive(tmp_path / "here")
-    again.records.update(kept.records)
-    assert again.alike(TABLE, "r", ["NI", "DI"]) == "NI and DI"
-
-
-def test_a_metric_of_images_is_of_all_cells_that_made_them(runs: Path, tmp_path: Path) -> None:
-    keep(runs, tmp_path / "here")
-    kept, place = Archive(tmp_path / "here"), (TABLE, "r", "NI")
-    for seed, key in enumerate(kept.line(*place)["records"]):
-        cells = {f"cell{seed}{part}": images for part, images in enumerate((10, 30))}
-        for part, (cell, images) in enumerate(cells.items()):
-            metrics = {"images": images, "teacher_agreement": 0.8 + 0.1 * part, "flat_images": part}
-            kept.records[cell] = replace(
-                kept.records[key], kind="synthesis", key=cell, inputs={}, metrics=metrics
-            )
-        kept.records[key] = replace(kept.records[key], inputs={name: name for name in cells})
-    assert kept.of_images(*place, "teacher_agreement", 100) == "87.5 ± 0.0"
-    assert kept.total_of_images(*place, "images") == "120"
-    assert kept.total_of_images(*place, "flat_images") == "3"
-
-
-def test_a_gpu_is_named_by_itself(runs: Path, tmp_path: Path) -> None:
-    keep(runs, tmp_path / "here")
-    kept = Archive(tmp_path / "here")
-    key, record = next(iter(kept.records.items()))
-    where = replace(
-        record.provenance, device="cuda (NVIDIA H200)", cpu="AMD EPYC", precision="bf16"
-    )
-    kept.records[key] = replace(record, provenance=where)
-    assert kept.made_with.split("; ")[0] == "NVIDIA H200, PyTorch 2.15.0, bf16"
-
-
-def test_a_number_without_a_record_is_an_error(runs: Path, tmp_path: Path) -> None:
-    keep(runs, tmp_path / "kept" / "here")
-    kept = Archive(tmp_path / "kept" / "here")
-    with pytest.raises(RecordError, match="has no number r, XX"):
-        kept.value(TABLE, "r", "XX")
-    assert kept.row_difference(TABLE, "NI", "r", "r").startswith("+0.0 (paired over 3 seeds")
-    assert kept.metric(TABLE, "r", "NI", "images", of="images") == 64
-    with pytest.raises(RecordError, match="has no frame"):
-        kept.metric(TABLE, "r", "NI", "frame")
-    template = tmp_path / TEMPLATE
-    template.write_text("{{ kept('here').value(no_such_name, 'r', 'NI') }}")
-    with pytest.raises(UndefinedError):
-        render_results(template, tmp_path / "kept")
-    assert kept.table(TABLE).startswith("| Teacher")
-    head, _, row = kept.summary(TABLE, {"NI": "NI, %"}, rows=["r"]).splitlines()
-    assert head.split() == ["|", "|", "NI,", "%", "|"]
-    assert row.split("|")[2] == " 90.1 ± 0.1 "
-    with pytest.raises(RecordError, match="has no XX"):
-        kept.summary(TABLE, {"NI": "NI", "XX": "another"})
-    with pytest.raises(RecordError, match="has no no row"):
-        kept.summary(TABLE, {"NI": "NI"}, rows=["no row"])
-
-
-def test_the_page_of_the_repository_is_what_its_records_say() -> None:
-    assert (DOCS / "results.md").read_text() == render_results(DOCS / TEMPLATE)
 
 
 def test_the_reports_of_the_repository_are_what_their_records_say(tmp_path: Path) -> None:

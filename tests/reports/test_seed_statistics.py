@@ -171,6 +171,18 @@ def test_three_that_share_the_first_place_are_not_marked() -> None:
     assert marks_of({name: dict.fromkeys(range(3), 0.0) for name in "abc"}) == {}
 
 
+def test_means_are_equal_in_whatever_order_they_were_added_up() -> None:
+    """All three are 61.4."""
+    values = {
+        "a": by_seed(60.2, 61.6, 62.4),
+        "b": by_seed(60.8, 61.0, 62.4),
+        "c": by_seed(61.2, 60.6, 62.4),
+    }
+    assert marks_of(values) == marks_of(values, higher=False) == {}
+    first = {"d": by_seed(90.0, 91.0, 92.0)}
+    assert marks_of(first | values) == {"d": "best"}
+
+
 def test_a_shared_second_place_is_not_marked() -> None:
     assert marks_of({"a": {0: 3.0}, "b": {0: 1.0}, "c": {0: 1.0}}) == {"a": "tied"}
     shared_first = {"a": {0: 3.0}, "b": {0: 3.0}, "c": {0: 1.0}}

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from benchmarks.cli.check import RUNS, Check
 from benchmarks.cli.main import main
-from benchmarks.cli.options import RunOptions
 from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import expand
@@ -21,11 +20,16 @@ from reports.records import Cost, Provenance, Record
 SEEDS = 3
 
 
-def write_records(runs: Path, seeds: range, shift: float = 0.0, device: str = "cpu") -> None:
-    """Records of all cells of the accuracy table; ``shift`` moves the students."""
+def write_records(
+    runs: Path, seeds: range, shift: float = 0.0, device: str = "cpu", **made: str
+) -> None:
+    """Records of all cells of the accuracy table; ``shift`` moves the students, ``made`` is of
+    their provenance."""
     for seed in seeds:
         for cell in cells(seed):
-            store.write(cell.folder(runs), fake(cell, seed, shift, device))
+            record = fake(cell, seed, shift, device)
+            where = msgspec.structs.replace(record.provenance, **made)
+            store.write(cell.folder(runs), msgspec.structs.replace(record, provenance=where))
 
 
 @cache
@@ -124,6 +128,20 @@ def test_accepting_says_what_is_new_and_then_that_nothing_is(ask: Ask, place: Pl
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_images_of_a_checkout_with_changes_are_warned_of(
+    ask: Ask, place: Place, more: tuple[str, ...]
+) -> None:
+    write_records(place.runs, range(SEEDS))
+    made = next(cell for cell in cells(0) if cell.kind == "synthesis")
+    record = store.read(made.folder(place.runs) / store.FILE_NAME)
+    where = msgspec.structs.replace(record.provenance, commit="abc+")
+    store.write(made.folder(place.runs), msgspec.structs.replace(record, provenance=where))
+    code, _, err = ask(place, "accept", "--seeds", str(SEEDS), *more)
+    assert code == 0
+    assert "some records are of a checkout with changes: commit first, then accept" in err
+
+
 def test_too_few_seeds_are_one_line_and_exit_code_2(ask: Ask, place: Place) -> None:
     code, out, err = ask(place, "accept", "--seeds", "2")
     assert (code, out, err) == (2, "", ["error: --seeds 2: 3 or more to accept"])
@@ -143,6 +161,12 @@ def test_other_seeds_pass(ask: Ask, accepted: Place) -> None:
     code, out, _ = ask(accepted, "check", "--first-seed", "7", "--seeds", "2")
     assert code == 0
     assert out.splitlines()[-1] == "12 numbers: 12 same"
+
+
+def test_by_default_the_seeds_are_none_of_those_accepted(ask: Ask, accepted: Place) -> None:
+    write_records(accepted.runs, range(100, 102))
+    code, out, _ = ask(accepted, "check", "--seeds", "2")
+    assert (code, out.splitlines()[-1]) == (0, "12 numbers: 12 same")
 
 
 @pytest.mark.parametrize(("shift", "verdict"), [(-0.1, "worse"), (0.08, "better")])
@@ -191,6 +215,29 @@ def test_numbers_of_another_precision_are_refused_before_anything_runs(
     ]
 
 
+@pytest.mark.parametrize("command", [("accept", "--seeds", "3"), ("check",)])
+def test_two_tables_of_one_file_are_refused_before_anything_runs(
+    ask: Ask, place: Place, command: tuple[str, ...]
+) -> None:
+    code, _, err = ask(place, *command, "--dataset", "digits", "digits")
+    path = place.accepted / "accuracy-demo-digits.csv"
+    said = f"error: {path}: would be of accuracy-demo-digits and of accuracy-demo-digits"
+    assert (code, err) == (2, [said])
+    assert not place.runs.exists()
+
+
+def test_numbers_of_other_data_are_not_replaced(ask: Ask, accepted: Place) -> None:
+    path = accepted.accepted / "accuracy-demo-digits.csv"
+    path.write_text(path.read_text().replace(",digits,", ",imagefolder:/a/digits,"))
+    code, _, err = ask(accepted, "accept", "--seeds", str(SEEDS))
+    assert code == 2
+    assert (
+        "has accepted numbers of other data (imagefolder:/a/digits, these are of digits)"
+        in (err[-1])
+    )
+    assert "imagefolder:/a/digits" in path.read_text()
+
+
 def test_a_failed_cell_is_a_failed_check(
     ask: Ask, accepted: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,11 +259,18 @@ def test_accepted_seeds_that_ran_twice_are_checked_themselves(ask: Ask, place: P
     again = place.runs.parent / "again"
     code, _, err = ask(place, "accept", "--seeds", str(SEEDS), "--again-dir", str(again))
     assert (code, err) == (3, [f"error: --again-dir {again}: no such folder"])
-    write_records(again, range(SEEDS), shift=0.0002)
+    write_records(again, range(SEEDS), shift=0.0002, started="later")
     assert place.run("accept", "--seeds", str(SEEDS), "--again-dir", str(again)) == 0
     code, out, _ = ask(place, "check", "--seeds", "2")
     assert code == 0
     assert "seed 100" not in out
+    write_records(place.runs, range(100, 102))
+    code, out, err = ask(place, "check", "--seeds", "2", "--first-seed", "100")
+    assert code == 0
+    assert "(3)" in out, "seeds 100 and 101, asked for, are compared with all three"
+    code, _, err = ask(place, "check", "--seeds", "2", "--first-seed", "2")
+    assert code == 2
+    assert err[-1].endswith("seeds 0 1 2 are accepted, 3 not: check some of them, or none")
     write_records(place.runs, range(SEEDS), shift=-0.02)
     code, out, _ = ask(place, "check", "--seeds", "2")
     assert code == 1
@@ -265,39 +319,3 @@ def test_a_check_that_would_compare_nothing_is_no_pass(ask: Ask, accepted: Place
     code, out, err = ask(accepted, "check", "--rows", "ni", "--seeds", str(SEEDS))
     assert (code, out) == (3, "")
     assert "no accepted numbers of ni" in err[-1]
-
-
-def test_cells_of_other_code_are_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By default a check has a folder for every state of the code, and seeds of its own."""
-    found = []
-    for source in (b"one", b"other", b"one"):
-        monkeypatch.setattr(Path, "read_bytes", lambda path, source=source: source)
-        found.append(Check()._of_this_state().runs_dir)
-    assert found[0] == found[2] != found[1]
-    asked = Check()
-    assert asked.paths.runs_dir == RUNS == found[2].parent
-    assert min(asked.recipe.seed_list()) > 18
-
-
-@pytest.mark.parametrize(
-    ("what", "other"),
-    [
-        ("benchmarks.engine.digests.version", lambda library: f"9.9 of {library}"),
-        ("benchmarks.engine.digests.processor_name", lambda: "another CPU"),
-        ("torch.backends.cpu.get_cpu_capability", lambda: "AVX9"),
-    ],
-)
-def test_cells_of_other_libraries_and_processors_are_not_found(
-    what: str, other: Callable[..., str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = Check()._of_this_state().runs_dir
-    monkeypatch.setattr(what, other)
-    assert Check()._of_this_state().runs_dir != before
-
-
-def test_cells_of_another_precision_are_not_found() -> None:
-    fp32, bf16 = (
-        Check(execution=RunOptions(device="cpu", precision=precision))._of_this_state().runs_dir
-        for precision in ("fp32", "bf16")
-    )
-    assert fp32 != bf16

@@ -174,7 +174,7 @@ def test_records_and_tables_hold_what_it_says(
     (made,) = [r for r in load_all(tmp_path / "runs").values() if r.kind == "synthesis"]
     assert made.recipe["settings"] == {"noise": 0.25}
     assert (made.recipe["batches"], made.recipe["batch_size"]) == (2, 30)
-    assert "Noise: assumed — settings.noise: half a deviation" in printed
+    assert "Noise: assumed, at scale paper — settings.noise: half a deviation" in printed
 
 
 def test_two_methods_of_one_title_are_told_apart(tmp_path: Path, file: Path) -> None:

@@ -28,6 +28,11 @@ def table(
     return found
 
 
+def test_the_caption_of_pruning_names_no_other_teacher() -> None:
+    assert "ResNet-34" not in table("figure6", teacher="vgg11").caption
+    assert "the pruned teacher" in table("figure6", teacher="vgg11").caption
+
+
 def test_the_whole_table_has_its_plain_name_and_title() -> None:
     whole = table()
     assert (whole.name, whole.part) == ("table5-demo-digits", "")

@@ -142,6 +142,17 @@ def test_the_papers_own_noise_counts(fid: float, verdict: str) -> None:
     assert "0.7" in line["reason"]
 
 
+@pytest.mark.parametrize("fid", [0.6892, 0.6992, 1.5])
+def test_noise_that_nobody_knows_can_not_tell(fid: float) -> None:
+    """The paper's noise of FID at the stages of synthesis is not known."""
+    claim = "table4/cifar10/resnet34/-/ni[f4]/fid_early"
+    extractor = {"evaluated": 10_000, "extractor": "inception-v3-compat@6726825d"}
+    found = [record("f", {"fid_early": fid} | extractor)]
+    line = frame_of((table(claim, found), found)).loc[claim]
+    assert (line["verdict"], line["n"]) == ("can't tell", 1)
+    assert line["reason"] == "the paper's noise is not known, nor ours with n = 1"
+
+
 @pytest.mark.parametrize(
     ("pixels", "kind", "verdict"),
     [

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 import pytest
+from msgspec.structs import replace
 
 from reports.claims.ledger import ledger
 from reports.claims.markdown import claims_markdown
@@ -124,6 +125,13 @@ def test_a_lower_fid_is_ahead() -> None:
 @pytest.mark.parametrize(("scale", "dataset"), [("demo", "cifar10"), ("mini", "digits")])
 def test_other_data_and_the_smallest_scale_say_nothing(scale: str, dataset: str) -> None:
     assert set(measured(AHEAD, scale, dataset)["direction"]) == {"not run"}
+
+
+def test_recipes_set_by_hand_say_nothing_of_the_papers_orderings() -> None:
+    table, records = case(AHEAD)
+    by_hand = replace(table, overrides=["di.settings.iterations=1"])
+    assert set(orderings([by_hand], records)["direction"]) == {"not run"}
+    assert line(orderings([by_hand, table], records))["direction"] == "holds"
 
 
 def test_many_orderings_are_corrected_for_being_many() -> None:

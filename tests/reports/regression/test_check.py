@@ -10,16 +10,9 @@ import pytest
 from scipy import stats
 
 from reports.machine import device_class
-from reports.records import Cost, Provenance, Record, RecordError
-from reports.regression.accepted import (
-    Accepted,
-    RefusedError,
-    accepted_from,
-    changes,
-    path_of,
-    read,
-    write,
-)
+from reports.records import Cost, Provenance, Record
+from reports.regression.accepted import Accepted, RefusedError, accepted_from
+from reports.regression.accepted_file import changes, read, write
 from reports.regression.check import (
     CheckedNumber,
     allowance,
@@ -97,54 +90,6 @@ def checked(*measured: Case, numbers: int = 0) -> dict[str, str]:
     return verdicts(compare(*measured[0], accepted_from(*case()), numbers))
 
 
-def test_accepted_numbers_come_back_as_they_were_written(tmp_path: Path) -> None:
-    table, records = case()
-    path = path_of(table, tmp_path)
-    assert path.name == "accuracy-demo-digits.csv"
-    write(path, accepted_from(table, records))
-    fid, student = read(path)
-    assert path.read_text().splitlines()[0] == (
-        "row,column,metric,unit,mean,sd,n,values,seeds,device,precision,versions,commit,records,again"
-    )
-    assert (student.column, student.unit, student.n) == ("student", "%", 5)
-    assert (student.mean, student.sd) == pytest.approx((92.0, 2.5**0.5))
-    assert student.values == pytest.approx((90, 91, 92, 93, 94))
-    assert student.seeds == (0, 1, 2, 3, 4)
-    assert student.records == tuple(f"test_accuracy{seed}" for seed in range(5))
-    assert (student.device, student.precision) == ("cpu", "fp32")
-    assert (student.versions, student.commit) == ("torch=2.11", "abc")
-    assert fid.mean == 42.0
-    again = tmp_path / "again.csv"
-    write(again, [student, fid])
-    assert again.read_bytes() == path.read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "says"),
-    [
-        ("92,1.58", "93,1.58", "the mean is 93, its values give 92"),
-        ("92,1.58", "92,0.58", "the sd is"),
-        (",5,90 ", ",4,90 ", "not a value, a seed and a record"),
-        (",5,90 ", ",many,90 ", "no accepted numbers"),
-        ("values", "numbers", "no accepted numbers"),
-        (",5,90 ", ",5,nan ", "a value is not finite"),
-    ],
-)
-def test_a_retouched_file_is_refused_in_one_line(
-    old: str, new: str, says: str, tmp_path: Path
-) -> None:
-    path = tmp_path / "a.csv"
-    write(path, accepted_from(*case()))
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
-    with pytest.raises(RecordError) as caught:
-        read(path)
-    assert says in str(caught.value)
-    assert str(path) in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
 def test_fewer_than_three_seeds_are_not_accepted() -> None:
     with pytest.raises(RefusedError, match="ni student has 2 of the 3 seeds"):
         accepted_from(*case([0.9, 0.91]))
@@ -205,19 +150,6 @@ def test_such_a_number_may_move_by_a_point(accuracy: float, expected: str) -> No
     found = compare(*fixed_teacher(accuracy), accepted)
     assert verdicts(found) == {"student": expected, "fid": "same"}
     assert "| 92 % (1)" in check_markdown(found)
-
-
-def test_what_a_new_file_changes_is_said() -> None:
-    before = accepted_from(*case())
-    assert list(changes(before, before)) == []
-    other = accepted_from(*case([0.8, 0.81, 0.82]))
-    assert list(changes(before, other)) == [
-        "ni student: 92 ± 1.6 (n = 5, cpu) -> 81 ± 1 (n = 3, cpu)"
-    ]
-    assert list(changes(before[:1], before[1:])) == [
-        "ni fid: new, 42 ± 1.6 (n = 5, cpu)",
-        "ni student: gone, was 92 ± 1.6 (n = 5, cpu)",
-    ]
 
 
 def many(values: Sequence[float], first: int) -> Case:

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from reports.records import RecordError
-from reports.regression.accepted import Accepted, RefusedError, accepted_from, read, write
+from reports.regression.accepted import Accepted, RefusedError, accepted_from
+from reports.regression.accepted_file import read, write
 from reports.regression.check import compare, compare_numbers, compare_seeds
 from reports.regression.power import smallest_seen
 from tests.reports.regression.test_check import ACCURACIES, Case, case, verdicts
+from tests.reports.regression.test_made_on import later
 
 NUMBERS = 12
 AGAIN = [value + 0.002 * (-1) ** seed for seed, value in enumerate(ACCURACIES)]
@@ -24,7 +26,9 @@ def number(seeds: int, between: float, rounding: float) -> Accepted:
     keys, named = tuple(map(str, range(seeds))), ("ni", "student", "test_accuracy", "%")
     mean, sd = float(np.mean(values)), float(np.std(values, ddof=1))
     made = ("cpu", "fp32", "torch=1", "abc")
-    return Accepted(*named, mean, sd, seeds, values, tuple(range(seeds)), *made, keys, again)
+    return Accepted(
+        *named, mean, sd, seeds, values, tuple(range(seeds)), *made, keys, again, "digits"
+    )
 
 
 def shifted(accepted: Accepted, by: float, seeds: int) -> dict[int, float]:
@@ -45,7 +49,7 @@ def test_better_and_worse_are_of_these_seeds_not_of_all() -> None:
     """Seed 0 is five points better than it was, and still below the mean of all seeds."""
     keys, named = ("a", "b", "c"), ("ni", "student", "test_accuracy", "%")
     values, made = (87.0, 92.0, 97.0), ("cpu", "fp32", "torch=2.11", "abc")
-    accepted = Accepted(*named, 92.0, 5.0, 3, values, (0, 1, 2), *made, keys, values)
+    accepted = Accepted(*named, 92.0, 5.0, 3, values, (0, 1, 2), *made, keys, values, "digits")
     table, records = case([0.91])
     (one,) = (found for found in compare(table, records, [accepted]) if found.column == "student")
     assert (one.verdict, one.accepted, one.accepted_n, one.measured) == ("better", 87.0, 1, 91.0)
@@ -58,6 +62,24 @@ def test_other_seeds_are_compared_as_seeds() -> None:
     assert compare_numbers(accepted, others, NUMBERS) == expected
 
 
+def test_what_other_seeds_see_is_what_seeds_see() -> None:
+    accepted = number(8, between=5.0, rounding=0.5)
+    alone = msgspec.structs.replace(accepted, again=())
+    others = range(100, 104)
+    assert smallest_seen(accepted, others, NUMBERS) == smallest_seen(alone, others, NUMBERS)
+    assert smallest_seen(accepted, range(4), NUMBERS) < smallest_seen(accepted, others, NUMBERS)
+
+
+def test_some_accepted_seeds_and_some_others_are_refused() -> None:
+    accepted = number(3, between=5.0, rounding=0.5)
+    says = "ni student: seeds 0 1 2 are accepted, 3 4 not: check some of them, or none"
+    with pytest.raises(RefusedError) as caught:
+        compare_numbers(accepted, dict.fromkeys(range(5), 70.0), NUMBERS)
+    assert str(caught.value) == says
+    with pytest.raises(RefusedError, match=says):
+        smallest_seen(accepted, range(5), NUMBERS)
+
+
 def test_what_is_seen_is_found_in_nineteen_of_twenty_and_chance_in_one_of_a_hundred() -> None:
     draws, n, found, alarms = np.random.default_rng(3), 4, [], []
     for _ in range(3000):
@@ -66,7 +88,7 @@ def test_what_is_seen_is_found_in_nineteen_of_twenty_and_chance_in_one_of_a_hund
         accepted = msgspec.structs.replace(
             number(8, 5.0, 2.0), values=tuple(one.tolist()), again=tuple(other.tolist())
         )
-        seen = smallest_seen(accepted, n, NUMBERS)
+        seen = smallest_seen(accepted, range(n), NUMBERS)
         by_seed = dict(enumerate(new[:n].tolist()))
         alarms.append(compare_numbers(accepted, by_seed, NUMBERS)["differs"])
         lower = {seed: value - seen for seed, value in by_seed.items()}
@@ -77,7 +99,9 @@ def test_what_is_seen_is_found_in_nineteen_of_twenty_and_chance_in_one_of_a_hund
 
 def test_records_of_the_second_time_are_read_by_seed(tmp_path: Path) -> None:
     table, records = case()
-    fid, student = sorted(accepted_from(table, records, case(AGAIN)[1]), key=lambda n: n.column)
+    fid, student = sorted(
+        accepted_from(table, records, later(case(AGAIN)[1])), key=lambda n: n.column
+    )
     assert student.again == pytest.approx([100 * value for value in AGAIN])
     assert student.rounding == pytest.approx(0.2 / 2**0.5)
     assert fid.rounding == 0.0
@@ -91,7 +115,7 @@ def test_records_of_the_second_time_are_read_by_seed(tmp_path: Path) -> None:
 
 def test_a_seed_that_was_not_computed_again_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match="ni student was not computed again with every seed"):
-        accepted_from(*case(), case(AGAIN[:3])[1])
+        accepted_from(*case(), later(case(AGAIN[:3])[1]))
     short = msgspec.structs.replace(number(8, 5.0, 0.5), again=(70.0,))
     write(tmp_path / "short.csv", [short])
     with pytest.raises(RecordError, match="not every seed was computed again"):

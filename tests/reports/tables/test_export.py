@@ -206,6 +206,17 @@ def test_protocols_are_in_the_head_and_in_the_caption() -> None:
     assert "Best and second are taken over both protocols" in markdown
 
 
+@pytest.mark.parametrize(("scale", "at"), [("paper", ""), ("small", ", at scale paper")])
+def test_what_is_assumed_of_the_papers_budget_is_said_to_be(scale: str, at: str) -> None:
+    column = make_column("DAFL", note="assumed — batches: 256k samples")
+    named = {"assumed": ["set by hand: di.x=1", "pruning: SGD"], "overrides": ["di.x=1"]}
+    table = make_table({"DAFL": TableCell([""])}, columns=[column], scale=scale, **named)
+    lines = to_markdown(table, measured_frame(table, {})).splitlines()
+    assert f"- DAFL: assumed{at} — batches: 256k samples." in lines
+    assert "- Assumed: set by hand: di.x=1." in lines
+    assert f"- Assumed{at}: pruning: SGD." in lines
+
+
 def test_a_table_that_the_paper_has_no_numbers_for_has_no_line_for_them(case: MakeCase) -> None:
     table, records = case({"DI": [0.8]})
     table = msgspec.structs.replace(table, rows=[row_with(table.rows[0], "DI", claim="")])

@@ -75,6 +75,21 @@ def test_a_number_of_images_is_of_all_cells_that_made_them() -> None:
     assert agreement_of(images_of_two_cells())["mean"] == pytest.approx(87.5)
 
 
+def test_a_cell_that_was_read_in_part_counts_by_what_was_read() -> None:
+    """A student of the first batch of thirty, and of ten images that are no whole batch."""
+    records = images_of_two_cells()
+    recipe = {"images": {"batches": [1, 1], "count": 20}}
+    records["s"] = msgspec.structs.replace(records["s"], recipe=recipe)
+    for key in "ab":
+        records[key] = msgspec.structs.replace(records[key], recipe={"batch_size": 20})
+    assert agreement_of(records)["mean"] == pytest.approx((10 * 80 + 20 * 90) / 30)
+    records["a"] = msgspec.structs.replace(records["a"], inputs={"images0": "c"})
+    records["c"] = make_record(
+        "c", kind="synthesis", metrics={"images": 30, "teacher_agreement": 1}
+    )
+    assert agreement_of(records)["mean"] == pytest.approx((10 * 80 + 20 * 90 + 30 * 100) / 60)
+
+
 def test_a_number_of_images_whose_records_are_gone_is_no_number_of_the_others() -> None:
     records = images_of_two_cells()
     del records["b"]

@@ -1,0 +1,217 @@
+"""``docs/results.md``: its sentences are written by hand and its numbers are not.
+
+Its template names them by folder of kept results, table, row and column. One that isn't there is an
+error, which says what is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from itertools import combinations
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined, TemplateError
+
+from reports.archive import KEPT, RUNS
+from reports.image_metrics import image_cells, of_images
+from reports.machine import device_class
+from reports.records import Record, RecordError, load_all
+from reports.seed_statistics import SIGNIFICANCE, compare_by_seed, correct_for_many, summarise
+from reports.table_report import TableReport, make_table_report
+from reports.tables.cost_text import cost_table
+from reports.tables.export import number, places
+from reports.tables.markup import escape_markdown, markdown_table
+from reports.tables.measured import Line, lines_of
+from reports.tables.table_files import read, table_files
+
+TEMPLATE = "results.md.j2"
+
+
+class Archive:
+    """One folder of kept results, as the template sees it. RecordError where there are none, or
+    not what a method is asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.runs = folder / RUNS
+        there = sorted(path.parent.name for path in folder.parent.glob(f"[!.]*/{RUNS}"))
+        _check(folder.name, there, f"{folder.parent}: no kept results")
+        self.records: dict[str, Record] = load_all(self.runs)
+        self._reports: dict[str, TableReport] = {}
+
+    def report(self, table: str) -> TableReport:
+        """Everything printed of a table, by the name of its file."""
+        if table not in self._reports:
+            files = {path.stem: path for path in table_files(self.runs)}
+            _check(table, files, f"{self.runs}: no table")
+            found = read(files[table])
+            self._reports[table] = make_table_report(found, self.records, self.runs, table)
+        return self._reports[table]
+
+    def table(self, table: str) -> str:
+        """The table without its notes."""
+        return self.report(table).markdown.split("\n\n- ")[0].partition("\n\n")[2].strip()
+
+    def summary(self, table: str, columns: Mapping[str, str], rows: Sequence[str] = ()) -> str:
+        """Some columns, by id with their headings, of all or some rows; a dash where none ran."""
+        found, frame = self.report(table).table, self.report(table).frame
+        for row_id in rows:
+            self._check_place(table, row=row_id)
+        for column in columns:
+            self._check_place(table, column=column)
+        run = {(line["row"], line["column"]) for line in lines_of(frame) if line["n"]}
+        body = [
+            [
+                escape_markdown(row.label),
+                *(self.value(table, row.id, c) if (row.id, c) in run else "—" for c in columns),
+            ]
+            for row in found.rows
+            if not rows or row.id in rows
+        ]
+        return markdown_table(["", *columns.values()], body, "l" + "r" * len(columns))
+
+    def cost(self, table: str) -> str:
+        """The table of what its methods cost, without its notes."""
+        if not (costs := self.report(table).costs):
+            raise RecordError(f"{self.runs}: {table} has no images whose cost is known")
+        return cost_table(costs)
+
+    def line(self, table: str, row: str, column: str) -> Line:
+        """One number with its seeds."""
+        self._check_place(table, row, column)
+        frame = self.report(table).frame
+        (found,) = lines_of(frame[(frame["row"] == row) & (frame["column"] == column)])
+        if not found["n"]:
+            raise RecordError(f"{self.runs}: {table}: {row}, {column} was not run")
+        return found
+
+    def _check_place(self, table: str, row: str = "", column: str = "") -> None:
+        """RecordError for a row or column that the table has not."""
+        of = self.report(table).table
+        for what, name, there in (("row", row, of.rows), ("column", column, of.columns)):
+            if name:
+                _check(name, [one.id for one in there], f"{self.runs}: {table} has no {what}")
+
+    def value(self, table: str, row: str, column: str) -> str:
+        """The mean, with its standard deviation where there are several seeds."""
+        line = self.line(table, row, column)
+        return _with_sd(line["mean"], line["sd"] if line["n"] > 1 else None)
+
+    def difference(self, table: str, row: str, one: str, other: str) -> str:
+        """How much more the first column has than the other, by seed, with the p-value."""
+        return self._between(table, (row, one), (row, other))
+
+    def row_difference(self, table: str, column: str, one: str, other: str) -> str:
+        """The same of two rows in one column."""
+        return self._between(table, (one, column), (other, column))
+
+    def alike(self, table: str, row: str, columns: Sequence[str]) -> str:
+        """Which pairs of a row's columns no test tells apart, corrected for all pairs of them."""
+        values = [_by_seed(self.line(table, row, column)) for column in columns]
+        tests = [compare_by_seed(*pair).p_value for pair in combinations(values, 2)]
+        methods = {column.id: column.method for column in self.report(table).table.columns}
+        pairs = combinations([methods[column] for column in columns], 2)
+        alike = [
+            " and ".join(pair)
+            for pair, p in zip(pairs, correct_for_many(tests), strict=True)
+            if p is None or p >= SIGNIFICANCE
+        ]
+        return ", ".join(alike) or "none"
+
+    def _between(self, table: str, one: tuple[str, str], other: tuple[str, str]) -> str:
+        lines = [self.line(table, *place) for place in (one, other)]
+        found = compare_by_seed(*map(_by_seed, lines))
+        if found.difference is None:
+            raise RecordError(f"{self.runs}: {table}: {one} and {other} share no seed")
+        decimals = 2 if max(abs(line["mean"]) for line in lines) < 2 else 1
+        text = f"{found.difference:+.{decimals}f}"
+        if found.p_value is not None:
+            text += f" (paired over {found.n} seeds, p = {found.p_value:.1g})"
+        return text
+
+    def of_images(self, table: str, row: str, column: str, name: str, factor: float = 1.0) -> str:
+        """Mean of a metric over all images behind a number, ± over its seeds.
+
+        A set made in several cells has a record for each, and counts them by the images read. Loss
+        terms at the end, ``final_*``, are of the first batch of each cell.
+        """
+        by_seed = []
+        for key in self.line(table, row, column)["records"]:
+            record = self.records[key]
+            for cell in self._images_behind(record):
+                self._number(cell, name)
+            value = of_images(record, name, self.records)
+            assert value is not None
+            by_seed.append(factor * value)
+        found = summarise(by_seed)
+        return _with_sd(found.mean, found.sd)
+
+    def total_of_images(self, table: str, row: str, column: str, name: str) -> str:
+        """A count, summed over all images of all seeds behind a number."""
+        behind = [self.records[key] for key in self.line(table, row, column)["records"]]
+        found = [cell for record in behind for cell in self._images_behind(record)]
+        return f"{sum(self._number(cell, name) for cell in found):,.0f}"
+
+    def metric(self, table: str, row: str, column: str, name: str, of: str = "") -> float:
+        """Another metric of the first seed's record behind a number, or of its input ``of``."""
+        record = self.records[self.line(table, row, column)["records"][0]]
+        if of:
+            _check(of, record.inputs, f"{self.runs}: {record.label} has no input")
+            record = self.records[record.inputs[of]]
+        return self._number(record, name)
+
+    def _images_behind(self, record: Record) -> list[Record]:
+        if not (found := image_cells(record, self.records)):
+            raise RecordError(f"{self.runs}: {record.label} was made from no synthetic images")
+        return found
+
+    def _number(self, record: Record, name: str) -> float:
+        numbers = {key: one for key, one in record.metrics.items() if isinstance(one, float | int)}
+        _check(name, numbers, f"{self.runs}: {record.label} has no number")
+        return float(numbers[name])
+
+    @property
+    def hours(self) -> float:
+        """Computing time of all records, one after the other."""
+        return sum(record.cost.seconds for record in self.records.values()) / 3600
+
+    @property
+    def made_with(self) -> str:
+        """Machine, threads, precisions and versions of all records."""
+        found: dict[str, set[str]] = {}
+        for record in self.records.values():
+            made = record.provenance
+            where = device_class(made.device)
+            if where == "cpu":
+                where = f"{made.cpu or where}, threads a run: {made.threads}"
+            versions = f"PyTorch {made.versions['torch']}"
+            found.setdefault(f"{where}, {versions}", set()).add(made.precision)
+        return "; ".join(f"{one}, {' and '.join(sorted(found[one]))}" for one in sorted(found))
+
+
+def render_results(template: Path, kept: Path = KEPT) -> str:
+    """``docs/results.md`` as Markdown. RecordError for a number that there is no record of, and for
+    a name that the template doesn't know."""
+    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True)
+    folder = cache(lambda name: Archive(kept / name))
+    try:
+        return environment.from_string(template.read_text("utf-8")).render(kept=folder)
+    except TemplateError as error:
+        raise RecordError(f"{template}: {error.message}") from None
+
+
+def _check(name: str, there: Iterable[str], none: str) -> None:
+    """RecordError that begins with ``none`` and says what there is."""
+    known = list(there)
+    if name not in known:
+        raise RecordError(f"{none} {name}; there are: {', '.join(known) or 'none'}")
+
+
+def _with_sd(mean: float, sd: float | None) -> str:
+    decimals = min(places(mean), 1) if abs(mean) >= 10 else places(mean)
+    text = number(mean, decimals)
+    return text if sd is None else f"{text} ± {number(sd, decimals)}"
+
+
+def _by_seed(line: Line) -> dict[int, float]:
+    return dict(zip(line["seeds"], line["values"], strict=True))

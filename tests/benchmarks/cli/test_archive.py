@@ -1,0 +1,55 @@
+"""``keep`` and ``results``: a report that can't be made leaves the one that was there."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cli import archive
+from benchmarks.cli.archive import Keep, Results
+from benchmarks.cli.options import PathOptions
+from reports.records import RecordError, write
+from reports.results_page import TEMPLATE
+from reports.tables import table_files
+from reports.tables.layout import TableCell
+from tests.reports.makers import make_record, make_table, put
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Kept results of one number, with their report."""
+    runs = tmp_path / "runs"
+    put(runs, make_record("k", 0.9))
+    table_files.write(runs / "tables" / "t.json", make_table({"DI": TableCell(["k"])}))
+    monkeypatch.setattr(archive, "KEPT", tmp_path / "results")
+    assert Keep("here", paths=PathOptions(runs_dir=runs)).run() == 0
+    return tmp_path / "results" / "here"
+
+
+def content(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_report_is_kept_beside_its_records_and_made_again(kept: Path, tmp_path: Path) -> None:
+    before = content(kept)
+    assert {"report/t.md", "report/report.html", "runs/tables/t.json"} <= {
+        str(path.relative_to(kept)) for path in before
+    }
+    (kept / "report" / "old.md").touch()
+    (tmp_path / TEMPLATE).write_text("No numbers.\n")
+    assert Results(tmp_path).run() == 0
+    assert content(kept) == before
+    assert [path.name for path in kept.parent.iterdir()] == ["here"]
+
+
+def test_a_report_that_can_not_be_made_leaves_the_old_one(kept: Path, tmp_path: Path) -> None:
+    (tmp_path / TEMPLATE).touch()
+    without = make_record("k", metrics={"other": 1.0})
+    for runs in (kept / "runs", tmp_path / "runs"):
+        write(next(runs.glob("distillation/*")), without)
+    before = content(kept)
+    with pytest.raises(RecordError, match="no number 'test_accuracy'"):
+        Results(tmp_path).run()
+    assert content(kept) == before
+    with pytest.raises(RecordError, match="no number 'test_accuracy'"):
+        Keep("here", paths=PathOptions(runs_dir=tmp_path / "runs")).run()
+    assert content(kept) == before

@@ -1,0 +1,143 @@
+"""The page of results has no number of its own, and says what it misses."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from reports.archive import keep
+from reports.records import RecordError
+from reports.results_page import TEMPLATE, Archive, render_results
+
+TABLE = "table5-demo-digits"
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_numbers_of_the_page_are_those_of_the_records(runs: Path, tmp_path: Path) -> None:
+    keep(runs, tmp_path / "kept" / "here")
+    template = tmp_path / TEMPLATE
+    template.write_text(
+        "{% set k = kept('here') %}"
+        f"NI {{{{ k.value('{TABLE}', 'r', 'NI') }}}}, "
+        f"{{{{ k.difference('{TABLE}', 'r', 'NI', 'DI') }}}} points, "
+        "{{ '%.2f' % k.hours }} h on {{ k.made_with }}\n"
+    )
+    said = render_results(template, tmp_path / "kept")
+    assert said.startswith("NI 90.1 ± 0.1, +10.0 (paired over 3 seeds, p = ")
+    assert said.endswith(" points, 0.03 h on cpu, threads a run: 2, PyTorch 2.15.0, fp32\n")
+
+
+def test_pairs_that_no_test_tells_apart_are_named(runs: Path, tmp_path: Path) -> None:
+    keep(runs, tmp_path / "here")
+    first, again = Archive(tmp_path / "here"), Archive(tmp_path / "here")
+    assert first.alike(TABLE, "r", ["NI", "DI"]) == "none"
+    for key in again.line(TABLE, "r", "DI")["records"]:
+        again.records[key] = replace(again.records[key], metrics={"test_accuracy": 0.9})
+    again._reports.clear()
+    assert again.alike(TABLE, "r", ["NI", "DI"]) == "NI and DI"
+
+
+def test_a_metric_of_images_is_of_all_cells_that_made_them(runs: Path, tmp_path: Path) -> None:
+    keep(runs, tmp_path / "here")
+    kept, place = Archive(tmp_path / "here"), (TABLE, "r", "NI")
+    for seed, key in enumerate(kept.line(*place)["records"]):
+        cells = {f"cell{seed}{part}": images for part, images in enumerate((10, 30))}
+        for part, (cell, images) in enumerate(cells.items()):
+            metrics = {"images": images, "teacher_agreement": 0.8 + 0.1 * part, "flat_images": part}
+            kept.records[cell] = replace(
+                kept.records[key], kind="synthesis", key=cell, inputs={}, metrics=metrics
+            )
+        kept.records[key] = replace(kept.records[key], inputs={name: name for name in cells})
+    assert kept.of_images(*place, "teacher_agreement", 100) == "87.5 ± 0.0"
+    assert kept.total_of_images(*place, "images") == "120"
+    assert kept.total_of_images(*place, "flat_images") == "3"
+
+
+def test_a_gpu_is_named_by_itself(runs: Path, tmp_path: Path) -> None:
+    keep(runs, tmp_path / "here")
+    kept = Archive(tmp_path / "here")
+    key, record = next(iter(kept.records.items()))
+    where = replace(
+        record.provenance, device="cuda (NVIDIA H200)", cpu="AMD EPYC", precision="bf16"
+    )
+    kept.records[key] = replace(record, provenance=where)
+    assert kept.made_with.split("; ")[0] == "NVIDIA H200, PyTorch 2.15.0, bf16"
+
+
+def test_a_number_without_a_record_is_an_error(runs: Path, tmp_path: Path) -> None:
+    keep(runs, tmp_path / "kept" / "here")
+    kept = Archive(tmp_path / "kept" / "here")
+    with pytest.raises(RecordError, match=r"has no column XX; there are: DFAD, DI, NI$"):
+        kept.value(TABLE, "r", "XX")
+    assert kept.row_difference(TABLE, "NI", "r", "r").startswith("+0.0 (paired over 3 seeds")
+    assert kept.metric(TABLE, "r", "NI", "images", of="images") == 64
+    with pytest.raises(RecordError, match=r"has no number frame; there are: test_accuracy$"):
+        kept.metric(TABLE, "r", "NI", "frame")
+    template = tmp_path / TEMPLATE
+    template.write_text("{{ kept('here').value(no_such_name, 'r', 'NI') }}")
+    with pytest.raises(RecordError, match=r"results\.md\.j2: 'no_such_name' is undefined$"):
+        render_results(template, tmp_path / "kept")
+    assert kept.table(TABLE).startswith("| Teacher")
+    head, _, row = kept.summary(TABLE, {"NI": "NI, %"}, rows=["r"]).splitlines()
+    assert head.split() == ["|", "|", "NI,", "%", "|"]
+    assert row.split("|")[2] == " 90.1 ± 0.1 "
+    with pytest.raises(RecordError, match=r"has no column XX; there are"):
+        kept.summary(TABLE, {"NI": "NI", "XX": "another"})
+    with pytest.raises(RecordError, match=r"has no row no row; there are: r$"):
+        kept.summary(TABLE, {"NI": "NI"}, rows=["no row"])
+
+
+def test_the_page_of_the_repository_is_what_its_records_say() -> None:
+    assert (DOCS / "results.md").read_text() == render_results(DOCS / TEMPLATE)
+
+
+ASKED: list[tuple[str, Callable[[Archive], object]]] = [
+    ("no table misspelt; there are: table5-demo-digits", lambda k: k.table("misspelt")),
+    ("has no column r; there are: DFAD, DI, NI", lambda k: k.summary(TABLE, {"r": "a row"})),
+    ("has no row DI; there are: r", lambda k: k.summary(TABLE, {"DI": "DI"}, ["DI"])),
+    (
+        "has no input teacher; there are: images",
+        lambda k: k.metric(TABLE, "r", "DI", "x", "teacher"),
+    ),
+    ("di-images has no number typo; there are: images", lambda k: k.of_images(*DI, "typo")),
+    ("di-images has no number typo; there are: images", lambda k: k.total_of_images(*DI, "typo")),
+]
+DI = TABLE, "r", "DI"
+
+
+@pytest.mark.parametrize(("says", "ask"), ASKED)
+def test_what_is_not_there_is_one_line_that_says_what_is(
+    says: str, ask: Callable[[Archive], object], runs: Path, tmp_path: Path
+) -> None:
+    keep(runs, tmp_path / "here")
+    with pytest.raises(RecordError) as caught:
+        ask(Archive(tmp_path / "here"))
+    assert str(caught.value).endswith(says)
+
+
+def test_numbers_that_are_of_no_images_have_none_to_count(runs: Path, tmp_path: Path) -> None:
+    keep(runs, tmp_path / "here")
+    kept = Archive(tmp_path / "here")
+    for key, record in kept.records.items():
+        kept.records[key] = replace(record, inputs={})
+    for ask in (kept.total_of_images, kept.of_images):
+        with pytest.raises(RecordError, match=r"was made from no synthetic images$"):
+            ask(TABLE, "r", "DI", "images")
+
+
+def test_results_that_are_not_kept_are_no_empty_ones(runs: Path, tmp_path: Path) -> None:
+    keep(runs, tmp_path / "kept" / "here")
+    with pytest.raises(RecordError, match=r"kept: no kept results there; there are: here$"):
+        Archive(tmp_path / "kept" / "there")
+
+
+@pytest.mark.parametrize("text", ["{{ kept('here').valeu('t') }}", "{% if %}"])
+def test_a_template_that_can_not_be_filled_is_one_line(
+    text: str, runs: Path, tmp_path: Path
+) -> None:
+    keep(runs, tmp_path / "kept" / "here")
+    (tmp_path / TEMPLATE).write_text(text)
+    with pytest.raises(RecordError, match=r"results\.md\.j2: ") as caught:
+        render_results(tmp_path / TEMPLATE, tmp_path / "kept")
+    assert "\n" not in str(caught.value)
