@@ -70,9 +70,16 @@ class Archive:
         ]
         return markdown_table(["", *columns.values()], body, "l" + "r" * len(columns))
 
-    def cost(self, table: str) -> str:
-        """The table of what its methods cost, without its notes."""
-        if not (costs := self.report(table).costs):
+    def cost(self, table: str, rows: Sequence[str] = ()) -> str:
+        """The table of what its methods cost, in all or some rows, without its notes."""
+        for row in rows:
+            self._check_place(table, row=row)
+        costs = [
+            one
+            for one in self.report(table).costs
+            if not rows or not set(rows).isdisjoint(one.rows)
+        ]
+        if not costs:
             raise RecordError(f"{self.runs}: {table} has no images whose cost is known")
         return cost_table(costs)
 
