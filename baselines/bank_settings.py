@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from naturalinversion.errors import SettingError
-from naturalinversion.validation import above_zero, at_least
+from naturalinversion.validation import above_zero, at_least, below_one
 
 
 @dataclass(kw_only=True)
@@ -44,7 +44,8 @@ class BankSettings:
         at_least(1, self, "epochs", "inner_steps", "latent")
         at_least(2, self, "student_batch")
         at_least(0, self, "rate_generator", "rate_latent", "rate_student", "rate_student_end")
-        at_least(0, self, "student_steps", "warmup", "crop", "momentum", "weight_decay")
+        at_least(0, self, "student_steps", "warmup", "crop", "weight_decay")
+        below_one(self, "momentum")
         above_zero(self, "generator_width", "temperature")
         at_least(0, self, "one_hot", "bn_statistics", "adversarial")
         if self.warmup >= self.epochs:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from baselines.joint_state import JointState
 from baselines.unconditional_generator import UnconditionalGenerator
+from naturalinversion.errors import SettingError
 from naturalinversion.inversion.cuda_graph import supports_capture
 from naturalinversion.inversion.foreign_networks import try_capture
 from naturalinversion.layout import to_fast_layout
@@ -23,7 +24,7 @@ from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator, refill, seeded
 from naturalinversion.synthesis import Batch, StudentUse, Training
 from naturalinversion.teacher.teacher import Teacher
-from naturalinversion.validation import above_zero, at_least, finite
+from naturalinversion.validation import above_zero, at_least, below_one, within
 
 
 @dataclass(kw_only=True)
@@ -57,9 +58,15 @@ class JointSynthesizer(ABC):
     def __post_init__(self) -> None:
         at_least(1, self, "epochs", "steps", "latent")
         at_least(2, self, "batch_size")
-        at_least(0, self, "rate_generator", "rate_student", "momentum", "weight_decay")
-        above_zero(self, "generator_width")
-        finite(self, "gamma")
+        at_least(0, self, "rate_generator", "rate_student", "weight_decay")
+        above_zero(self, "generator_width", "gamma")
+        within(0, 1, self, "gamma")
+        below_one(self, "momentum")
+        if not all(0 <= milestone <= 1 for milestone in self.milestones):
+            raise SettingError(
+                f"milestones are {', '.join(f'{m:g}' for m in self.milestones)}: fractions of the "
+                "run, 0 to 1"
+            )
 
     @property
     def prepare_steps(self) -> int:

@@ -44,6 +44,14 @@ def at_least(least: float, settings: Any, *names: str) -> None:
             raise SettingError(f"{name} is {value:g}: {least:g} or more")
 
 
+def below_one(settings: Any, *names: str) -> None:
+    """Raises `SettingError` naming the first of ``names`` that is below zero, or one or more."""
+    for name in names:
+        value = getattr(settings, name)
+        if not 0 <= value < 1:
+            raise SettingError(f"{name} is {value:g}: 0 or more, below 1")
+
+
 def above_zero(settings: Any, *names: str) -> None:
     """Raises `SettingError` naming the first of ``names`` that is not above zero and finite."""
     for name in names:

@@ -117,7 +117,7 @@ class TsneProtocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     images: Positive
     pool: Positive
     components: Positive
-    perplexity: Annotated[float, Meta(gt=0)]
+    perplexity: Annotated[float, Meta(gt=0, le=1e4)]
     iterations: Annotated[int, Meta(ge=250)]
     neighbours: Positive
 
@@ -141,7 +141,7 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fidelity: FidelityProtocol
     pruning: PruningProtocol
     embedding: TsneProtocol
-    temperature: Annotated[float, Meta(gt=0)]
+    temperature: Annotated[float, Meta(gt=0, le=1e4)]
     temperature_squared: bool
     classifier_floor: Fraction
     batches: Positive

@@ -106,10 +106,11 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
         "prepare_steps": int(getattr(synthesizer, "prepare_steps", 0)),
         "flat_images": sum(count_flat(images) for images, _ in dataset.shards()),
         **final_losses(context.folder / LOSSES),
+        **teacher_agreement(teacher, dataset),
     }
-    checkpoint.delete()
+    checkpoint.delete()  # last: killed before, a joint method would be trained again
     forget_state(dataset.folder)
-    return metrics | teacher_agreement(teacher, dataset)
+    return metrics
 
 
 @contextmanager

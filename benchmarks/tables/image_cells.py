@@ -130,6 +130,10 @@ class ImageCells(ClassifierCells):
         if rounds is None:
             raise UsageError(f"{recipe.name} competes with a student: its recipe needs [rounds]")
         start, first = self.recipes.method(rounds.start), rounds.start_batches
+        if start.student_use != "none":
+            raise UsageError(
+                f"recipe {recipe.name}: rounds can't start from {rounds.start}: it needs a student"
+            )
         left = recipe.batches - first
         if left < rounds.rounds or left % rounds.rounds:
             raise UsageError(

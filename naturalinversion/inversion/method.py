@@ -1,12 +1,13 @@
 """The base class of DeepInversion, NaturalInversion and their adaptive versions."""
 
 import math
+import warnings
 from dataclasses import dataclass, field, fields, replace
 from typing import ClassVar, Self
 
 from torch import Tensor, nn
 
-from naturalinversion.errors import SettingError
+from naturalinversion.errors import NaturalInversionWarning, SettingError
 from naturalinversion.inversion.captured_batches import CapturedBatches
 from naturalinversion.inversion.image_source import ImageSource
 from naturalinversion.inversion.invert import InversionResult, Keep, Plateau, invert
@@ -20,6 +21,7 @@ from naturalinversion.synthesis.synthesizer import StudentUse
 from naturalinversion.teacher.teacher import Teacher
 from naturalinversion.validation import at_least, one_of
 
+HIGHEST_FLOOR = 0.1  # of R_compete, times the number of classes: 0.01 with ten
 WEIGHTS = tuple(weight.name for weight in fields(Weights))
 
 
@@ -90,8 +92,19 @@ class InversionMethod:
         )
 
     def _set_networks(self, teacher: Teacher, student: nn.Module | None) -> None:
-        """Set the teacher, and the student if the method competes with it, which is frozen."""
+        """Set the teacher, and the student if the method competes with it, which is frozen.
+
+        Warns where ``compete_floor`` is too high for so many classes.
+        """
         self._teacher = teacher
+        if self.compete and self.compete_floor * teacher.num_classes > 1.001 * HIGHEST_FLOOR:
+            warnings.warn(
+                f"compete_floor is {self.compete_floor:g}, with {teacher.num_classes} classes: "
+                "most predictions lie below it, and competition has no gradient there; "
+                f"{HIGHEST_FLOOR / teacher.num_classes:g} is the published one for ten classes",
+                NaturalInversionWarning,
+                stacklevel=3,
+            )
         student = student if self.student_use == "compete" else None
         if student is not None:
             student.eval().requires_grad_(False)

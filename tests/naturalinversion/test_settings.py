@@ -37,6 +37,12 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("dafl", {"activation": math.inf}, "activation is inf: 0 or more"),
     ("di", {"total_variation": -1.0}, "total_variation is -1: 0 or more"),
     ("dafl", {"information_entropy": -5.0}, "information_entropy is -5: 0 or more"),
+    ("dafl", {"milestones": (800, 1600)}, "milestones are 800, 1600: fractions of the run, 0 to 1"),
+    ("dfad", {"milestones": (math.nan,)}, "milestones are nan: fractions of the run, 0 to 1"),
+    ("dafl", {"gamma": -1.0}, "gamma is -1: above zero"),
+    ("dfad", {"gamma": 10.0}, "gamma is 10: 0 to 1"),
+    ("dafl", {"momentum": 2.0}, "momentum is 2: 0 or more, below 1"),
+    ("cmi", {"momentum": 1.0}, "momentum is 1: 0 or more, below 1"),
     ("dafl", {"temperature": 0.0}, "temperature is 0: above zero"),
     ("ni", {"fixed_scale": math.nan}, "fixed_scale is nan: a finite number"),
     (

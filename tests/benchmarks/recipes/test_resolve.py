@@ -129,6 +129,8 @@ def test_overrides_take_the_settings_types(text: str, value: object) -> None:
         ("protocol.network.width=0", "> 0"),
         ("protocol.network.depth=3", "unknown field `depth`"),
         ("protocol.classifier_floor=97", "<= 1"),
+        ("protocol.temperature=inf", "<= 10000"),
+        ("protocol.embedding.perplexity=inf", "<= 10000"),
         ("nope.settings.iterations=5", "no recipe of that name, one of adi, cmi, dafl"),
         ("di=5", "write recipe.key=value"),
         ("di.settings.iterations", "write recipe.key=value"),

@@ -92,6 +92,18 @@ def test_images_that_the_teacher_takes_for_others_are_told_of_in_log_and_termina
     assert f"warning: ni: {line}" in capfd.readouterr().err
 
 
+def test_killed_in_its_last_computation_a_joint_method_keeps_its_training(
+    make: Callable[..., tuple[Metrics, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("benchmarks.synthesis.generate_images.teacher_agreement", killed)
+    with pytest.raises(KeyboardInterrupt):
+        make(one_to_one=False)
+    assert (tmp_path / "cell" / "prepare.pt").is_file()
+
+
 def test_a_method_that_was_edited_since_it_was_planned_is_not_run(tmp_path: Path) -> None:
     """Workers import it later than its file's digest was taken."""
     recipe = Recipe("contract_methods:FromOutside", {"noise": 0.5}, 1, 4, 0, source="0" * 64)

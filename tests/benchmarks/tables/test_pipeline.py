@@ -86,6 +86,8 @@ def test_rounds_alternate_and_take_the_last_student() -> None:
         ("adi.batches=6", "adi.rounds.start_batches=1", "adi.rounds.rounds=2"),
         ("adi.batches=9", "adi.rounds.start_batches=8", "adi.rounds.rounds=1"),
         ("adi.batch_size=50",),
+        ("adi.rounds.start=adi",),
+        ("adi.rounds.start=dafl",),
     ],
 )
 def test_rounds_that_do_not_add_up_are_one_line(overrides: tuple[str, ...]) -> None:
