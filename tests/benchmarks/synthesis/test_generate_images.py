@@ -26,8 +26,8 @@ NI = {"iterations": 5, "latent": 8, "generator_width": 0.1, "shared_batch": 8}
 def make(
     tmp_path: Path, make_teacher: Callable[..., Teacher]
 ) -> Callable[..., tuple[Metrics, Path]]:
-    def make(**settings: object) -> tuple[Metrics, Path]:
-        """Two batches of eight images of four classes by NI."""
+    def make(recipe: Recipe | None = None, **settings: object) -> tuple[Metrics, Path]:
+        """Two batches of eight images of four classes, by NI where no recipe is given."""
         inputs = {"teacher": tmp_path / "teacher"}
         for folder in (inputs["teacher"], tmp_path / "cell"):
             folder.mkdir()
@@ -37,7 +37,7 @@ def make(
         context = CellContext(
             tmp_path / "cell", inputs, Machine(), DataOptions(tmp_path), "ni", log
         )
-        return run(context, Recipe("ni", NI | settings, 2, 8, 0)), context.folder
+        return run(context, recipe or Recipe("ni", NI | settings, 2, 8, 0)), context.folder
 
     return make
 
@@ -99,8 +99,9 @@ def test_killed_in_its_last_computation_a_joint_method_keeps_its_training(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("benchmarks.synthesis.generate_images.teacher_agreement", killed)
+    steps = {"epochs": 1, "steps": 1, "batch_size": 8, "latent": 8, "generator_width": 0.1}
     with pytest.raises(KeyboardInterrupt):
-        make(one_to_one=False)
+        make(Recipe("dfad", steps, 2, 8, 0, student="resnet18", width=0.0625))
     assert (tmp_path / "cell" / "prepare.pt").is_file()
 
 
