@@ -105,7 +105,10 @@ class Check:
         """What makes accepted numbers of ``table``, a table of ``spec``."""
         where = ["--scale", table.scale, "--dataset", table.dataset]
         rows = ["--rows", *self.rows] if self.rows else []
-        return shlex.join(["accept", spec, *where, *rows, "--seeds", str(_seeds(table.scale))])
+        asked = self.execution.precision
+        precision = ["--precision", asked] if asked != "auto" else []
+        seeds = ["--seeds", str(_seeds(table.scale))]
+        return shlex.join(["accept", spec, *where, *rows, *seeds, *precision])
 
     def _refuse_other_device(self, accepted: dict[str, list[Accepted]]) -> None:
         made = CostMeter(self.execution.machine()).provenance

@@ -26,6 +26,11 @@ from benchmarks.cli.main import main
             "accept iterations --scale demo --dataset digits --rows 'di[10%]' --seeds 18",
         ),
         (
+            ("--scale", "small", "--dataset", "cifar10", "--precision", "bf16"),
+            "accuracy-small-cifar10.csv",
+            "accept accuracy --scale small --dataset cifar10 --seeds 8 --precision bf16",
+        ),
+        (
             ("figure3",),
             "figure3-demo-digits.csv",
             "accept figure3 --scale demo --dataset digits --seeds 18",
