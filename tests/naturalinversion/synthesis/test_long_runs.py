@@ -5,7 +5,10 @@ import sys
 from pathlib import Path
 
 # One iteration a batch: what a batch sets up and leaves behind is what could pile up.
+# Besides the pages that the process holds, of which the allocator keeps a freed block of 4 MB or gives
+# it back as it likes, the bytes that are in use in the heap are counted (glibc's mallinfo2): exactly.
 RUN = """
+import ctypes
 import os
 from pathlib import Path
 import torch
@@ -18,9 +21,17 @@ teacher = Teacher(build("resnet34", 10, 0.125), num_classes=10, image_shape=(3, 
 method = METHODS["ni_adi"](iterations=1, latent=128, generator_width=0.25)
 student = build("resnet18", 10, 0.125)
 
+class Heap(ctypes.Structure):
+    names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+    _fields_ = [(name, ctypes.c_size_t) for name in names.split()]
+
+heap = ctypes.CDLL(None).mallinfo2
+heap.restype = Heap
+
 def measure(index, batch):
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    print(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, len(os.listdir("/proc/self/fd")))
+    used = heap()
+    pages = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    print((used.uordblks + used.hblkhd) / 1e6, pages / 1e6, len(os.listdir("/proc/self/fd")))
 
 synthesize(method, teacher, "images", batches=200, batch_size=20, student=student, on_batch=measure)
 modules = [*teacher.model.modules(), *student.modules()]
@@ -39,8 +50,9 @@ def test_two_hundred_batches_pile_nothing_up(tmp_path: Path) -> None:
     )
     *measured, last = [[float(word) for word in line.split()] for line in done.stdout.splitlines()]
     assert len(measured) == 200
-    memory, files = zip(*measured, strict=True)
-    settled, end = min(memory[30:80]), min(memory[150:])  # a batch's own need comes and goes
-    assert end < settled + 4  # 120 batches of images alone are 7 MB
+    heap, memory, files = zip(*measured, strict=True)
+    for used, most in ((heap, 0.2), (memory, 6)):  # 120 batches of images alone are 7 MB
+        settled, end = min(used[30:80]), min(used[150:])  # a batch's own need comes and goes
+        assert end < settled + most
     assert max(files[30:]) == files[30]
     assert last == [0, 0], "hooks, or forwards that were exchanged"
