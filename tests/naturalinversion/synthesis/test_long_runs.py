@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 # One iteration a batch: what a batch sets up and leaves behind is what could pile up.
-# Besides the pages that the process holds, of which the allocator keeps a freed block of 4 MB or gives
-# it back as it likes, the bytes that are in use in the heap are counted (glibc's mallinfo2): exactly.
+# Of the pages that a process holds the allocator keeps a freed block of 4 MB, or gives it back, as it
+# likes: the bytes in use in the heap (glibc's mallinfo2) are exact.
 RUN = """
 import ctypes
 import os
