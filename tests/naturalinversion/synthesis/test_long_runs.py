@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 # One iteration a batch: what a batch sets up and leaves behind is what could pile up.
-# The allocator keeps a freed block of 4 MB, or gives its pages back, as it likes; the bytes in use in
-# the heap (glibc's mallinfo2) are exact.
+# The allocator keeps a freed block of 4 MB, or gives its pages back, as it likes;
+# the bytes in use in the heap (glibc's mallinfo2) are exact.
 RUN = """
 import ctypes
 import os
