@@ -28,7 +28,8 @@ class BankStudent:
 
     def __init__(self, teacher: Teacher, network: nn.Module, settings: BankSettings) -> None:
         self.teacher, self.settings = teacher, settings
-        self.network = network.eval()
+        self.network = network
+        network.eval()  # whose own train() may return nothing
         to_fast_layout(network, teacher.image_shape)
         self.optimizer = torch.optim.SGD(
             network.parameters(),
@@ -41,7 +42,8 @@ class BankStudent:
         """The steps after batch ``number``. Raises `DivergedError` naming the step."""
         settings, teacher, network = self.settings, self.teacher, self.network
         set_rate(self.optimizer, self._rate(number))
-        network.train().requires_grad_(True)
+        network.train()
+        network.requires_grad_(True)
         mean, std = (torch.tensor(v, device=teacher.device) for v in (teacher.mean, teacher.std))
         draws = generator(derive(seed, "distillation"))
         order = bank.order(settings.student_steps, settings.student_batch, draws)

@@ -35,5 +35,6 @@ def frozen(model: nn.Module) -> Iterator[None]:
     Modes and flags are as before afterwards.
     """
     with modes_kept(model), trainability_kept(model):
-        model.eval().requires_grad_(False)
+        model.eval()  # whose own train() may return nothing
+        model.requires_grad_(False)
         yield

@@ -107,7 +107,8 @@ class InversionMethod:
             )
         student = student if self.student_use == "compete" else None
         if student is not None:
-            student.eval().requires_grad_(False)
+            student.eval()  # whose own train() may return nothing
+            student.requires_grad_(False)
             on_cpu = teacher.device.type == "cpu"  # where weights in that layout are no faster
             to_fast_layout(student, teacher.image_shape, weights=not on_cpu)
         self._student = student

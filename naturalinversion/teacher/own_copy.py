@@ -53,7 +53,9 @@ def own_copy(model: nn.Module, what: str = "the classifier") -> nn.Module:
     for module in copied.modules():
         if (original := _uncompiled_forward(module)) is not None:
             module.forward = original
-    return copied.eval().requires_grad_(False)
+    copied.eval()  # whose own train() may return nothing
+    copied.requires_grad_(False)
+    return copied
 
 
 def first_tensor(model: nn.Module) -> Tensor:
