@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from naturalinversion.errors import TeacherError, reason_of
-
-_COMPILED = "_torchdynamo_orig_callable"  # of a function that torch.compile has wrapped
+from naturalinversion.teacher.attributes import COMPILED, computed_tensors, held_by_functions
 
 
 def own_copy(model: nn.Module, what: str = "the classifier") -> nn.Module:
@@ -19,7 +18,8 @@ def own_copy(model: nn.Module, what: str = "the classifier") -> nn.Module:
 
     Compiled networks and submodules are replaced by the modules behind them, whose layers can be
     observed. Raises `TeacherError`, in which the model is called ``what``, for what is no module,
-    TorchScript, weights on the meta device, and what can't be copied.
+    TorchScript, weights on the meta device, functions that hold parts of the model, and what can't
+    be copied.
     """
     if not isinstance(model, nn.Module):
         raise TeacherError(
@@ -35,13 +35,16 @@ def own_copy(model: nn.Module, what: str = "the classifier") -> nn.Module:
         )
     if any(tensor.is_meta for tensor in chain(model.parameters(), model.buffers())):
         raise TeacherError(f"{what}'s weights are on the meta device: it has no values yet")
-    if (name := _bound_by_closure(model)) is not None:
+    if (held := held_by_functions(model)) is not None:
+        kind = "the forward pass" if held[0] == "'forward'" else held[0]
         raise TeacherError(
-            f"the forward pass of {name} is a function that holds your instance, so a copy can't "
-            "have it: make it a method"
+            f"{kind} of {held[1]} is a function that holds your instance, so a copy can't have it: "
+            "make it a method"
         )
     try:
-        copied = copy.deepcopy(model, _detached(model))
+        # PyTorch refuses to copy computed tensors, such as normalised weights and kept features.
+        memo = {id(tensor): tensor.detach().clone() for tensor in computed_tensors(model)}
+        copied = copy.deepcopy(model, memo)
     except Exception as error:  # whatever somebody's attributes raise
         raise TeacherError(
             f"{what} can't be copied, as a teacher does to leave yours as it is: {reason_of(error)}"
@@ -76,35 +79,12 @@ def _unwrapped(module: nn.Module) -> nn.Module:
         module = inner
 
 
-def _detached(model: nn.Module) -> dict[int, Any]:
-    """Copies, for `copy.deepcopy`, of tensors that were computed from parameters.
-
-    Such attributes, a normalised weight for instance, PyTorch refuses to copy.
-    """
-    found: dict[int, Any] = {}
-    for module in model.modules():
-        for value in vars(module).values():
-            if isinstance(value, Tensor) and not value.is_leaf:
-                found[id(value)] = value.detach().clone()
-    return found
-
-
-def _bound_by_closure(model: nn.Module) -> str | None:
-    """The name of a module whose own ``forward`` is a function that closes over a module."""
-    modules = set(model.modules())
-    for name, module in model.named_modules():
-        for cell in getattr(module.__dict__.get("forward"), "__closure__", None) or ():
-            if isinstance(cell.cell_contents, nn.Module) and cell.cell_contents in modules:
-                return f"'{name}'" if name else type(model).__name__
-    return None
-
-
 def _uncompiled_forward(module: nn.Module) -> Callable[..., Any] | None:
     """The forward method behind one that `torch.compile` decorates, of ``module`` itself."""
     own = module.__dict__.get("forward")
-    original = getattr(type(module).forward if own is None else own, _COMPILED, None)
+    original = getattr(type(module).forward if own is None else own, COMPILED, None)
     if original is None:
         return None
     function = getattr(original, "__func__", original)
-    inherited = function in (type(module).forward, getattr(type(module).forward, _COMPILED, None))
+    inherited = function in (type(module).forward, getattr(type(module).forward, COMPILED, None))
     return MethodType(function, module) if inherited else original

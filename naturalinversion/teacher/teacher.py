@@ -13,6 +13,7 @@ from naturalinversion.errors import TeacherError, TeacherWarning
 from naturalinversion.precision import Precision
 from naturalinversion.teacher.accelerated_forward import AcceleratedForward
 from naturalinversion.teacher.adoption import adopt, last_linear
+from naturalinversion.teacher.attributes import foreign_hooks
 from naturalinversion.teacher.batch_norms import are_initial, called_norms
 from naturalinversion.teacher.image_space import check_floating, check_images
 from naturalinversion.teacher.module_calls import module_calls
@@ -30,6 +31,10 @@ UNTRAINED = (
     "the classifier's batch norms hold their initial statistics: it looks untrained, and images of "
     "a random network mean nothing"
 )
+HOOKED = (
+    "a hook of {} is a function, which the teacher's copy shares with the model: it runs in every "
+    "pass of the teacher, and what it keeps stays in memory"
+)
 
 
 class Teacher:
@@ -44,7 +49,7 @@ class Teacher:
     Raises `TeacherError` when the model has no batch norm, does not take images of ``image_shape``,
     does not return ``num_classes`` logits, or returns others in the next pass, and for another
     ``precision`` than fp32, tf32 or bf16. Warns with `TeacherWarning` when its batch norms have not
-    seen an image.
+    seen an image, and when a hook of the model is a function, which the teacher's passes run too.
     """
 
     def __init__(
@@ -82,6 +87,8 @@ class Teacher:
             )
             if are_initial(self._norms):
                 warn(UNTRAINED, TeacherWarning, stacklevel=2)
+            for owner in foreign_hooks(self.model)[:1]:
+                warn(HOOKED.format(owner), TeacherWarning, stacklevel=2)
 
     @classmethod
     def ready(

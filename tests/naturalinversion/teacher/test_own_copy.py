@@ -1,15 +1,140 @@
 """The copy that a teacher works on: what it may share with the user's network, and what not."""
 
+import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+import torch.nn.functional as F
 from contract_methods import small
-from torch import Tensor
+from torch import Tensor, nn
 
 from naturalinversion import Teacher, synthesize
+from naturalinversion.errors import TeacherError, TeacherWarning
 from tests.naturalinversion.teacher.zoo import Animal, Small, trained
 
 PLAIN = Animal(Small).arguments()
+
+
+class Side(Small):
+    """A branch whose function reaches a norm of the network in one of several ways."""
+
+    def __init__(self, way: str = "method") -> None:
+        super().__init__()
+        self.beside = nn.BatchNorm2d(3)
+        norm = self.beside
+        self.way = way
+        ways: dict[str, Any] = {
+            "closure": lambda x: self.beside(x),
+            "closure over a part": lambda x: norm(x),
+            "closure over a method": lambda x, of=None: branch(x),
+            "default": lambda x, norm=norm: norm(x),
+            "list": [lambda x: norm(x)],
+            "method": None,
+        }
+        branch = self.branch
+        self.side = ways[way]
+
+    def branch(self, images: Tensor) -> Tensor:
+        return self.beside(images)  # type: ignore[no-any-return]
+
+    def forward(self, images: Tensor) -> Tensor:
+        side = self.branch if self.side is None else self.side
+        return super().forward(images + (side[0] if isinstance(side, list) else side)(images))
+
+
+@pytest.mark.parametrize(
+    "way", ["closure", "closure over a part", "closure over a method", "default", "list"]
+)
+def test_a_function_that_holds_a_part_of_the_network_is_refused(way: str) -> None:
+    """The copy's would normalise with the user's norm, in training mode."""
+    model = trained(lambda: Side(way))
+    before = model.state_dict()["beside.running_mean"].clone()
+    with pytest.raises(TeacherError, match=r"^'side' of Side is a function that holds your inst"):
+        Teacher(model, **PLAIN)
+    assert torch.equal(model.state_dict()["beside.running_mean"], before)
+    assert Teacher(trained(lambda: Side("method")), **PLAIN).batch_norm_count == 3
+
+
+def test_a_function_that_reaches_the_network_by_a_global_name_is_refused() -> None:
+    model = trained(Small)
+    names: dict[str, Any] = {"model": model, "F": F}
+    exec(
+        "def scale(x):\n    return x * model.norm1.weight\ndef plain(x):\n    return F.relu(x)",
+        names,
+    )
+    model.plain = names["plain"]
+    Teacher(model, **PLAIN)
+    model.scale = names["scale"]
+    with pytest.raises(TeacherError, match=r"^'scale' of Small is a function that holds your inst"):
+        Teacher(model, **PLAIN)
+
+
+class Hooked(Small):
+    """Reads what a hook of its own has kept, one that is a method or one that is a function."""
+
+    def __init__(self, method: bool) -> None:
+        super().__init__()
+        self.kept: dict[str, Tensor] = {}
+        hook = self.keep if method else lambda *given: self.kept.update(maps=given[2])
+        self.norm2.register_forward_hook(hook)
+
+    def keep(self, module: nn.Module, inputs: Any, output: Tensor) -> None:
+        self.kept["maps"] = output
+
+    def forward(self, images: Tensor) -> Tensor:
+        super().forward(images)
+        logits: Tensor = self.head(F.relu(self.kept["maps"]).mean(dim=(2, 3)))
+        return logits
+
+
+def test_a_hook_that_holds_the_network_is_refused_and_a_method_is_not() -> None:
+    with pytest.raises(TeacherError, match=r"^a hook of 'norm2' is a function .*: make it a meth"):
+        Teacher(trained(lambda: Hooked(False)), **PLAIN)
+    model = trained(lambda: Hooked(True))
+    kept = model.kept["maps"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", TeacherWarning)
+        Teacher(model, **PLAIN)(torch.zeros(2, 3, 16, 16))
+    assert model.kept["maps"] is kept, "the copy has a dict of its own"
+
+
+def test_a_hook_that_keeps_what_it_is_given_elsewhere_is_a_warning() -> None:
+    kept: list[Tensor] = []
+    model = trained(Small)
+    model.norm1.register_forward_hook(lambda module, inputs, output: kept.append(output))  # type: ignore[union-attr]
+    with pytest.warns(TeacherWarning, match="a hook of 'norm1' is a function, which the teacher's"):
+        Teacher(model, **PLAIN)
+
+
+class Keeps(Small):
+    """Keeps features of the last pass, in an attribute, a dict, a list or deeper."""
+
+    def __init__(self, wrap: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.wrap = wrap
+
+    def maps(self, images: Tensor) -> Tensor:
+        maps = super().maps(images)
+        self.kept = self.wrap(maps)
+        return maps
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [lambda x: x, lambda x: {"a": x}, lambda x: [x], lambda x: {"a": [(1, x)]}],
+    ids=["attribute", "dict", "list", "deeper"],
+)
+def test_a_network_that_keeps_features_is_copied_and_keeps_its_own(
+    wrap: Callable[[Tensor], Any],
+) -> None:
+    model = trained(lambda: Keeps(wrap))
+    model(torch.zeros(2, 3, 16, 16))
+    kept = model.kept
+    assert Teacher(model, **PLAIN).batch_norm_count == 2
+    assert model.kept is kept
 
 
 class ReturnsNothing(Small):
