@@ -47,9 +47,15 @@ def weights_digest(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def update_by_network(digest: Digest, network: nn.Module) -> None:
-    """Append the names, types and contents of all parameters, buffers and extra states."""
+def update_by_network(
+    digest: Digest, network: nn.Module, instead: Mapping[str, Tensor] | None = None
+) -> None:
+    """Append the names, types and contents of all parameters, persistent buffers and extra states.
+
+    ``instead`` has values by name to append in place of the network's.
+    """
     for name, value in sorted(network.state_dict().items()):
+        value = (instead or {}).get(name, value)
         kind = value.dtype if isinstance(value, Tensor) else type(value).__qualname__
         digest.update(f"{name} {kind}".encode())
         _update_by_value(digest, value)

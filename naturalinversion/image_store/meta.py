@@ -15,9 +15,9 @@ IMAGES = "images"  # subfolder of the store, where a run has other files as well
 class Meta(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which method made the shards, from which teacher, with which settings and seed.
 
-    ``source``, ``student``, ``precision`` and ``stages`` are None where an earlier version wrote
-    the store. ``agreed`` is the number of images, per batch, that the teacher gives the label they
-    are stored with.
+    ``source``, ``student``, ``precision``, ``stages`` and ``logits`` are None where an earlier
+    version wrote the store. ``agreed`` is the number of images, per batch, that the teacher gives
+    the label they are stored with.
     """
 
     method: str
@@ -35,6 +35,7 @@ class Meta(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     student: str | None = None  # sha256 of the weights of the student that takes part
     precision: str | None = None
     stages: tuple[str, ...] | None = None  # of the teacher
+    logits: tuple[float, ...] | None = None  # of the teacher, for noise
     agreed: tuple[int, ...] = ()
 
 

@@ -8,13 +8,15 @@ from naturalinversion.image_store.meta import META, Meta, as_stored, read_meta, 
 
 SHOWN = 4  # differences that one line names
 _ABSENT = object()
-_RECORDED_LATER = ("source", "student", "precision", "stages")  # None in stores of before
+_RECORDED_LATER = ("source", "student", "precision", "stages", "logits")  # None in before's stores
+ROUNDING = 0.01  # of logits on other machines, in parts of the greatest
 _NO_IDENTITY = {"settings", "batches", "agreed"}
 _TITLES = {
     "source": "the code of the method",
     "student": "the student",
     "teacher": "the teacher",
     "first": "the first batch",
+    "logits": "what the teacher answers to noise",
 }
 
 
@@ -49,6 +51,8 @@ def differences(found: Meta, asked: Meta, unless: set[str] | None = None) -> lis
     pairs = [(n, found.settings.get(n, _ABSENT), asked.settings.get(n, _ABSENT)) for n in names]
     for name in Meta.__struct_fields__:
         known = name not in _RECORDED_LATER or getattr(found, name) is not None
+        if name == "logits" and (found.teacher != asked.teacher or _agree(found, asked)):
+            continue
         if known and name not in _NO_IDENTITY | (unless or set()):
             pairs.append((_TITLES.get(name, name), getattr(found, name), getattr(asked, name)))
     return [
@@ -56,10 +60,21 @@ def differences(found: Meta, asked: Meta, unless: set[str] | None = None) -> lis
     ]
 
 
+def _agree(found: Meta, asked: Meta) -> bool:
+    """Whether the teachers' logits are the same but for rounding."""
+    old, new = found.logits or (), asked.logits or ()
+    limit = ROUNDING * max(map(abs, old), default=0.0)
+    return len(old) == len(new) and all(
+        abs(one - other) <= limit for one, other in zip(old, new, strict=True)
+    )
+
+
 def _shown(value: Any) -> str:
     if value is _ABSENT:
         return "not recorded"
     if value == "":
         return "none"
+    if isinstance(value, tuple) and len(value) > SHOWN and isinstance(value[0], float):
+        return f"({', '.join(map(str, value[:SHOWN]))}, …)"
     text = str(value)
     return f"{text[:12]}…" if len(text) == 64 else text

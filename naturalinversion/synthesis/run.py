@@ -100,6 +100,7 @@ def synthesize(
         student=student_digest(synthesizer, student),
         precision=effective_precision(teacher.device, teacher.precision),
         stages=tuple(f"{stage.module} {stage.call}" for stage in teacher.stages),
+        logits=teacher.noise_logits,
     )
     existed, unclaimed = folder.exists(), not (folder / META).exists()
     folder.mkdir(parents=True, exist_ok=True)

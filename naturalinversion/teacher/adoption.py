@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from naturalinversion.errors import TeacherError
+from naturalinversion.precision import compute_in
 from naturalinversion.teacher.examination import agree, check_logits, probe_images, writes_to_input
 from naturalinversion.teacher.module_calls import ModuleCall
 from naturalinversion.teacher.own_copy import first_tensor, own_copy
@@ -18,29 +19,36 @@ NARROW = (torch.float16, torch.bfloat16)
 class Adopted:
     """The copy, how to call it, and ``images`` (N, C, H, W) that it was tried with.
 
+    ``logits`` (N, K) are theirs.
+
     ``image_dtype`` is None where the images' type is that of the weights. ``layout`` is that of
     images and weights; ``writes_to_input``: a pass changes the images it is given.
     """
 
     model: nn.Module
     images: Tensor
+    logits: Tensor
     layout: torch.memory_format
     image_dtype: torch.dtype | None = None
     writes_to_input: bool = False
 
 
 def adopt(model: nn.Module, image_shape: tuple[int, int, int], num_classes: int) -> Adopted:
-    """A copy of ``model`` that was tried with images of noise. Raises `TeacherError`."""
+    """A copy of ``model`` that was tried with images of noise, without TF32.
+
+    Raises `TeacherError`.
+    """
     copied = own_copy(model)
     weights = first_tensor(copied)
     images = probe_images(image_shape, weights)
     image_dtype = None
-    if weights.dtype in NARROW:
-        copied, images, image_dtype = _widened(model, image_shape, num_classes)
-    logits = check_logits(copied, images, num_classes)
-    writes = writes_to_input(copied, images)
-    layout = _choose_layout(copied, images, logits)
-    return Adopted(copied, images, layout, image_dtype, writes)
+    with compute_in(weights.device, "fp32"):
+        if weights.dtype in NARROW:
+            copied, images, image_dtype = _widened(model, image_shape, num_classes)
+        logits = check_logits(copied, images, num_classes)
+        writes = writes_to_input(copied, images)
+        layout = _choose_layout(copied, images, logits)
+    return Adopted(copied, images, logits, layout, image_dtype, writes)
 
 
 def last_linear(calls: Sequence[ModuleCall]) -> nn.Module | None:

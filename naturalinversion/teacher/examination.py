@@ -44,13 +44,25 @@ def check_logits(model: nn.Module, images: Tensor, num_classes: int) -> Tensor:
     if not logits.isfinite().all():
         raise TeacherError("the classifier returns values that are not finite")
     _check_activation(logits)
-    if not logits.requires_grad:
-        raise TeacherError("the classifier's output has no gradient to its images")
-    with _own_error("can't be differentiated"):
-        torch.autograd.grad(logits.float().sum(), leaf)
+    gradient = None
+    if logits.requires_grad:
+        with _own_error("can't be differentiated"):
+            (gradient,) = torch.autograd.grad(logits.float().sum(), leaf, allow_unused=True)
+    if gradient is None:
+        raise TeacherError(
+            "the classifier's output has no gradient to its images: an operation between them has "
+            "none, as those of quantised layers don't"
+        )
     with seeded(1), torch.no_grad():
         if not agree(logits, model(images.clone())):
-            culprit = _noisy(model, images)
+            with written_buffers(model) as written:
+                culprit = _noisy(model, images)
+            for name in written:
+                raise TeacherError(
+                    f"the classifier's output differs from pass to pass, and so does its buffer "
+                    f"'{name}': switch off what writes it in eval mode, such as an observer of "
+                    "quantisation"
+                )
             raise TeacherError(
                 f"the classifier's output differs from pass to pass, first that of '{culprit}': "
                 "dropout or noise that stays on in eval mode"
@@ -66,6 +78,17 @@ def agree(one: Tensor, other: Any) -> bool:
     # On the CPU: not every device has float64.
     wide, distance = (values.detach().cpu().double() for values in (one, one - other))
     return bool(distance.abs().max() <= math.sqrt(torch.finfo(one.dtype).eps) * wide.abs().max())
+
+
+@contextmanager
+def written_buffers(model: nn.Module) -> Iterator[dict[str, Tensor]]:
+    """The buffers that the passes within the block change, by name, as they leave them."""
+    before = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    written: dict[str, Tensor] = {}
+    yield written
+    for name, buffer in model.named_buffers():
+        if name not in before or not torch.equal(before[name], buffer):
+            written[name] = buffer.clone()
 
 
 def writes_to_input(model: nn.Module, images: Tensor) -> bool:

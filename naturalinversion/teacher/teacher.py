@@ -12,14 +12,15 @@ from naturalinversion.digest import update_by_network
 from naturalinversion.errors import TeacherError, TeacherWarning
 from naturalinversion.precision import Precision
 from naturalinversion.teacher.accelerated_forward import AcceleratedForward
-from naturalinversion.teacher.adoption import adopt, last_linear
-from naturalinversion.teacher.attributes import foreign_hooks
-from naturalinversion.teacher.batch_norms import are_initial, called_norms
+from naturalinversion.teacher.adoption import NARROW, adopt, last_linear
+from naturalinversion.teacher.batch_norms import called_norms
+from naturalinversion.teacher.examination import written_buffers
 from naturalinversion.teacher.image_space import check_floating, check_images
 from naturalinversion.teacher.module_calls import module_calls
 from naturalinversion.teacher.observation import Observation
 from naturalinversion.teacher.own_copy import first_tensor
 from naturalinversion.teacher.read_outputs import OutputReader
+from naturalinversion.teacher.remarks import remarks
 from naturalinversion.teacher.stages import Stage, find_stages
 from naturalinversion.teacher.students import check_student
 from naturalinversion.torch_state import usual_torch_state
@@ -27,14 +28,7 @@ from naturalinversion.validation import one_of
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR10_STD = (0.2023, 0.1994, 0.2010)
-UNTRAINED = (
-    "the classifier's batch norms hold their initial statistics: it looks untrained, and images of "
-    "a random network mean nothing"
-)
-HOOKED = (
-    "a hook of {} is a function, which the teacher's copy shares with the model: it runs in every "
-    "pass of the teacher, and what it keeps stays in memory"
-)
+LOGITS = 16  # that tell networks with the same weights apart
 
 
 class Teacher:
@@ -49,7 +43,8 @@ class Teacher:
     Raises `TeacherError` when the model has no batch norm, does not take images of ``image_shape``,
     does not return ``num_classes`` logits, or returns others in the next pass, and for another
     ``precision`` than fp32, tf32 or bf16. Warns with `TeacherWarning` when its batch norms have not
-    seen an image, and when a hook of the model is a function, which the teacher's passes run too.
+    seen an image, when it writes a buffer in eval mode, and when a hook of the model is a function,
+    which the teacher's passes run too.
     """
 
     def __init__(
@@ -74,7 +69,8 @@ class Teacher:
         with usual_torch_state():
             self._adopted = adopt(model, self.image_shape, num_classes)
             self.model = self._adopted.model
-            calls = module_calls(self.model, self._adopted.images)
+            with written_buffers(self.model) as self._written:
+                calls = module_calls(self.model, self._adopted.images)
             norms = called_norms(self.model, calls)
             self._norms = list(norms)
             self.stages: tuple[Stage, ...] = find_stages(calls, (height, width), smallest_stage)
@@ -85,10 +81,8 @@ class Teacher:
                 self._outputs.overwritten,
                 layers=self._adopted.layout == torch.channels_last,
             )
-            if are_initial(self._norms):
-                warn(UNTRAINED, TeacherWarning, stacklevel=2)
-            for owner in foreign_hooks(self.model)[:1]:
-                warn(HOOKED.format(owner), TeacherWarning, stacklevel=2)
+            for remark in remarks(self.model, norms, self._written):
+                warn(remark, TeacherWarning, stacklevel=2)
 
     @classmethod
     def ready(
@@ -176,12 +170,26 @@ class Teacher:
 
     @property
     def fingerprint(self) -> str:
-        """sha256 of weights, buffers, normalisation, classes and image shape."""
+        """sha256 of weights, persistent buffers, normalisation, classes and image shape.
+
+        Buffers that the network's own passes write count as they were when it became a teacher.
+        """
         digest = hashlib.sha256(
             repr((self.mean, self.std, self.num_classes, self.image_shape)).encode()
         )
-        update_by_network(digest, self.model)
+        update_by_network(digest, self.model, self._written)
         return digest.hexdigest()
+
+    @property
+    def noise_logits(self) -> tuple[float, ...] | None:
+        """The first logits of an image of noise, three digits: what its code does with its weights.
+
+        None for a network that computes in 16 bits, which rounds too much.
+        """
+        adopted = self._adopted
+        if adopted.image_dtype is not None or adopted.logits.dtype in NARROW:
+            return None
+        return tuple(float(f"{value:.3g}") for value in adopted.logits[0, :LOGITS].tolist())
 
     @property
     def batch_norms(self) -> tuple[nn.Module, ...]:

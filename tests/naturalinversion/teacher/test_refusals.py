@@ -56,6 +56,31 @@ class OwnForward(Small):
         self.forward = lambda images: Small.forward(self, images)  # type: ignore[method-assign]
 
 
+class NoGradient(torch.autograd.Function):
+    """As the layers of a dynamically quantised network."""
+
+    @staticmethod
+    def forward(ctx: Any, maps: Tensor) -> Tensor:
+        return maps.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> None:
+        return None
+
+
+class Observer(Small):
+    """Rounds to a range that grows with what it sees, as networks prepared for quantisation do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("range", torch.tensor(0.0))
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.range = 0.9 * self.range + 0.1 * images.detach().abs().max()
+        step = self.range / 8
+        return super().forward((images / step).round() * step + images - images.detach())
+
+
 def noisy_pooling() -> nn.Module:
     model = Small()
     model.pool = NoisyPooling()  # type: ignore[assignment]
@@ -99,6 +124,14 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "no gradient": (
         lambda: trained(lambda: Around(lambda z: z.detach())),
         "the classifier's output has no gradient to its images",
+    ),
+    "operations without a gradient": (
+        lambda: trained(lambda: Around(NoGradient.apply)),
+        "no gradient to its images: an operation between them has none, as those of quantised la",
+    ),
+    "an observer of quantisation": (
+        lambda: trained(Observer),
+        "differs from pass to pass, and so does its buffer 'range': switch off what writes it in",
     ),
     "dropout by function": (
         lambda: trained(lambda: Around(lambda z: F.dropout(z))),

@@ -1,0 +1,30 @@
+"""What to know of a classifier that can be inverted, but hardly with the result that is wanted."""
+
+from collections.abc import Iterable
+
+from torch import nn
+
+from naturalinversion.teacher.attributes import foreign_hooks
+from naturalinversion.teacher.batch_norms import are_initial
+
+UNTRAINED = (
+    "the classifier's batch norms hold their initial statistics: it looks untrained, and images of "
+    "a random network mean nothing"
+)
+HOOKED = (
+    "a hook of {} is a function, which the teacher's copy shares with the model: it runs in every "
+    "pass of the teacher, and what it keeps stays in memory"
+)
+WRITTEN = (
+    "the classifier writes its buffer '{}' in eval mode: if its output depends on it, images "
+    "depend on the passes before theirs"
+)
+
+
+def remarks(model: nn.Module, norms: Iterable[nn.Module], written: Iterable[str]) -> list[str]:
+    """One line each. ``norms`` are its batch norms, ``written`` the buffers that a pass changes."""
+    return [
+        *([UNTRAINED] if are_initial(norms) else []),
+        *(HOOKED.format(owner) for owner in foreign_hooks(model)[:1]),
+        *(WRITTEN.format(name) for name in list(written)[:1]),
+    ]
