@@ -34,6 +34,11 @@ class LayerStatistics:
     running_variance: Tensor
 
 
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Eq. 2: that of logits (N, K) and labels (N,), the mean over the images."""
+    return F.cross_entropy(_at_least_float32(logits), labels)
+
+
 def bn_statistics(layers: Sequence[LayerStatistics]) -> Tensor:
     """R_BN (Eq. 3): over the layers, the distance of means plus the distance of variances."""
     batch = [layer.mean for layer in layers] + [layer.variance for layer in layers]

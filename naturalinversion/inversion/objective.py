@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from naturalinversion import priors
@@ -59,7 +58,7 @@ class Objective:
         observation = self.teacher.observe(images, statistics=weights.bn_statistics != 0)
         terms: dict[str, Tensor] = {}
         if weights.cross_entropy:
-            terms["cross_entropy"] = F.cross_entropy(observation.logits, self.labels)
+            terms["cross_entropy"] = priors.cross_entropy(observation.logits, self.labels)
         if weights.bn_statistics:
             terms["bn_statistics"] = observation.bn_statistics()
         if weights.total_variation:

@@ -43,7 +43,8 @@ def adopt(model: nn.Module, image_shape: tuple[int, int, int], num_classes: int)
     images = probe_images(image_shape, weights)
     image_dtype = None
     with compute_in(weights.device, "fp32"):
-        if weights.dtype in NARROW:
+        types = {weights.dtype, *(parameter.dtype for parameter in copied.parameters())}
+        if not types.isdisjoint(NARROW) and weights.dtype != torch.float64:
             copied, images, image_dtype = _widened(model, image_shape, num_classes)
         logits = check_logits(copied, images, num_classes)
         writes = writes_to_input(copied, images)
@@ -60,7 +61,7 @@ def last_linear(calls: Sequence[ModuleCall]) -> nn.Module | None:
 def _widened(
     model: nn.Module, image_shape: tuple[int, int, int], num_classes: int
 ) -> tuple[nn.Module, Tensor, torch.dtype | None]:
-    """A network with 16-bit weights in float32, or taking float32 images, or as it is.
+    """A network with weights of 16 bits in float32, or taking float32 images, or as it is.
 
     An optimiser's small steps would be lost in 16 bits. Networks whose code converts their maps
     itself can't be widened.

@@ -29,6 +29,13 @@ def check_student(student: nn.Module, images: Tensor, num_classes: int, trained:
             logits = copied(images.contiguous())
     except Exception as error:
         shape = tuple(images.shape[1:])
+        own = {p.dtype for p in student.parameters() if p.is_floating_point()} - {images.dtype}
+        for dtype in own:
+            raise SettingError(
+                f"the student's weights are {dtype}, and it does not take the teacher's images, "
+                f"which are {images.dtype}: {reason_of(error)}; student.to({images.dtype}) is one "
+                "that does"
+            ) from error
         raise SettingError(
             f"the student does not take images of shape {shape}: {reason_of(error)}"
         ) from error

@@ -103,7 +103,7 @@ class Teacher:
         )
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Logits (N, K) of normalised images (N, C, H, W)."""
+        """Logits (N, K) of normalised images (N, C, H, W). Raises `TeacherError` for integers."""
         with self._accelerated.enabled(statistics=False):
             return self._logits(images)
 
@@ -126,7 +126,7 @@ class Teacher:
         """One forward pass of images (N, C, H, W); the hooks it needs are removed when it returns.
 
         Gradients flow to ``images`` through everything returned, unless autograd is off. Raises
-        `TeacherError` for ``embedding`` of a classifier without a linear layer.
+        `TeacherError` for integers and for ``embedding`` of a classifier without a linear layer.
         """
         if embedding and self._outputs.head is None:
             raise TeacherError("the classifier has no linear layer, so it has no embedding")
@@ -211,6 +211,7 @@ class Teacher:
         return self._adopted.image_dtype or first_tensor(self.model).dtype
 
     def _logits(self, images: Tensor) -> Tensor:
+        check_floating(images)
         adopted = self._adopted
         if not torch.is_autocast_enabled(images.device.type):  # which converts them itself
             images = images.to(self.dtype)

@@ -275,7 +275,7 @@ def test_normalisation_and_back() -> None:
 def test_integers_are_refused_where_they_would_be_rounded(dtype: torch.dtype) -> None:
     """A mean of 0.49 and a deviation of 0.2 are 0 as integers."""
     teacher, pixels = teach(made(BottleneckNet)), torch.ones(2, 3, 16, 16, dtype=dtype)
-    for mapping in (teacher.normalize, teacher.denormalize):
+    for mapping in (teacher.normalize, teacher.denormalize, teacher, teacher.observe):
         with pytest.raises(TeacherError, match=r"not floating point: divide .* by 255$"):
             mapping(pixels)
 
