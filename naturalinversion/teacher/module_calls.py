@@ -40,6 +40,11 @@ class ModuleCall:
         )
 
 
+def first_input(inputs: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """What a module is given first, by position or by keyword; None if nothing is."""
+    return next(iter((*inputs, *named.values())), None)
+
+
 @torch.no_grad()
 def module_calls(model: nn.Module, images: Tensor) -> list[ModuleCall]:
     """Every call of a pass of ``images`` (N, C, H, W), in the order in which they end."""
@@ -50,8 +55,8 @@ def module_calls(model: nn.Module, images: Tensor) -> list[ModuleCall]:
     handles = []
 
     def enter(name: str) -> Any:
-        def hook(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-            first = inputs[0] if inputs else None
+        def hook(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+            first = first_input(inputs, named)
             shape = tuple(first.shape) if isinstance(first, Tensor) else ()
             running.append(ModuleCall(name, module, shape, parents=tuple(running)))
 
@@ -69,7 +74,7 @@ def module_calls(model: nn.Module, images: Tensor) -> list[ModuleCall]:
         ended.append(call)
 
     for name, module in model.named_modules():
-        handles.append(module.register_forward_pre_hook(enter(name)))
+        handles.append(module.register_forward_pre_hook(enter(name), with_kwargs=True))
         handles.append(module.register_forward_hook(leave))
     try:
         model(images)

@@ -10,7 +10,10 @@ Forwards = dict[nn.Module, Callable[[Tensor], Tensor]]
 
 @contextmanager
 def replaced_forward(functions: Forwards) -> Iterator[None]:
-    """Call ``functions`` in place of the modules' ``forward`` until the end of the block."""
+    """Call ``functions`` in place of the modules' ``forward`` until the end of the block.
+
+    Their parameter is called ``input``, as PyTorch's layers call theirs: it may be given by name.
+    """
     try:
         for module, function in functions.items():
             module.forward = function

@@ -13,7 +13,7 @@ from naturalinversion.errors import TeacherError, TeacherWarning
 from naturalinversion.precision import Precision
 from naturalinversion.teacher.accelerated_forward import AcceleratedForward
 from naturalinversion.teacher.adoption import adopt, last_linear
-from naturalinversion.teacher.batch_norms import are_initial, called_norms
+from naturalinversion.teacher.batch_norms import are_initial, called_norms, not_called
 from naturalinversion.teacher.image_space import check_floating, check_images
 from naturalinversion.teacher.module_calls import module_calls
 from naturalinversion.teacher.observation import Observation
@@ -44,7 +44,7 @@ class Teacher:
     Raises `TeacherError` when the model has no batch norm, does not take images of ``image_shape``,
     does not return ``num_classes`` logits, or returns others in the next pass, and for another
     ``precision`` than fp32, tf32 or bf16. Warns with `TeacherWarning` when its batch norms have not
-    seen an image.
+    seen an image, and of those that its forward pass does not call.
     """
 
     def __init__(
@@ -82,6 +82,8 @@ class Teacher:
             )
             if are_initial(self._norms):
                 warn(UNTRAINED, TeacherWarning, stacklevel=2)
+            if missed := not_called(self.model, norms):
+                warn(missed, TeacherWarning, stacklevel=2)
 
     @classmethod
     def ready(

@@ -56,10 +56,10 @@ class WinogradConvolutions:
         with replaced_forward({c: partial(self._forward, c) for c in unchanged}):
             yield
 
-    def _forward(self, convolution: nn.Conv2d, maps: Tensor) -> Tensor:
-        if not _is_faster(maps) or convolution.weight.requires_grad:
-            return nn.Conv2d.forward(convolution, maps)
-        out: Tensor = _Winograd.apply(maps, self._kernels(convolution))
+    def _forward(self, convolution: nn.Conv2d, input: Tensor) -> Tensor:
+        if not _is_faster(input) or convolution.weight.requires_grad:
+            return nn.Conv2d.forward(convolution, input)
+        out: Tensor = _Winograd.apply(input, self._kernels(convolution))
         return out if convolution.bias is None else out + convolution.bias.view(1, -1, 1, 1)
 
     def _kernels(self, convolution: nn.Conv2d) -> Tensor:

@@ -48,6 +48,14 @@ class Functional(Small):
         return self.pool(x)  # type: ignore[no-any-return]
 
 
+class HalfFunctional(Small):
+    """Normalises by a function once: a pass calls one of its two norm modules."""
+
+    def maps(self, images: Tensor) -> Tensor:
+        x = self.norm1.forward(self.conv1(images))
+        return F.relu(self.norm2(self.conv2(self.pool(x))))  # type: ignore[no-any-return]
+
+
 class OwnForward(Small):
     """An instance whose forward pass is a function of that very instance."""
 
@@ -196,3 +204,11 @@ def test_an_untrained_network_is_a_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Teacher(trained(Small), **Animal(Small).arguments())
+
+
+def test_norms_that_are_not_called_are_named_in_a_warning() -> None:
+    """R_BN is that of the others."""
+    left_out = "R_BN leaves out 1 of the classifier's 2 batch norms, which .* as modules: 'norm1'$"
+    with pytest.warns(TeacherWarning, match=left_out):
+        teacher = Teacher(trained(HalfFunctional), **Animal(Small).arguments())
+    assert teacher.batch_norm_count == 1

@@ -114,6 +114,12 @@ def test_bfloat16_goes_the_ordinary_way(monkeypatch: pytest.MonkeyPatch) -> None
     assert not seen
 
 
+def test_maps_given_by_name_are_convolved() -> None:
+    layer, images = convolution(), maps(5, MIN_CHANNELS, 8)
+    with WinogradConvolutions(layer).enabled():
+        assert torch.equal(layer(input=images), layer(images))
+
+
 def test_kernels_that_change_are_seen() -> None:
     layer, images = convolution(), maps(5, MIN_CHANNELS, 8)
     fast = WinogradConvolutions(layer)

@@ -14,7 +14,7 @@ from baselines.deep_inversion import DeepInversion
 from naturalinversion import NaturalInversion, Synthesizer, SyntheticDataset, Teacher, synthesize
 from naturalinversion.seeds import generator
 from tests.naturalinversion.teacher.emulated_kernels import emulated
-from tests.naturalinversion.teacher.zoo import CLASSES, ZOO, Animal, InPlace, Small, trained
+from tests.naturalinversion.teacher.zoo import CLASSES, ZOO, Animal, ByName, InPlace, Small, trained
 
 pytestmark = pytest.mark.filterwarnings("ignore::naturalinversion.errors.NaturalInversionWarning")
 
@@ -180,6 +180,20 @@ def test_both_calls_of_a_shared_norm_count() -> None:
         torch.testing.assert_close(layer.mean, maps.mean(dim=(0, 2, 3)))
         torch.testing.assert_close(layer.variance, maps.var(dim=(0, 2, 3), correction=0))
         assert layer.running_mean is model.norm1.running_mean
+
+
+def test_layers_called_by_name_are_observed_as_others() -> None:
+    images = noise((3, 16, 16))
+    plain, by_name = (
+        Teacher(trained(make), **ZOO["plain"].arguments()).observe(
+            images, statistics=True, maps=True, embedding=True
+        )
+        for make in (Small, ByName)
+    )
+    assert plain.embedding is not None
+    assert by_name.embedding is not None
+    assert torch.equal(by_name.embedding, plain.embedding)
+    assert torch.equal(by_name.bn_statistics(), plain.bn_statistics())
 
 
 @pytest.mark.parametrize("name", ["compiled", "part compiled", "compiled in place"])

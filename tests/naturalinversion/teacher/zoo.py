@@ -89,6 +89,16 @@ class Shared(Small):
         self.norm2 = self.norm1
 
 
+class ByName(Small):
+    """Gives every layer its maps by name."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.pool(F.relu(self.norm1(input=self.conv1(input=images))))
+        x = self.pool(F.relu(self.norm2(input=self.conv2(input=x))))
+        logits: Tensor = self.head(input=x.mean(dim=(2, 3)))
+        return logits
+
+
 class InPlace(Small):
     """Activations that overwrite the output of the norm before them."""
 
@@ -263,6 +273,8 @@ ZOO: dict[str, Animal] = {
     "norms without a bias": Animal(lambda: trained(lambda: Small(norm=NormWithoutBias))),
     "shared norm": Animal(lambda: trained(Shared)),
     "norms over features": Animal(lambda: trained(Dense), norms=1, maps=False),
+    "by name": Animal(lambda: trained(ByName)),
+    "own norms by name": Animal(lambda: trained(lambda: ByName(norm=OwnNorm))),
     "in place": Animal(lambda: trained(InPlace)),
     "view": Animal(lambda: trained(View)),
     "extra state": Animal(lambda: trained(ExtraState)),
