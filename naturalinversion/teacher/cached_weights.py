@@ -25,7 +25,7 @@ from naturalinversion.teacher.derived_tensors import (
     lasting_tensors,
     tensor_versions,
 )
-from naturalinversion.teacher.replaced_forward import Forwards, replaced_forward
+from naturalinversion.teacher.replaced_forward import Forwards, convolves_as_usual, replaced_forward
 
 CACHED_DEVICES = ("cuda",)  # device types where it is faster; CPU results stay byte for byte
 
@@ -169,6 +169,8 @@ def _is_frozen(module: nn.Module) -> TypeGuard[Layer]:
     """Whether it is a plain convolution or linear layer whose weight is a frozen parameter."""
     forward: Any = type(module).forward
     known = forward in CONVOLUTIONS or forward is nn.Linear.forward
+    if isinstance(module, nn.Conv2d) and not convolves_as_usual(module):
+        return False
     weight = module._parameters.get("weight")
     return (
         known and "forward" not in module.__dict__ and not (weight is None or weight.requires_grad)

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from naturalinversion.teacher.derived_tensors import lasting_tensors, tensor_versions
-from naturalinversion.teacher.replaced_forward import replaced_forward
+from naturalinversion.teacher.replaced_forward import convolves_as_usual, replaced_forward
 
 MIN_CHANNELS = 256  # in and out: with fewer the direct convolution is faster
 MAX_SIDE = 8  # of the maps: above it copying tiles costs more than it saves
@@ -127,6 +127,7 @@ def _is_eligible(module: nn.Conv2d) -> bool:
     """A plain 3x3 convolution between enough channels that keeps the maps' size."""
     return (
         type(module).forward is nn.Conv2d.forward
+        and convolves_as_usual(module)
         and module.kernel_size == (3, 3)
         and module.stride == module.padding == module.dilation == (1, 1)
         and module.groups == 1

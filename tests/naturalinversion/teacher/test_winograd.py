@@ -19,6 +19,7 @@ from naturalinversion.teacher.winograd import (
     convolve,
     transformed,
 )
+from tests.naturalinversion.teacher.zoo import StandardisedConv
 
 
 def maps(count: int, channels: int, side: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -89,6 +90,10 @@ LEFT_ALONE: dict[str, tuple[Callable[[], nn.Conv2d], Callable[[], Tensor]]] = {
         lambda: maps(5, MIN_CHANNELS, 8),
     ),
     "no padding": (lambda: convolution(padding=0), lambda: maps(5, MIN_CHANNELS, 8)),
+    "weights changed on the way": (
+        lambda: StandardisedConv(MIN_CHANNELS, MIN_CHANNELS, 3, padding=1).requires_grad_(False),
+        lambda: maps(5, MIN_CHANNELS, 8),
+    ),
     "1x1": (lambda: convolution(side=1, padding=0), lambda: maps(5, MIN_CHANNELS, 8)),
 }
 

@@ -25,6 +25,15 @@ class OwnNorm(nn.BatchNorm2d):
         return super().forward(input) * 2
 
 
+class StandardisedConv(nn.Conv2d):
+    """Weight standardisation: kernels of mean 0 and variance 1, whatever their scale."""
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        dims = (1, 2, 3)
+        centred = weight - weight.mean(dims, keepdim=True)
+        return super()._conv_forward(input, centred / centred.std(dims, keepdim=True), bias)
+
+
 def norms_of(model: nn.Module) -> list[nn.BatchNorm2d]:
     return [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
 
