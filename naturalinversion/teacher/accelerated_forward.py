@@ -59,6 +59,15 @@ class AcceleratedForward:
         with layers, norms as recorded:
             yield recorded
 
+    @contextmanager
+    def for_few_images(self) -> Iterator[None]:
+        """Take the optimised pass of a large batch until the end of the block, for a trial."""
+        before, self._winograd.min_tiles = self._winograd.min_tiles, 0
+        try:
+            yield
+        finally:
+            self._winograd.min_tiles = before
+
     def refresh(self) -> None:
         """Recompute all that is cached from the network's current weights and statistics."""
         self._weights.refresh()

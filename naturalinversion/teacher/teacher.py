@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from warnings import warn
 
 import torch
@@ -17,6 +18,7 @@ from naturalinversion.teacher.batch_norms import are_initial, called_norms, not_
 from naturalinversion.teacher.image_space import check_floating, check_images
 from naturalinversion.teacher.module_calls import module_calls
 from naturalinversion.teacher.observation import Observation
+from naturalinversion.teacher.observed_pass import check_observed
 from naturalinversion.teacher.own_copy import first_tensor
 from naturalinversion.teacher.read_outputs import OutputReader
 from naturalinversion.teacher.stages import Stage, find_stages
@@ -42,9 +44,9 @@ class Teacher:
     are those of its training pipeline, per channel, for pixels in [0, 1].
 
     Raises `TeacherError` when the model has no batch norm, does not take images of ``image_shape``,
-    does not return ``num_classes`` logits, or returns others in the next pass, and for another
-    ``precision`` than fp32, tf32 or bf16. Warns with `TeacherWarning` when its batch norms have not
-    seen an image, and of those that its forward pass does not call.
+    does not return ``num_classes`` logits, returns others in the next pass, or can't be observed,
+    and for another ``precision`` than fp32, tf32 or bf16. Warns with `TeacherWarning` when its
+    batch norms have not seen an image, and of those that its forward pass does not call.
     """
 
     def __init__(
@@ -80,6 +82,12 @@ class Teacher:
                 self._outputs.overwritten,
                 layers=self._adopted.layout == torch.channels_last,
             )
+            with self._accelerated.for_few_images():
+                check_observed(
+                    self._logits,
+                    partial(self.observe, statistics=True, maps=True),
+                    self._adopted.images,
+                )
             if are_initial(self._norms):
                 warn(UNTRAINED, TeacherWarning, stacklevel=2)
             if missed := not_called(self.model, norms):

@@ -47,6 +47,7 @@ class WinogradConvolutions:
         self._convolutions = [
             m for m in network.modules() if isinstance(m, nn.Conv2d) and _is_eligible(m)
         ]
+        self.min_tiles = MIN_TILES
         self._kernel_cache: dict[nn.Conv2d, tuple[tuple[tuple[int, int], ...], Tensor]] = {}
 
     @contextmanager
@@ -57,7 +58,7 @@ class WinogradConvolutions:
             yield
 
     def _forward(self, convolution: nn.Conv2d, input: Tensor) -> Tensor:
-        if not _is_faster(input) or convolution.weight.requires_grad:
+        if not _is_faster(input, self.min_tiles) or convolution.weight.requires_grad:
             return nn.Conv2d.forward(convolution, input)
         out: Tensor = _Winograd.apply(input, self._kernels(convolution))
         return out if convolution.bias is None else out + convolution.bias.view(1, -1, 1, 1)
@@ -136,9 +137,9 @@ def _is_eligible(module: nn.Conv2d) -> bool:
     )
 
 
-def _is_faster(maps: Tensor) -> bool:
+def _is_faster(maps: Tensor, min_tiles: int) -> bool:
     height, width = maps.shape[-2:]
     small = height <= MAX_SIDE and width <= MAX_SIDE and height % 2 == 0 and width % 2 == 0
     plain = maps.device.type == "cpu" and maps.dtype == torch.float32
-    enough = maps.shape[0] * height * width >= 4 * MIN_TILES
+    enough = maps.shape[0] * height * width >= 4 * min_tiles
     return small and plain and enough and not torch.is_autocast_enabled("cpu")

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from naturalinversion import Teacher
 from naturalinversion.errors import TeacherError, TeacherWarning
@@ -54,6 +56,26 @@ class HalfFunctional(Small):
     def maps(self, images: Tensor) -> Tensor:
         x = self.norm1.forward(self.conv1(images))
         return F.relu(self.norm2(self.conv2(self.pool(x))))  # type: ignore[no-any-return]
+
+
+class Checkpointed(Small):
+    """Computes its maps again in the backward pass, to save memory."""
+
+    def __init__(self, reentrant: bool) -> None:
+        super().__init__()
+        self.reentrant = reentrant
+
+    def maps(self, images: Tensor) -> Tensor:
+        again = partial(checkpoint, super().maps, use_reentrant=self.reentrant)
+        return again(images)  # type: ignore[no-any-return]
+
+
+class NeedsMethods(Small):
+    """Looks at the forward method of a layer, as some wrappers do."""
+
+    def maps(self, images: Tensor) -> Tensor:
+        assert self.norm1.forward.__self__ is self.norm1
+        return super().maps(images)
 
 
 class OwnForward(Small):
@@ -123,6 +145,15 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "norms by function": (
         lambda: trained(Functional),
         "none of the classifier's 2 batch norms is called as a module in its forward pass",
+    ),
+    "checkpointing": (
+        lambda: trained(lambda: Checkpointed(False)),
+        "turn gradient checkpointing off: a frozen teacher does not need it",
+    ),
+    "reentrant checkpointing": (lambda: trained(lambda: Checkpointed(True)), "checkpoint"),
+    "layers that must be methods": (
+        lambda: trained(NeedsMethods),
+        "the classifier can't be observed: 'functools.partial' object has no attribute '__self__'",
     ),
     "forward of another instance": (
         lambda: trained(OwnForward),

@@ -11,9 +11,11 @@ from baselines.deep_inversion import DeepInversion
 from benchmarks.perf.reference import reference_batch
 from naturalinversion import Teacher, Training
 from naturalinversion.classifiers import build
+from naturalinversion.errors import TeacherError
 from naturalinversion.seeds import seeded
 from naturalinversion.synthesis import balanced_labels
 from naturalinversion.teacher.winograd import (
+    _BACK_2D,
     MIN_CHANNELS,
     WinogradConvolutions,
     convolve,
@@ -135,6 +137,22 @@ def test_kernels_that_change_are_seen() -> None:
         after = layer(images)
     assert torch.allclose(after, 2 * before, atol=1e-5)
     assert "forward" not in layer.__dict__
+
+
+def test_a_teacher_is_tried_with_few_images_as_it_works_with_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the ordinary convolution would hide is refused before any work."""
+    stem, norm = nn.Conv2d(3, MIN_CHANNELS, 3, 2, 1), nn.BatchNorm2d(MIN_CHANNELS)
+    pooled = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(MIN_CHANNELS, 10)
+    model = nn.Sequential(stem, convolution(), norm, *pooled)
+    model(maps(4, 3, 8))
+    Teacher(model, num_classes=10, image_shape=(3, 8, 8))
+    seen = counted(monkeypatch)
+    monkeypatch.setattr("naturalinversion.teacher.winograd._BACK_2D", -_BACK_2D)
+    with pytest.raises(TeacherError, match=r"other logits where its batch norms .* are observed"):
+        Teacher(model, num_classes=10, image_shape=(3, 8, 8))
+    assert seen == [(2, MIN_CHANNELS, 4, 4)] * 2, "one pass and its gradient"
 
 
 def test_a_wide_teacher_is_inverted_as_by_the_published_loop(
