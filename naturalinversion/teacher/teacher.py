@@ -75,7 +75,7 @@ class Teacher:
             norms = called_norms(self.model, calls)
             self._norms = list(norms)
             self.stages: tuple[Stage, ...] = find_stages(calls, (height, width), smallest_stage)
-            self._outputs = OutputReader(self.model, self.stages, last_linear(calls))
+            self._outputs = OutputReader(self.model, self.stages, last_linear(calls, num_classes))
             self._accelerated = AcceleratedForward(
                 self.model,
                 norms,
@@ -135,10 +135,12 @@ class Teacher:
         """One forward pass of images (N, C, H, W); the hooks it needs are removed when it returns.
 
         Gradients flow to ``images`` through everything returned, unless autograd is off. Raises
-        `TeacherError` for ``embedding`` of a classifier without a linear layer.
+        `TeacherError` for ``embedding`` of a classifier whose logits no linear layer returns.
         """
         if embedding and self._outputs.head is None:
-            raise TeacherError("the classifier has no linear layer, so it has no embedding")
+            raise TeacherError(
+                "the classifier has no linear layer that returns its logits: no embedding"
+            )
         with (
             self._accelerated.enabled(statistics=statistics) as recorded,
             self._outputs.reading(maps=maps, embedding=embedding) as found,

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from baselines import METHODS
 from baselines.deep_inversion import DeepInversion
 from naturalinversion import NaturalInversion, Synthesizer, SyntheticDataset, Teacher, synthesize
+from naturalinversion.errors import TeacherError
 from naturalinversion.seeds import generator
 from tests.naturalinversion.teacher.emulated_kernels import emulated
 from tests.naturalinversion.teacher.zoo import CLASSES, ZOO, Animal, ByName, InPlace, Small, trained
@@ -194,6 +195,13 @@ def test_layers_called_by_name_are_observed_as_others() -> None:
     assert by_name.embedding is not None
     assert torch.equal(by_name.embedding, plain.embedding)
     assert torch.equal(by_name.bn_statistics(), plain.bn_statistics())
+
+
+def test_a_linear_layer_inside_is_not_taken_for_the_last_one() -> None:
+    animal = ZOO["squeeze and excitation"]
+    teacher = Teacher(animal.make(), **animal.arguments())
+    with pytest.raises(TeacherError, match=r"no linear layer that returns its logits: no emb"):
+        teacher.observe(noise(animal.shape), embedding=True)
 
 
 @pytest.mark.parametrize("name", ["compiled", "part compiled", "compiled in place"])

@@ -108,6 +108,21 @@ class ByName(Small):
         return logits
 
 
+class Excited(Small):
+    """Linear layers inside, for squeeze and excitation, and a convolution as the last layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.squeeze, self.excite = nn.Linear(4, 2), nn.Linear(2, 1)
+        self.head = nn.Conv2d(4, CLASSES, 1)  # type: ignore[assignment]
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.maps(images)
+        scales = self.excite(F.relu(self.squeeze(maps.mean(dim=(2, 3))))).sigmoid()
+        logits: Tensor = self.head(maps * scales[:, :, None, None]).mean(dim=(2, 3))
+        return logits
+
+
 class InPlace(Small):
     """Activations that overwrite the output of the norm before them."""
 
@@ -284,6 +299,7 @@ ZOO: dict[str, Animal] = {
     "norms over features": Animal(lambda: trained(Dense), norms=1, maps=False),
     "by name": Animal(lambda: trained(ByName)),
     "own norms by name": Animal(lambda: trained(lambda: ByName(norm=OwnNorm))),
+    "squeeze and excitation": Animal(lambda: trained(Excited)),
     "in place": Animal(lambda: trained(InPlace)),
     "view": Animal(lambda: trained(View)),
     "extra state": Animal(lambda: trained(ExtraState)),
