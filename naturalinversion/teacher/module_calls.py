@@ -11,7 +11,7 @@ Shape = tuple[int, int, int, int]
 
 @dataclass
 class ModuleCall:
-    """One call: shapes (N, C, H, W) of its first input and of its output, None if no maps.
+    """One call: shapes (N, C, H, W) of its first input and of its output, None if no map.
 
     ``number`` counts the module's calls within the pass from 0. ``inputs`` is the shape of the
     first input whatever its rank. ``features``: D of an output (N, D), None of another.
@@ -47,6 +47,23 @@ def first_input(inputs: tuple[Any, ...], named: dict[str, Any]) -> Any:
     return next(iter((*inputs, *named.values())), None)
 
 
+def _map_shape(output: Tensor, images: Tensor) -> Shape | None:
+    """The shape of a feature map of ``images`` (N, C, H, W), None of another output.
+
+    Other tensors have four dimensions too: attention (N, heads, T, T), tokens (N, H, W, C), and
+    windows of the images. A map has their N, no larger sides, and both in the same ratio, within
+    the pixel that rounding takes or adds.
+    """
+    if output.ndim != 4 or len(output) != len(images):
+        return None
+    count, channels, height, width = output.shape
+    of_image = images.shape[2:]
+    fits = height <= of_image[0] and width <= of_image[1]
+    same = (height - 1) * of_image[1] < (width + 1) * of_image[0]
+    same = same and (width - 1) * of_image[0] < (height + 1) * of_image[1]
+    return (count, channels, height, width) if fits and same else None
+
+
 @torch.no_grad()
 def module_calls(model: nn.Module, images: Tensor) -> list[ModuleCall]:
     """Every call of a pass of ``images`` (N, C, H, W), in the order in which they end."""
@@ -72,9 +89,7 @@ def module_calls(model: nn.Module, images: Tensor) -> list[ModuleCall]:
             outputs.append((call, output, output._version))
             if output.ndim == 2 and len(output) == len(images):
                 call.features = output.shape[1]
-            if output.ndim == 4:
-                count, channels, height, width = output.shape
-                call.output = count, channels, height, width
+            call.output = _map_shape(output, images)
         ended.append(call)
 
     for name, module in model.named_modules():

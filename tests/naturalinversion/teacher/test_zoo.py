@@ -197,6 +197,16 @@ def test_layers_called_by_name_are_observed_as_others() -> None:
     assert torch.equal(by_name.bn_statistics(), plain.bn_statistics())
 
 
+def test_stages_are_feature_maps_not_whatever_has_four_dimensions() -> None:
+    """No attention, no windows, and no map whose channels come last."""
+    stages = Teacher(ZOO["attention"].make(), **ZOO["attention"].arguments()).stages
+    assert [(s.module, s.channels, s.size) for s in stages] == [
+        ("norm1", 4, (16, 16)),
+        ("norm2", 4, (8, 8)),
+        ("pool", 4, (4, 4)),
+    ]
+
+
 def test_a_linear_layer_inside_is_not_taken_for_the_last_one() -> None:
     animal = ZOO["squeeze and excitation"]
     teacher = Teacher(animal.make(), **animal.arguments())

@@ -123,6 +123,25 @@ class Excited(Small):
         return logits
 
 
+class Attention(Small):
+    """Attention between all pixels, layers over channels last, and one over windows of the maps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.soft, self.mix, self.window = nn.Softmax(-1), nn.Linear(4, 3), nn.Conv2d(4, 4, 1)
+        self.back = nn.Linear(3, 4)
+
+    def maps(self, images: Tensor) -> Tensor:
+        x = self.pool(F.relu(self.norm1(self.conv1(images))))  # (N, 4, 8, 8)
+        tokens = x.flatten(2).unsqueeze(1)
+        weights = self.soft(tokens.transpose(2, 3) @ tokens)  # (N, 1, 64, 64)
+        x = x + (tokens @ weights).view_as(x)
+        x = x + self.back(self.mix(x.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
+        windows = x.unflatten(3, (2, 4)).movedim(3, 1).flatten(0, 1)  # (2N, 4, 8, 4)
+        x = self.window(windows).unflatten(0, (-1, 2)).movedim(1, 3).flatten(3)
+        return self.pool(F.relu(self.norm2(self.conv2(x))))  # type: ignore[no-any-return]
+
+
 class InPlace(Small):
     """Activations that overwrite the output of the norm before them."""
 
@@ -300,6 +319,7 @@ ZOO: dict[str, Animal] = {
     "by name": Animal(lambda: trained(ByName)),
     "own norms by name": Animal(lambda: trained(lambda: ByName(norm=OwnNorm))),
     "squeeze and excitation": Animal(lambda: trained(Excited)),
+    "attention": Animal(lambda: trained(Attention)),
     "in place": Animal(lambda: trained(InPlace)),
     "view": Animal(lambda: trained(View)),
     "extra state": Animal(lambda: trained(ExtraState)),
