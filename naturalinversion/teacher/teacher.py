@@ -21,7 +21,7 @@ from naturalinversion.teacher.observation import Observation
 from naturalinversion.teacher.observed_pass import check_observed
 from naturalinversion.teacher.own_copy import first_tensor
 from naturalinversion.teacher.read_outputs import OutputReader
-from naturalinversion.teacher.stages import Stage, find_stages
+from naturalinversion.teacher.stages import Stage, find_stages, left_out
 from naturalinversion.teacher.students import check_student
 from naturalinversion.torch_state import usual_torch_state
 from naturalinversion.validation import one_of
@@ -41,7 +41,10 @@ class Teacher:
     (N, K): `torch.nn.BatchNorm2d`, or whatever has ``running_mean`` and ``running_var`` over
     channels. It stays as it is: the teacher works on a copy of its own (``teacher.model``), in eval
     mode, without gradients, not compiled, and with 16-bit weights as float32. ``mean`` and ``std``
-    are those of its training pipeline, per channel, for pixels in [0, 1].
+    are those of its training pipeline, per channel, for pixels in [0, 1]. ``stages``, which a
+    feature pyramid reads, are one map of every resolution, fine to coarse, with sides of
+    ``smallest_stage`` pixels or more: an eighth of the images' shorter side by default, at least
+    two. ``left_out`` are those that the default leaves out of fewer than the paper's four.
 
     Raises `TeacherError` when the model has no batch norm, does not take images of ``image_shape``,
     does not return ``num_classes`` logits, returns others in the next pass, or can't be observed,
@@ -75,6 +78,9 @@ class Teacher:
             norms = called_norms(self.model, calls)
             self._norms = list(norms)
             self.stages: tuple[Stage, ...] = find_stages(calls, (height, width), smallest_stage)
+            self.left_out: tuple[Stage, ...] = ()
+            if smallest_stage is None:
+                self.left_out = left_out(calls, (height, width), self.stages)
             self._outputs = OutputReader(self.model, self.stages, last_linear(calls, num_classes))
             self._accelerated = AcceleratedForward(
                 self.model,
