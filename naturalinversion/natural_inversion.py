@@ -11,13 +11,14 @@ lowest loss. Differs from the official code: every batch has its own seed, and K
 where the code has 10.
 """
 
+import warnings
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
 
-from naturalinversion.errors import SettingError
+from naturalinversion.errors import NaturalInversionWarning, SettingError
 from naturalinversion.generator.conditional_generator import ConditionalGenerator
 from naturalinversion.generator.generated_images import GeneratedImages
 from naturalinversion.generator.pyramid import FeatureTransferPyramid, Head
@@ -113,9 +114,18 @@ class NaturalInversion(InversionMethod):
         """Set the teacher and the student to compete with; train the shared generator, if any.
 
         Raises `SettingError` for images that the generator can't make, and for a pyramid over a
-        classifier without feature maps.
+        classifier without feature maps. Warns where a teacher leaves out coarse ones.
         """
         self._set_networks(teacher, student)
+        if self.pyramid and teacher.left_out:
+            sizes = [f"{height}x{width}" for height, width in (s.size for s in teacher.left_out)]
+            warnings.warn(
+                f"the pyramid reads {len(teacher.stages)} resolutions of the classifier, none of "
+                f"{' and '.join(sizes)} pixels, which smallest_stage of Teacher leaves out: "
+                f"{min(teacher.left_out[-1].size)} takes them in",
+                NaturalInversionWarning,
+                stacklevel=2,
+            )
         with torch.device("meta"):  # sizes are checked, nothing is computed
             self._networks()
         self._shared = {}

@@ -26,6 +26,7 @@ from naturalinversion.precision import Precision
 from naturalinversion.progress import bar
 from naturalinversion.synthesis import Training, iterations_of, synthesize
 from naturalinversion.synthesis.sequence import forget_state, is_sequential
+from naturalinversion.teacher.remarks import UNTRAINED
 from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD, Teacher
 
 STUDENT = "student.safetensors"
@@ -184,7 +185,7 @@ class Synthesize:
         """Raises `UsageError` for a factory's network that is not trained."""
         with warnings.catch_warnings():
             if self.model and self.weights is None:
-                warnings.simplefilter("error", TeacherWarning)
+                warnings.filterwarnings("error", UNTRAINED, TeacherWarning)
             try:
                 return Teacher(
                     model,

@@ -27,7 +27,7 @@ Stored = tuple[Tensor, Tensor]
 class EarlierBatches(Sequence[Stored]):
     """The batches before the one to be made, read from their shards; their number is its number.
 
-    Each is float16 images (N, 3, H, W) in teacher space and int64 labels (N,), on the CPU.
+    Each is float16 images (N, C, H, W) in teacher space and int64 labels (N,), on the CPU.
     """
 
     def __init__(self, folder: Path, count: int) -> None:

@@ -15,7 +15,7 @@ StudentUse = Literal["none", "compete", "joint"]
 
 @dataclass(frozen=True)
 class Batch:
-    """Images (N, 3, H, W) in teacher space, labels (N,), and each loss term per iteration (E,)."""
+    """Images (N, C, H, W) in teacher space, labels (N,), and each loss term per iteration (E,)."""
 
     images: Tensor
     labels: Tensor

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from threading import RLock
 from typing import TypeGuard
 
 from torch import nn
@@ -38,12 +39,14 @@ class AcceleratedForward:
         self._weights = CachedWeights(network, hooked)
         plain = [norm for norm, calls in norms.items() if _is_plain(norm) and calls == 1]
         self._fused_norms = FusedBatchNorms(plain) if len(plain) == len(norms) else None
+        self._one_pass = _Lock()
 
     @contextmanager
     def enabled(self, *, statistics: bool) -> Iterator[RecordedStatistics]:
         """Replace the forward methods of layers until the end of the block.
 
-        With ``statistics`` those of every batch norm are recorded after the block.
+        With ``statistics`` those of every batch norm are recorded after the block. Another thread
+        waits at its beginning: it would call, and undo, what is replaced here.
         """
         device = first_tensor(self._network).device.type
         layers: AbstractContextManager[None] = nullcontext()
@@ -56,14 +59,40 @@ class AcceleratedForward:
             norms = self._fused_norms.record_batch_norm_statistics()
         elif statistics:
             norms = record_batch_norm_statistics(self._norms)
-        with layers, norms as recorded:
+        with self._one_pass, layers, norms as recorded:
             yield recorded
+
+    @contextmanager
+    def for_few_images(self) -> Iterator[None]:
+        """Take the optimised pass of a large batch until the end of the block, for a trial."""
+        before, self._winograd.min_tiles = self._winograd.min_tiles, 0
+        try:
+            yield
+        finally:
+            self._winograd.min_tiles = before
 
     def refresh(self) -> None:
         """Recompute all that is cached from the network's current weights and statistics."""
-        self._weights.refresh()
-        if self._fused_norms is not None:
-            self._fused_norms.refresh()
+        with self._one_pass:
+            self._weights.refresh()
+            if self._fused_norms is not None:
+                self._fused_norms.refresh()
+
+
+class _Lock:
+    """A lock that a thread may take again, and whose copy is free, as a teacher can be copied."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *raised: object) -> None:
+        self._lock.release()
+
+    def __reduce__(self) -> tuple[type["_Lock"], tuple[()]]:
+        return _Lock, ()
 
 
 def _is_plain(norm: nn.Module) -> TypeGuard[nn.BatchNorm2d]:

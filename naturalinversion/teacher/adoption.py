@@ -52,10 +52,14 @@ def adopt(model: nn.Module, image_shape: tuple[int, int, int], num_classes: int)
     return Adopted(copied, images, logits, layout, image_dtype, writes)
 
 
-def last_linear(calls: Sequence[ModuleCall]) -> nn.Module | None:
-    """The last linear layer that a pass calls: what it reads is the embedding."""
-    linears = [call.module for call in calls if isinstance(call.module, nn.Linear)]
-    return linears[-1] if linears else None
+def last_linear(calls: Sequence[ModuleCall], num_classes: int) -> nn.Module | None:
+    """The last linear layer that returns (N, ``num_classes``): what it reads is the embedding.
+
+    None where there is none, as with a convolution in its place.
+    """
+    linears = [call for call in calls if isinstance(call.module, nn.Linear)]
+    heads = [call.module for call in linears if call.features == num_classes]
+    return heads[-1] if heads else None
 
 
 def _widened(

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from naturalinversion.priors import LayerStatistics
 from naturalinversion.teacher.batch_norms import input_moments, running_statistics
+from naturalinversion.teacher.module_calls import first_input
 from naturalinversion.teacher.replaced_forward import Forwards, replaced_forward
 from naturalinversion.teacher.stacked_moments import StackedMoments
 
@@ -90,12 +91,12 @@ def _for_each(
 
 
 def _forward(
-    recorded: RecordedStatistics, norm: nn.BatchNorm2d, scale: Tensor, bias: Tensor, maps: Tensor
+    recorded: RecordedStatistics, norm: nn.BatchNorm2d, scale: Tensor, bias: Tensor, input: Tensor
 ) -> Tensor:
     assert norm.running_mean is not None
     assert norm.running_var is not None
     out: Tensor
-    out, mean, variance = _AffineWithMoments.apply(maps, scale, bias)
+    out, mean, variance = _AffineWithMoments.apply(input, scale, bias)
     recorded[norm] = LayerStatistics(mean, variance, norm.running_mean, norm.running_var)
     return out
 
@@ -148,12 +149,13 @@ def _channels(values: Tensor) -> Tensor:
 def recording_hooks(norms: Sequence[nn.Module], recorded: RecordedStatistics) -> Iterator[None]:
     """Record norms that `can_fuse` excludes by forward pre-hooks, which autograd differentiates."""
 
-    def hook(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+    def hook(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
         mean, variance = running_statistics(module)
-        moments = input_moments(inputs[0], torch.promote_types(mean.dtype, torch.float32))
+        dtype = torch.promote_types(mean.dtype, torch.float32)
+        moments = input_moments(first_input(inputs, named), dtype)
         recorded[module] = LayerStatistics(*moments, mean, variance)
 
-    handles = [norm.register_forward_pre_hook(hook) for norm in norms]
+    handles = [norm.register_forward_pre_hook(hook, with_kwargs=True) for norm in norms]
     try:
         yield
     finally:

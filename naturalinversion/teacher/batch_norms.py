@@ -4,7 +4,7 @@
 libraries all have ``running_mean`` and ``running_var`` over the channels of their input.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,8 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 from naturalinversion.errors import TeacherError
 from naturalinversion.teacher.module_calls import ModuleCall
 
+NAMED = 3  # batch norms in a warning
+
 
 def called_norms(model: nn.Module, calls: Iterable[ModuleCall]) -> dict[nn.Module, int]:
     """The batch norms of ``model`` in its order, and how often a pass calls each.
@@ -20,8 +22,7 @@ def called_norms(model: nn.Module, calls: Iterable[ModuleCall]) -> dict[nn.Modul
     Instance norms don't count: theirs are statistics of single images. Raises `TeacherError` when
     there is none, none is called, or one stays in training mode.
     """
-    names = {name: m for name, m in model.named_modules() if _keeps_statistics(m)}
-    inner = {n: m for n, m in names.items() if not any(o.startswith(f"{n}.") for o in names)}
+    inner = _norms(model)
     if not inner:
         raise TeacherError(
             "the classifier has no batch norm with running statistics: nothing records the "
@@ -42,6 +43,22 @@ def called_norms(model: nn.Module, calls: Iterable[ModuleCall]) -> dict[nn.Modul
     return called
 
 
+def not_called(model: nn.Module, called: Collection[nn.Module]) -> str:
+    """One line that names the batch norms of ``model`` without those ``called``; empty if none.
+
+    A network may normalise by their statistics all the same, in a function of its own.
+    """
+    inner = _norms(model)
+    left = [repr(name) for name, norm in inner.items() if norm not in called]
+    if not left:
+        return ""
+    named = ", ".join(left[:NAMED]) + (" and others" if len(left) > NAMED else "")
+    return (
+        f"R_BN leaves out {len(left)} of the classifier's {len(inner)} batch norms, which its "
+        f"forward pass does not call as modules: {named}"
+    )
+
+
 def running_statistics(norm: nn.Module) -> tuple[Tensor, Tensor]:
     """Running mean and variance (C,)."""
     mean, variance = norm.running_mean, norm.running_var
@@ -54,6 +71,12 @@ def are_initial(norms: Iterable[nn.Module]) -> bool:
     """Whether all running statistics have the values of a norm that has seen no image."""
     statistics = [running_statistics(norm) for norm in norms]
     return all(bool((mean == 0).all() and (var == 1).all()) for mean, var in statistics)
+
+
+def _norms(model: nn.Module) -> dict[str, nn.Module]:
+    """The modules with running statistics by name; of nested ones the innermost."""
+    names = {name: m for name, m in model.named_modules() if _keeps_statistics(m)}
+    return {n: m for n, m in names.items() if not any(o.startswith(f"{n}.") for o in names)}
 
 
 def _keeps_statistics(module: nn.Module) -> bool:

@@ -25,7 +25,7 @@ from naturalinversion.teacher.derived_tensors import (
     lasting_tensors,
     tensor_versions,
 )
-from naturalinversion.teacher.replaced_forward import Forwards, replaced_forward
+from naturalinversion.teacher.replaced_forward import Forwards, convolves_as_usual, replaced_forward
 
 CACHED_DEVICES = ("cuda",)  # device types where it is faster; CPU results stay byte for byte
 
@@ -65,16 +65,16 @@ class CachedWeights:
             if not cached.update(fresh):
                 self._cache[key] = fresh
 
-    def _forward(self, layer: Layer, norm: nn.BatchNorm2d | None, maps: Tensor) -> Tensor:
+    def _forward(self, layer: Layer, norm: nn.BatchNorm2d | None, input: Tensor) -> Tensor:
         dtype = _compute_dtype(layer.weight)
         if norm is None and dtype == layer.weight.dtype:
             own: Any = type(layer).forward
-            out: Tensor = own(layer, maps)
+            out: Tensor = own(layer, input)
             return out
         weight, bias = self._weights(layer, norm, dtype).tensors
         if isinstance(layer, nn.Linear):
-            return F.linear(maps, weight, bias)
-        out = layer._conv_forward(maps, weight, bias)
+            return F.linear(input, weight, bias)
+        out = layer._conv_forward(input, weight, bias)
         return out
 
     def _weights(self, layer: Layer, norm: nn.BatchNorm2d | None, dtype: torch.dtype) -> "_Weights":
@@ -169,6 +169,8 @@ def _is_frozen(module: nn.Module) -> TypeGuard[Layer]:
     """Whether it is a plain convolution or linear layer whose weight is a frozen parameter."""
     forward: Any = type(module).forward
     known = forward in CONVOLUTIONS or forward is nn.Linear.forward
+    if isinstance(module, nn.Conv2d) and not convolves_as_usual(module):
+        return False
     weight = module._parameters.get("weight")
     return (
         known and "forward" not in module.__dict__ and not (weight is None or weight.requires_grad)
@@ -188,5 +190,5 @@ def _versions(layer: Layer, norm: nn.BatchNorm2d | None) -> tuple[object, ...]:
     return own if norm is None else (*own, norm.eps, *tensor_versions(*norm_tensors(norm)))
 
 
-def _identity(maps: Tensor) -> Tensor:
-    return maps
+def _identity(input: Tensor) -> Tensor:
+    return input

@@ -84,14 +84,14 @@ class FusedBatchNorms:
         return self._constants
 
     def _forward(
-        self, layers: RecordedStatistics, constants: BatchNormConstants, index: int, maps: Tensor
+        self, layers: RecordedStatistics, constants: BatchNormConstants, index: int, input: Tensor
     ) -> Tensor:
         norm = self.norms[index]
         assert norm.running_mean is not None
         assert norm.running_var is not None
-        count = self._count(maps.numel() // maps.shape[1], maps.device)
+        count = self._count(input.numel() // input.shape[1], input.device)
         out: Tensor
-        out, mean, variance = _FusedBatchNorm.apply(maps, *constants.rows(index), count)
+        out, mean, variance = _FusedBatchNorm.apply(input, *constants.rows(index), count)
         layers[norm] = LayerStatistics(mean, variance, norm.running_mean, norm.running_var)
         return out
 

@@ -11,16 +11,18 @@ Shape = tuple[int, int, int, int]
 
 @dataclass
 class ModuleCall:
-    """One call: shapes (N, C, H, W) of its first input and of its output, None if no maps.
+    """One call: shapes (N, C, H, W) of its first input and of its output, None if no map.
 
     ``number`` counts the module's calls within the pass from 0. ``inputs`` is the shape of the
-    first input whatever its rank. ``overwritten``: its output changed after it had returned.
+    first input whatever its rank. ``features``: D of an output (N, D), None of another.
+    ``overwritten``: its output changed after it had returned.
     """
 
     name: str
     module: nn.Module = field(repr=False)
     inputs: tuple[int, ...] = ()
     output: Shape | None = None
+    features: int | None = None
     number: int = 0
     overwritten: bool = False
     parents: tuple["ModuleCall", ...] = field(default=(), repr=False)
@@ -40,6 +42,28 @@ class ModuleCall:
         )
 
 
+def first_input(inputs: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """What a module is given first, by position or by keyword; None if nothing is."""
+    return next(iter((*inputs, *named.values())), None)
+
+
+def _map_shape(output: Tensor, images: Tensor) -> Shape | None:
+    """The shape of a feature map of ``images`` (N, C, H, W), None of another output.
+
+    Other tensors have four dimensions too: attention (N, heads, T, T), tokens (N, H, W, C), and
+    windows of the images. A map has their N, no larger sides, and both in the same ratio, within
+    the pixel that rounding takes or adds.
+    """
+    if output.ndim != 4 or len(output) != len(images):
+        return None
+    count, channels, height, width = output.shape
+    of_image = images.shape[2:]
+    fits = height <= of_image[0] and width <= of_image[1]
+    same = (height - 1) * of_image[1] < (width + 1) * of_image[0]
+    same = same and (width - 1) * of_image[0] < (height + 1) * of_image[1]
+    return (count, channels, height, width) if fits and same else None
+
+
 @torch.no_grad()
 def module_calls(model: nn.Module, images: Tensor) -> list[ModuleCall]:
     """Every call of a pass of ``images`` (N, C, H, W), in the order in which they end."""
@@ -50,8 +74,8 @@ def module_calls(model: nn.Module, images: Tensor) -> list[ModuleCall]:
     handles = []
 
     def enter(name: str) -> Any:
-        def hook(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-            first = inputs[0] if inputs else None
+        def hook(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+            first = first_input(inputs, named)
             shape = tuple(first.shape) if isinstance(first, Tensor) else ()
             running.append(ModuleCall(name, module, shape, parents=tuple(running)))
 
@@ -63,13 +87,13 @@ def module_calls(model: nn.Module, images: Tensor) -> list[ModuleCall]:
         counts[module] = call.number + 1
         if isinstance(output, Tensor):
             outputs.append((call, output, output._version))
-            if output.ndim == 4:
-                count, channels, height, width = output.shape
-                call.output = count, channels, height, width
+            if output.ndim == 2 and len(output) == len(images):
+                call.features = output.shape[1]
+            call.output = _map_shape(output, images)
         ended.append(call)
 
     for name, module in model.named_modules():
-        handles.append(module.register_forward_pre_hook(enter(name)))
+        handles.append(module.register_forward_pre_hook(enter(name), with_kwargs=True))
         handles.append(module.register_forward_hook(leave))
     try:
         model(images)

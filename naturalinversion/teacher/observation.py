@@ -16,7 +16,7 @@ class Observation:
     logits: Tensor  # (N, K)
     statistics: tuple[LayerStatistics, ...] = ()  # one per batch norm's call, in that order
     maps: tuple[Tensor, ...] = ()  # (N, C_l, H_l, W_l), fine to coarse
-    embedding: Tensor | None = None  # (N, D), the input of the last linear layer
+    embedding: Tensor | None = None  # (N, D), what the logits' linear layer reads
     stacked: StackedMoments | None = None  # the statistics stacked over layers, on a GPU
 
     def bn_statistics(self) -> Tensor:

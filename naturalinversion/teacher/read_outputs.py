@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from naturalinversion.teacher.module_calls import first_input
 from naturalinversion.teacher.stages import Stage
 
 
@@ -40,7 +41,7 @@ class OutputReader:
                 handles.append(module.register_forward_hook(hook))
         if embedding and self.head is not None:
             hook = _input_hook(outputs.inputs)
-            handles.append(self.head.register_forward_pre_hook(hook))
+            handles.append(self.head.register_forward_pre_hook(hook, with_kwargs=True))
         try:
             yield outputs
         finally:
@@ -56,7 +57,7 @@ def _output_hook(found: list[Tensor], copied: bool) -> Callable[..., None]:
 
 
 def _input_hook(found: list[Tensor]) -> Callable[..., None]:
-    def hook(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        found.append(inputs[0])
+    def hook(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+        found.append(first_input(inputs, named))
 
     return hook

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from naturalinversion.teacher.module_calls import ModuleCall
 
+OF_THE_PAPER = 4  # stages at most of the paper's classifiers, whose finest has the images' size
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -51,3 +53,17 @@ def find_stages(
         for size, call in fine_to_coarse
         if call.output is not None
     )
+
+
+def left_out(
+    calls: Sequence[ModuleCall], image_size: tuple[int, int], stages: Sequence[Stage]
+) -> tuple[Stage, ...]:
+    """Stages of two pixels or more that the default of ``smallest`` leaves out, fine to coarse.
+
+    Empty where ``stages`` are as many as the paper's classifiers have: what they leave out as well
+    is meant to be. A network whose stem takes the images to a quarter, as a ResNet for 224 pixels,
+    has fewer, none of its deep half.
+    """
+    if len(stages) >= OF_THE_PAPER:
+        return ()
+    return tuple(stage for stage in find_stages(calls, image_size, 2) if stage not in stages)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from warnings import warn
 
 import torch
@@ -18,10 +19,11 @@ from naturalinversion.teacher.examination import written_buffers
 from naturalinversion.teacher.image_space import check_floating, check_images
 from naturalinversion.teacher.module_calls import module_calls
 from naturalinversion.teacher.observation import Observation
+from naturalinversion.teacher.observed_pass import check_observed
 from naturalinversion.teacher.own_copy import first_tensor
 from naturalinversion.teacher.read_outputs import OutputReader
 from naturalinversion.teacher.remarks import remarks
-from naturalinversion.teacher.stages import Stage, find_stages
+from naturalinversion.teacher.stages import Stage, find_stages, left_out
 from naturalinversion.teacher.students import check_student
 from naturalinversion.torch_state import usual_torch_state
 from naturalinversion.validation import one_of
@@ -38,13 +40,17 @@ class Teacher:
     (N, K): `torch.nn.BatchNorm2d`, or whatever has ``running_mean`` and ``running_var`` over
     channels. It stays as it is: the teacher works on a copy of its own (``teacher.model``), in eval
     mode, without gradients, not compiled, and with 16-bit weights as float32. ``mean`` and ``std``
-    are those of its training pipeline, per channel, for pixels in [0, 1].
+    are those of its training pipeline, per channel, for pixels in [0, 1]. ``stages``, which a
+    feature pyramid reads, are one map of every resolution, fine to coarse, with sides of
+    ``smallest_stage`` pixels or more: an eighth of the images' shorter side by default, at least
+    two. ``left_out`` are those that the default leaves out of fewer than the paper's four.
 
     Raises `TeacherError` when the model has no batch norm, does not take images of ``image_shape``,
-    does not return ``num_classes`` logits, or returns others in the next pass, and for another
-    ``precision`` than fp32, tf32 or bf16. Warns with `TeacherWarning` when its batch norms have not
-    seen an image, when it writes a buffer in eval mode, and when a hook of the model is a function,
-    which the teacher's passes run too.
+    does not return ``num_classes`` logits, returns others in the next pass, or can't be observed,
+    and for another ``precision`` than fp32, tf32 or bf16. Warns with `TeacherWarning` when its
+    batch norms have not seen an image, of those that its forward pass does not call, when it writes
+    a buffer in eval mode, and when a hook of the model is a function, which the teacher's passes
+    run too.
     """
 
     def __init__(
@@ -74,13 +80,22 @@ class Teacher:
             norms = called_norms(self.model, calls)
             self._norms = list(norms)
             self.stages: tuple[Stage, ...] = find_stages(calls, (height, width), smallest_stage)
-            self._outputs = OutputReader(self.model, self.stages, last_linear(calls))
+            self.left_out: tuple[Stage, ...] = ()
+            if smallest_stage is None:
+                self.left_out = left_out(calls, (height, width), self.stages)
+            self._outputs = OutputReader(self.model, self.stages, last_linear(calls, num_classes))
             self._accelerated = AcceleratedForward(
                 self.model,
                 norms,
                 self._outputs.overwritten,
                 layers=self._adopted.layout == torch.channels_last,
             )
+            with self._accelerated.for_few_images():
+                check_observed(
+                    self._logits,
+                    partial(self.observe, statistics=True, maps=True),
+                    self._adopted.images,
+                )
             for remark in remarks(self.model, norms, self._written):
                 warn(remark, TeacherWarning, stacklevel=2)
 
@@ -126,10 +141,13 @@ class Teacher:
         """One forward pass of images (N, C, H, W); the hooks it needs are removed when it returns.
 
         Gradients flow to ``images`` through everything returned, unless autograd is off. Raises
-        `TeacherError` for integers and for ``embedding`` of a classifier without a linear layer.
+        `TeacherError` for integers and for ``embedding`` of a classifier whose logits no linear
+        layer returns.
         """
         if embedding and self._outputs.head is None:
-            raise TeacherError("the classifier has no linear layer, so it has no embedding")
+            raise TeacherError(
+                "the classifier has no linear layer that returns its logits: no embedding"
+            )
         with (
             self._accelerated.enabled(statistics=statistics) as recorded,
             self._outputs.reading(maps=maps, embedding=embedding) as found,

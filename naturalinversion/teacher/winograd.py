@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from naturalinversion.teacher.derived_tensors import lasting_tensors, tensor_versions
-from naturalinversion.teacher.replaced_forward import replaced_forward
+from naturalinversion.teacher.replaced_forward import convolves_as_usual, replaced_forward
 
 MIN_CHANNELS = 256  # in and out: with fewer the direct convolution is faster
 MAX_SIDE = 8  # of the maps: above it copying tiles costs more than it saves
@@ -47,6 +47,7 @@ class WinogradConvolutions:
         self._convolutions = [
             m for m in network.modules() if isinstance(m, nn.Conv2d) and _is_eligible(m)
         ]
+        self.min_tiles = MIN_TILES
         self._kernel_cache: dict[nn.Conv2d, tuple[tuple[tuple[int, int], ...], Tensor]] = {}
 
     @contextmanager
@@ -56,10 +57,10 @@ class WinogradConvolutions:
         with replaced_forward({c: partial(self._forward, c) for c in unchanged}):
             yield
 
-    def _forward(self, convolution: nn.Conv2d, maps: Tensor) -> Tensor:
-        if not _is_faster(maps) or convolution.weight.requires_grad:
-            return nn.Conv2d.forward(convolution, maps)
-        out: Tensor = _Winograd.apply(maps, self._kernels(convolution))
+    def _forward(self, convolution: nn.Conv2d, input: Tensor) -> Tensor:
+        if not _is_faster(input, self.min_tiles) or convolution.weight.requires_grad:
+            return nn.Conv2d.forward(convolution, input)
+        out: Tensor = _Winograd.apply(input, self._kernels(convolution))
         return out if convolution.bias is None else out + convolution.bias.view(1, -1, 1, 1)
 
     def _kernels(self, convolution: nn.Conv2d) -> Tensor:
@@ -127,6 +128,7 @@ def _is_eligible(module: nn.Conv2d) -> bool:
     """A plain 3x3 convolution between enough channels that keeps the maps' size."""
     return (
         type(module).forward is nn.Conv2d.forward
+        and convolves_as_usual(module)
         and module.kernel_size == (3, 3)
         and module.stride == module.padding == module.dilation == (1, 1)
         and module.groups == 1
@@ -135,9 +137,9 @@ def _is_eligible(module: nn.Conv2d) -> bool:
     )
 
 
-def _is_faster(maps: Tensor) -> bool:
+def _is_faster(maps: Tensor, min_tiles: int) -> bool:
     height, width = maps.shape[-2:]
     small = height <= MAX_SIDE and width <= MAX_SIDE and height % 2 == 0 and width % 2 == 0
     plain = maps.device.type == "cpu" and maps.dtype == torch.float32
-    enough = maps.shape[0] * height * width >= 4 * MIN_TILES
+    enough = maps.shape[0] * height * width >= 4 * min_tiles
     return small and plain and enough and not torch.is_autocast_enabled("cpu")

@@ -1,15 +1,16 @@
 """NaturalInversion: the options of Tables 3 and 4, the shared generator, and refused settings."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from naturalinversion import SyntheticDataset, Teacher, Training, synthesize
-from naturalinversion.classifiers import build
+from naturalinversion.classifiers import ARCHITECTURES, build
 from naturalinversion.errors import SettingError
 from naturalinversion.image_store.shards import shard_path
 from naturalinversion.natural_inversion import NaturalInversion
@@ -158,6 +159,44 @@ def test_stages_that_the_classifier_has_not_are_refused(
     with pytest.raises(SettingError, match="the classifier has 1 to 4") as caught:
         fill(make_teacher(), tmp_path, method(pyramid_stages=stages))
     assert "\n" not in str(caught.value)
+
+
+def large_stem() -> nn.Module:
+    """As a ResNet for 224 pixels: its first maps have a quarter of the images' sides."""
+    first, second = nn.Conv2d(3, 4, 7, 4, 3), nn.Conv2d(4, 4, 3, 2, 1)
+    norms, last = (nn.BatchNorm2d(4), nn.BatchNorm2d(4)), nn.Conv2d(4, 4, 3, 2, 1)
+    pooled = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 4)
+    return nn.Sequential(first, norms[0], nn.ReLU(), second, norms[1], nn.ReLU(), last, *pooled)
+
+
+def warned(teacher: Teacher, **settings: Any) -> list[str]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        method(**settings).prepare(teacher, None, 0, Training())
+    return [str(each.message) for each in caught]
+
+
+@pytest.mark.filterwarnings("ignore::naturalinversion.errors.TeacherWarning")
+def test_coarse_maps_that_a_large_stem_leaves_out_are_a_warning(make_teacher: MakeTeacher) -> None:
+    model, of_images = large_stem(), {"num_classes": 4, "image_shape": (3, 32, 32)}
+    teacher = Teacher(model, **of_images)  # type: ignore[arg-type]
+    assert [stage.size for stage in teacher.stages] == [(8, 8), (4, 4)]
+    assert warned(teacher) == [
+        "the pyramid reads 2 resolutions of the classifier, none of 2x2 pixels, which "
+        "smallest_stage of Teacher leaves out: 2 takes them in"
+    ]
+    whole = Teacher(model, smallest_stage=2, **of_images)  # type: ignore[arg-type]
+    assert [stage.size for stage in whole.stages] == [(8, 8), (4, 4), (2, 2)]
+    for silent in (warned(whole), warned(make_teacher()), warned(teacher, pyramid=False)):
+        assert silent == []
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.filterwarnings("ignore::naturalinversion.errors.TeacherWarning")
+def test_the_papers_networks_leave_out_nothing_that_is_worth_a_warning(arch: str) -> None:
+    for size in (16, 32):
+        shape = (3, size, size)
+        assert not Teacher(build(arch, 4, 0.0625), num_classes=4, image_shape=shape).left_out
 
 
 @pytest.mark.parametrize("size", [18, 4])

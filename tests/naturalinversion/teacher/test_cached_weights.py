@@ -17,7 +17,7 @@ from naturalinversion.seeds import generator, seeded
 from naturalinversion.teacher.cached_weights import CachedWeights, conv_norm_pairs
 from tests.naturalinversion.fake_cuda_graph import FakeGraph
 from tests.naturalinversion.teacher.emulated_kernels import emulated
-from tests.naturalinversion.teacher.zoo import norms_of
+from tests.naturalinversion.teacher.zoo import StandardisedConv, norms_of
 
 
 @pytest.fixture
@@ -277,6 +277,18 @@ def test_weights_that_change_are_noticed(
     with emulated(monkeypatch):
         found = features(teacher, images)
     assert_close(found, expected, 1e-12 if teacher.dtype == torch.float64 else 1e-5)
+
+
+def test_a_convolution_that_changes_its_weights_is_not_folded(
+    request: pytest.FixtureRequest,
+) -> None:
+    """Standardised, a folded kernel would lose the scale of the norm."""
+    model = network(lambda: Own(plain))
+    model.second = StandardisedConv(4, 4, 3, padding=1).double()
+    teacher, images = teach(model), noise(5, 3, 16, 16)
+    expected = features(teacher, images)
+    request.getfixturevalue("kernels")
+    assert_close(features(teacher, images), expected)
 
 
 def test_trainable_and_parametrized_weights_are_not_cached(kernels: None) -> None:

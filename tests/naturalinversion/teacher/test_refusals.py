@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from naturalinversion import Teacher
 from naturalinversion.errors import TeacherError, TeacherWarning
@@ -46,6 +48,34 @@ class Functional(Small):
         norm = self.norm1
         x = F.batch_norm(self.conv1(images), norm.running_mean, norm.running_var)
         return self.pool(x)  # type: ignore[no-any-return]
+
+
+class HalfFunctional(Small):
+    """Normalises by a function once: a pass calls one of its two norm modules."""
+
+    def maps(self, images: Tensor) -> Tensor:
+        x = self.norm1.forward(self.conv1(images))
+        return F.relu(self.norm2(self.conv2(self.pool(x))))  # type: ignore[no-any-return]
+
+
+class Checkpointed(Small):
+    """Computes its maps again in the backward pass, to save memory."""
+
+    def __init__(self, reentrant: bool) -> None:
+        super().__init__()
+        self.reentrant = reentrant
+
+    def maps(self, images: Tensor) -> Tensor:
+        again = partial(checkpoint, super().maps, use_reentrant=self.reentrant)
+        return again(images)  # type: ignore[no-any-return]
+
+
+class NeedsMethods(Small):
+    """Looks at the forward method of a layer, as some wrappers do."""
+
+    def maps(self, images: Tensor) -> Tensor:
+        assert self.norm1.forward.__self__ is self.norm1
+        return super().maps(images)
 
 
 class OwnForward(Small):
@@ -149,6 +179,15 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
         lambda: trained(Functional),
         "none of the classifier's 2 batch norms is called as a module in its forward pass",
     ),
+    "checkpointing": (
+        lambda: trained(lambda: Checkpointed(False)),
+        "turn gradient checkpointing off: a frozen teacher does not need it",
+    ),
+    "reentrant checkpointing": (lambda: trained(lambda: Checkpointed(True)), "checkpoint"),
+    "layers that must be methods": (
+        lambda: trained(NeedsMethods),
+        "the classifier can't be observed: 'functools.partial' object has no attribute '__self__'",
+    ),
     "forward of another instance": (
         lambda: trained(OwnForward),
         "the forward pass of OwnForward is a function that holds your instance, so a copy can't",
@@ -229,3 +268,11 @@ def test_an_untrained_network_is_a_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Teacher(trained(Small), **Animal(Small).arguments())
+
+
+def test_norms_that_are_not_called_are_named_in_a_warning() -> None:
+    """R_BN is that of the others."""
+    left_out = "R_BN leaves out 1 of the classifier's 2 batch norms, which .* as modules: 'norm1'$"
+    with pytest.warns(TeacherWarning, match=left_out):
+        teacher = Teacher(trained(HalfFunctional), **Animal(Small).arguments())
+    assert teacher.batch_norm_count == 1

@@ -1,7 +1,11 @@
 """The teacher: what it refuses, what it observes, what it leaves as it was."""
 
+import copy
+import pickle
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from threading import Event
 
 import pytest
 import torch
@@ -181,6 +185,35 @@ def test_hooks_leave_with_the_pass_even_when_it_fails() -> None:
     with pytest.raises(RuntimeError):
         teacher.observe(noise(2, 3, 32, 32), **everything)
     assert hooks(teacher.model) == 0
+
+
+def test_a_thread_waits_until_the_pass_of_another_is_over() -> None:
+    """Its end would take away what records the other one's statistics."""
+    teacher, images = teach(made(FunctionalPooling)), noise(2, 3, 16, 16)
+    expected = teacher.observe(images, statistics=True, maps=True)
+    inside, over = Event(), Event()
+
+    def pause(module: nn.Module, inputs: object, output: object) -> None:
+        if not inside.is_set():
+            inside.set()
+            over.wait(0.5)  # for the other pass, if that does not wait for this one
+
+    teacher.model.get_submodule("norms.0").register_forward_hook(pause)
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(teacher.observe, images, statistics=True, maps=True)
+        inside.wait()
+        second = threads.submit(teacher.observe, images, statistics=True, maps=True)
+        second.add_done_callback(lambda done: over.set())
+    for found in (first.result(), second.result()):
+        assert len(found.statistics) == len(expected.statistics)
+        assert torch.equal(found.bn_statistics(), expected.bn_statistics())
+        assert shapes(found.maps) == shapes(expected.maps)
+
+
+def test_a_teacher_can_be_copied_and_pickled() -> None:
+    teacher, images = teach(made(BottleneckNet)), noise(2, 3, 16, 16)
+    for other in (copy.deepcopy(teacher), pickle.loads(pickle.dumps(teacher))):
+        assert torch.equal(other(images), teacher(images))
 
 
 def test_a_users_own_hooks_stay() -> None:

@@ -11,14 +11,17 @@ from baselines.deep_inversion import DeepInversion
 from benchmarks.perf.reference import reference_batch
 from naturalinversion import Teacher, Training
 from naturalinversion.classifiers import build
+from naturalinversion.errors import TeacherError
 from naturalinversion.seeds import seeded
 from naturalinversion.synthesis import balanced_labels
 from naturalinversion.teacher.winograd import (
+    _BACK_2D,
     MIN_CHANNELS,
     WinogradConvolutions,
     convolve,
     transformed,
 )
+from tests.naturalinversion.teacher.zoo import StandardisedConv
 
 
 def maps(count: int, channels: int, side: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -89,6 +92,10 @@ LEFT_ALONE: dict[str, tuple[Callable[[], nn.Conv2d], Callable[[], Tensor]]] = {
         lambda: maps(5, MIN_CHANNELS, 8),
     ),
     "no padding": (lambda: convolution(padding=0), lambda: maps(5, MIN_CHANNELS, 8)),
+    "weights changed on the way": (
+        lambda: StandardisedConv(MIN_CHANNELS, MIN_CHANNELS, 3, padding=1).requires_grad_(False),
+        lambda: maps(5, MIN_CHANNELS, 8),
+    ),
     "1x1": (lambda: convolution(side=1, padding=0), lambda: maps(5, MIN_CHANNELS, 8)),
 }
 
@@ -114,6 +121,12 @@ def test_bfloat16_goes_the_ordinary_way(monkeypatch: pytest.MonkeyPatch) -> None
     assert not seen
 
 
+def test_maps_given_by_name_are_convolved() -> None:
+    layer, images = convolution(), maps(5, MIN_CHANNELS, 8)
+    with WinogradConvolutions(layer).enabled():
+        assert torch.equal(layer(input=images), layer(images))
+
+
 def test_kernels_that_change_are_seen() -> None:
     layer, images = convolution(), maps(5, MIN_CHANNELS, 8)
     fast = WinogradConvolutions(layer)
@@ -124,6 +137,22 @@ def test_kernels_that_change_are_seen() -> None:
         after = layer(images)
     assert torch.allclose(after, 2 * before, atol=1e-5)
     assert "forward" not in layer.__dict__
+
+
+def test_a_teacher_is_tried_with_few_images_as_it_works_with_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the ordinary convolution would hide is refused before any work."""
+    stem, norm = nn.Conv2d(3, MIN_CHANNELS, 3, 2, 1), nn.BatchNorm2d(MIN_CHANNELS)
+    pooled = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(MIN_CHANNELS, 10)
+    model = nn.Sequential(stem, convolution(), norm, *pooled)
+    model(maps(4, 3, 8))
+    Teacher(model, num_classes=10, image_shape=(3, 8, 8))
+    seen = counted(monkeypatch)
+    monkeypatch.setattr("naturalinversion.teacher.winograd._BACK_2D", -_BACK_2D)
+    with pytest.raises(TeacherError, match=r"other logits where its batch norms .* are observed"):
+        Teacher(model, num_classes=10, image_shape=(3, 8, 8))
+    assert seen == [(2, MIN_CHANNELS, 4, 4)] * 2, "one pass and its gradient"
 
 
 def test_a_wide_teacher_is_inverted_as_by_the_published_loop(

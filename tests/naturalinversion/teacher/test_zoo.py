@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from baselines import METHODS
 from baselines.deep_inversion import DeepInversion
 from naturalinversion import NaturalInversion, Synthesizer, SyntheticDataset, Teacher, synthesize
+from naturalinversion.errors import TeacherError
 from naturalinversion.seeds import generator
 from tests.naturalinversion.teacher.emulated_kernels import emulated
-from tests.naturalinversion.teacher.zoo import CLASSES, ZOO, Animal, InPlace, Small, trained
+from tests.naturalinversion.teacher.zoo import CLASSES, ZOO, Animal, ByName, InPlace, Small, trained
 
 pytestmark = pytest.mark.filterwarnings("ignore::naturalinversion.errors.NaturalInversionWarning")
 
@@ -180,6 +181,37 @@ def test_both_calls_of_a_shared_norm_count() -> None:
         torch.testing.assert_close(layer.mean, maps.mean(dim=(0, 2, 3)))
         torch.testing.assert_close(layer.variance, maps.var(dim=(0, 2, 3), correction=0))
         assert layer.running_mean is model.norm1.running_mean
+
+
+def test_layers_called_by_name_are_observed_as_others() -> None:
+    images = noise((3, 16, 16))
+    plain, by_name = (
+        Teacher(trained(make), **ZOO["plain"].arguments()).observe(
+            images, statistics=True, maps=True, embedding=True
+        )
+        for make in (Small, ByName)
+    )
+    assert plain.embedding is not None
+    assert by_name.embedding is not None
+    assert torch.equal(by_name.embedding, plain.embedding)
+    assert torch.equal(by_name.bn_statistics(), plain.bn_statistics())
+
+
+def test_stages_are_feature_maps_not_whatever_has_four_dimensions() -> None:
+    """No attention, no windows, and no map whose channels come last."""
+    stages = Teacher(ZOO["attention"].make(), **ZOO["attention"].arguments()).stages
+    assert [(s.module, s.channels, s.size) for s in stages] == [
+        ("norm1", 4, (16, 16)),
+        ("norm2", 4, (8, 8)),
+        ("pool", 4, (4, 4)),
+    ]
+
+
+def test_a_linear_layer_inside_is_not_taken_for_the_last_one() -> None:
+    animal = ZOO["squeeze and excitation"]
+    teacher = Teacher(animal.make(), **animal.arguments())
+    with pytest.raises(TeacherError, match=r"no linear layer that returns its logits: no emb"):
+        teacher.observe(noise(animal.shape), embedding=True)
 
 
 @pytest.mark.parametrize("name", ["compiled", "part compiled", "compiled in place"])

@@ -25,6 +25,15 @@ class OwnNorm(nn.BatchNorm2d):
         return super().forward(input) * 2
 
 
+class StandardisedConv(nn.Conv2d):
+    """Weight standardisation: kernels of mean 0 and variance 1, whatever their scale."""
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        dims = (1, 2, 3)
+        centred = weight - weight.mean(dims, keepdim=True)
+        return super()._conv_forward(input, centred / centred.std(dims, keepdim=True), bias)
+
+
 def norms_of(model: nn.Module) -> list[nn.BatchNorm2d]:
     return [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
 
@@ -87,6 +96,50 @@ class Shared(Small):
     def __init__(self) -> None:
         super().__init__()
         self.norm2 = self.norm1
+
+
+class ByName(Small):
+    """Gives every layer its maps by name."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.pool(F.relu(self.norm1(input=self.conv1(input=images))))
+        x = self.pool(F.relu(self.norm2(input=self.conv2(input=x))))
+        logits: Tensor = self.head(input=x.mean(dim=(2, 3)))
+        return logits
+
+
+class Excited(Small):
+    """Linear layers inside, for squeeze and excitation, and a convolution as the last layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.squeeze, self.excite = nn.Linear(4, 2), nn.Linear(2, 1)
+        self.head = nn.Conv2d(4, CLASSES, 1)  # type: ignore[assignment]
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.maps(images)
+        scales = self.excite(F.relu(self.squeeze(maps.mean(dim=(2, 3))))).sigmoid()
+        logits: Tensor = self.head(maps * scales[:, :, None, None]).mean(dim=(2, 3))
+        return logits
+
+
+class Attention(Small):
+    """Attention between all pixels, layers over channels last, and one over windows of the maps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.soft, self.mix, self.window = nn.Softmax(-1), nn.Linear(4, 3), nn.Conv2d(4, 4, 1)
+        self.back = nn.Linear(3, 4)
+
+    def maps(self, images: Tensor) -> Tensor:
+        x = self.pool(F.relu(self.norm1(self.conv1(images))))  # (N, 4, 8, 8)
+        tokens = x.flatten(2).unsqueeze(1)
+        weights = self.soft(tokens.transpose(2, 3) @ tokens)  # (N, 1, 64, 64)
+        x = x + (tokens @ weights).view_as(x)
+        x = x + self.back(self.mix(x.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
+        windows = x.unflatten(3, (2, 4)).movedim(3, 1).flatten(0, 1)  # (2N, 4, 8, 4)
+        x = self.window(windows).unflatten(0, (-1, 2)).movedim(1, 3).flatten(3)
+        return self.pool(F.relu(self.norm2(self.conv2(x))))  # type: ignore[no-any-return]
 
 
 class InPlace(Small):
@@ -263,6 +316,10 @@ ZOO: dict[str, Animal] = {
     "norms without a bias": Animal(lambda: trained(lambda: Small(norm=NormWithoutBias))),
     "shared norm": Animal(lambda: trained(Shared)),
     "norms over features": Animal(lambda: trained(Dense), norms=1, maps=False),
+    "by name": Animal(lambda: trained(ByName)),
+    "own norms by name": Animal(lambda: trained(lambda: ByName(norm=OwnNorm))),
+    "squeeze and excitation": Animal(lambda: trained(Excited)),
+    "attention": Animal(lambda: trained(Attention)),
     "in place": Animal(lambda: trained(InPlace)),
     "view": Animal(lambda: trained(View)),
     "extra state": Animal(lambda: trained(ExtraState)),
