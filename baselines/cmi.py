@@ -159,7 +159,8 @@ class FeatureMemory:
         """Remember ``rows`` (N, 2, F), in place of the oldest where there is no room."""
         for some in torch.split(rows.to(torch.float16), self.capacity):
             free = self.capacity - len(self.rows)
-            self.rows = torch.cat([self.rows, some[:free]])
+            with torch.autocast(self.rows.device.type, enabled=False):  # to bfloat16 refuses these
+                self.rows = torch.cat([self.rows, some[:free]])
             left = some[free:]
             places = (self.next + torch.arange(len(left))) % self.capacity
             self.rows[places.to(self.rows.device)] = left

@@ -14,7 +14,7 @@ from naturalinversion.image_store.dataset import SyntheticDataset
 from naturalinversion.image_store.meta import META, Meta
 from naturalinversion.image_store.same_run import claim
 from naturalinversion.image_store.shards import shard_is_whole
-from naturalinversion.precision import effective_precision
+from naturalinversion.precision import compute_in, effective_precision
 from naturalinversion.seeds import derive, generator
 from naturalinversion.synthesis.agreement import low_agreement, record_agreement
 from naturalinversion.synthesis.batch_check import check_batch, implausible
@@ -64,7 +64,8 @@ def synthesize(
     The folder remembers the run: method, its settings (the fields of its dataclass, and
     ``settings`` by name), the code of a method from outside, teacher, student, seed. Another run is
     refused. A batch that diverges is retried with its next seed, `ATTEMPTS` times in all; its shard
-    records the retries. ``on_batch`` is called with the number and content of every batch made in
+    records the retries. Whatever the method computes is in the teacher's ``precision``, by
+    `compute_in`. ``on_batch`` is called with the number and content of every batch made in
     this call, before it is written. ``student_known``: the caller has the student of a joint
     method, which is then not trained again if all batches exist. ``progress`` draws a bar.
 
@@ -116,12 +117,14 @@ def synthesize(
         training_bar(synthesizer, len(missing), joint, meta.method, progress, training) as shown,
     ):
         if missing or joint:
-            synthesizer.prepare(teacher, taking_part, derive(seed, "prepare"), shown)
+            with compute_in(teacher.device, teacher.precision):
+                synthesizer.prepare(teacher, taking_part, derive(seed, "prepare"), shown)
             order.resume()
         for index in missing:
             labels = balanced_labels(batch_size, teacher.num_classes, derive(seed, "labels", index))
             labels = labels.to(teacher.device)
-            batch, attempt = _attempt(synthesizer, labels, meta, index, shown, order)
+            with compute_in(teacher.device, teacher.precision):
+                batch, attempt = _attempt(synthesizer, labels, meta, index, shown, order)
             if not remarks and (remark := implausible(batch, teacher)):
                 remarks.append(f"{meta.method}, batch {index}: {remark}")
             if on_batch is not None:

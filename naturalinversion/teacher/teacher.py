@@ -39,7 +39,8 @@ class Teacher:
     (N, K): `torch.nn.BatchNorm2d`, or whatever has ``running_mean`` and ``running_var`` over
     channels. It stays as it is: the teacher works on a copy of its own (``teacher.model``), in eval
     mode, without gradients, not compiled, and with 16-bit weights as float32. ``mean`` and ``std``
-    are those of its training pipeline, per channel, for pixels in [0, 1].
+    are those of its training pipeline, per channel, for pixels in [0, 1]. ``precision`` is what
+    methods compute in; a single call of the teacher is in the caller's.
 
     Raises `TeacherError` when the model has no batch norm, does not take images of ``image_shape``,
     does not return ``num_classes`` logits, or returns others in the next pass, and for another
