@@ -1,9 +1,26 @@
-"""Checks of hyper-parameters: ranges and choices."""
+"""Checks of hyper-parameters: types, ranges and choices."""
 
 import math
+import operator
+from textwrap import shorten
 from typing import Any, get_args
 
 from naturalinversion.errors import NaturalInversionError, SettingError
+
+SHOWN = 60  # characters of a value in an error's line
+
+
+def whole(name: str, value: Any, error: type[NaturalInversionError] = SettingError) -> int:
+    """``value`` as Python's int, NumPy's or a tensor of one as well; raises ``error`` otherwise."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise error(f"{name} is {shown(value)}: a whole number") from None
+
+
+def shown(value: Any) -> str:
+    """A value that was given, on one line."""
+    return shorten(repr(value), SHOWN, placeholder="…")
 
 
 def one_of(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from naturalinversion.errors import DivergedError, NaturalInversionWarning
 from naturalinversion.image_store.dataset import SyntheticDataset
-from naturalinversion.image_store.meta import META, Meta
+from naturalinversion.image_store.meta import META, Meta, as_stored
 from naturalinversion.image_store.same_run import claim
 from naturalinversion.image_store.shards import shard_is_whole
 from naturalinversion.precision import compute_in, effective_precision
@@ -77,7 +77,9 @@ def synthesize(
     `SettingError` for a missing student or numbers out of range, `MethodError` for a batch that
     breaks a rule of the protocol, `DivergedError` naming the batch.
     """
-    check_request(synthesizer, batches, batch_size, first, seed, student)
+    batches, batch_size, first, seed = check_request(
+        synthesizer, batches, batch_size, first, seed, student
+    )
     if synthesizer.student_use != "none" and student is not None:
         teacher.check_student(student, trained=synthesizer.student_use == "joint")
     training = training or Training()
@@ -85,22 +87,24 @@ def synthesize(
     order = order_of(synthesizer, folder)
     with usual_torch_state():
         order.begin(teacher, first, batches, batch_size)
-    meta = Meta(
-        method=method or type(synthesizer).__name__,
-        teacher=teacher.fingerprint,
-        num_classes=teacher.num_classes,
-        image_shape=teacher.image_shape,
-        mean=teacher.mean,
-        std=teacher.std,
-        seed=seed,
-        batch_size=batch_size,
-        batches=batches,
-        settings=settings_of(synthesizer, settings),
-        first=first,
-        source=source_of(synthesizer),
-        student=student_digest(synthesizer, student),
-        precision=effective_precision(teacher.device, teacher.precision),
-        stages=tuple(f"{stage.module} {stage.call}" for stage in teacher.stages),
+    meta = as_stored(
+        Meta(
+            method=method or type(synthesizer).__name__,
+            teacher=teacher.fingerprint,
+            num_classes=teacher.num_classes,
+            image_shape=teacher.image_shape,
+            mean=teacher.mean,
+            std=teacher.std,
+            seed=seed,
+            batch_size=batch_size,
+            batches=batches,
+            settings=settings_of(synthesizer, settings),
+            first=first,
+            source=source_of(synthesizer),
+            student=student_digest(synthesizer, student),
+            precision=effective_precision(teacher.device, teacher.precision),
+            stages=tuple(f"{stage.module} {stage.call}" for stage in teacher.stages),
+        )
     )
     existed, unclaimed = folder.exists(), not (folder / META).exists()
     folder.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ from naturalinversion.teacher.read_outputs import OutputReader
 from naturalinversion.teacher.stages import Stage, find_stages
 from naturalinversion.teacher.students import check_student
 from naturalinversion.torch_state import usual_torch_state
-from naturalinversion.validation import one_of
+from naturalinversion.validation import one_of, whole
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR10_STD = (0.2023, 0.1994, 0.2010)
@@ -59,16 +59,17 @@ class Teacher:
         smallest_stage: int | None = None,
         precision: Precision = "fp32",
     ) -> None:
-        check_images(image_shape, mean, std)
-        channels, height, width = map(int, image_shape)
+        channels, height, width = check_images(image_shape, mean, std)
         self.precision = precision
         one_of(Precision, self, "precision", error=TeacherError)
-        self.num_classes = num_classes
+        self.num_classes = whole("num_classes", num_classes, TeacherError)
         self.image_shape = (channels, height, width)
+        if smallest_stage is not None:
+            smallest_stage = whole("smallest_stage", smallest_stage, TeacherError)
         self.mean = tuple(float(value) for value in mean)
         self.std = tuple(float(value) for value in std)
         with usual_torch_state():
-            self._adopted = adopt(model, self.image_shape, num_classes)
+            self._adopted = adopt(model, self.image_shape, self.num_classes)
             self.model = self._adopted.model
             calls = module_calls(self.model, self._adopted.images)
             norms = called_norms(self.model, calls)
