@@ -25,6 +25,8 @@ def check_images(
         raise TeacherError(
             f"image_shape is {shown(image_shape)}: three whole numbers, (channels, height, width)"
         )
+    _check_numbers("mean", mean)
+    _check_numbers("std", std)
     if len(mean) != channels or len(std) != channels:
         raise TeacherError(
             f"mean and std need {channels} values each, as many as the images have channels: "
@@ -38,6 +40,13 @@ def check_images(
             "those of pixels in 0..255 by 255"
         )
     return channels, height, width
+
+
+def _check_numbers(name: str, values: Sequence[float]) -> None:
+    try:
+        len([math.isfinite(value) for value in values])
+    except TypeError:
+        raise TeacherError(f"{name} is {shown(values)}: a number for each channel") from None
 
 
 def check_floating(images: Tensor) -> None:

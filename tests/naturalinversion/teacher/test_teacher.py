@@ -153,6 +153,8 @@ def test_another_number_of_classes_is_refused_in_one_line() -> None:
         ({"mean": (123.7, 116.3, 103.5)}, r"mean \(123.7, 116.3, 103.5\) and std .* by 255"),
         ({"std": (58.4, 57.1, 57.4)}, r"not those of pixels in \[0, 1\]: divide"),
         ({"mean": (-0.49, -0.48, -0.44)}, r"not those of pixels in \[0, 1\]"),
+        ({"mean": 0.5}, "mean is 0.5: a number for each channel"),
+        ({"std": ("0.5", "0.5", "0.5")}, r"std is \('0.5', '0.5', '0.5'\): a number for each chan"),
         ({"image_shape": (16, 16)}, r"image_shape is \(16, 16\): three whole numbers"),
         ({"image_shape": (3, 16.5, 16)}, r"image_shape is \(3, 16.5, 16\): three whole numbers"),
         ({"image_shape": 16}, "image_shape is 16: three whole numbers"),
