@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from naturalinversion.errors import SettingError
-from naturalinversion.validation import above_zero, at_least, below_one
+from naturalinversion.validation import above_zero, at_least, below_one, typed
 
 
 @dataclass(kw_only=True)
@@ -41,6 +41,7 @@ class BankSettings:
     truncate: bool = True
 
     def __post_init__(self) -> None:
+        typed(self)
         at_least(1, self, "epochs", "inner_steps", "latent")
         at_least(2, self, "student_batch")
         at_least(0, self, "rate_generator", "rate_latent", "rate_student", "rate_student_end")

@@ -27,7 +27,7 @@ from naturalinversion.augmentation import resized_crop, sample_resized_crops
 from naturalinversion.seeds import derive, generator, seeded
 from naturalinversion.teacher.observation import Observation
 from naturalinversion.teacher.teacher import Teacher
-from naturalinversion.validation import above_zero, at_least, one_of
+from naturalinversion.validation import above_zero, at_least
 
 AREA, ASPECT = (0.25, 1.0), (3 / 4, 4 / 3)  # of the local view
 
@@ -63,7 +63,6 @@ class CMI(BankSynthesizer):
         at_least(1, self, "memory", "projection")
         at_least(0, self, "negatives", "contrast")
         above_zero(self, "contrast_temperature")
-        one_of(Taps, self, "taps")
 
     def build(self, seed: int) -> None:
         teacher = self._teacher
@@ -159,7 +158,8 @@ class FeatureMemory:
         """Remember ``rows`` (N, 2, F), in place of the oldest where there is no room."""
         for some in torch.split(rows.to(torch.float16), self.capacity):
             free = self.capacity - len(self.rows)
-            self.rows = torch.cat([self.rows, some[:free]])
+            with torch.autocast(self.rows.device.type, enabled=False):  # to bfloat16 refuses these
+                self.rows = torch.cat([self.rows, some[:free]])
             left = some[free:]
             places = (self.next + torch.arange(len(left))) % self.capacity
             self.rows[places.to(self.rows.device)] = left

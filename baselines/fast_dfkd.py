@@ -23,7 +23,7 @@ from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion import priors
 from naturalinversion.seeds import derive, seeded
 from naturalinversion.teacher.observation import Observation
-from naturalinversion.validation import finite, one_of, within
+from naturalinversion.validation import finite, within
 
 REPTILE = 67.0  # factor of the difference; Adam hardly sees it
 
@@ -66,7 +66,6 @@ class FastDFKD(BankSynthesizer):
         super().__post_init__()
         within(0, 1, self, "reset", "statistics_momentum")
         finite(self, "reset_gain")
-        one_of(Meta, self, "meta")
 
     def build(self, seed: int) -> None:
         network = self._learned = self.pixel_generator(seed)

@@ -24,7 +24,7 @@ from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator, refill, seeded
 from naturalinversion.synthesis import Batch, StudentUse, Training
 from naturalinversion.teacher.teacher import Teacher
-from naturalinversion.validation import above_zero, at_least, below_one, within
+from naturalinversion.validation import above_zero, at_least, below_one, typed, within
 
 
 @dataclass(kw_only=True)
@@ -56,6 +56,7 @@ class JointSynthesizer(ABC):
     _losses: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        typed(self)
         at_least(1, self, "epochs", "steps", "latent")
         at_least(2, self, "batch_size")
         at_least(0, self, "rate_generator", "rate_student", "weight_decay")

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from naturalinversion.errors import SettingError
+from naturalinversion.validation import typed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -11,7 +12,7 @@ class WassersteinSettings:
     """``iterations`` are the generator's; the rate of both networks falls linearly to 0.
 
     ``batch_size`` is the number of real images in a critic's step, and of generated ones. Raises
-    `SettingError` for values out of range.
+    `SettingError` for values of another type or out of range.
     """
 
     iterations: int = 100_000
@@ -25,6 +26,7 @@ class WassersteinSettings:
     betas: tuple[float, float] = (0.0, 0.9)
 
     def __post_init__(self) -> None:
+        typed(self)
         if min(self.iterations, self.critic_steps, self.latent) < 1:
             raise SettingError("iterations, critic_steps and latent must be one or more")
         if min(self.batch_size, self.generator_batch_size) < 2:

@@ -29,7 +29,7 @@ from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator, seeded
 from naturalinversion.synthesis import Batch, StudentUse, Training, balanced_labels
 from naturalinversion.teacher.teacher import Teacher
-from naturalinversion.validation import above_zero, at_least, finite, one_of
+from naturalinversion.validation import above_zero, at_least, finite
 
 SharedLatents = Literal["every step", "once"]
 BareHead = Literal["auto", "conv_tanh", "tanh", "none"]
@@ -83,9 +83,6 @@ class NaturalInversion(InversionMethod):
         at_least(0, self, "rate_generator", "rate_pyramid", "rate_scaling")
         above_zero(self, "generator_width")
         finite(self, "fixed_scale")
-        one_of(Head, self, "pyramid_head")
-        one_of(SharedLatents, self, "shared_latents")
-        one_of(BareHead, self, "bare_head")
         if self.carried and not self.one_to_one:
             raise SettingError("carried: a shared generator is not trained on from batch to batch")
 

@@ -1,9 +1,75 @@
-"""Checks of hyper-parameters: ranges and choices."""
+"""Checks of hyper-parameters: types, ranges and choices."""
 
+import inspect
 import math
-from typing import Any, get_args
+import operator
+from collections.abc import Sequence
+from dataclasses import fields
+from textwrap import shorten
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+import numpy as np
 
 from naturalinversion.errors import NaturalInversionError, SettingError
+
+SHOWN = 60  # characters of a value in an error's line
+
+
+def typed(settings: Any) -> None:
+    """Raises `SettingError` naming the first field of a dataclass that is not of its type.
+
+    A whole number is a number, NumPy's are Python's, and a sequence may stand for a tuple.
+    """
+    hints = _hints(type(settings))
+    for name in (f.name for f in fields(settings) if f.init and f.name in hints):
+        value, hint = getattr(settings, name), hints[name]
+        if _fits(value, hint) or _fits(_builtin(value), hint):
+            continue
+        if get_origin(hint) is Literal:
+            one_of(hint, settings, name)
+        raise SettingError(f"{name} is {shown(value)}, not {inspect.formatannotation(hint)}")
+
+
+def _hints(cls: type) -> dict[str, Any]:
+    """The types of fields by name; of the base classes alone where some can't be looked up."""
+    for base in cls.__mro__:
+        try:
+            return get_type_hints(base)
+        except NameError:  # of a class in a function, or imported for type checkers only
+            continue
+    return {}
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    try:
+        msgspec.convert(value, hint)
+    except msgspec.ValidationError:
+        return False
+    except TypeError:  # a type that is none of msgspec's
+        return True
+    return True
+
+
+def _builtin(value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        return _builtin(value.tolist()) if value.ndim else value.item()
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return tuple(map(_builtin, value))
+    return value
+
+
+def whole(name: str, value: Any, error: type[NaturalInversionError] = SettingError) -> int:
+    """``value`` as Python's int, NumPy's or a tensor of one as well; raises ``error`` otherwise."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise error(f"{name} is {shown(value)}: a whole number") from None
+
+
+def shown(value: Any) -> str:
+    """A value that was given, on one line."""
+    return shorten(repr(value), SHOWN, placeholder="…")
 
 
 def one_of(

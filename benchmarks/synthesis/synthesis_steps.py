@@ -16,6 +16,7 @@ from benchmarks.engine.step_timing import (
 )
 from benchmarks.recipes.methods import build_method
 from naturalinversion.inversion.cuda_graph import supports_capture
+from naturalinversion.precision import compute_in
 from naturalinversion.synthesis import Training, balanced_labels
 from naturalinversion.synthesis.sequence import EarlierBatches
 
@@ -45,11 +46,12 @@ class SynthesisStep:
 
         def run(iterations: int) -> None:
             short = synthesizer.with_iterations(iterations, size)
-            short.prepare(teacher, student, 0, Training())
-            if follow := getattr(short, "follow", None):
-                follow(EarlierBatches(Path(), 0))
-            if not in_prepare:
-                short.batch(labels, 0, lambda done: None)
+            with compute_in(device, machine.precision):  # as `synthesize` does
+                short.prepare(teacher, student, 0, Training())
+                if follow := getattr(short, "follow", None):
+                    follow(EarlierBatches(Path(), 0))
+                if not in_prepare:
+                    short.batch(labels, 0, lambda done: None)
 
         # A capture is in both of the times that `per_step` subtracts.
         more = TIMED_REPLAYS if supports_capture(device) else TIMED_STEPS

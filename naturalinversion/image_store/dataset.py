@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from naturalinversion.errors import StoreError
 from naturalinversion.image_store.export import export_tree
 from naturalinversion.image_store.meta import read_meta
-from naturalinversion.image_store.pixels import PixelMapping, to_pixels
+from naturalinversion.image_store.pixels import PixelMapping, check_mapping, to_pixels
 from naturalinversion.image_store.sample_grid import save_picture
 from naturalinversion.image_store.shards import map_shard, read_shard, require_shards
 
@@ -73,8 +73,8 @@ class SyntheticDataset(Dataset[tuple[Any, int]]):
     def as_pixels(
         self, mapping: PixelMapping, transform: Callable[[Tensor], Any] | None = None
     ) -> "SyntheticDataset":
-        """The same images as uint8 (C, H, W) by ``mapping``, see `to_pixels`."""
-        to_pixels(torch.zeros(1, 1, 1, 1), mapping, (0.0,), (1.0,))  # a wrong name is told now
+        """The same images as uint8 (C, H, W) by ``mapping``, see `to_pixels` for errors."""
+        check_mapping(mapping)
         dataset = SyntheticDataset(self.folder, self.batches, transform)
         dataset.mapping = mapping
         return dataset
@@ -105,8 +105,9 @@ class SyntheticDataset(Dataset[tuple[Any, int]]):
     def export(self, folder: Path | str, mapping: PixelMapping, *, overwrite: bool = False) -> int:
         """Write an ImageFolder tree, ``folder/<class>/<number>.png``; returns their number.
 
-        ``overwrite`` replaces an earlier export. Raises `StoreError` where there is one, or
-        anything else, and `SettingError` for images that PNG has no form for.
+        ``overwrite`` replaces an earlier export, once the new one is complete. Raises `StoreError`
+        where there is one, or anything else, and `SettingError` for an unknown mapping and for
+        images that PNG has no form for.
         """
         return export_tree(self, Path(folder), mapping, overwrite=overwrite)
 

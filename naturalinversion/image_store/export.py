@@ -4,13 +4,14 @@ import re
 import shutil
 import warnings
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from PIL import Image
 from torch import Tensor
 
 from naturalinversion.errors import NaturalInversionWarning, SettingError, StoreError
-from naturalinversion.image_store.pixels import PixelMapping, to_pixels
+from naturalinversion.image_store.pixels import PixelMapping, check_mapping, to_pixels
 
 if TYPE_CHECKING:
     from naturalinversion.image_store.dataset import SyntheticDataset
@@ -26,25 +27,27 @@ def export_tree(
     """Write ``folder/<class>/<number>.png`` for every image; returns their number.
 
     Classes without an image get no folder, which torchvision's ImageFolder would refuse; a warning
-    says so, as it numbers the folders that are there. See `SyntheticDataset.export` for errors.
+    says so, as it numbers the folders that are there. What fails on the way leaves ``folder`` as it
+    was, with the earlier export if there is one. See `SyntheticDataset.export` for errors.
     """
     meta = dataset.meta
     if meta.image_shape[0] not in CHANNELS:
         raise SettingError(
             f"images of {meta.image_shape[0]} channels can't be PNGs: export takes 1, 3 or 4"
         )
-    make_room(folder, overwrite)
-    digits = len(str(meta.num_classes - 1))
-    number, seen = 0, set()
-    for batch, labels in dataset.shards():
-        pixels = to_pixels(batch, mapping, meta.mean, meta.std)
-        for image, label in zip(pixels, labels.tolist(), strict=True):
-            place = folder / f"{label:0{digits}d}"
-            if label not in seen:
-                place.mkdir(parents=True, exist_ok=True)
-                seen.add(label)
-            to_picture(image).save(place / f"{number:06d}.png")
-            number += 1
+    check_mapping(mapping)
+    earlier = _earlier_export(folder, overwrite)
+    place = folder.resolve()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the folder: ImageFolder would take half an export in it for a class.
+    with TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as aside:
+        new, old = Path(aside) / "new", Path(aside) / "old"
+        number, seen = _write(dataset, new, mapping)
+        place.mkdir(exist_ok=True)
+        old.mkdir()
+        for source, target in ((earlier, old), (sorted(new.iterdir()), place)):
+            for path in source:
+                shutil.move(path, target / path.name)
     if missing := [label for label in range(meta.num_classes) if label not in seen]:
         named = ", ".join(map(str, missing[:SHOWN])) + (", …" if len(missing) > SHOWN else "")
         warnings.warn(
@@ -56,14 +59,33 @@ def export_tree(
     return number
 
 
+def _write(
+    dataset: "SyntheticDataset", folder: Path, mapping: PixelMapping
+) -> tuple[int, set[int]]:
+    """Write all images below ``folder``; returns their number, and the classes there are."""
+    meta = dataset.meta
+    digits = len(str(meta.num_classes - 1))
+    number, seen = 0, set[int]()
+    for batch, labels in dataset.shards():
+        pixels = to_pixels(batch, mapping, meta.mean, meta.std)
+        for image, label in zip(pixels, labels.tolist(), strict=True):
+            place = folder / f"{label:0{digits}d}"
+            if label not in seen:
+                place.mkdir(parents=True)
+                seen.add(label)
+            to_picture(image).save(place / f"{number:06d}.png")
+            number += 1
+    return number, seen
+
+
 def to_picture(pixels: Tensor) -> Image.Image:
     """One image (1 or 3 or 4, H, W) uint8."""
     array = pixels.permute(1, 2, 0).numpy()
     return Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
 
 
-def make_room(folder: Path, overwrite: bool) -> None:
-    """Remove an earlier export if ``overwrite`` is asked for; hidden files stay.
+def _earlier_export(folder: Path, overwrite: bool) -> list[Path]:
+    """The class folders of an earlier export, which ``overwrite`` replaces; hidden files stay.
 
     Raises `StoreError` for a folder that is not empty otherwise, or holds more than an export.
     """
@@ -71,7 +93,7 @@ def make_room(folder: Path, overwrite: bool) -> None:
         raise StoreError(f"{folder} is a file: an export needs a folder")
     present = sorted(p for p in folder.glob("*") if not p.name.startswith("."))
     if not present:
-        return
+        return []
     if foreign := next(filter(None, map(_foreign, present)), None):
         raise StoreError(
             f"{folder} holds {foreign.relative_to(folder)}, no export's: take another folder"
@@ -81,8 +103,7 @@ def make_room(folder: Path, overwrite: bool) -> None:
             f"{folder} holds an export already, and two sets would mix: take another folder, or "
             "overwrite=True"
         )
-    for place in present:
-        shutil.rmtree(place)
+    return present
 
 
 def _foreign(place: Path) -> Path | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from naturalinversion.errors import StoreError
+from naturalinversion.errors import SettingError, StoreError
 from naturalinversion.files import write_atomically
 
 META = "meta.json"
@@ -51,8 +51,14 @@ def read_meta(folder: Path) -> Meta:
 
 
 def as_stored(meta: Meta) -> Meta:
-    """``meta`` as `read_meta` returns it: JSON has lists, not tuples."""
-    return msgspec.json.decode(msgspec.json.encode(meta), type=Meta)
+    """``meta`` as `read_meta` returns it: JSON has lists, not tuples.
+
+    Raises `SettingError` for a value of another type, which could not be read back.
+    """
+    try:
+        return msgspec.json.decode(msgspec.json.encode(meta), type=Meta)
+    except (msgspec.MsgspecError, TypeError, OverflowError) as error:
+        raise SettingError(f"{META} can't remember the run: {error}") from None
 
 
 def write_meta(folder: Path, meta: Meta) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from naturalinversion.errors import StoreError
-from naturalinversion.image_store.meta import META, Meta, as_stored, read_meta, write_meta
+from naturalinversion.image_store.meta import META, Meta, read_meta, write_meta
 
 SHOWN = 4  # differences that one line names
 _ABSENT = object()
@@ -21,8 +21,9 @@ _TITLES = {
 
 
 def claim(folder: Path, meta: Meta, *, any_student: bool = False) -> Meta:
-    """The folder's meta.json, written now if the folder is empty.
+    """The folder's meta.json, which is ``meta``, written now, if the folder is empty.
 
+    ``meta`` is what `as_stored` returned: what can't be read back belongs into no folder.
     Fewer or more batches are the same run: what the folder has is returned. ``any_student``: the
     caller knows that the student is this run's, trained by now. Raises `StoreError` that names
     what differs, old and new, or batches of nobody knows which run.
@@ -33,9 +34,9 @@ def claim(folder: Path, meta: Meta, *, any_student: bool = False) -> Meta:
                 f"{stray[0]} lies there without a {META}: nothing says which run made it"
             )
         write_meta(folder, meta)
-        return as_stored(meta)
+        return meta
     found = read_meta(folder)
-    different = differences(found, as_stored(meta), {"student"} if any_student else set())
+    different = differences(found, meta, {"student"} if any_student else set())
     if different:
         more = len(different) - SHOWN
         named = different[:SHOWN] + ([f"and {more} more"] if more > 0 else [])

@@ -19,7 +19,7 @@ from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator
 from naturalinversion.synthesis.synthesizer import StudentUse
 from naturalinversion.teacher.teacher import Teacher
-from naturalinversion.validation import at_least, one_of
+from naturalinversion.validation import at_least, typed
 
 HIGHEST_FLOOR = 0.1  # of R_compete, times the number of classes: 0.01 with ten
 WEIGHTS = tuple(weight.name for weight in fields(Weights))
@@ -32,8 +32,8 @@ class InversionMethod:
     ``reference_batch`` is the batch size that the weights are for (0: any). ``schedule`` is that of
     all learning rates. ``plateau`` is a window as a fraction of the iterations: a batch ends early
     once the mean loss of a window is less than 1 % below that of the window before (0: never).
-    Raises `SettingError` for values out of range, and for ``compete`` of a method that has no
-    student to compete with.
+    Raises `SettingError` for values of another type or out of range, and for ``compete`` of a
+    method that has no student to compete with.
     """
 
     iterations: int = 2000
@@ -59,11 +59,10 @@ class InversionMethod:
     )
 
     def __post_init__(self) -> None:
+        typed(self)
         at_least(1, self, "iterations")
         at_least(0, self, "jitter", "reference_batch", "compete_floor")
         at_least(0, self, *WEIGHTS)
-        one_of(Keep, self, "keep")
-        one_of(Schedule, self, "schedule")
         if not 0 <= self.plateau <= 0.5:
             raise SettingError(f"plateau is {self.plateau:g}: a fraction up to 0.5, or 0 for never")
         if self.compete and self.student_use != "compete":

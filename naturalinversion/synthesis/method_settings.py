@@ -6,8 +6,10 @@ Everything here ends in JSON and is the same in every process, so that two runs 
 import enum
 import hashlib
 import inspect
+import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from naturalinversion.digest import update_by_tensor, weights_digest
 from naturalinversion.errors import SettingError
 
 OURS = {"naturalinversion", "baselines"}  # packages whose version says what their code is
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+", re.IGNORECASE)
 _NO_CODE = {"abc", "builtins", "typing", "torch"}
 
 
@@ -92,7 +95,12 @@ def plain(value: Any) -> Any:
     shown = repr(value)
     if f"{id(value):x}" in shown.lower():  # an address, which is another one in the next process
         return f"{type(value).__module__}.{type(value).__qualname__}"
-    return shown
+    if not _ADDRESS.search(shown):
+        return shown
+    if isinstance(value, partial):
+        parts = {"function": value.func, "args": value.args, "keywords": value.keywords}
+        return plain(parts)
+    return _ADDRESS.sub("", shown)
 
 
 def _arguments(cls: type) -> dict[str, inspect.Parameter]:

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from naturalinversion.errors import DivergedError, NaturalInversionWarning
 from naturalinversion.image_store.dataset import SyntheticDataset
-from naturalinversion.image_store.meta import META, Meta
+from naturalinversion.image_store.meta import META, Meta, as_stored
 from naturalinversion.image_store.same_run import claim
 from naturalinversion.image_store.shards import shard_is_whole
-from naturalinversion.precision import effective_precision
+from naturalinversion.precision import compute_in, effective_precision
 from naturalinversion.seeds import derive, generator
 from naturalinversion.synthesis.agreement import low_agreement, record_agreement
 from naturalinversion.synthesis.batch_check import check_batch, implausible
@@ -64,7 +64,8 @@ def synthesize(
     The folder remembers the run: method, its settings (the fields of its dataclass, and
     ``settings`` by name), the code of a method from outside, teacher, student, seed. Another run is
     refused. A batch that diverges is retried with its next seed, `ATTEMPTS` times in all; its shard
-    records the retries. ``on_batch`` is called with the number and content of every batch made in
+    records the retries. Whatever the method computes is in the teacher's ``precision``, by
+    `compute_in`. ``on_batch`` is called with the number and content of every batch made in
     this call, before it is written. ``student_known``: the caller has the student of a joint
     method, which is then not trained again if all batches exist. ``progress`` draws a bar.
 
@@ -76,7 +77,9 @@ def synthesize(
     `SettingError` for a missing student or numbers out of range, `MethodError` for a batch that
     breaks a rule of the protocol, `DivergedError` naming the batch.
     """
-    check_request(synthesizer, batches, batch_size, first, seed, student)
+    batches, batch_size, first, seed = check_request(
+        synthesizer, batches, batch_size, first, seed, student
+    )
     if synthesizer.student_use != "none" and student is not None:
         teacher.check_student(student, trained=synthesizer.student_use == "joint")
     training = training or Training()
@@ -84,23 +87,25 @@ def synthesize(
     order = order_of(synthesizer, folder)
     with usual_torch_state():
         order.begin(teacher, first, batches, batch_size)
-    meta = Meta(
-        method=method or type(synthesizer).__name__,
-        teacher=teacher.fingerprint,
-        num_classes=teacher.num_classes,
-        image_shape=teacher.image_shape,
-        mean=teacher.mean,
-        std=teacher.std,
-        seed=seed,
-        batch_size=batch_size,
-        batches=batches,
-        settings=settings_of(synthesizer, settings),
-        first=first,
-        source=source_of(synthesizer),
-        student=student_digest(synthesizer, student),
-        precision=effective_precision(teacher.device, teacher.precision),
-        stages=tuple(f"{stage.module} {stage.call}" for stage in teacher.stages),
-        logits=teacher.noise_logits,
+    meta = as_stored(
+        Meta(
+            method=method or type(synthesizer).__name__,
+            teacher=teacher.fingerprint,
+            num_classes=teacher.num_classes,
+            image_shape=teacher.image_shape,
+            mean=teacher.mean,
+            std=teacher.std,
+            seed=seed,
+            batch_size=batch_size,
+            batches=batches,
+            settings=settings_of(synthesizer, settings),
+            first=first,
+            source=source_of(synthesizer),
+            student=student_digest(synthesizer, student),
+            precision=effective_precision(teacher.device, teacher.precision),
+            stages=tuple(f"{stage.module} {stage.call}" for stage in teacher.stages),
+            logits=teacher.noise_logits,
+        )
     )
     existed, unclaimed = folder.exists(), not (folder / META).exists()
     folder.mkdir(parents=True, exist_ok=True)
@@ -117,12 +122,14 @@ def synthesize(
         training_bar(synthesizer, len(missing), joint, meta.method, progress, training) as shown,
     ):
         if missing or joint:
-            synthesizer.prepare(teacher, taking_part, derive(seed, "prepare"), shown)
+            with compute_in(teacher.device, teacher.precision):
+                synthesizer.prepare(teacher, taking_part, derive(seed, "prepare"), shown)
             order.resume()
         for index in missing:
             labels = balanced_labels(batch_size, teacher.num_classes, derive(seed, "labels", index))
             labels = labels.to(teacher.device)
-            batch, attempt = _attempt(synthesizer, labels, meta, index, shown, order)
+            with compute_in(teacher.device, teacher.precision):
+                batch, attempt = _attempt(synthesizer, labels, meta, index, shown, order)
             if not remarks and (remark := implausible(batch, teacher)):
                 remarks.append(f"{meta.method}, batch {index}: {remark}")
             if on_batch is not None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from naturalinversion.errors import SettingError
 from naturalinversion.progress import Progress, silent
 from naturalinversion.teacher.teacher import Teacher
+from naturalinversion.validation import whole
 
 StudentUse = Literal["none", "compete", "joint"]
 
@@ -93,14 +94,19 @@ def check_request(
     first: int,
     seed: int,
     student: nn.Module | None,
-) -> None:
-    """Raises `SettingError` for what is no method, lacks its student, or numbers out of range."""
+) -> tuple[int, int, int, int]:
+    """``batches``, ``batch_size``, ``first`` and ``seed`` as Python's ints.
+
+    Raises `SettingError` for what is no method, lacks its student, or other numbers.
+    """
     if isinstance(synthesizer, type):
         name = synthesizer.__name__
         raise SettingError(f"{name} is a class; synthesize takes a method: {name}(…)")
     for name in ("student_use", "prepare", "batch"):
         if not hasattr(synthesizer, name):
             raise SettingError(f"{type(synthesizer).__name__} is no method: it has no '{name}'")
+    batches, batch_size = whole("batches", batches), whole("batch_size", batch_size)
+    first, seed = whole("first", first), whole("seed", seed)
     if batches < 1 or batch_size < 2:
         raise SettingError(f"{batches} batches of {batch_size}: at least one batch of two images")
     if synthesizer.student_use != "none" and student is None:
@@ -109,3 +115,4 @@ def check_request(
         )
     if min(seed, first) < 0:
         raise SettingError(f"seed {seed}, first batch {first}: 0 or more")
+    return batches, batch_size, first, seed

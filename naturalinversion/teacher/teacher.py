@@ -26,7 +26,7 @@ from naturalinversion.teacher.remarks import remarks
 from naturalinversion.teacher.stages import Stage, find_stages, left_out
 from naturalinversion.teacher.students import check_student
 from naturalinversion.torch_state import usual_torch_state
-from naturalinversion.validation import one_of
+from naturalinversion.validation import one_of, whole
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR10_STD = (0.2023, 0.1994, 0.2010)
@@ -40,7 +40,8 @@ class Teacher:
     (N, K): `torch.nn.BatchNorm2d`, or whatever has ``running_mean`` and ``running_var`` over
     channels. It stays as it is: the teacher works on a copy of its own (``teacher.model``), in eval
     mode, without gradients, not compiled, and with 16-bit weights as float32. ``mean`` and ``std``
-    are those of its training pipeline, per channel, for pixels in [0, 1]. ``stages``, which a
+    are those of its training pipeline, per channel, for pixels in [0, 1]. ``precision`` is what
+    methods compute in; a single call of the teacher is in the caller's. ``stages``, which a
     feature pyramid reads, are one map of every resolution, fine to coarse, with sides of
     ``smallest_stage`` pixels or more: an eighth of the images' shorter side by default, at least
     two. ``left_out`` are those that the default leaves out of fewer than the paper's four.
@@ -64,16 +65,17 @@ class Teacher:
         smallest_stage: int | None = None,
         precision: Precision = "fp32",
     ) -> None:
-        check_images(image_shape, mean, std)
-        channels, height, width = map(int, image_shape)
+        channels, height, width = check_images(image_shape, mean, std)
         self.precision = precision
         one_of(Precision, self, "precision", error=TeacherError)
-        self.num_classes = num_classes
+        self.num_classes = whole("num_classes", num_classes, TeacherError)
         self.image_shape = (channels, height, width)
+        if smallest_stage is not None:
+            smallest_stage = whole("smallest_stage", smallest_stage, TeacherError)
         self.mean = tuple(float(value) for value in mean)
         self.std = tuple(float(value) for value in std)
         with usual_torch_state():
-            self._adopted = adopt(model, self.image_shape, num_classes)
+            self._adopted = adopt(model, self.image_shape, self.num_classes)
             self.model = self._adopted.model
             with written_buffers(self.model) as self._written:
                 calls = module_calls(self.model, self._adopted.images)

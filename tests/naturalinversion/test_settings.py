@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -28,6 +30,19 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("ni_adi", {"shared_latents": "one"}, "shared_latents is 'one': one of every step, once"),
     ("cmi", {"taps": "stage"}, "taps is 'stage': one of batch norms, stages"),
     ("fast", {"meta": "fomaml"}, "meta is 'fomaml': one of maml, reptile, none"),
+    ("di", {"iterations": 3.0}, "iterations is 3.0, not int"),
+    ("di", {"iterations": "3"}, "iterations is '3', not int"),
+    ("di", {"jitter": 1.5}, "jitter is 1.5, not int"),
+    ("di", {"rate": "0.1"}, "rate is '0.1', not float"),
+    ("di", {"rate": torch.zeros(2, 2)}, "rate is tensor([[0., 0.], [0., 0.]]), not float"),
+    ("adi", {"compete": None}, "compete is None, not float"),
+    ("ni", {"latent": 8.0}, "latent is 8.0, not int"),
+    ("ni", {"flip": "no"}, "flip is 'no', not bool"),
+    ("ni", {"pyramid_stages": 1}, "pyramid_stages is 1, not tuple[int, ...] | None"),
+    ("dafl", {"milestones": 0.4}, "milestones is 0.4, not tuple[float, ...]"),
+    ("dfad", {"milestones": ("0.4",)}, "milestones is ('0.4',), not tuple[float, ...]"),
+    ("cmi", {"negatives": 6.0}, "negatives is 6.0, not int"),
+    ("fast", {"warmup": True}, "warmup is True, not int"),
     ("dfad", {"student_steps": 0}, "student_steps is 0: 1 or more"),
     ("fast", {"statistics_momentum": 5.0}, "statistics_momentum is 5: 0 to 1"),
     ("fast", {"reset": 3.0}, "reset is 3: 0 to 1"),
@@ -69,6 +84,33 @@ def test_it_is_refused_in_one_line(name: str, settings: dict[str, Any], says: st
     with pytest.raises(SettingError) as caught:
         METHODS[name](**settings)
     assert str(caught.value) == says
+
+
+def test_numbers_of_recipes_and_of_numpy_are_taken() -> None:
+    """TOML has 1 for 1.0, and a sweep over `numpy.linspace` its own numbers."""
+    one: Any = METHODS["dafl"](rate_generator=1, temperature=np.float32(2), epochs=np.int64(3))
+    assert one.prepare_steps == 3 * 120
+    for milestones in ([0.25, np.float64(0.5)], np.array([0.25, 0.5]), range(1)):
+        METHODS["dafl"](milestones=milestones)
+    METHODS["ni"](pyramid_stages=[0, 1])
+
+
+def test_a_subclass_may_have_fields_of_any_type() -> None:
+    """Also of types that can be looked up nowhere but in the function that defines it."""
+
+    class Local:
+        pass
+
+    @dataclass(kw_only=True)
+    class Mine(DeepInversion):
+        initial: torch.Tensor | None = None
+        start: Callable[[int], int] | None = None
+        device: torch.device | str = "cpu"
+        part: "Local | None" = None
+
+    Mine(initial=torch.zeros(1), start=abs, device=torch.device("cpu"), part=Local())
+    with pytest.raises(SettingError, match=r"^iterations is 3.0, not int$"):
+        Mine(iterations=3.0)  # type: ignore[arg-type]
 
 
 def test_a_precision_that_does_not_exist_is_refused() -> None:

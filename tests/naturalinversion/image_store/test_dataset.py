@@ -105,7 +105,7 @@ def test_as_pixels_gives_uint8_and_a_transform_what_it_returns(
 
     assert dataset.as_pixels(mapping, mean)[2][0] == pixels[2].float().mean().item()
     assert SyntheticDataset(tmp_path / "a", transform=mean)[2][0] == mean(dataset[2][0])
-    with pytest.raises(ValueError, match="unknown pixel mapping 'raw'"):
+    with pytest.raises(SettingError, match="unknown pixel mapping 'raw'"):
         dataset.as_pixels("raw")  # type: ignore[arg-type]
 
 
@@ -158,6 +158,28 @@ def test_an_export_never_mixes_two_sets(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="no images of 6 of 12 classes"):
         small.export(tmp_path / "png", "denormalize", overwrite=True)
     assert len(names(tmp_path / "png")) == SIZE
+
+
+@pytest.mark.parametrize("wrong", ["mapping", "shard"])
+def test_an_export_that_fails_leaves_the_one_before(wrong: str, tmp_path: Path) -> None:
+    make(tmp_path / "a").export(tmp_path / "png", "denormalize")
+    (tmp_path / "png" / ".note").write_text("mine")
+    before = {name: (tmp_path / "png" / name).read_bytes() for name in names(tmp_path / "png")}
+    other = make(tmp_path / "b")
+    if wrong == "mapping":
+        with pytest.raises(SettingError, match="unknown pixel mapping 'denormalise': denormalize"):
+            other.export(tmp_path / "png", "denormalise", overwrite=True)  # type: ignore[arg-type]
+    else:
+        shard_path(tmp_path / "b", BATCHES - 1).write_bytes(b"no safetensors")
+        with pytest.raises(StoreError, match=r"can't be read|is damaged"):
+            other.export(tmp_path / "png", "minmax", overwrite=True)
+        with pytest.raises(StoreError, match=r"can't be read|is damaged"):
+            other.export(tmp_path / "new", "minmax")
+    assert {name: (tmp_path / "png" / name).read_bytes() for name in before} == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "png"]
+    make(tmp_path / "c").export(tmp_path / "png", "minmax", overwrite=True)
+    assert names(tmp_path / "png") == sorted(before), "hidden files stay"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c", "png"]
 
 
 @pytest.mark.parametrize("foreign", ["notes.txt", "cats/a.png", "03/mine.png", "03/sub/000001.png"])

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from naturalinversion.errors import SettingError
 from naturalinversion.image_store.pixels import to_pixels
 from naturalinversion.seeds import generator
 
@@ -55,5 +56,5 @@ def test_eight_bit_pixels_survive_the_store(pixels: np.ndarray, mean: float, std
 
 
 def test_an_unknown_mapping_is_refused() -> None:
-    with pytest.raises(ValueError, match="unknown pixel mapping 'sigmoid'"):
+    with pytest.raises(SettingError, match="unknown pixel mapping 'sigmoid': denormalize"):
         to_pixels(torch.zeros(1, 3, 2, 2), "sigmoid", MEAN, STD)  # type: ignore[arg-type]

@@ -6,7 +6,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -319,3 +321,25 @@ def test_foreign_values_have_no_address_and_show_a_change() -> None:
     assert plain(torch.float16) == "torch.float16"
     assert plain({2, 1}) == [1, 2]
     assert plain(nn.Linear(2, 2)) != plain(nn.Linear(2, 2))
+
+
+def scale(least: float) -> Callable[[float], float]:
+    """A function of one name that lies elsewhere at every call, as in every process."""
+
+    def at_least(value: float) -> float:
+        return max(value, least)
+
+    return at_least
+
+
+def test_a_function_with_settings_of_its_own_is_the_same_in_the_next_process(
+    make_teacher: MakeTeacher, tmp_path: Path
+) -> None:
+    kept = [scale(0.0), scale(0.0)]  # both live: at two addresses
+    for function in kept:
+        of_this = {"rate": partial(function, 2.0, shift=(1,)), "parts": SimpleNamespace(f=function)}
+        fill(make_teacher(), tmp_path, FromOutside(), settings=of_this)
+    for other in (partial(kept[0], 3.0, shift=(1,)), partial(kept[0], 2.0, shift=(2,))):
+        with pytest.raises(StoreError, match="holds images of another run: rate was "):
+            fill(make_teacher(), tmp_path, FromOutside(), settings={**of_this, "rate": other})
+    assert plain(partial(int, base=2)) == repr(partial(int, base=2)), "as folders of before have it"

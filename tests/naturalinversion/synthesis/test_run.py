@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from contract_methods import FromOutside
@@ -18,7 +19,8 @@ from naturalinversion import (
     Training,
     synthesize,
 )
-from naturalinversion.errors import DivergedError, StoreError
+from naturalinversion.errors import DivergedError, SettingError, StoreError
+from naturalinversion.image_store.meta import META
 from naturalinversion.image_store.shards import read_shard, retried, shard_path
 from naturalinversion.progress import Progress
 
@@ -129,6 +131,39 @@ def test_progress_is_drawn_where_it_is_asked_for(
     assert sum(steps) == 4 * BATCHES, "the caller is told as well"
     fill(make_teacher(), tmp_path / "b", small(), progress=True)
     assert capfd.readouterr().err == "", "nothing to do, no bar"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"batch_size": 8.0}, "batch_size is 8.0: a whole number"),
+        ({"batches": "3"}, "batches is '3': a whole number"),
+        ({"seed": 1.5}, "seed is 1.5: a whole number"),
+        ({"first": None}, "first is None: a whole number"),
+        ({"method": 3}, "meta.json can't remember the run: Expected `str`, got `int`"),
+    ],
+    ids=str,
+)
+def test_a_number_of_another_type_is_one_line_and_leaves_no_folder(
+    wrong: dict[str, Any], says: str, make_teacher: MakeTeacher, tmp_path: Path
+) -> None:
+    numbers: dict[str, Any] = {"batches": BATCHES, "batch_size": SIZE}
+    with pytest.raises(SettingError) as caught:
+        synthesize(FromOutside(), make_teacher(), tmp_path / "a", **numbers | wrong)
+    assert str(caught.value).startswith(says)
+    assert not (tmp_path / "a").exists()
+
+
+def test_numbers_of_numpy_and_torch_are_the_same_run(
+    make_teacher: MakeTeacher, tmp_path: Path
+) -> None:
+    fill(make_teacher(), tmp_path, FromOutside(), seed=1)
+    before = (tmp_path / META).read_bytes()
+    model, (channels, height, width) = make_teacher().model, np.array([3, 16, 16])
+    teacher = Teacher(model, num_classes=torch.tensor(4), image_shape=(channels, height, width))  # type: ignore[arg-type]
+    numbers: dict[str, Any] = {"batches": np.int32(BATCHES), "batch_size": torch.tensor(SIZE)}
+    synthesize(FromOutside(), teacher, tmp_path, seed=np.int64(1), **numbers)  # type: ignore[arg-type]
+    assert (tmp_path / META).read_bytes() == before
 
 
 class Agreeable(FromOutside):
