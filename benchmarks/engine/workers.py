@@ -19,7 +19,7 @@ from naturalinversion.progress import use_line
 
 
 class Finished(NamedTuple):
-    """A cell that is done: computed now or found done, and the seconds that took."""
+    """A cell that was computed, found done or left to another process, and the seconds it took."""
 
     status: CellStatus
     seconds: float
@@ -38,8 +38,8 @@ class Workers(Protocol):
     def submit(self, cell: Cell) -> Task:
         """Start a cell whose inputs are done."""
 
-    def wait(self, tasks: Collection[Task]) -> Iterator[Task]:
-        """Those that have ended, at least one."""
+    def wait(self, tasks: Collection[Task], seconds: float | None = None) -> Iterator[Task]:
+        """Those that have ended: at least one, or after ``seconds`` maybe none."""
 
     def result(self, task: Task, cell: Cell) -> Finished:
         """Its status and time. Raises `CellFailedError`."""
@@ -66,7 +66,7 @@ class InProcess:
     def submit(self, cell: Cell) -> Task:
         return cell.key
 
-    def wait(self, tasks: Collection[Task]) -> Iterator[Task]:
+    def wait(self, tasks: Collection[Task], seconds: float | None = None) -> Iterator[Task]:
         return iter(list(tasks))
 
     def result(self, task: Task, cell: Cell) -> Finished:
@@ -89,8 +89,8 @@ class ProcessPool:
     def submit(self, cell: Cell) -> Task:
         return self.pool.submit(timed, self.compute, cell)
 
-    def wait(self, tasks: Collection[Task]) -> Iterator[Task]:
-        return iter(wait(tasks, return_when=FIRST_COMPLETED).done)
+    def wait(self, tasks: Collection[Task], seconds: float | None = None) -> Iterator[Task]:
+        return iter(wait(tasks, seconds, return_when=FIRST_COMPLETED).done)
 
     def result(self, task: "Future[Finished]", cell: Cell) -> Finished:
         try:
