@@ -79,7 +79,7 @@ def run_cell(
     """
     folder = cell.folder(runs)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = _own_folder(cell, runs)
         with FileLock(folder / ".lock", timeout=0):
             if is_done(cell, runs):
                 return "cached"
@@ -92,6 +92,17 @@ def run_cell(
     except OSError as error:
         raise CellFailedError(f"{cell.label}: {folder}: {error.strerror or error}") from error
     return "computed"
+
+
+def _own_folder(cell: Cell, runs: Path) -> Path:
+    """The cell's folder, which is there then; one, even if others call it otherwise now."""
+    folder = cell.folder(runs)
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.parent / ".folders.lock"):  # as long as it takes to make a folder
+            folder = cell.folder(runs)
+            folder.mkdir(exist_ok=True)
+    return folder
 
 
 def run_cell_from(
@@ -162,7 +173,7 @@ def _record(cell: Cell, folder: Path, metrics: Metrics, meter: CostMeter) -> Rec
     assert isinstance(images, int)
     return Record(
         kind=cell.kind,
-        label=cell.label,
+        label=folder.name.removesuffix(f"-{cell.key}"),  # readers find the folder by it
         key=cell.key,
         recipe=cell.recipe,
         inputs={role: other.key for role, other in cell.inputs.items()},

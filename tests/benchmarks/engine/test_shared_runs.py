@@ -77,6 +77,14 @@ def test_two_commands_share_the_work(
     assert said[0] == f"waiting for toy a, which {here} is at work on"
 
 
+def test_a_cell_that_two_commands_call_otherwise_is_made_once(
+    toys: Toys, waits: threading.Event, tmp_path: Path
+) -> None:
+    own, other = beside([cell("a")], [cell("z")], toys, tmp_path, lambda: waits.wait(SECONDS))
+    assert toys.ran == ["a"]
+    assert (own.computed, other.cached) == (1, 1)
+
+
 def test_the_cell_of_a_command_that_gave_up_is_taken_over(
     toys: Toys, waits: threading.Event, tmp_path: Path
 ) -> None:
