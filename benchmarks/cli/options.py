@@ -12,7 +12,7 @@ from tyro.conf import UseAppendAction, arg
 
 from benchmarks.engine.context import DataOptions, default_root
 from benchmarks.engine.executor import RayOptions
-from benchmarks.engine.machine import Machine
+from benchmarks.engine.machine import Machine, device_named
 from benchmarks.recipes.resolve import Recipes
 from naturalinversion.classifiers import ARCHITECTURES
 from naturalinversion.classifiers.outside import is_outside
@@ -185,7 +185,7 @@ class RunOptions:
 
     def _device(self) -> str:
         if self.device != "auto":
-            return self.device
+            return str(device_named(self.device))
         return "cuda" if torch.cuda.is_available() else "cpu"
 
 

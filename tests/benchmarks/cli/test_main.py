@@ -75,6 +75,9 @@ def test_a_wrong_request_is_one_line_before_anything_is_written(
             "twice",
         ),
         (["run", "table5", "--device", "toaster", *TINY], "--device toaster"),
+        (["run", "table5", "--device", "meta", *TINY], "--device meta: cpu, cuda, or cuda:1 …"),
+        (["run", "table5", "--device", "mps", *TINY], "--device mps: cpu, cuda, or cuda:1 …"),
+        (["run", "table5", "--device", "cpu:1", *TINY], "--device cpu:1: cpu, cuda, or cuda:1 …"),
         (["run", "table5", "--workers", "-1", *TINY], "0 or more"),
         (["run", "table5", "--wrokers", "1"], "unknown option --wrokers"),
         (
@@ -162,6 +165,13 @@ def test_plan_runs_nothing(
     assert sum(cell["images"] for cell in plan["cells"]) == 40
     assert plan["wall_seconds"] > 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_cpu_by_its_number_is_the_cpu() -> None:
+    """Its precision, workers and threads are those of a CPU, and so is the name in records."""
+    named, plain = RunOptions(device="cpu:0"), RunOptions(device="cpu")
+    assert named.machine() == plain.machine()
+    assert named.worker_count() == plain.worker_count()
 
 
 @pytest.mark.parametrize(("given", "threads"), [("1", 1), ("0", 2), ("many", 2), ("", 2)])
