@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.cli import plan
 from benchmarks.cli.options import RunOptions
+from benchmarks.cli.table_options import TableOptions
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.estimate import Estimate
 from tests.benchmarks.command_line import ONE, TINY, here, one_line, shell, tiny
@@ -113,6 +114,31 @@ def test_what_the_parser_refuses_has_exit_code_2_and_no_traceback(
     code, _, err = here(capfd, *arguments)
     assert code == 2
     assert "Traceback" not in err
+
+
+def test_ctrl_c_while_the_command_loads_is_one_line(tmp_path: Path) -> None:
+    """It takes seconds; here the first package of all is where it comes."""
+    (tmp_path / "tyro.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    done = shell("run", "table5", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("run", "interrupted: what was finished is kept, the same command goes on\n"),
+        ("plan", "interrupted\n"),
+        ("status", "interrupted\n"),
+    ],
+)
+def test_the_last_line_promises_no_more_than_the_command_keeps(
+    command: str, says: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(_: TableOptions) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TableOptions, "planned", interrupt)
+    assert here(capfd, command, "table5") == (130, "", says)
 
 
 def _an_hour_a_cell(cells: Sequence[Cell], todo: Sequence[Cell], *_: Any) -> Estimate:
