@@ -31,7 +31,8 @@ class Cell(msgspec.Struct, frozen=True, dict=True):
     def key(self) -> str:
         """Twelve hexadecimal digits; the label does not count."""
         inputs = {role: cell.key for role, cell in self.inputs.items()}
-        content = msgspec.json.encode([KEY_SCHEMA, self.kind, self.recipe, inputs], order="sorted")
+        recipe = _without_path(self.recipe)
+        content = msgspec.json.encode([KEY_SCHEMA, self.kind, recipe, inputs], order="sorted")
         return hashlib.sha256(content).hexdigest()[:12]
 
     @property
@@ -51,6 +52,13 @@ class Cell(msgspec.Struct, frozen=True, dict=True):
         recorded = [path for path in others if (path / RECORD).exists()]
         begun = [path for path in (own, *others) if path.is_dir()]
         return next(iter([*recorded, *begun]), own)
+
+
+def _without_path(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe that knows the content of its folder of images, without where that lies."""
+    if not {"content", "dataset"} <= recipe.keys():
+        return recipe
+    return recipe | {"dataset": recipe["dataset"].partition(":")[0]}
 
 
 def make_cell(kind: str, label: str, recipe: msgspec.Struct, inputs: Mapping[str, Cell]) -> Cell:

@@ -54,6 +54,13 @@ def test_every_cell_is_another_when_the_images_are(folder: Path) -> None:
         assert not after[kind] & keys, kind
 
 
+def test_no_cell_is_another_when_the_folder_is_moved_or_spelt_otherwise(folder: Path) -> None:
+    before = cells()
+    assert cells(f"imagefolder:{folder}/") == before
+    folder.rename(folder.with_name("moved"))
+    assert cells("imagefolder:moved") == before
+
+
 def test_a_completed_copy_of_cifar_makes_no_use_of_the_cells_of_half_of_it(
     make_tree: MakeTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
