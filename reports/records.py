@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import logging
 import math
 import os
 import secrets
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+
+log = logging.getLogger(__name__)
 
 SCHEMA = 1
 FILE_NAME = "record.json"
@@ -128,17 +131,25 @@ def read(path: Path) -> Record:
 
 
 def load_all(runs: Path) -> dict[str, Record]:
-    """Every record of ``runs/*/*/record.json`` by key; RecordError if two of one key disagree."""
+    """Every record of ``runs/*/*/record.json`` by key.
+
+    A cell that was made twice, under two labels, counts once: as it was made first. Where the two
+    have other numbers, one line on stderr says so.
+    """
     records: dict[str, Record] = {}
-    paths: dict[str, Path] = {}
     for path in sorted(runs.glob(f"*/*/{FILE_NAME}")):
         record = read(path)
         known = records.setdefault(record.key, record)
-        paths.setdefault(record.key, path)
-        if known.metrics != record.metrics:
-            raise RecordError(
-                f"{path}: the key of {paths[record.key]}, but other numbers; keep one of them"
-            )
+        if known.metrics == record.metrics:
+            continue
+        first, other = sorted((known, record), key=lambda one: one.provenance.started)
+        records[record.key] = first
+        log.warning(
+            "%s was made twice, with other numbers: %s counts, %s doesn't",
+            first.key,
+            folder_of(runs, first),
+            folder_of(runs, other),
+        )
     return records
 
 

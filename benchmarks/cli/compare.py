@@ -54,7 +54,7 @@ class Compare:
         seeds = self.recipe.seed_list()
         planned = [
             expand(named, recipes, seeds, methods=self.methods, named=title)
-            for recipes in self.recipe.recipes(spec.datasets, networks.weights)
+            for recipes in self.recipe.recipes(spec.datasets, networks.weights, paths.data_root)
         ]
         reject_unused(planned, self.recipe, paths)
         return run_and_report(planned, paths, self.execution, self.json)

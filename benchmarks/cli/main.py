@@ -78,6 +78,10 @@ def _parse_and_execute(arguments: Sequence[str] | None) -> int:
     return execute(command)
 
 
+MAKERS = (Run, Compare, Check, Accept, Synthesize, Pictures)  # what leaves work that goes on
+KEPT = ": what was finished is kept, the same command goes on"
+
+
 class Executable(Protocol):
     """What a command offers."""
 
@@ -123,14 +127,18 @@ def _execute(command: Executable) -> int:
         log(f"error: {error.filename or 'file system'}: {error.strerror or error}")
         return 1
     except TimeIsUpError as error:
-        log("--max-hours are over: what was finished is kept, the same command goes on")
+        log(f"--max-hours are over{KEPT}")
         return error.exit_code
     except _Terminated:
-        log("terminated: what was finished is kept, the same command goes on")
+        log(f"terminated{_kept(command)}")
         return 143
     except KeyboardInterrupt:
-        log("interrupted: what was finished is kept, the same command goes on")
+        log(f"interrupted{_kept(command)}")
         return 130
+
+
+def _kept(command: Executable) -> str:
+    return KEPT if isinstance(command, MAKERS) else ""
 
 
 class _Terminated(BaseException):

@@ -12,8 +12,8 @@ from tyro.conf import UseAppendAction, arg
 
 from benchmarks.engine.context import DataOptions, default_root
 from benchmarks.engine.executor import RayOptions
-from benchmarks.engine.machine import Machine
-from benchmarks.recipes.resolve import Recipes
+from benchmarks.engine.machine import Machine, device_named
+from benchmarks.recipes.resolve import NOWHERE, Recipes
 from naturalinversion.classifiers import ARCHITECTURES
 from naturalinversion.classifiers.outside import is_outside
 from naturalinversion.classifiers.ready import describe
@@ -47,18 +47,25 @@ class RecipeOptions:
     images get its size. At small this is so by itself"""
 
     def recipes(
-        self, published: Sequence[str], given: Mapping[str, Path] | None = None
+        self,
+        published: Sequence[str],
+        given: Mapping[str, Path] | None = None,
+        data_root: Path = NOWHERE,
     ) -> list[Recipes]:
         """The recipes for each data set; ``published`` are the paper's for a table.
 
-        ``given`` are files of classifiers that are not to be trained.
+        ``given`` are files of classifiers that are not to be trained, ``data_root`` is where the
+        CIFARs lie.
         """
         usual = ("digits",) if self.scale == "demo" else tuple(published)
         names = self.dataset or ((describe(self.ready).dataset,) if self.ready else usual)
         if given and len(names) > 1:
             raise UsageError(f"--weights: for which data set? --dataset {' or '.join(names)}")
         files = self.recipe_files
-        return [Recipes(self.scale, name, self._overrides(name), given, files) for name in names]
+        return [
+            Recipes(self.scale, name, self._overrides(name), given, files, data_root)
+            for name in names
+        ]
 
     def _overrides(self, dataset: str) -> tuple[str, ...]:
         """``--set``, and what ``--ready`` changes in the recipes."""
@@ -185,7 +192,7 @@ class RunOptions:
 
     def _device(self) -> str:
         if self.device != "auto":
-            return self.device
+            return str(device_named(self.device))
         return "cuda" if torch.cuda.is_available() else "cpu"
 
 

@@ -60,7 +60,8 @@ class TableOptions:
         found = []
         for name in names:
             spec = read_table(name)
-            for recipes in self.recipe.recipes(spec.datasets, self.paths.given_weights()):
+            given, root = self.paths.given_weights(), self.paths.data_root
+            for recipes in self.recipe.recipes(spec.datasets, given, root):
                 planned = expand(
                     spec,
                     recipes,

@@ -18,13 +18,13 @@ from filelock import FileLock
 from torchvision.datasets.utils import check_integrity
 
 from benchmarks.datasets.cache import cached
+from benchmarks.datasets.cifar_layout import IMAGES, official_folder, tree_folder
 from benchmarks.datasets.dataset import Dataset, Split
 from benchmarks.datasets.image_folder import SPLITS, decode, scan, warn_once
 from naturalinversion.errors import MissingError, UsageError
 from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD
 
 _SIZE = 32
-_IMAGES = {"train": 50_000, "test": 10_000}
 _CLASSES = {"cifar10": 10, "cifar100": 100}
 _OFFICIAL = {
     "cifar10": torchvision.datasets.CIFAR10,
@@ -34,7 +34,7 @@ _OFFICIAL = {
 
 def load_cifar(name: str, root: Path, image_size: int | None, download: bool) -> Dataset:
     """``name`` from ``root``, fetched there by torchvision first when absent and ``download``."""
-    official, tree = root / _OFFICIAL[name].base_folder, root / name
+    official, tree = official_folder(name, root), tree_folder(name, root)
     if official.is_dir() or (download and not tree.is_dir()):
         train, test, classes = _from_torchvision(name, root, download)
     elif tree.is_dir():
@@ -89,7 +89,7 @@ def _check_files(name: str, root: Path) -> None:
     official = _OFFICIAL[name]
     listed = [*official.train_list, *official.test_list]
     for file, md5 in [*listed, (official.meta["filename"], official.meta["md5"])]:
-        path = root / official.base_folder / file
+        path = official_folder(name, root) / file
         if not path.is_file():
             raise MissingError(
                 f"{path} is missing: {name} is half copied, copy it again or ask for it "
@@ -109,7 +109,7 @@ def _from_tree(name: str, folder: Path) -> tuple[Split, Split, tuple[str, ...]]:
             f"{tree.folder} has {len(tree.classes)} class folders and {name} has "
             f"{_CLASSES[name]} classes: the data set is half copied or another one"
         )
-    for split, complete in _IMAGES.items():
+    for split, complete in IMAGES.items():
         if (count := len(tree.files[split])) != complete:
             warn_once(f"{tree.folder}/{split} holds {count:,} of {complete:,} images")
     train, test = cached(str(tree.folder), tree.stamp, lambda: decode(tree))

@@ -13,6 +13,7 @@ in for another.
 
 from pathlib import Path
 
+from benchmarks.datasets.cifar_layout import OFFICIAL, cifar_content
 from benchmarks.datasets.content import content_sha256
 from benchmarks.datasets.dataset import Dataset
 from benchmarks.datasets.image_folder import load_image_folder, scan
@@ -60,13 +61,16 @@ def class_names(name: str) -> tuple[str, ...]:
     return () if folder is None else scan(folder).classes
 
 
-def content(name: str) -> str:
-    """What identifies the images in a folder of anybody's own; empty for data sets known by name.
+def content(name: str, root: Path) -> str:
+    """What identifies the images in a folder of anybody's own, or in a copy of a CIFAR as a tree
+    that is not whole; empty for data sets that their name identifies.
 
-    Their recipes name them by the folder's path, which other images may have at another time.
+    Other images may lie there at another time: when the copy is complete, say.
     """
     folder = _folder(name)
-    return "" if folder is None else content_sha256(scan(folder.resolve()))
+    if folder is not None:
+        return content_sha256(scan(folder.resolve()))
+    return cifar_content(name, Path(root).expanduser()) if name in OFFICIAL else ""
 
 
 def _folder(name: str) -> Path | None:

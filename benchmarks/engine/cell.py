@@ -1,7 +1,8 @@
 """Cells: one unit of work each, named by the hash of its recipe and of the cells it reads.
 
-A cell's folder is ``runs/<kind>/<label>-<key>``. Two commands that need the same cell name it the
-same, so it runs once; a changed recipe is another cell, so nothing old is mistaken for it.
+A cell's folder is ``runs/<kind>/<label>-<key>``, with the label that it was first made under.
+Commands that need the same cell find it by its key, so it runs once; a changed recipe is another
+cell, so nothing old is mistaken for it.
 """
 
 import hashlib
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
+from reports.records import FILE_NAME as RECORD
 
 KEY_SCHEMA = 2  # raised when cells of old runs must not be reused
 
@@ -28,7 +31,8 @@ class Cell(msgspec.Struct, frozen=True, dict=True):
     def key(self) -> str:
         """Twelve hexadecimal digits; the label does not count."""
         inputs = {role: cell.key for role, cell in self.inputs.items()}
-        content = msgspec.json.encode([KEY_SCHEMA, self.kind, self.recipe, inputs], order="sorted")
+        recipe = _without_path(self.recipe)
+        content = msgspec.json.encode([KEY_SCHEMA, self.kind, recipe, inputs], order="sorted")
         return hashlib.sha256(content).hexdigest()[:12]
 
     @property
@@ -37,8 +41,24 @@ class Cell(msgspec.Struct, frozen=True, dict=True):
         return f"{self.label}-{self.key}"
 
     def folder(self, runs: Path) -> Path:
-        """Where the cell's artefacts and its record lie."""
-        return runs / self.kind / self.name
+        """Where the cell's artefacts and its record lie, or will.
+
+        A finished or begun one is found by its key, whatever its label was there.
+        """
+        own = runs / self.kind / self.name
+        if (own / RECORD).exists():
+            return own
+        others = [path for path in sorted(own.parent.glob(f"*-{self.key}")) if path != own]
+        recorded = [path for path in others if (path / RECORD).exists()]
+        begun = [path for path in (own, *others) if path.is_dir()]
+        return next(iter([*recorded, *begun]), own)
+
+
+def _without_path(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe that knows the content of its folder of images, without where that lies."""
+    if not {"content", "dataset"} <= recipe.keys():
+        return recipe
+    return recipe | {"dataset": recipe["dataset"].partition(":")[0]}
 
 
 def make_cell(kind: str, label: str, recipe: msgspec.Struct, inputs: Mapping[str, Cell]) -> Cell:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from benchmarks.engine.attempts import AttemptsWriter, read_attempts
 from benchmarks.engine.cell import Cell, with_inputs
@@ -32,7 +32,7 @@ LOG = "log.txt"
 NETWORKS = ("arch", "student")  # keys of recipes that hold a network's name
 KNOWN_ERRORS = (NaturalInversionError, RecordError)
 
-CellStatus = Literal["computed", "cached"]
+CellStatus = Literal["computed", "cached", "busy"]  # busy: another process is at work on it
 
 
 class CellFailedError(BenchmarkError):
@@ -73,23 +73,36 @@ def run_cell(
 ) -> CellStatus:
     """Compute ``cell``, whose inputs are done, unless its record is there already.
 
-    Another process that makes the same cell is waited for. Raises `CellFailedError` in one line;
-    whatever the cell had finished stays in its folder and is used by the next attempt.
+    A cell whose lock another process holds is ``busy``: it is not waited for. Raises
+    `CellFailedError` in one line; whatever the cell had finished stays in its folder and is used
+    by the next attempt.
     """
     folder = cell.folder(runs)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
-        with lock:
+        folder = _own_folder(cell, runs)
+        with FileLock(folder / ".lock", timeout=0):
             if is_done(cell, runs):
                 return "cached"
             for draft in folder.rglob(DRAFTS):  # a killed run's
                 draft.unlink(missing_ok=True)
             with _log(folder / LOG) as log:
                 _compute(cell, kinds, folder, runs, machine, data, log)
+    except Timeout:
+        return "busy"
     except OSError as error:
         raise CellFailedError(f"{cell.label}: {folder}: {error.strerror or error}") from error
     return "computed"
+
+
+def _own_folder(cell: Cell, runs: Path) -> Path:
+    """The cell's folder, which is there then; one, even if others call it otherwise now."""
+    folder = cell.folder(runs)
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.parent / ".folders.lock"):  # as long as it takes to make a folder
+            folder = cell.folder(runs)
+            folder.mkdir(exist_ok=True)
+    return folder
 
 
 def run_cell_from(
@@ -160,7 +173,7 @@ def _record(cell: Cell, folder: Path, metrics: Metrics, meter: CostMeter) -> Rec
     assert isinstance(images, int)
     return Record(
         kind=cell.kind,
-        label=cell.label,
+        label=folder.name.removesuffix(f"-{cell.key}"),  # readers find the folder by it
         key=cell.key,
         recipe=cell.recipe,
         inputs={role: other.key for role, other in cell.inputs.items()},

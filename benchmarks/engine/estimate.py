@@ -11,7 +11,7 @@ from benchmarks.engine.cell import Cell
 from benchmarks.engine.machine import Machine, set_up_torch
 from benchmarks.engine.scheduler import Scheduler
 from benchmarks.engine.step_timing import Step, StepCounts
-from benchmarks.engine.workers import broken_pool, spawn_pool
+from benchmarks.engine.workers import broken_pool, close_pool, deaf_children, spawn_pool
 from naturalinversion.progress import quiet
 
 START_SECONDS = 3.0  # a worker's first import of torch
@@ -63,14 +63,19 @@ def _time(steps: Sequence[Step], machine: Machine, workers: int) -> list[float]:
                 line.update(1)
             return times
         pool, started = spawn_pool(workers)
-        with pool:
-            futures = [pool.submit(_seconds, step, machine) for step in steps]
+        at_work = True
+        try:
+            with deaf_children():
+                futures = [pool.submit(_seconds, step, machine) for step in steps]
             for future in futures:
                 future.add_done_callback(lambda _: line.update(1))
-            try:
-                return [future.result() for future in futures]
-            except BrokenProcessPool as error:
-                raise broken_pool("timing steps", started, workers) from error
+            times = [future.result() for future in futures]
+            at_work = False
+        except BrokenProcessPool as error:
+            raise broken_pool("timing steps", started, workers) from error
+        finally:
+            close_pool(pool, at_work=at_work)
+        return times
 
 
 def _seconds(step: Step, machine: Machine) -> float:

@@ -1,6 +1,7 @@
 """Run many cells: in order, several at a time where there are workers for it."""
 
 import sys
+import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -17,12 +18,15 @@ from benchmarks.engine.cell_runner import (
     run_cell,
     run_cell_from,
 )
+from benchmarks.engine.cell_status import cell_state, computed_by
 from benchmarks.engine.context import DataOptions
 from benchmarks.engine.kinds import Kinds
 from benchmarks.engine.machine import Machine, release_cached_memory
 from benchmarks.engine.scheduler import Scheduler
 from benchmarks.engine.workers import Finished, InProcess, ProcessPool, Task, Workers
 from naturalinversion.progress import quiet
+
+RETRY_SECONDS = 1.0  # between two tries of cells that other processes are at work on
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ def run(
 ) -> Summary:
     """Compute the targets and all they need. A failed cell blocks what reads it and nothing else.
 
+    Other processes may compute cells of the same ``runs``: each takes what is ready and nobody's,
+    and waits for another's cell only where nothing else is left to do.
     ``kinds`` says which module computes the cells of which kind.
 
     With one worker cells run in this process. With more, each worker is a fresh process; with
@@ -67,7 +73,7 @@ def run(
     todo = [cell for cell in cells if not is_done(cell, runs)]
     summary = Summary(cached=len(cells) - len(todo))
     scheduler = Scheduler(cells, todo)
-    with _ProgressReport(len(cells), summary) as report:
+    with _ProgressReport(len(cells), summary, runs) as report:
         for cell in todo:
             if reason := find_damage(cell, runs):
                 report.say(f"{cell.label} is made again: {reason}")
@@ -110,22 +116,40 @@ def _run_on(workers: Workers, scheduler: Scheduler, report: "_ProgressReport") -
         while True:
             while workers.has_room(len(running)) and (cell := scheduler.next()) is not None:
                 running[workers.submit(cell)] = cell
-            if not running:
+            ended: set[str] = set()
+            if running:
+                idle = scheduler.busy and workers.has_room(len(running))
+                for task in workers.wait(running, RETRY_SECONDS if idle else None):
+                    ended.add(_end(workers, task, running[task], scheduler, report))
+                    del running[task]
+            elif scheduler.busy:
+                report.waits_for(next(iter(scheduler.busy.values())))
+                time.sleep(RETRY_SECONDS)
+            else:
                 return
-            for task in workers.wait(running):
-                cell = running[task]
-                try:
-                    finished = workers.result(task, cell)
-                except CellFailedError as error:
-                    _release_tensors(error)
-                    scheduler.fail(cell)
-                    report.failed(cell, error)
-                else:
-                    scheduler.finish(cell)
-                    report.finished(cell, finished)
-                del running[task]
+            if ended != {"busy"}:
+                scheduler.retry()
     finally:
         workers.close(running)
+
+
+def _end(
+    workers: Workers, task: Task, cell: Cell, scheduler: Scheduler, report: "_ProgressReport"
+) -> str:
+    """Note what became of a cell: its status, or ``failed``."""
+    try:
+        finished = workers.result(task, cell)
+    except CellFailedError as error:
+        _release_tensors(error)
+        scheduler.fail(cell)
+        report.failed(cell, error)
+        return "failed"
+    if finished.status == "busy":
+        scheduler.put_back(cell)
+    else:
+        scheduler.finish(cell)
+        report.finished(cell, finished)
+    return finished.status
 
 
 def _release_tensors(error: CellFailedError) -> None:
@@ -138,8 +162,9 @@ def _release_tensors(error: CellFailedError) -> None:
 class _ProgressReport:
     """One bar over all cells on a terminal, and one line per finished cell; on stderr."""
 
-    def __init__(self, total: int, summary: Summary) -> None:
+    def __init__(self, total: int, summary: Summary, runs: Path) -> None:
         self.total, self.summary, self.done = total, summary, summary.cached
+        self.runs, self.waiting = runs, False
         self.bar = tqdm(total=total, initial=self.done, desc="cells", unit="cell", disable=quiet())
 
     def __enter__(self) -> "_ProgressReport":
@@ -161,8 +186,17 @@ class _ProgressReport:
         self.summary.failed[cell.name] = error
         self._count(cell, f"FAILED: {error}")
 
+    def waits_for(self, cell: Cell) -> None:
+        """Nothing is left to do but what others are at work on; said once until something ends."""
+        if self.waiting or (state := cell_state(cell, self.runs)) != "at work":
+            return
+        self.waiting = True
+        where = computed_by(cell, self.runs, state) or "another command"
+        self.say(f"waiting for {cell.kind} {cell.label}, which {where} is at work on")
+
     def _count(self, cell: Cell, end: str) -> None:
         self.done += 1
+        self.waiting = False
         self.bar.update(1)
         self.say(f"[{self.done}/{self.total}] {cell.kind} {cell.label}: {end}")
 

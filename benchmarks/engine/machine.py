@@ -11,6 +11,7 @@ import torch
 from naturalinversion.errors import UsageError
 from naturalinversion.precision import Precision
 
+DEVICES = ("cpu", "cuda")
 _SELF = Path("/proc/self")
 
 
@@ -28,10 +29,7 @@ class Machine:
 
     def torch_device(self) -> torch.device:
         """The device, checked. Raises `UsageError` when it is not there."""
-        try:
-            device = torch.device(self.device)
-        except RuntimeError as error:
-            raise UsageError(f"--device {self.device}: {str(error).splitlines()[0]}") from error
+        device = device_named(self.device)
         if device.type == "cuda" and not torch.cuda.is_available():
             raise UsageError(f"--device {self.device}: no CUDA device on this machine")
         if device.type == "cuda" and (device.index or 0) >= (count := torch.cuda.device_count()):
@@ -41,6 +39,20 @@ class Machine:
     def is_deterministic(self) -> bool:
         """Whether the same command gives the same bytes again here, as far as PyTorch promises."""
         return not (self.fast and self.torch_device().type == "cuda")
+
+
+def device_named(name: str) -> torch.device:
+    """``cpu``, ``cuda`` or ``cuda:1`` …, whether it is there or not; there is one CPU, ``cpu:0``.
+
+    Raises `UsageError` for what is no device, or one that nothing here is made for.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"--device {name}: {str(error).splitlines()[0]}") from error
+    if device.type not in DEVICES or (device.type == "cpu" and device.index):
+        raise UsageError(f"--device {name}: cpu, cuda, or cuda:1 …")
+    return torch.device("cpu") if device.type == "cpu" else device
 
 
 def set_up_torch(machine: Machine) -> torch.device:

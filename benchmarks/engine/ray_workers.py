@@ -66,10 +66,12 @@ class RayWorkers:
     def submit(self, cell: Cell) -> Task:
         return self.task.remote(self.compute, cell)
 
-    def wait(self, tasks: Collection[Task]) -> Iterator[Task]:
-        ended: list[Any] = []
+    def wait(self, tasks: Collection[Task], seconds: float | None = None) -> Iterator[Task]:
+        poll, ended = seconds or POLL_SECONDS, list[Any]()
         while not ended:
-            ended, _ = self.ray.wait(list(tasks), num_returns=1, timeout=POLL_SECONDS)
+            ended, _ = self.ray.wait(list(tasks), num_returns=1, timeout=poll)
+            if seconds is not None:
+                break
         return iter(ended)
 
     def result(self, task: Task, cell: Cell) -> Finished:

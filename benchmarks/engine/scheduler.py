@@ -11,6 +11,7 @@ class Scheduler:
     def __init__(self, cells: Sequence[Cell], todo: Sequence[Cell]) -> None:
         self.waiting = {cell.key: cell for cell in todo}
         self.running: set[str] = set()
+        self.busy: dict[str, Cell] = {}
         self.lost: set[str] = set()
         self.blocked: list[str] = []
         self._rank = {cell.key: 0 for cell in cells}
@@ -21,7 +22,7 @@ class Scheduler:
     def next(self) -> Cell | None:
         """A cell whose inputs are done, or None when there is none now."""
         self._drop_blocked()
-        unfinished = self.waiting.keys() | self.running
+        unfinished = self.waiting.keys() | self.running | self.busy.keys()
         ready = [
             cell
             for cell in self.waiting.values()
@@ -37,6 +38,16 @@ class Scheduler:
     def finish(self, cell: Cell) -> None:
         """``cell`` is done."""
         self.running.discard(cell.key)
+
+    def put_back(self, cell: Cell) -> None:
+        """Another process is at work on ``cell``: it is not ready until `retry`."""
+        self.running.discard(cell.key)
+        self.busy[cell.key] = cell
+
+    def retry(self) -> None:
+        """What was put back may be done by now, or given up by the other process."""
+        self.waiting |= self.busy
+        self.busy.clear()
 
     def fail(self, cell: Cell) -> None:
         """``cell`` failed: what reads it will not run."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
 from tqdm import tqdm
@@ -19,7 +20,7 @@ from naturalinversion.progress import use_line
 
 
 class Finished(NamedTuple):
-    """A cell that is done: computed now or found done, and the seconds that took."""
+    """A cell that was computed, found done or left to another process, and the seconds it took."""
 
     status: CellStatus
     seconds: float
@@ -38,8 +39,8 @@ class Workers(Protocol):
     def submit(self, cell: Cell) -> Task:
         """Start a cell whose inputs are done."""
 
-    def wait(self, tasks: Collection[Task]) -> Iterator[Task]:
-        """Those that have ended, at least one."""
+    def wait(self, tasks: Collection[Task], seconds: float | None = None) -> Iterator[Task]:
+        """Those that have ended: at least one, or after ``seconds`` maybe none."""
 
     def result(self, task: Task, cell: Cell) -> Finished:
         """Its status and time. Raises `CellFailedError`."""
@@ -66,7 +67,7 @@ class InProcess:
     def submit(self, cell: Cell) -> Task:
         return cell.key
 
-    def wait(self, tasks: Collection[Task]) -> Iterator[Task]:
+    def wait(self, tasks: Collection[Task], seconds: float | None = None) -> Iterator[Task]:
         return iter(list(tasks))
 
     def result(self, task: Task, cell: Cell) -> Finished:
@@ -87,10 +88,11 @@ class ProcessPool:
         return running < self.count
 
     def submit(self, cell: Cell) -> Task:
-        return self.pool.submit(timed, self.compute, cell)
+        with deaf_children():
+            return self.pool.submit(timed, self.compute, cell)
 
-    def wait(self, tasks: Collection[Task]) -> Iterator[Task]:
-        return iter(wait(tasks, return_when=FIRST_COMPLETED).done)
+    def wait(self, tasks: Collection[Task], seconds: float | None = None) -> Iterator[Task]:
+        return iter(wait(tasks, seconds, return_when=FIRST_COMPLETED).done)
 
     def result(self, task: "Future[Finished]", cell: Cell) -> Finished:
         try:
@@ -99,10 +101,7 @@ class ProcessPool:
             raise broken_pool(cell.label, self.started, self.count) from error
 
     def close(self, tasks: Collection[Task]) -> None:
-        if tasks:  # what the workers have not recorded is taken up next time
-            for process in multiprocessing.active_children():
-                process.terminate()
-        self.pool.shutdown(wait=True, cancel_futures=True)
+        close_pool(self.pool, at_work=bool(tasks))
 
 
 def spawn_pool(count: int) -> tuple[ProcessPoolExecutor, Any]:
@@ -119,6 +118,27 @@ def spawn_pool(count: int) -> tuple[ProcessPoolExecutor, Any]:
     return pool, started
 
 
+@contextmanager
+def deaf_children() -> Iterator[None]:
+    """Processes that are spawned in the block never hear Ctrl-C, not even while they import.
+
+    They inherit what this thread blocks; a Ctrl-C in the block is answered at its end.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def close_pool(pool: ProcessPoolExecutor, *, at_work: bool) -> None:
+    """Shut down; workers that are still ``at_work`` are ended, and what waits for them dropped."""
+    if at_work:  # what the workers have not recorded is taken up next time
+        for process in multiprocessing.active_children():
+            process.terminate()
+    pool.shutdown(wait=True, cancel_futures=True)
+
+
 def broken_pool(label: str, started: Any, count: int) -> BenchmarkError | UsageError:
     """Why a worker ended: killed at work, or before it could begin."""
     if started.value:
@@ -133,7 +153,7 @@ def broken_pool(label: str, started: Any, count: int) -> BenchmarkError | UsageE
 
 def _start_worker(lines: Any, lock: Any) -> None:
     """Give a worker its line of the terminal, and let it end at once when its parent was killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to answer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as `deaf_children` has it until here
     tqdm.set_lock(lock)
     with lines.get_lock():
         lines.value += 1

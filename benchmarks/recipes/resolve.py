@@ -5,6 +5,7 @@ The overrides of a recipe's file (`recipe_file`) come first, then those of the c
 win. Unknown keys and wrong types are errors wherever they come from.
 """
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,12 +21,15 @@ from benchmarks.recipes.resolved import ResolvedRecipes
 from naturalinversion.classifiers.outside import plain_name
 from naturalinversion.errors import UsageError
 
+NOWHERE = Path(os.devnull)  # for recipes that nothing real is read by
+
 
 class Recipes:
     """Every recipe for one scale and data set, with the overrides of this command.
 
     ``weights`` are files of classifiers that are read in place of trained, by architecture;
-    ``files`` are recipes of methods from outside. ``set_by_hand`` says what the command changed.
+    ``files`` are recipes of methods from outside, ``data_root`` is where a CIFAR lies that may not
+    be whole. ``set_by_hand`` says what the command changed.
     """
 
     def __init__(
@@ -35,6 +39,7 @@ class Recipes:
         overrides: Sequence[str] = (),
         weights: Mapping[str, Path] | None = None,
         files: Sequence[Path] = (),
+        data_root: Path = NOWHERE,
     ) -> None:
         try:
             check_known(scale, dataset)
@@ -47,6 +52,7 @@ class Recipes:
             )
         self.scale = scale
         self.dataset = dataset
+        self.data_root = data_root
         self.weights = dict(weights or {})
         given = [f"weights of {plain_name(arch)}" for arch in self.weights]
         self.set_by_hand = [*overrides, *given]

@@ -22,12 +22,12 @@ FOLDER = Path(__file__).parent
 
 
 class ResolvedRecipes:
-    """The protocol and the methods' recipes for one teacher, each resolved once."""
+    """The protocol and the methods' recipes for one teacher, resolved once from ``origin``."""
 
     def __init__(self, recipes: "Recipes", teacher: str, changes: Mapping[str, Any]) -> None:
         self.scale, self.dataset, self.weights = recipes.scale, recipes.dataset, recipes.weights
         self.teacher = teacher
-        self._recipes, self._changes = recipes, changes
+        self.origin, self._changes = recipes, changes
         of_table = [("protocol", override_of(k.split("."), v)) for k, v in changes.items()]
         self._overrides: list[tuple[str, Override]] = [*recipes.overrides, *of_table]
         self._methods: dict[tuple[str, bytes], MethodRecipe] = {}
@@ -40,7 +40,7 @@ class ResolvedRecipes:
 
     def of(self, teacher: str) -> "ResolvedRecipes":
         """The same for another architecture."""
-        return self._recipes.resolve(teacher, self._changes)
+        return self.origin.resolve(teacher, self._changes)
 
     def method(self, name: str, settings: Mapping[str, Any] | None = None) -> MethodRecipe:
         """The recipe of ``name``: a method, ``METHOD-VARIANT``, a reference, or
@@ -56,14 +56,14 @@ class ResolvedRecipes:
 
     def title(self, method: str) -> str:
         """What a method is called in print."""
-        return self._recipes.title(method)
+        return self.origin.title(method)
 
     def check_file(self, name: str) -> None:
         """Every layer of the recipe file of ``name``, also those of other scales and data sets.
 
         Raises `UsageError` for an unknown key, a wrong type, or settings that the method refuses.
         """
-        file = self._recipes.files[name]
+        file = self.origin.files[name]
         for number, layer in enumerate(file.layer, 1):
             where = Where(
                 layer.scale or self.scale,
@@ -86,7 +86,7 @@ class ResolvedRecipes:
         method, variant = split_name(name)
         own, cls = method in METHODS or method in REFERENCES, settings_class(name)
         bare = RecipeFile([])
-        file = _read(FOLDER / f"{method}.toml") if own else self._recipes.files.get(method, bare)
+        file = _read(FOLDER / f"{method}.toml") if own else self.origin.files.get(method, bare)
         if variant and variant not in file.variants:
             has = " and ".join(f"{method}-{known}" for known in file.variants) or "none"
             raise UsageError(f"{name}: the recipe of {method} has no such variant; it has {has}")

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from benchmarks.datasets.load import content, sizes
 from benchmarks.engine.cell import Cell, make_cell
+from benchmarks.recipes.resolve import Recipes
 from benchmarks.recipes.resolved import ResolvedRecipes
 from benchmarks.training import classifier, pretrained
 from benchmarks.training.real_images import ReadsRealImages
@@ -30,7 +31,7 @@ class ClassifierCells:
 
     def reading(self, kind: str, label: str, recipe: RecipeT, inputs: Mapping[str, Cell]) -> Cell:
         """A cell that reads real images; its recipe says what is in a folder of them."""
-        found = _content(self.recipes)
+        found = _content(self.recipes.origin)
         return make_cell(kind, label, replace(recipe, content=found) if found else recipe, inputs)
 
     def classifier(self, arch: str) -> Cell:
@@ -106,9 +107,9 @@ class ClassifierCells:
 
 
 @lru_cache(maxsize=256)
-def _content(recipes: ResolvedRecipes) -> str:
-    """That of their data set, looked up once for each teacher of a command, not for each cell."""
-    return content(recipes.dataset)
+def _content(recipes: Recipes) -> str:
+    """That of their data set, looked up once for a command and data set, not for each cell."""
+    return content(recipes.dataset, recipes.data_root)
 
 
 def file_name(name: str) -> str:

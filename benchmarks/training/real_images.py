@@ -16,7 +16,8 @@ from naturalinversion.errors import UsageError
 
 class ReadsRealImages(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What recipes of cells have that read real images: ``content`` identifies those of
-    ``imagefolder:PATH``. It is no part of other recipes, nor of their keys.
+    ``imagefolder:PATH``, and of a CIFAR whose copy is not whole. It is no part of other recipes,
+    nor of their keys.
     """
 
     content: str | UnsetType = UNSET
@@ -47,7 +48,7 @@ def load_real(context: CellContext, recipe: RealImagesRecipe) -> Dataset:
     dataset = load(
         recipe.dataset, root=data.root, image_size=recipe.image_size, download=data.download
     )
-    if recipe.content and content(recipe.dataset) != recipe.content:
+    if content(recipe.dataset, data.root) != (recipe.content or ""):
         raise UsageError(
             f"{context.label}: the images of {recipe.dataset} are not those that the command "
             "found there when it began: give it again"

@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from reports import records
@@ -98,13 +99,21 @@ def test_a_broken_record_stops_the_reading_of_all(tmp_path: Path) -> None:
         records.load_all(tmp_path)
 
 
-def test_copies_of_a_cell_must_agree(tmp_path: Path) -> None:
+def test_of_a_cell_made_twice_the_first_counts_and_one_line_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As runs folders of before have where two tables called one cell by two labels."""
     written(tmp_path, make_record("k", 0.5, label="one"))
     written(tmp_path, make_record("k", 0.5, label="two"))
     assert list(records.load_all(tmp_path)) == ["k"]
-    written(tmp_path, make_record("k", 0.6, label="two"))
-    with pytest.raises(RecordError, match="other numbers"):
-        records.load_all(tmp_path)
+    assert caplog.messages == []
+    first = make_record("k", 0.6, label="two")
+    day_before = msgspec.structs.replace(first.provenance, started="2026-11-21T20:00:00+00:00")
+    first = msgspec.structs.replace(first, provenance=day_before)
+    written(tmp_path, first)
+    assert records.load_all(tmp_path) == {"k": first}
+    one, two = (records.folder_of(tmp_path, make_record("k", label=x)) for x in ("one", "two"))
+    assert caplog.messages == [f"k was made twice, with other numbers: {two} counts, {one} doesn't"]
 
 
 @pytest.mark.parametrize("label", ["../../escape", "a/b"])

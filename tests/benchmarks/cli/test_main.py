@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.cli import plan
 from benchmarks.cli.options import RunOptions
+from benchmarks.cli.table_options import TableOptions
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.estimate import Estimate
 from tests.benchmarks.command_line import ONE, TINY, here, one_line, shell, tiny
@@ -75,6 +76,9 @@ def test_a_wrong_request_is_one_line_before_anything_is_written(
             "twice",
         ),
         (["run", "table5", "--device", "toaster", *TINY], "--device toaster"),
+        (["run", "table5", "--device", "meta", *TINY], "--device meta: cpu, cuda, or cuda:1 …"),
+        (["run", "table5", "--device", "mps", *TINY], "--device mps: cpu, cuda, or cuda:1 …"),
+        (["run", "table5", "--device", "cpu:1", *TINY], "--device cpu:1: cpu, cuda, or cuda:1 …"),
         (["run", "table5", "--workers", "-1", *TINY], "0 or more"),
         (["run", "table5", "--wrokers", "1"], "unknown option --wrokers"),
         (
@@ -110,6 +114,31 @@ def test_what_the_parser_refuses_has_exit_code_2_and_no_traceback(
     code, _, err = here(capfd, *arguments)
     assert code == 2
     assert "Traceback" not in err
+
+
+def test_ctrl_c_while_the_command_loads_is_one_line(tmp_path: Path) -> None:
+    """It takes seconds; here the first package of all is where it comes."""
+    (tmp_path / "tyro.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    done = shell("run", "table5", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("run", "interrupted: what was finished is kept, the same command goes on\n"),
+        ("plan", "interrupted\n"),
+        ("status", "interrupted\n"),
+    ],
+)
+def test_the_last_line_promises_no_more_than_the_command_keeps(
+    command: str, says: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(_: TableOptions) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TableOptions, "planned", interrupt)
+    assert here(capfd, command, "table5") == (130, "", says)
 
 
 def _an_hour_a_cell(cells: Sequence[Cell], todo: Sequence[Cell], *_: Any) -> Estimate:
@@ -162,6 +191,13 @@ def test_plan_runs_nothing(
     assert sum(cell["images"] for cell in plan["cells"]) == 40
     assert plan["wall_seconds"] > 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_cpu_by_its_number_is_the_cpu() -> None:
+    """Its precision, workers and threads are those of a CPU, and so is the name in records."""
+    named, plain = RunOptions(device="cpu:0"), RunOptions(device="cpu")
+    assert named.machine() == plain.machine()
+    assert named.worker_count() == plain.worker_count()
 
 
 @pytest.mark.parametrize(("given", "threads"), [("1", 1), ("0", 2), ("many", 2), ("", 2)])

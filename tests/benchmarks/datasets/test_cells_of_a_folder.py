@@ -9,7 +9,7 @@ import pytest
 from benchmarks.engine.cell import with_inputs
 from benchmarks.engine.context import CellContext, DataOptions
 from benchmarks.engine.machine import Machine
-from benchmarks.recipes.resolve import Recipes
+from benchmarks.recipes.resolve import NOWHERE, Recipes
 from benchmarks.tables.expand import expand
 from benchmarks.tables.pipeline import Pipeline
 from benchmarks.tables.spec import read_table
@@ -32,11 +32,11 @@ def folder(make_tree: MakeTree, monkeypatch: pytest.MonkeyPatch) -> Path:
     return made
 
 
-def cells(name: str = NAME) -> dict[str, set[str]]:
+def cells(name: str = NAME, root: Path = NOWHERE) -> dict[str, set[str]]:
     """Keys of all that the paper's tables need, by kind."""
     found: dict[str, set[str]] = {}
     for table in ("table1", "table2", "table5", "figure4", "figure6"):
-        planned = expand(read_table(table), Recipes("demo", name), [0])
+        planned = expand(read_table(table), Recipes("demo", name, data_root=root), [0])
         for cell in with_inputs(planned.targets):
             found.setdefault(cell.kind, set()).add(cell.key)
     return found
@@ -52,6 +52,41 @@ def test_every_cell_is_another_when_the_images_are(folder: Path) -> None:
     for kind, keys in before.items():
         assert len(after[kind]) == len(keys)
         assert not after[kind] & keys, kind
+
+
+def test_no_cell_is_another_when_the_folder_is_moved_or_spelt_otherwise(folder: Path) -> None:
+    before = cells()
+    assert cells(f"imagefolder:{folder}/") == before
+    folder.rename(folder.with_name("moved"))
+    assert cells("imagefolder:moved") == before
+
+
+def test_a_completed_copy_of_cifar_makes_no_use_of_the_cells_of_half_of_it(
+    make_tree: MakeTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.datasets.cifar_layout.IMAGES", {"train": 40, "test": 20})
+    tree = make_tree("cifar10", classes=10)
+    image = tree / "train" / "class0" / "0.png"
+    whole, pixels = cells("cifar10", tree.parent), image.read_bytes()
+    assert whole == cells("cifar10"), "a whole copy is its name, like torchvision's layout"
+    image.unlink()
+    half = cells("cifar10", tree.parent)
+    for kind, keys in whole.items():
+        assert len(half[kind]) == len(keys)
+        assert not half[kind] & keys, kind
+    image.write_bytes(pixels)
+    assert cells("cifar10", tree.parent) == whole
+    own = cells(f"imagefolder:{tree}")
+    assert not own["classifier"] & (whole["classifier"] | half["classifier"])
+
+
+def test_a_cell_of_a_whole_cifar_is_not_made_of_half_of_it(make_tree: MakeTree) -> None:
+    tree = make_tree("cifar10", classes=10)
+    teacher = Pipeline(Recipes("demo", "cifar10").resolve("resnet34"), 0).teacher
+    data, log = DataOptions(tree.parent), logging.getLogger("test")
+    context = CellContext(tree, {}, Machine("cpu", "fp32", 1), data, "x", log)
+    with pytest.raises(UsageError, match=r"^x: the images of cifar10 are not those that"):
+        load_real(context, Recipe(**{**teacher.recipe, "image_size": 32}))
 
 
 def test_a_relative_path_in_another_working_directory_is_other_data(

@@ -11,10 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.engine import executor
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_status import cell_state, computed_by
 from benchmarks.engine.context import CellContext
+from benchmarks.engine.executor import Summary
 from tests.benchmarks.engine.toy_cells import (
+    DATA,
+    KINDS,
+    MACHINE,
     Toys,
     cell,
     diamond,
@@ -59,8 +64,11 @@ def test_a_cell_at_work_in_another_process_is_waited_for(
     root, process = held
     runs = tmp_path / "runs"
     assert cell_state(root, runs) == "at work"
-    outcome: list[str] = []
-    waiting = threading.Thread(target=lambda: outcome.append(make(root, runs)))
+    assert make(root, runs) == "busy"
+    found: list[Summary] = []
+    waiting = threading.Thread(
+        target=lambda: found.append(executor.run([root], KINDS, runs, MACHINE, DATA))
+    )
     waiting.start()
     waiting.join(0.3)
     assert waiting.is_alive()
@@ -76,7 +84,8 @@ def test_a_cell_at_work_in_another_process_is_waited_for(
         )
     process.communicate()
     waiting.join(20)
-    assert outcome == ["cached" if other_finished else "computed"]
+    (summary,) = found
+    assert (summary.cached, summary.computed) == ((1, 0) if other_finished else (0, 1))
     assert toys.ran == ([] if other_finished else ["root"])
     assert cell_state(root, runs) == "done"
 

@@ -6,8 +6,9 @@ import pytest
 
 from benchmarks.engine import executor
 from benchmarks.engine.cell_runner import is_done
+from benchmarks.engine.context import CellContext
 from naturalinversion.errors import BenchmarkError, MissingError, UsageError
-from reports.records import SchemaError, read
+from reports.records import SchemaError, folder_of, load_all, read
 from tests.benchmarks.engine.toy_cells import (
     DATA,
     KINDS,
@@ -33,6 +34,35 @@ def test_the_same_again_runs_nothing(toys: Toys, tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("record.json")} == before
     assert make(top, tmp_path) == "cached"
     assert (top.folder(tmp_path) / "sum.txt").read_text() == "11"
+
+
+def test_a_cell_under_another_label_is_the_one_that_is_there(toys: Toys, tmp_path: Path) -> None:
+    """As one table calls a setting by its name that another table's recipe has anyway."""
+    make(cell("first"), tmp_path)
+    reader = cell("reader", 5, read=cell("second"))
+    summary = executor.run([reader], KINDS, tmp_path, MACHINE, DATA)
+    assert (summary.computed, summary.cached) == (1, 1)
+    assert toys.ran == ["first", "reader"]
+    assert set(load_all(tmp_path)) == {cell("first").key, reader.key}
+
+
+def test_a_cell_that_was_begun_under_another_label_goes_on_there(
+    toys: Toys, tmp_path: Path
+) -> None:
+    one, two = cell("one"), cell("two")
+
+    def stop(context: CellContext) -> None:
+        (context.folder / "shard").touch()
+        raise KeyboardInterrupt
+
+    toys.behaviour["one"] = stop
+    with pytest.raises(KeyboardInterrupt):
+        make(one, tmp_path)
+    toys.behaviour.clear()
+    assert make(two, tmp_path) == "computed"
+    (record,) = load_all(tmp_path).values()
+    assert (folder_of(tmp_path, record) / "shard").is_file()
+    assert make(one, tmp_path) == make(two, tmp_path) == "cached"
 
 
 @pytest.mark.parametrize("harm", ["changed", "deleted", "truncated", "foreign", "other key"])

@@ -1,4 +1,4 @@
-"""Workers that can't come up: what a script without a guard for its main part is told."""
+"""Workers that come up, or can't: what a script without a guard is told, and what Ctrl-C does."""
 
 import subprocess
 import sys
@@ -27,19 +27,101 @@ except NaturalInversionError as error:
 """
 
 
-@pytest.mark.timeout(300)  # three processes that load PyTorch
-def test_a_script_without_a_guard_is_told_so_in_one_line(tmp_path: Path) -> None:
-    (tmp_path / "script.py").write_text(SCRIPT)
-    done = subprocess.run(
+def script(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run it as a file of its own in ``folder``."""
+    (folder / "script.py").write_text(text)
+    return subprocess.run(
         [sys.executable, "script.py"],
-        cwd=tmp_path,
+        cwd=folder,
         env=environment(OMP_NUM_THREADS="1"),
         capture_output=True,
         text=True,
     )
+
+
+@pytest.mark.timeout(300)  # three processes that load PyTorch
+def test_a_script_without_a_guard_is_told_so_in_one_line(tmp_path: Path) -> None:
+    done = script(SCRIPT, tmp_path)
     lines = [line for line in done.stderr.splitlines() if line]
     assert lines == [
         "error: none of 2 workers came up: a script that starts workers does so below "
         'if __name__ == "__main__": only, as each of them imports it; or give it one worker'
     ], done.stderr
     assert done.returncode == 2
+
+
+KIND = """
+import msgspec
+
+class Recipe(msgspec.Struct):
+    pass
+
+def run(context, recipe):
+    return {"number": 1}
+"""
+INTERRUPTED_WHILE_IT_IMPORTS = """
+import os
+import signal
+
+if __name__ == "__mp_main__":  # a worker that comes up
+    os.kill(os.getpid(), signal.SIGINT)
+
+from pathlib import Path
+from benchmarks.engine.cell import Cell
+from benchmarks.engine.context import DataOptions
+from benchmarks.engine.executor import run
+from benchmarks.engine.machine import Machine
+
+if __name__ == "__main__":
+    made = run([Cell("plain", "a", {})], {"plain": "plain_kind"}, Path("runs"),
+        Machine("cpu", "fp32", 1), DataOptions(Path("nowhere")), workers=2)
+    os.kill(os.getpid(), signal.SIGINT)  # the command itself hears it as before
+    print(made)
+"""
+
+
+@pytest.mark.timeout(300)
+def test_ctrl_c_is_nothing_to_a_worker_that_comes_up(tmp_path: Path) -> None:
+    """The terminal sends it to all of them: each ended in a traceback of its imports."""
+    (tmp_path / "plain_kind.py").write_text(KIND)
+    done = script(INTERRUPTED_WHILE_IT_IMPORTS, tmp_path)
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("[1/1] plain a: "), done.stderr
+    assert (lines[-1], done.stderr.count("Traceback")) == ("KeyboardInterrupt", 1), "the command's"
+    assert done.stdout == ""
+
+
+INTERRUPTED_TIMING = """
+import os
+import signal
+import time
+from dataclasses import dataclass
+from benchmarks.engine.cell import Cell
+from benchmarks.engine.estimate import estimate
+from benchmarks.engine.machine import Machine
+
+@dataclass(frozen=True)
+class Step:
+    number: int
+    shared = False
+
+    def seconds(self, machine):
+        if not self.number:
+            os.kill(os.getppid(), signal.SIGINT)
+        time.sleep(1000)
+        return 1.0
+
+if __name__ == "__main__":
+    cell = Cell("plain", "a", {})
+    try:
+        estimate([cell], [cell], lambda cell: {Step(n): 1 for n in range(9)}, Machine(), 2)
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+
+
+@pytest.mark.timeout(300)  # each of nine steps takes longer
+def test_timing_steps_ends_with_ctrl_c(tmp_path: Path) -> None:
+    done = script(INTERRUPTED_TIMING, tmp_path)
+    assert (done.stdout, done.returncode) == ("interrupted\n", 0), done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,157 @@
+"""Several commands over one runs folder: each takes what is nobody's, no cell is made twice."""
+
+import os
+import platform
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks.engine import executor
+from benchmarks.engine.cell import Cell
+from benchmarks.engine.cell_status import cell_state
+from benchmarks.engine.context import CellContext
+from benchmarks.engine.executor import Summary
+from tests.benchmarks.engine.toy_cells import DATA, KINDS, MACHINE, Toys, cell
+from tests.processes import environment
+
+SECONDS = 60  # after which an event that a test waits for will not come any more
+
+
+def run(cells: list[Cell], runs: Path) -> Summary:
+    return executor.run(cells, KINDS, runs, MACHINE, DATA)
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set when a command has found that nothing but another's cell is left."""
+    happened = threading.Event()
+
+    def state(cell: Cell, runs: Path) -> str:
+        found = cell_state(cell, runs)
+        happened.set()
+        return found
+
+    monkeypatch.setattr(executor, "cell_state", state)
+    monkeypatch.setattr(executor, "RETRY_SECONDS", 0.02)
+    return happened
+
+
+def beside(
+    first: list[Cell], second: list[Cell], toys: Toys, runs: Path, go_on: Callable[[], bool]
+) -> list[Summary]:
+    """What a command finds, and another that begins while the first is at work on its cell ``a``.
+
+    That one goes on when ``go_on`` returns.
+    """
+    other = list[Summary]()
+    thread = threading.Thread(target=lambda: other.append(run(second, runs)))
+
+    def wait(context: CellContext) -> None:
+        thread.start()
+        assert go_on(), "the other command stands still"
+
+    toys.behaviour["a"] = wait
+    try:
+        own = run(first, runs)
+    finally:
+        thread.join(SECONDS)
+    return [own, *other]
+
+
+def test_two_commands_share_the_work(
+    toys: Toys, waits: threading.Event, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cells = [cell(label, number) for number, label in enumerate("abcd")]
+    top = cell("top", 9, **{one.label: one for one in cells})
+    own, other = beside([top], [top], toys, tmp_path, lambda: waits.wait(SECONDS))
+    assert sorted(toys.ran) == ["a", "b", "c", "d", "top"], "each once"
+    assert own.computed >= 1
+    assert other.computed >= 3, "all that was ready while a was at work"
+    assert own.computed + own.cached == other.computed + other.cached == 5
+    here = f"{platform.node()}, process {os.getpid()}"
+    said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("waiting")]
+    assert said[0] == f"waiting for toy a, which {here} is at work on"
+
+
+def test_a_cell_that_two_commands_call_otherwise_is_made_once(
+    toys: Toys, waits: threading.Event, tmp_path: Path
+) -> None:
+    own, other = beside([cell("a")], [cell("z")], toys, tmp_path, lambda: waits.wait(SECONDS))
+    assert toys.ran == ["a"]
+    assert (own.computed, other.cached) == (1, 1)
+
+
+def test_the_cell_of_a_command_that_gave_up_is_taken_over(
+    toys: Toys, waits: threading.Event, tmp_path: Path
+) -> None:
+    one, two = cell("a", 1), cell("b", 2)
+
+    def give_up() -> bool:
+        assert waits.wait(SECONDS)
+        toys.behaviour.clear()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        beside([one], [two, one], toys, tmp_path, give_up)
+    assert toys.ran == ["a", "b", "a"]
+    assert cell_state(one, tmp_path) == "done"
+
+
+KIND = """
+import msgspec
+
+class Recipe(msgspec.Struct):
+    number: int
+
+def run(context, recipe):
+    return {"number": recipe.number}
+"""
+SCRIPT = """
+from pathlib import Path
+from benchmarks.engine.cell import Cell
+from benchmarks.engine.context import DataOptions
+from benchmarks.engine.executor import run
+from benchmarks.engine.machine import Machine
+from filelock import FileLock
+
+if __name__ == "__main__":
+    cells = [Cell("plain", label, {"number": number}) for number, label in enumerate("abc")]
+    folder = cells[0].folder(Path("runs"))
+    folder.mkdir(parents=True)
+    kinds, data = {"plain": "plain_kind"}, DataOptions(Path("nowhere"))
+    lock = FileLock(folder / ".lock")
+    lock.acquire()
+
+    def let_go(line, file):
+        print(line)
+        if line.startswith("waiting"):
+            lock.release()
+
+    from benchmarks.engine.executor import tqdm
+    tqdm.write = staticmethod(let_go)
+    summary = run(cells, kinds, Path("runs"), Machine("cpu", "fp32", 1), data, workers=2)
+    print(summary)
+"""
+
+
+@pytest.mark.timeout(300)  # three processes that load PyTorch
+def test_a_cell_that_another_process_holds_keeps_no_worker_waiting(tmp_path: Path) -> None:
+    (tmp_path / "plain_kind.py").write_text(KIND)
+    (tmp_path / "script.py").write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        env=environment(OMP_NUM_THREADS="1"),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert sorted(line.split(":")[0][6:] for line in lines[:2]) == ["plain b", "plain c"]
+    assert lines[2].startswith("waiting for plain a, which ")
+    assert lines[3].startswith("[3/3] plain a: ")
+    assert lines[4].startswith("Summary(computed=3, cached=0, ")
