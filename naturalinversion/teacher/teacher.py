@@ -85,7 +85,9 @@ class Teacher:
             self.left_out: tuple[Stage, ...] = ()
             if smallest_stage is None:
                 self.left_out = left_out(calls, (height, width), self.stages)
-            self._outputs = OutputReader(self.model, self.stages, last_linear(calls, num_classes))
+            self._outputs = OutputReader(
+                self.model, self.stages, last_linear(calls, self.num_classes)
+            )
             self._accelerated = AcceleratedForward(
                 self.model,
                 norms,
