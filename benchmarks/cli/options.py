@@ -131,8 +131,8 @@ class PathOptions:
 
 
 @dataclass(frozen=True)
-class RunOptions:
-    """Device, precision, workers and time limit."""
+class ComputeOptions:
+    """Device, precision and threads, of a command that computes in its own process."""
 
     device: str = "auto"
     """cpu, cuda, cuda:1 …; auto takes a GPU if there is one"""
@@ -141,44 +141,46 @@ class RunOptions:
     bf16 is the fastest there, tf32 a GPU's alone"""
     fast: bool = False
     """on a GPU: let cuDNN time its algorithms and choose; records then say that bytes may differ"""
-    workers: int = 0
-    """cells at a time, each in a process of its own; 0: one per core on a CPU, one on a GPU"""
     threads: int = 0
-    """CPU threads of each worker; 0: 1 with several workers, else all cores, or $OMP_NUM_THREADS"""
-    engine: Literal["local", "ray"] = "local"
-    """where cells are computed: processes of this machine, or the nodes of a Ray cluster"""
-    address: str = ""
-    """of the Ray cluster, e.g. auto or ray://host:10001; by default one is started here"""
-    gpu_share: float = 1.0
-    """of a GPU that one cell takes on a Ray cluster; 0.5 lets two cells share one"""
-    max_hours: float = 0.0
-    """stop after so long, keeping every finished cell and shard (exit code 75); 0: no limit"""
+    """CPU threads of each process; 0: all cores, or $OMP_NUM_THREADS, and 1 each of several
+    workers"""
+
+    def check(self) -> None:
+        """Raises `UsageError` for options that can't be, alone or together."""
+        if self.threads < 0:
+            raise UsageError(f"--threads {self.threads}: 0 or more")
+        if self.precision == "tf32" and self._device() == "cpu":
+            raise UsageError("--precision tf32: a GPU's alone, a CPU computes in fp32 or bf16")
 
     def machine(self) -> Machine:
-        """Device, precision and threads."""
-        if min(self.workers, self.threads) < 0:
-            raise UsageError("--workers and --threads are 0 or more")
+        """Device, precision and threads. Raises what `check` does."""
+        self.check()
         threads = self.threads or self._threads()
         device, precision = self._device(), self.precision
         if precision == "auto":
             precision = "fp32" if device == "cpu" else "tf32"
         return Machine(device, precision, threads, self.fast)
 
-    def hours(self) -> float:
-        """After how many hours to stop; 0 for never."""
-        if not 0 <= self.max_hours < MAX_HOURS:
-            raise UsageError(f"--max-hours {self.max_hours:g}: 0 or more, under {MAX_HOURS}")
-        return self.max_hours
+    def _threads(self) -> int:
+        return min(available_cores(), openmp_threads())
 
-    def ray_options(self) -> RayOptions | None:
-        """The Ray cluster asked for, if any."""
-        if self.engine == "local":
-            if self.address:
-                raise UsageError("--address is a Ray cluster's: give --engine ray with it")
-            return None
-        if not 0 < self.gpu_share <= 1:
-            raise UsageError(f"--gpu-share {self.gpu_share:g}: above 0, 1 at most")
-        return RayOptions(self.address, self.gpu_share)
+    def _device(self) -> str:
+        if self.device != "auto":
+            return str(device_named(self.device))
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@dataclass(frozen=True)
+class WorkerOptions(ComputeOptions):
+    """The same, of several processes."""
+
+    workers: int = 0
+    """cells at a time, each in a process of its own; 0: one per core on a CPU, one on a GPU"""
+
+    def check(self) -> None:
+        if self.workers < 0:
+            raise UsageError(f"--workers {self.workers}: 0 or more")
+        super().check()
 
     def worker_count(self) -> int:
         """How many cells at a time."""
@@ -187,13 +189,56 @@ class RunOptions:
         return 1 if self._device() != "cpu" else available_cores()
 
     def _threads(self) -> int:
-        alone = self.engine == "local" and self.worker_count() == 1
-        return min(available_cores(), openmp_threads()) if alone else 1
+        return super()._threads() if self.worker_count() == 1 else 1
 
-    def _device(self) -> str:
-        if self.device != "auto":
-            return str(device_named(self.device))
-        return "cuda" if torch.cuda.is_available() else "cpu"
+
+@dataclass(frozen=True)
+class TimeLimit:
+    """When to stop."""
+
+    max_hours: float = 0.0
+    """stop after so long, keeping every finished cell and shard (exit code 75); 0: no limit"""
+
+    def hours(self) -> float:
+        """After how many hours to stop; 0 for never."""
+        if not 0 <= self.max_hours < MAX_HOURS:
+            raise UsageError(f"--max-hours {self.max_hours:g}: 0 or more, under {MAX_HOURS}")
+        return self.max_hours
+
+
+@dataclass(frozen=True)
+class RunOptions(TimeLimit, WorkerOptions):
+    """Where and how long cells are computed."""
+
+    engine: Literal["local", "ray"] = "local"
+    """where cells are computed: processes of this machine, or the nodes of a Ray cluster"""
+    address: str = ""
+    """of the Ray cluster, e.g. auto or ray://host:10001; by default one is started here"""
+    gpu_share: float = 1.0
+    """of a GPU that one cell takes on a Ray cluster; 0.5 lets two cells share one"""
+    yes: bool = False
+    """start a run at scale paper, which otherwise only prints its plan"""
+
+    def check(self) -> None:
+        self.hours()
+        self.ray_options()
+        super().check()
+
+    def ray_options(self) -> RayOptions | None:
+        """The Ray cluster asked for, if any."""
+        if self.engine == "local":
+            for option, given in (("address", self.address), ("gpu-share", self.gpu_share != 1)):
+                if given:
+                    raise UsageError(f"--{option} is a Ray cluster's: give --engine ray with it")
+            return None
+        if self.workers:
+            raise UsageError("--workers: a Ray cluster has as many as fit, by --threads and GPUs")
+        if not 0 < self.gpu_share <= 1:
+            raise UsageError(f"--gpu-share {self.gpu_share:g}: above 0, 1 at most")
+        return RayOptions(self.address, self.gpu_share)
+
+    def _threads(self) -> int:
+        return super()._threads() if self.engine == "local" else 1
 
 
 def openmp_threads() -> int:

@@ -6,7 +6,8 @@ from typing import Any
 
 from benchmarks.cli.console import print_result
 from benchmarks.cli.contact_sheet import save_contact_sheet
-from benchmarks.cli.options import RunOptions
+from benchmarks.cli.options import ComputeOptions, TimeLimit
+from benchmarks.engine.deadline import stop_after
 from benchmarks.engine.machine import set_up_torch
 from benchmarks.recipes.methods import build_method
 from naturalinversion.classifiers.ready import describe
@@ -43,12 +44,17 @@ class Pictures:
     """of each method, in one batch"""
     iterations: int = 300
     seed: int = 0
-    execution: RunOptions = field(default_factory=lambda: RunOptions(threads=1))
+    execution: ComputeOptions = field(default_factory=lambda: ComputeOptions(threads=1))
+    limit: TimeLimit = field(default_factory=TimeLimit)
 
     def run(self) -> int:
         """Write ``OUT/pictures.png``; the same command again reads what is made."""
         if self.images < 1 or self.iterations < 1:
             raise UsageError("--images and --iterations are 1 or more")
+        with stop_after(self.limit.hours()):
+            return self._run()
+
+    def _run(self) -> int:
         known = describe(self.ready)
         machine = self.execution.machine()
         device = set_up_torch(machine)

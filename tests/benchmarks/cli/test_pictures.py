@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
-from tests.benchmarks.command_line import here
+from benchmarks.recipes.resolve import Recipes
+from naturalinversion.errors import UsageError
+from tests.benchmarks.command_line import here, one_line
 
 
 def test_ready_lists_name_accuracy_recipe_and_digest(capfd: pytest.CaptureFixture[str]) -> None:
@@ -45,9 +48,68 @@ def test_a_ready_classifier_is_inverted_from_the_command_line(
     code, _, err = here(capfd, *words, "--ready", "cifar10-vgg99")
     assert code == 2
     assert "no ready classifier 'cifar10-vgg99': one of " in err
-    code, _, err = here(capfd, *words, "--ready", "cifar10-vgg11", "--num-classes", "100")
-    assert code == 2
-    assert "--num-classes: the classifier says of itself num_classes 10" in err
     code, _, err = here(capfd, *words, "--ready", "cifar10-vgg11", "--arch", "vgg11")
     assert code == 2
     assert "synthesize needs --arch with --weights, or --model, or --ready" in err
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value", "says"),
+    [
+        ("cifar10-vgg11", "--num-classes", "100", "num_classes 10"),
+        ("cifar100-vgg16", "--num-classes", "10", "num_classes 100"),
+        ("cifar10-vgg11", "--width", "1.0", "width 0.25"),
+        ("cifar10-vgg11", "--image-size", "16", "image_shape (3, 32, 32)"),
+        ("cifar10-vgg11", "--mean", "0.5", "mean (0.4914, "),
+    ],
+)
+def test_what_contradicts_a_ready_classifier_is_refused_also_where_it_is_the_default(
+    name: str,
+    option: str,
+    value: str,
+    says: str,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    values = [value] * (3 if option == "--mean" else 1)
+    words = ["synthesize", "--out", str(tmp_path / "out"), "--ready", name, "--device", "cpu"]
+    code, _, err = here(capfd, *words, option, *values)
+    assert code == 2
+    assert f"{option}: the classifier says of itself {says}" in one_line(err)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_ready_classifier_brings_the_recipes_of_its_data_set(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    class Seen(Recipes):
+        def __init__(self, scale: str, dataset: str, *more: Any, **named: Any) -> None:
+            asked.append(dataset)
+            raise UsageError("seen")
+
+    words = ["synthesize", "--out", str(tmp_path / "out"), "--device", "cpu", "--threads", "1"]
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setattr("benchmarks.cli.synthesize.Recipes", Seen)
+        for more in ([], ["--dataset", "cifar10"]):
+            assert here(capfd, *words, "--ready", "cifar100-vgg16", *more)[0] == 2
+    assert asked == ["cifar100", "cifar10"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["--max-hours", "-1"], 2, "error: --max-hours -1: 0 or more"),
+        (["--precision", "tf32"], 2, "error: --precision tf32: a GPU's alone"),
+        (["--workers", "7"], 2, "error: unknown option --workers"),
+        (["--iterations", "100000", "--max-hours", "0.001"], 75, "--max-hours are over: what was"),
+    ],
+)
+def test_pictures_refuse_what_they_would_ignore_and_end_in_time(
+    words: list[str], code: int, says: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    given = ("pictures", "--out", str(tmp_path), "--images", "4", "--device", "cpu", *words)
+    found, out, err = here(capfd, *given)
+    assert (found, out) == (code, "")
+    assert err.splitlines()[-1].startswith(says)

@@ -123,6 +123,17 @@ def test_weights_of_another_architecture_are_one_line(weights: Path, tmp_path: P
         ({"set": "di.settings.rate=-1"}, 2, "rate is -1: 0 or more"),
         ({"set": "di.settings.jitter=-1"}, 2, "jitter is -1: 0 or more"),
         ({"model": "contract_methods:small"}, 2, "--arch with --weights, or --model"),
+        ({"student_weights": "/no/such"}, 2, "--student-weights: of which architecture?"),
+        ({"student": "resnet18"}, 2, "--student resnet18: no student takes part in di"),
+        ({"set": "ni.settings.iterations=2"}, 2, "not read here, but di.settings and"),
+        ({"set": "protocol.temperature=2"}, 2, "not read here, but di.settings and"),
+        ({"set": "di.batches=2"}, 2, "--images says how many"),
+        ({"set": "di.batch_size=2"}, 2, "--batch-size says another"),
+        ({"max_hours": "-1"}, 2, "--max-hours -1: 0 or more"),
+        ({"precision": "tf32"}, 2, "--precision tf32: a GPU's alone"),
+        ({"threads": "-1"}, 2, "--threads -1: 0 or more"),
+        ({"workers": "7"}, 2, "unknown option --workers"),
+        ({"engine": "ray"}, 2, "unknown option --engine"),
     ],
 )
 def test_what_synthesize_cannot_do_is_one_line(
@@ -136,6 +147,29 @@ def test_what_synthesize_cannot_do_is_one_line(
     found, out, err = here(capfd, *invert(weights, tmp_path / "out", **changes))
     assert (found, out) == (code, "")
     assert says in one_line(err)
+
+
+def test_synthesize_stops_in_time_and_goes_on(
+    weights: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    many = invert(weights, tmp_path / "out", images="40000", max_hours=str(5 / 3600))
+    code, out, err = here(capfd, *many)
+    assert (code, out) == (75, "")
+    assert err.splitlines()[-1].startswith("--max-hours are over: what was finished is kept")
+    kept = list((tmp_path / "out").glob("*.safetensors"))
+    assert kept
+    before = [path.stat().st_mtime_ns for path in kept]
+    assert here(capfd, *invert(weights, tmp_path / "out"))[0] == 0
+    assert [path.stat().st_mtime_ns for path in kept] == before
+
+
+def test_the_budget_of_a_recipe_is_read_where_no_option_says_another(
+    weights: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = invert(weights, tmp_path / "out", batch_size="", set="di.batch_size=3")
+    code, out, _ = here(capfd, *command, "--set", "di.settings.iterations=2", "--json")
+    assert (code, json.loads(out)["images"]) == (0, 6)
+    assert SyntheticDataset(tmp_path / "out").meta.batch_size == 3
 
 
 def test_a_model_without_batch_norm_is_one_line(
