@@ -7,7 +7,8 @@ from tyro.conf import Positional
 
 from benchmarks.cli.console import log, print_json, print_result
 from benchmarks.cli.options import PathOptions, RecipeOptions, RunOptions
-from benchmarks.cli.table_options import TableOptions, compute_cells, reject_overrides
+from benchmarks.cli.table_options import TableOptions, compute_cells
+from benchmarks.cli.unused_options import reject_overrides
 from naturalinversion.errors import MissingError, UsageError
 from reports.records import load_all
 from reports.regression.accepted import MIN_SEEDS, Accepted, RefusedError, accepted_from
@@ -55,7 +56,7 @@ class Accept:
             refuse_shared_files(tables, self.accepted_dir)
         except RefusedError as error:
             raise UsageError(str(error)) from error
-        if compute_cells(planned, self.paths, self.execution).failed:
+        if compute_cells(planned, self.paths, self.execution, self.json).failed:
             return 1
         accepted = self._accepted(tables)
         answer = {}

@@ -9,7 +9,8 @@ from tyro.conf import Positional
 
 from benchmarks.cli.console import log, print_json, print_result
 from benchmarks.cli.options import PathOptions, RecipeOptions, RunOptions
-from benchmarks.cli.table_options import TableOptions, compute_cells, reject_overrides
+from benchmarks.cli.table_options import TableOptions, compute_cells
+from benchmarks.cli.unused_options import reject_overrides
 from benchmarks.engine.digests import computing_digest
 from benchmarks.engine.provenance import CostMeter
 from benchmarks.tables.expand import PlannedTable
@@ -69,7 +70,7 @@ class Check:
         recipe = replace(self.recipe, first_seed=self._first_seed(accepted))
         planned = self._planned(recipe)
         self._log_power(recipe.seed_list(), accepted)
-        summary = compute_cells(planned, self.paths, self.execution)
+        summary = compute_cells(planned, self.paths, self.execution, self.json)
         checked: list[CheckedNumber] = []
         if not summary.failed:
             checked = self._compare(planned, accepted)

@@ -8,7 +8,8 @@ from tyro.conf import Positional
 
 from benchmarks.cli.compared_networks import ComparedNetworks, compared_networks
 from benchmarks.cli.options import PathOptions, RecipeOptions, RunOptions
-from benchmarks.cli.table_options import reject_unused, run_and_report
+from benchmarks.cli.table_options import run_and_report
+from benchmarks.cli.unused_options import reject_unused
 from benchmarks.tables.display_names import display_name
 from benchmarks.tables.expand import expand
 from benchmarks.tables.spec import RowSpec, read_table

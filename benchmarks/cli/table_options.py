@@ -7,21 +7,21 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
+from benchmarks.cli.cell_plan import print_plan
 from benchmarks.cli.console import log, print_json, print_result
 from benchmarks.cli.options import PathOptions, RecipeOptions, RunOptions
+from benchmarks.cli.unused_options import reject_unused
 from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.deadline import TimeIsUpError, stop_after
 from benchmarks.engine.executor import Summary, run
 from benchmarks.evaluation.fidelity.extractors import find_extractor
-from benchmarks.recipes.overrides import parse_override
-from benchmarks.recipes.recipe_file import read_recipes
 from benchmarks.synthesis.generate_images import batches_in_order
 from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.paper_settings import paper_settings
 from benchmarks.tables.registry import KINDS
 from benchmarks.tables.spec import read_table, tables
 from naturalinversion.errors import UsageError
-from reports.records import RecordError
+from reports.records import FILE_NAME, RecordError
 from reports.report import Report, write_report
 from reports.tables.layout import Table
 from reports.tables.table_files import FOLDER, read, table_files, write
@@ -83,11 +83,11 @@ def run_and_report(
     planned: Sequence[PlannedTable], paths: PathOptions, execution: RunOptions, json: bool
 ) -> int:
     """Compute all cells, then report what there is; exit code 1 if a cell failed."""
-    execution.hours()  # a wrong value is reported before anything is written
+    check_request(planned, paths, execution, json)  # refused before anything is written
     tables = [table for one in planned for table in with_seeds_shown(one, paths.runs_dir)]
     files = write_tables(tables, paths.runs_dir)
     try:
-        summary = compute_cells(planned, paths, execution)
+        summary = compute_cells(planned, paths, execution, json)
     except TimeIsUpError:
         report_beside(files, paths)
         raise
@@ -108,14 +108,35 @@ def run_and_report(
     return 1 if summary.failed else 0
 
 
-def compute_cells(
-    planned: Sequence[PlannedTable], paths: PathOptions, execution: RunOptions
-) -> Summary:
-    """Compute all cells that aren't done; prints on stderr which failed."""
+def check_request(
+    planned: Sequence[PlannedTable], paths: PathOptions, execution: RunOptions, json: bool
+) -> None:
+    """Raises `UsageError` or `MissingError` for what can't be computed so, and without --yes for
+    cells of scale paper, whose plan is printed.
+    """
+    machine = execution.machine()
+    here = execution.ray_options() is None
     targets = [cell for one in planned for cell in one.targets]
+    if not execution.yes and any(t.scale == "paper" for one in planned for t in one.tables):
+        about = f"{' '.join(dict.fromkeys(one.name for one in planned))} at scale paper"
+        cells = with_inputs(targets)
+        print_plan(about, cells, paths.runs_dir, execution, timing=here, json=json)
+        raise UsageError("this is scale paper: add --yes to start it")
+    if here:
+        machine.torch_device()
     measured = [cell.recipe["fidelity"] for cell in targets if cell.kind == "fidelity"]
     for name in {protocol["extractor"] for protocol in measured}:  # missing weights: an error now
         find_extractor(name, paths.inception_weights, paths.download)
+
+
+def compute_cells(
+    planned: Sequence[PlannedTable], paths: PathOptions, execution: RunOptions, json: bool = False
+) -> Summary:
+    """Compute all cells that aren't done; prints on stderr which failed. Raises what
+    `check_request` does.
+    """
+    check_request(planned, paths, execution, json)
+    targets = [cell for one in planned for cell in one.targets]
     if execution.worker_count() > 1 or execution.engine == "ray":
         for cell in with_inputs(targets):
             if batches := batches_in_order(cell):
@@ -137,36 +158,6 @@ def compute_cells(
     return summary
 
 
-def reject_unused(
-    planned: Sequence[PlannedTable], recipe: RecipeOptions, paths: PathOptions
-) -> None:
-    """A file or a value that no cell depends on was meant for something else. Raises `UsageError`.
-
-    Values of the protocol are not judged.
-    """
-    cells = with_inputs([cell for one in planned for cell in one.targets])
-    archs = {cell.recipe["arch"] for cell in cells if cell.kind == "pretrained"}
-    for arch in paths.given_weights():
-        if arch not in archs:
-            raise UsageError(f"--weights {arch}=…: nothing here is a {arch} that would read it")
-    methods = {cell.recipe.get("method") for cell in cells}
-    for method in read_recipes(recipe.recipe_files):
-        if method not in methods:
-            raise UsageError(f"--recipe: {method}, whose recipe it is, is no method of this run")
-    known = {"protocol"}.union(*(one.methods for one in planned))
-    for text in recipe.set:
-        if (name := parse_override(text)[0]) not in known:
-            raise UsageError(f"--set {text}: no cell of this run reads the recipe of {name}")
-
-
-def reject_overrides(recipe: RecipeOptions, paths: PathOptions) -> None:
-    """Accepted numbers are of the recipes as they are. Raises `UsageError`."""
-    if recipe.set or recipe.ready or recipe.recipe_files or paths.weights:
-        raise UsageError(
-            "accepted numbers are of the recipes: not with --set, --recipe, --ready or --weights"
-        )
-
-
 def report_beside(files: Sequence[Path], paths: PathOptions) -> Report:
     """Report ``files``, on a page with every other table of the runs folder."""
     others = [path for path in table_files(paths.runs_dir) if path not in files]
@@ -177,12 +168,20 @@ def report_beside(files: Sequence[Path], paths: PathOptions) -> Report:
 
 
 def with_seeds_shown(planned: PlannedTable, runs: Path) -> list[Table]:
-    """The tables, of the seeds asked for and of those that they were shown with before."""
+    """The tables, of the seeds asked for and of those that they were shown with before and have a
+    record of.
+    """
     seeds = {seed for table in planned.tables for seed in table.seeds}
     shown: set[int] = set()
+    made = {path.parent.name.rpartition("-")[2] for path in runs.glob(f"*/*/{FILE_NAME}")}
     for table in planned.tables:
         before = read_existing(path_of(table, runs))
-        shown |= set(before.seeds) if before is not None and before.name == table.name else set()
+        if before is None or before.name != table.name:
+            continue
+        cells = [cell.records for row in before.rows for cell in row.cells.values()]
+        for index, seed in enumerate(before.seeds):
+            own = {keys[index] for keys in cells if keys.count(keys[index]) == 1}
+            shown |= {seed} if own & made else set()
     if shown <= seeds:
         return planned.tables
     return planned.tables_of(sorted(seeds | shown))

@@ -188,6 +188,11 @@ def find_extractor(name: str, inception: Path | None = None, download: bool = Fa
     return Extractor(name, spec.layers, weights)
 
 
+def reads_inception(name: str) -> bool:
+    """Whether the extractor ``name`` takes its weights from --inception-weights."""
+    return _spec(name).weights is not _packaged_weights
+
+
 def _spec(name: str) -> ExtractorSpec:
     if name not in EXTRACTORS:
         raise UsageError(f"unknown extractor {name!r}: choose {', '.join(EXTRACTORS)}")

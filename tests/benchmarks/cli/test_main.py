@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.cli import plan
+from benchmarks.cli import cell_plan
 from benchmarks.cli.options import RunOptions
 from benchmarks.cli.table_options import TableOptions
 from benchmarks.engine.cell import Cell
@@ -81,11 +81,32 @@ def test_a_wrong_request_is_one_line_before_anything_is_written(
         (["run", "table5", "--device", "cpu:1", *TINY], "--device cpu:1: cpu, cuda, or cuda:1 …"),
         (["run", "table5", "--workers", "-1", *TINY], "0 or more"),
         (["run", "table5", "--wrokers", "1"], "unknown option --wrokers"),
+        (["run", "table5", "--device", "cpu", "--precision", "tf32", *TINY], "a GPU's alone"),
+        (["plan", "table5", "--engine", "ray"], "unknown option --engine"),
+        (["plan", "table5", "--max-hours", "1"], "unknown option --max-hours"),
+        (["plan", "table5", "--no-timing", "--workers", "-1"], "--workers -1: 0 or more"),
         (
             ["run", "table2", "--set", "adi.settings.iterations=7"],
             "no cell of this run reads the recipe of adi",
         ),
         (["run", "table5", "--methods", "ni", "--set", "di.batches=7"], "reads the recipe of di"),
+        (
+            ["run", "table5", "--inception-weights", "inception.pth"],
+            "--inception-weights: nothing here is measured with Inception",
+        ),
+        (
+            [
+                "run",
+                "table1",
+                "--inception-weights",
+                "inception.pth",
+            ],
+            "--inception-weights: nothing here is measured with Inception",
+        ),
+        (
+            ["plan", "table1", "--ready", "cifar10-vgg11", "--no-timing"],
+            "--ready cifar10-vgg11: nothing here inverts it: --teacher vgg11 would",
+        ),
         (
             ["run", "table5", "--weights", "resnet34=a.pt", "--weights", "resnet34=b.pt"],
             "--weights resnet34=b.pt: resnet34 has ",
@@ -145,19 +166,61 @@ def _an_hour_a_cell(cells: Sequence[Cell], todo: Sequence[Cell], *_: Any) -> Est
     return Estimate({cell.key: 3600.0 for cell in todo}, 3600.0)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run", "table5", "--rows", "resnet34-resnet18", "--methods", "di"],
+        ["compare", "di", "--student", "resnet18"],
+        ["accept", "table5", "--rows", "resnet34-resnet18", "--seeds", "8"],
+    ],
+)
+@pytest.mark.parametrize("form", ["text", "json"])
 def test_scale_paper_is_not_started_by_accident(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    command: list[str],
+    form: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(plan, "estimate", _an_hour_a_cell)
+    monkeypatch.setattr(cell_plan, "estimate", _an_hour_a_cell)
     narrow = ["--set", "protocol.network.width=0.125", "--set", "protocol.network.image_size=16"]
-    one = ["--rows", "resnet34-resnet18", "--methods", "di", "--workers", "1"]
-    code, out, err = here(capfd, "run", "table5", "--scale", "paper", *one, *narrow)
+    more = [] if command[0] == "accept" else narrow
+    more += ["--json"] if form == "json" else []
+    code, out, err = here(capfd, *command, "--scale", "paper", "--device", "cpu", *more)
     assert code == 2
-    assert "--yes" in err
-    assert "cells" in out, "the plan is what the user decides on"
-    assert "512,000 images" in out, "256,000 on each of the two CIFARs"
-    assert "40.0 h of work" in out
+    assert err.splitlines()[-1] == "error: this is scale paper: add --yes to start it"
+    if form == "json":
+        assert all(cell["seconds"] == 3600 for cell in json.loads(out)["cells"])
+    else:
+        assert " at scale paper: " in out, "the plan is what the user decides on"
+        if command[0] != "accept":
+            assert "512,000 images" in out, "256,000 on each of the two CIFARs"
+            assert "40.0 h of work" in out
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--address", "auto"],
+        ["--precision", "tf32"],
+        ["--device", "toaster"],
+        ["--workers", "-1"],
+        ["--max-hours", "-1"],
+    ],
+)
+def test_a_run_that_is_refused_changes_no_table(
+    wrong: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    device = [] if wrong[0] == "--device" else ["--device", "cpu"]
+    code, _, err = here(capfd, "run", "table5", "--seeds", "3", *device, *wrong)
+    assert code == 2
+    assert wrong[0] in one_line(err)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks.cli import plan
-from benchmarks.cli.plan import duration, images
+from benchmarks.cli import cell_plan
+from benchmarks.cli.cell_plan import duration, images
 from benchmarks.cli.table_options import TableOptions
 from benchmarks.engine import step_timing
 from benchmarks.engine.cell import Cell, with_inputs
@@ -218,7 +218,7 @@ def test_cells_and_images_are_printed_before_anything_is_timed(
         before.append(capfd.readouterr().out)
         return Estimate({cell.key: 60.0 for cell in todo}, 240.0)
 
-    monkeypatch.setattr(plan, "estimate", timed)
+    monkeypatch.setattr(cell_plan, "estimate", timed)
     code, after, _ = here(capfd, *ASKED)
     assert code == 0
     (printed,) = before
@@ -246,7 +246,7 @@ def test_without_timing_nothing_is_timed_and_cells_and_images_are_said(
     def timed(*_: Any) -> Estimate:
         raise AssertionError("nothing is to be timed")
 
-    monkeypatch.setattr(plan, "estimate", timed)
+    monkeypatch.setattr(cell_plan, "estimate", timed)
     json_too = ["--json"] if form == "json" else []
     code, out, _ = here(capfd, *ASKED, "--no-timing", *json_too)
     assert code == 0
@@ -265,7 +265,7 @@ def test_what_is_shown_as_done_has_nothing_left_to_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(plan, "is_done", lambda cell, runs: True)
+    monkeypatch.setattr(cell_plan, "is_done", lambda cell, runs: True)
     code, out, err = here(capfd, *ASKED)
     assert code == 0
     assert out.endswith("4 done, 0 to do\n")

@@ -13,6 +13,7 @@ from benchmarks.tables.spec import read_table
 from naturalinversion.classifiers import build
 from naturalinversion.errors import UsageError
 from reports.published import find_published
+from reports.records import FILE_NAME
 from reports.tables.layout import Table
 from reports.tables.table_files import read
 
@@ -101,8 +102,13 @@ def test_a_comparison_is_called_after_what_it_compares() -> None:
 def test_seeds_that_were_shown_stay(tmp_path: Path) -> None:
     """Three seeds, then a command for one of them: it does not take the others away."""
     spec, recipes = read_table("table5"), Recipes("demo", "digits")
-    write_tables(expand(spec, recipes, [0, 1, 2]).tables, tmp_path)
+    before = expand(spec, recipes, [0, 1, 2])
+    write_tables(before.tables, tmp_path)
     planned = expand(spec, recipes, [5])
+    assert with_seeds_shown(planned, tmp_path) == planned.tables, "none of them has a record"
+    for cell in before.targets:
+        cell.folder(tmp_path).mkdir(parents=True, exist_ok=True)
+        (cell.folder(tmp_path) / FILE_NAME).touch()
     assert [t.seeds for t in with_seeds_shown(planned, tmp_path)] == [[0, 1, 2, 5]]
     assert {cell.recipe["seed"] for cell in planned.targets if "seed" in cell.recipe} != set()
     (whole,) = expand(spec, recipes, [0, 1, 2, 5]).tables
