@@ -10,7 +10,7 @@ from reports.claims.ledger import ledger
 from reports.page import render_page
 from reports.records import RecordError, load_all, write_atomically
 from reports.table_report import TableReport, make_table_report
-from reports.tables.table_files import FOLDER, read, table_files
+from reports.tables.table_files import read, tables_to_report
 
 PAGE = "report.html"
 
@@ -46,9 +46,7 @@ def write_report(
     the page has the paper's claims. RecordError, before anything is written, if a record or one of
     ``tables`` cannot be read or a table cannot be made of them.
     """
-    files = table_files(runs) if tables is None else list(tables)
-    if not files:
-        raise RecordError(f"{runs / FOLDER}: no table to report; run a table first")
+    files = tables_to_report(runs) if tables is None else list(tables)
     if len({file.stem for file in files}) < len(files):
         raise RecordError("two of the tables have the same file name; their reports would collide")
     records = load_all(runs)

@@ -14,7 +14,7 @@ from reports.claims.markdown import claims_markdown
 from reports.claims.orderings import orderings
 from reports.records import load_all, write_atomically
 from reports.tables.markup import csv_text
-from reports.tables.table_files import read, table_files
+from reports.tables.table_files import read, tables_to_report
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Claims:
 
     def run(self) -> int:
         """Write ``claims.csv``, ``orderings.csv`` and ``claims.md``, and print the last."""
-        tables = [read(path) for path in table_files(self.paths.runs_dir)]
+        tables = [read(path) for path in tables_to_report(self.paths.runs_dir)]
         records = load_all(self.paths.runs_dir)
         frame, orders = ledger(tables, records, paper_settings()), orderings(tables, records)
         markdown = claims_markdown(frame, orders)

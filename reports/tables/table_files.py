@@ -24,6 +24,14 @@ def table_files(runs: Path) -> list[Path]:
     return files
 
 
+def tables_to_report(runs: Path) -> list[Path]:
+    """The same, one or more: RecordError if there is none, as where the folder's name is wrong."""
+    files = table_files(runs)
+    if not files:
+        raise RecordError(f"{runs / FOLDER}: no table to report; run a table first")
+    return files
+
+
 def read(path: Path) -> Table:
     """Read a table; RecordError says in one line what is wrong with the file."""
     table = read_struct(path, Table, SCHEMA)

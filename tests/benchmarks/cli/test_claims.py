@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cli.main import main
+from benchmarks.cli.table_options import write_tables
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import expand
 from benchmarks.tables.paper_settings import paper_settings
 from benchmarks.tables.spec import read_table, tables
 from reports.published import published
+from tests.benchmarks.command_line import here, one_line
 
 
 def claims(capfd: pytest.CaptureFixture[str], folder: Path, *more: str) -> str:
@@ -47,23 +49,44 @@ def test_the_settings_of_the_text_are_the_recipes_of_scale_paper() -> None:
     assert paper_settings() == settings
 
 
-def test_without_a_run_the_ledger_has_the_settings_only(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+@pytest.fixture
+def asked(tmp_path: Path) -> Path:
+    """A runs folder with a table of which no cell was made."""
+    write_tables(
+        expand(read_table("table5"), Recipes("paper", "cifar10"), [0]).tables, tmp_path / "runs"
+    )
+    return tmp_path
+
+
+def test_without_a_record_the_ledger_has_the_settings_only(
+    asked: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    out = claims(capfd, tmp_path)
+    out = claims(capfd, asked)
     assert "| all | 0 | 0 | 0 | 0 | 0 | 179 |" in out
     assert out.count("| set as published |") == 11
-    assert (tmp_path / "out" / "claims.md").read_text() == out.removesuffix("\n")
-    with open(tmp_path / "out" / "claims.csv", newline="") as file:
+    assert (asked / "out" / "claims.md").read_text() == out.removesuffix("\n")
+    with open(asked / "out" / "claims.csv", newline="") as file:
         lines = list(csv.DictReader(file))
     assert [line["id"] for line in lines] == list(published())
-    assert not (tmp_path / "runs").exists()
 
 
-def test_as_json_what_is_not_there_is_null(
+def test_a_folder_without_runs_is_one_line_and_leaves_an_earlier_ledger(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    lines = json.loads(claims(capfd, tmp_path, "--json"))
+    good = tmp_path / "out" / "claims.csv"
+    good.parent.mkdir()
+    good.write_text("good")
+    code, out, err = here(
+        capfd, "claims", "--runs-dir", str(tmp_path / "rnus"), "--out-dir", str(good.parent)
+    )
+    assert (code, out) == (1, "")
+    assert one_line(err).endswith("rnus/tables: no table to report; run a table first")
+    assert good.read_text() == "good"
+    assert list(good.parent.iterdir()) == [good]
+
+
+def test_as_json_what_is_not_there_is_null(asked: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    lines = json.loads(claims(capfd, asked, "--json"))
     assert len(lines) == 190
     assert lines[0]["measured"] is None
     assert lines[0]["verdict"] == "not run"
