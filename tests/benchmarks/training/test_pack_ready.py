@@ -2,24 +2,28 @@
 
 from pathlib import Path
 
+import pytest
 import torch
+from torch import nn
 
 from benchmarks.datasets.load import load
+from benchmarks.training import pack_ready
 from benchmarks.training.pack_ready import pack
 from naturalinversion.classifiers.ready import describe, load_ready
 from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_classifier
 from reports.records import Cost, Provenance, Record, write
+from tests.benchmarks.command_line import one_line
 
 
-def test_weights_are_rounded_tested_and_described(tmp_path: Path) -> None:
-    digits = load("digits", root=tmp_path, image_size=16)
-    description = Classifier("vgg11", 10, 0.125, 16, digits.mean, digits.std)
+def finished_cell(cell: Path, width: float) -> tuple[nn.Module, Classifier]:
+    """Of a classifier of digits."""
+    digits = load("digits", root=cell, image_size=16)
+    description = Classifier("vgg11", 10, width, 16, digits.mean, digits.std)
     model = description.build(0)
-    cell = tmp_path / "cell"
     cell.mkdir()
     save_classifier(cell / WEIGHTS, model, description)
     where = Provenance("abc", {}, "cpu", "fp32", 1, "Linux", "now", "AMD EPYC")
-    recipe = {"arch": "vgg11", "dataset": "digits", "width": 0.125, "training": {"epochs": 1}}
+    recipe = {"arch": "vgg11", "dataset": "digits", "width": width, "training": {"epochs": 1}}
     record = Record(
         kind="classifier",
         label="x",
@@ -32,6 +36,12 @@ def test_weights_are_rounded_tested_and_described(tmp_path: Path) -> None:
         artefacts={},
     )
     write(cell, record)
+    return model, description
+
+
+def test_weights_are_rounded_tested_and_described(tmp_path: Path) -> None:
+    digits, cell = load("digits", root=tmp_path, image_size=16), tmp_path / "cell"
+    model, description = finished_cell(cell, 0.125)
     packed = pack(cell, "digits-vgg11", tmp_path, tmp_path / "ready")
     assert describe("digits-vgg11", tmp_path / "ready") == packed
     assert packed.classes == tuple(digits.classes)
@@ -40,3 +50,15 @@ def test_weights_are_rounded_tested_and_described(tmp_path: Path) -> None:
     assert found == description
     for name, tensor in model.float().state_dict().items():
         torch.testing.assert_close(loaded.state_dict()[name], tensor, rtol=1e-3, atol=1e-3)
+
+
+def test_what_cannot_be_packed_is_one_line_and_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pack_ready, "LARGEST", 1000)
+    finished_cell(tmp_path / "large", 0.125)
+    known = set(pack_ready.FOLDER.iterdir())
+    for name, code, says in (("none", 1, "record.json"), ("large", 2, "more than 1,000")):
+        assert pack_ready.main(tmp_path / name, "digits-never", tmp_path) == code
+        assert says in one_line(capsys.readouterr().err)
+    assert set(pack_ready.FOLDER.iterdir()) == known
