@@ -131,7 +131,9 @@ def test_what_a_factory_cannot_give_is_one_line(
             (i for i in range(start + 1, len(options)) if options[i].startswith("--")), None
         )
         del options[start:stop]
-    code, out, err = here(capfd, *words(factory, tmp_path / "out", *options, *more))
+    method = "adi" if "--student" in more else "ni"
+    command = words(factory, tmp_path / "out", *options, *more, method=method)
+    code, out, err = here(capfd, *command)
     assert (code, out) == (3 if "no such file" in says else 2, "")
     assert says in one_line(err)
     assert not (tmp_path / "out").exists()
