@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import nn
 
 from baselines.bank_losses import LowestLoss, check_finite
+from baselines.bank_student import BankStudent
 from baselines.image_bank import ImageBank
-from naturalinversion import Teacher, Training, priors, synthesize
+from naturalinversion import Teacher, Training, synthesize
 from naturalinversion.errors import DivergedError
 from naturalinversion.image_store.shards import read_shard, write_shard
+from naturalinversion.progress import silent
 from naturalinversion.synthesis.sequence import EarlierBatches
 from tests.baselines.bank_methods import cmi, copied, equal, fast, make, start, student
 
@@ -104,14 +108,38 @@ def test_the_rate_falls_in_a_cosine_after_the_warm_up(make_teacher: MakeTeacher)
     assert rates == pytest.approx([0.2, 0.2, *falling])
 
 
-def test_distillation_with_its_factor_hardly_depends_on_a_high_temperature() -> None:
-    torch.manual_seed(0)
-    teacher, rival = torch.randn(8, 10), torch.randn(8, 10, requires_grad=True)
-    norms = []
-    for temperature in (20.0, 40.0):
-        loss = temperature**2 * priors.distillation(rival, teacher, temperature)
-        norms.append(torch.autograd.grad(loss, rival)[0].norm())
-    assert norms[0] / norms[1] == pytest.approx(1, abs=0.05)
+@pytest.mark.parametrize(
+    ("momentum", "decay"), [(0.0, 0.0), (0.0, 0.5), (0.9, 0.0)], ids=["plain", "decay", "momentum"]
+)
+def test_steps_of_the_student_are_those_of_sgd_written_out(
+    momentum: float, decay: float, make_teacher: MakeTeacher
+) -> None:
+    """Two steps of a linear student on the whole bank, with the factor temperature squared.
+
+    By the logits, T^2 KL has the gradient T (softmax(student / T) - softmax(teacher / T)) / N.
+    """
+    teacher, temperature, rate, number = make_teacher(), 4.0, 0.05, 8
+    bank = ImageBank(teacher, 1)
+    draws = torch.Generator().manual_seed(0)
+    images = bank.append(torch.rand(number, 3, 16, 16, generator=draws), truncate=True)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 4, bias=False))
+    with torch.no_grad():
+        network[1].weight.normal_(0, 0.05, generator=draws)
+    weight = network[1].weight.detach().clone()
+    settings = fast(
+        **{"student_steps": 2, "student_batch": number, "crop": 0, "flip": False},
+        **{"rate_student": rate, "momentum": momentum, "weight_decay": decay},
+        temperature=temperature,
+    )
+    BankStudent(teacher, network, settings).train(bank, 0, 0, silent)
+    inputs, velocity = images.flatten(1), torch.zeros_like(weight)
+    for _ in range(2):
+        wanted = F.softmax(teacher(images) / temperature, dim=1)
+        found = F.softmax(inputs @ weight.T / temperature, dim=1)
+        gradient = temperature * (found - wanted).T @ inputs / number
+        velocity = momentum * velocity + gradient + decay * weight
+        weight = weight - rate * velocity
+    torch.testing.assert_close(network[1].weight.detach(), weight, rtol=1e-4, atol=1e-5)
 
 
 def test_labels_are_those_asked_for_or_drawn(make_teacher: MakeTeacher, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """WGAN-GP: penalty, order of steps, networks, convergence, determinism and resuming."""
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -160,6 +161,17 @@ def test_the_same_seed_gives_the_same_bytes_and_leaves_the_global_state_alone() 
     assert not same(first, trained(seed=1))
     assert torch.equal(first.sample(5, 2), first.sample(5, 2))
     assert not torch.equal(first.sample(5, 2), first.sample(5, 3))
+
+
+@pytest.mark.parametrize("betas", [(0.5, 0.9), (0.0, 0.5)])
+def test_the_moments_decay_with_the_betas_asked_for(betas: tuple[float, float]) -> None:
+    """Other betas train another generator and another critic."""
+    usual, other = trained(), trained(replace(TINY, betas=betas))
+    for name in ("generator", "critic"):
+        pairs = zip(
+            getattr(usual, name).parameters(), getattr(other, name).parameters(), strict=True
+        )
+        assert any(not torch.allclose(a, b, atol=1e-5) for a, b in pairs), name
 
 
 @pytest.mark.parametrize("stop", [2, 4, 6])

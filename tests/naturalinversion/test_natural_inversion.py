@@ -251,6 +251,41 @@ def test_the_fixed_scale_multiplies_the_image(make_teacher: MakeTeacher) -> None
     assert 1 < thrice.abs().amax() <= 3
 
 
+def test_the_scale_starts_around_five_for_every_image_and_channel(
+    make_teacher: MakeTeacher,
+) -> None:
+    """alpha ~ N(5, 1), of 1,536 values."""
+    synthesizer = method()
+    synthesizer.prepare(make_teacher(), None, 0, Training())
+    scale = synthesizer.source(torch.arange(512) % 4, 0).scale
+    assert isinstance(scale, Tensor)
+    assert scale.shape == (512, 3, 1, 1)
+    assert scale.mean().item() == pytest.approx(5, abs=0.2)
+    assert scale.std().item() == pytest.approx(1, abs=0.1)
+
+
+def test_generator_pyramid_and_scale_have_rates_of_their_own(make_teacher: MakeTeacher) -> None:
+    """The first step of Adam changes no value by more than its rate, and some by just that."""
+    rates = {"generator": 1e-3, "pyramid": 3e-3, "scale": 2e-2}
+    synthesizer = method(
+        rate_generator=rates["generator"],
+        rate_pyramid=rates["pyramid"],
+        rate_scaling=rates["scale"],
+    )
+    synthesizer.prepare(make_teacher(), None, 0, Training())
+    source = synthesizer.source(LABELS, 0)
+    before = {name: value.detach().clone() for name, value in source.named_parameters()}
+    optimizer = source.optimizer()
+    source.render(None).square().sum().backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    changes = dict.fromkeys(rates, 0.0)
+    for name, value in source.named_parameters():
+        part = name.partition(".")[0]
+        change = float((value.detach() - before[name]).abs().max())
+        changes[part] = max(changes[part], change)
+    assert changes == pytest.approx(rates, rel=1e-3)
+
+
 def test_shared_latents_can_be_drawn_once(make_teacher: MakeTeacher) -> None:
     teacher = make_teacher()
     kwargs = {"one_to_one": False, "shared_batch": SIZE}

@@ -1,16 +1,6 @@
-"""PyTorch's switches for precision are put back."""
+"""In which number format a device computes when it is asked for one."""
 
-import torch
-
-from naturalinversion.precision import compute_in, effective_precision
-
-
-def test_precision_is_put_back() -> None:
-    matmul = torch.backends.cuda.matmul
-    before = matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    with compute_in(torch.device("cpu"), "tf32"):
-        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
-    assert (matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == before
+from naturalinversion.precision import effective_precision
 
 
 def test_tf32_is_a_gpus() -> None:

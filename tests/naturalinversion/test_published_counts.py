@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from baselines.dafl import DAFL
+from baselines.dfad import DFAD
 from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion import Teacher
 from naturalinversion.classifiers import build
@@ -30,26 +32,25 @@ def test_dafl_and_dfad_generators() -> None:
     assert parameters(UnconditionalGenerator(256)) == 2_329_091
 
 
+@pytest.mark.parametrize(("method", "eps"), [(DAFL(), 0.8), (DFAD(), 1e-5)], ids=["dafl", "dfad"])
+def test_the_inner_batch_norms_of_dafls_generator_have_the_eps_of_its_code(
+    method: DAFL | DFAD, eps: float
+) -> None:
+    made = method.build_generator((3, 32, 32))
+    norms = [layer.eps for layer in made.modules() if isinstance(layer, nn.BatchNorm2d)]
+    assert norms == [1e-5, eps, eps, 1e-5]
+
+
 def test_pyramid_of_resnet34() -> None:
     teacher = Teacher(build("resnet34", 10), num_classes=10)
-    assert [(s.channels, s.size[0]) for s in teacher.stages] == [
-        (64, 32),
-        (128, 16),
-        (256, 8),
-        (512, 4),
-    ]
+    assert [(s.channels, s.size[0]) for s in teacher.stages] == RESNET_STAGES
     assert parameters(FeatureTransferPyramid(teacher.stages, 32)) == 947_279
 
 
 @pytest.mark.parametrize("arch", ["vgg11", "vgg16"])
 def test_pyramid_of_vgg_is_that_of_resnet(arch: str) -> None:
     teacher = Teacher(build(arch, 10), num_classes=10)
-    assert [(s.channels, s.size[0]) for s in teacher.stages] == [
-        (64, 32),
-        (128, 16),
-        (256, 8),
-        (512, 4),
-    ]
+    assert [(s.channels, s.size[0]) for s in teacher.stages] == RESNET_STAGES
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from baselines import METHODS
 from baselines.deep_inversion import DeepInversion
 from naturalinversion import Teacher, Training, synthesize
 from naturalinversion.errors import SettingError, TeacherError
+from naturalinversion.inversion.objective import Objective, Weights
 from tests.naturalinversion.teacher.zoo import ZOO
 
 MakeTeacher = Callable[..., Teacher]
@@ -139,3 +140,31 @@ def test_a_term_without_weight_is_not_computed(
         on_batch=lambda index, batch: losses.extend(batch.losses),
     )
     assert set(losses) == {"cross_entropy", "bn_statistics", "total_variation", "total"} - {term}
+
+
+def test_the_norms_keep_their_balance_with_cross_entropy_at_other_batch_sizes(
+    make_teacher: MakeTeacher,
+) -> None:
+    """What one of so many equal images feels of R_TV and R_l2, in units of the cross-entropy."""
+    teacher = make_teacher()
+    image = torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(0))
+    published = Weights(bn_statistics=0.0, total_variation=6e-3, l2=1.5e-5)
+
+    def balance(size: int, weights: Weights) -> list[float]:
+        images = image.repeat(size, 1, 1, 1).requires_grad_()
+        objective = Objective(teacher, torch.zeros(size, dtype=torch.int64), weights)
+        terms = objective.terms(images)
+        felt = {
+            name: torch.autograd.grad(getattr(weights, name) * term, images, retain_graph=True)[0]
+            for name, term in terms.items()
+        }
+        norms = {name: float(gradient[0].norm()) for name, gradient in felt.items()}
+        return [norms[name] / norms["cross_entropy"] for name in ("total_variation", "l2")]
+
+    expected = balance(256, published)
+    small = published.for_batch(64, 256)
+    assert published.for_batch(256, 256) == published
+    assert small.cross_entropy == published.cross_entropy
+    assert balance(64, small) == pytest.approx(expected, rel=1e-3)
+    assert balance(64, published) == pytest.approx([value / 2 for value in expected], rel=1e-3)
+    assert published.for_batch(64, 0) == published, "without a reference they stay"

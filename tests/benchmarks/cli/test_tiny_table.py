@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 
 from reports.records import load_all
 from tests.benchmarks.command_line import ONE, TINY, here, shell, tiny
@@ -96,18 +97,29 @@ def test_every_cell_has_its_record_and_the_images_asked_for(first: tuple[Path, s
 
 
 def test_the_rounds_of_adi_train_one_student_on_and_on(first: tuple[Path, str]) -> None:
-    by_label = {r.label: r for r in load_all(first[0] / "runs").values()}
+    """Two updates each: the second round's student has made four, the last one is a fresh one."""
+    runs = first[0] / "runs"
+    records = load_all(runs)
     prefix = "digits-resnet34-adi-resnet18"
-    one, two = (by_label[f"{prefix}-round{n}-s0"] for n in (1, 2))
-    students = [
-        r
-        for r in load_all(first[0] / "runs").values()
+    by_label = {r.label: r for r in records.values()}
+    rounds = [by_label[f"{prefix}-round{n}-s0"] for n in (1, 2)]
+    assert {made.kind for made in rounds} == {"synthesis"}
+    students = {
+        r.metrics["synthetic_images"]: r
+        for r in records.values()
         if r.kind == "distillation" and prefix in r.label
-    ]
-    seen = sorted(int(str(r.metrics["synthetic_images"])) for r in students)
-    assert seen == [20, 40, 60]
-    assert {one.kind, two.kind} <= {"synthesis", "distillation"}
-    assert sum("initial" in r.inputs for r in students) == 1
+    }
+    assert sorted(students) == [20, 40, 60]
+    assert [made.inputs["student"] for made in rounds] == [students[20].key, students[40].key]
+    assert {n: r.inputs.get("initial") for n, r in students.items()} == {
+        **{20: None, 40: students[20].key, 60: None}
+    }
+    updates = {}
+    for images, record in students.items():
+        (weights,) = runs.glob(f"distillation/*{record.key}/weights.safetensors")
+        state = load_file(weights)
+        (updates[images],) = {int(state[n]) for n in state if n.endswith("num_batches_tracked")}
+    assert updates == {20: 2, 40: 4, 60: 2}
 
 
 def test_the_same_command_again_makes_nothing(

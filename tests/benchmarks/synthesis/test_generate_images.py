@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from benchmarks.engine.context import CellContext, DataOptions
@@ -16,28 +17,31 @@ from benchmarks.synthesis.generate_images import Recipe, run
 from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_classifier
 from naturalinversion.errors import UsageError
+from naturalinversion.image_store.dataset import SyntheticDataset
+from naturalinversion.image_store.meta import IMAGES
 from naturalinversion.image_store.sample_grid import GRID
 from naturalinversion.inversion.loss_history import LOSSES
 from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD, Teacher
 
 NI = {"iterations": 5, "latent": 8, "generator_width": 0.1, "shared_batch": 8}
+JOINT = {"epochs": 1, "steps": 1, "batch_size": 8, "latent": 8, "generator_width": 0.1}
 
 
 @pytest.fixture
 def make(
     tmp_path: Path, make_teacher: Callable[..., Teacher]
 ) -> Callable[..., tuple[Metrics, Path]]:
-    def make(recipe: Recipe | None = None, **settings: object) -> tuple[Metrics, Path]:
+    def make(
+        recipe: Recipe | None = None, cell: str = "cell", **settings: object
+    ) -> tuple[Metrics, Path]:
         """Two batches of eight images of four classes, by NI where no recipe is given."""
         inputs = {"teacher": tmp_path / "teacher"}
-        for folder in (inputs["teacher"], tmp_path / "cell"):
-            folder.mkdir()
+        inputs["teacher"].mkdir(exist_ok=True)
+        (tmp_path / cell).mkdir()
         description = Classifier("resnet18", 4, 0.0625, 16, CIFAR10_MEAN, CIFAR10_STD)
         save_classifier(inputs["teacher"] / WEIGHTS, make_teacher().model, description)
         log = logging.getLogger("test")
-        context = CellContext(
-            tmp_path / "cell", inputs, Machine(), DataOptions(tmp_path), "ni", log
-        )
+        context = CellContext(tmp_path / cell, inputs, Machine(), DataOptions(tmp_path), "ni", log)
         return run(context, recipe or Recipe("ni", NI | settings, 2, 8, 0)), context.folder
 
     return make
@@ -55,6 +59,21 @@ def test_the_course_of_the_training_is_kept_and_its_end_recorded(
     assert {"cross_entropy", "bn_statistics", "total"} < set(rows[0])
     mean = sum(float(row["total"]) for row in rows) / len(rows)
     assert metrics["final_total"] == pytest.approx(mean)
+
+
+@pytest.mark.parametrize("method", ["ni", "dafl"])
+def test_images_come_from_the_cells_seed(
+    method: str, make: Callable[..., tuple[Metrics, Path]]
+) -> None:
+    joint = {"student": "resnet18", "width": 0.0625} if method == "dafl" else {}
+    settings = JOINT if method == "dafl" else NI
+    made = {}
+    for cell, seed in (("a", 0), ("b", 1), ("again", 0)):
+        _, folder = make(Recipe(method, settings, 2, 8, seed, **joint), cell)
+        made[cell] = SyntheticDataset(folder / IMAGES, 2).tensors()[0]
+    assert torch.equal(made["a"], made["again"])
+    assert not torch.equal(made["a"][:8], made["b"][:8])
+    assert not torch.equal(made["a"][8:], made["b"][8:])
 
 
 def test_the_grid_takes_what_the_first_batch_lacks_from_the_next(
@@ -101,9 +120,8 @@ def test_killed_in_its_last_computation_a_joint_method_keeps_its_training(
 
     monkeypatch.setattr("benchmarks.synthesis.generate_images.teacher_agreement", killed)
     monkeypatch.setattr(Checkpoint.__init__, "__defaults__", (0.0,))  # written after each epoch
-    steps = {"epochs": 1, "steps": 1, "batch_size": 8, "latent": 8, "generator_width": 0.1}
     with pytest.raises(KeyboardInterrupt):
-        make(Recipe("dfad", steps, 2, 8, 0, student="resnet18", width=0.0625))
+        make(Recipe("dfad", JOINT, 2, 8, 0, student="resnet18", width=0.0625))
     assert (tmp_path / "cell" / "prepare.pt").is_file()
 
 

@@ -83,6 +83,25 @@ def test_crops_are_padded_with_black(dtype: torch.dtype) -> None:
     assert lowest == pytest.approx([2.0] * len(lowest))
 
 
+@pytest.mark.parametrize("crop", [0, 1])
+def test_half_of_the_images_are_mirrored_where_the_recipe_flips_and_else_none(crop: int) -> None:
+    mirrored: list[bool] = []
+
+    def loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        left, right = (half.mean(dim=(1, 2, 3)) for half in images.chunk(2, dim=3))
+        mirrored.extend((right > left).tolist())
+        return F.cross_entropy(model(images), labels)
+
+    images = torch.zeros(200, 3, 8, 8, dtype=torch.uint8)
+    images[:, :, :, :4] = 255  # bright on the left
+    dataset = DeviceDataset(images, torch.zeros(200, dtype=torch.int64), MEAN, STD)
+    for flip, share in ((True, 0.5), (False, 0.0)):
+        mirrored.clear()
+        run(make_model(), msgspec.structs.replace(RECIPE, crop=crop, flip=flip), dataset, loss)
+        assert len(mirrored) == 200 * RECIPE.epochs
+        assert sum(mirrored) / len(mirrored) == pytest.approx(share, abs=0.08 * flip)
+
+
 @pytest.mark.parametrize(("value", "shown"), [(math.nan, "nan"), (math.inf, "inf")])
 def test_a_loss_that_is_not_finite_names_epoch_and_update(value: float, shown: str) -> None:
     updates = itertools.count(1)

@@ -4,6 +4,7 @@ import itertools
 import logging
 import math
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,10 +12,34 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.training.accuracy import accuracy
+from benchmarks.training.learning_rate import learning_rate
 from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.errors import BenchmarkError, UsageError
 from tests.benchmarks.training.small import RECIPE, make_dataset, make_model, run, same
+
+
+class OneWeight(nn.Module):
+    """A single parameter w, 1 at first, that the images play no part in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+
+
+def weights_of(recipe: TrainingRecipe, slope: float, curvature: float) -> list[float]:
+    """w before each update and after the last, where the loss is slope w + curvature w^2 / 2."""
+    course: list[float] = []
+
+    def loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        assert isinstance(model, OneWeight)
+        course.append(model.weight.item())
+        return slope * model.weight + curvature * model.weight**2 / 2
+
+    model = OneWeight()
+    run(model, recipe, loss=loss)
+    return [*course, model.weight.item()]
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float16])
@@ -27,6 +52,47 @@ def test_it_learns_from_pixels_and_from_teacher_space(dtype: torch.dtype) -> Non
     assert [epoch for epoch, _ in history.accuracies] == list(range(1, 9))
     assert history.images == 8 * 96
     assert not model.training
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        {"warmup": 0.2, "milestones": (0.5, 0.75)},
+        {"warmup": 0.2, "schedule": "cosine"},
+        {"schedule": "constant"},
+    ],
+    ids=["steps", "cosine", "constant"],
+)
+def test_every_update_is_made_with_the_rate_in_its_middle(schedule: dict[str, Any]) -> None:
+    """With a slope of 1, neither momentum nor decay, an update lowers the weight by the rate."""
+    recipe = TrainingRecipe(
+        epochs=5, updates_per_epoch=4, lr=0.3, momentum=0, weight_decay=0, crop=0, **schedule
+    )
+    course = weights_of(recipe, slope=1.0, curvature=0.0)
+    rates = [before - after for before, after in itertools.pairwise(course)]
+    expected = [learning_rate(recipe, (update + 0.5) / 20) for update in range(20)]
+    assert rates == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("momentum", "decay", "nesterov"),
+    [(0.0, 0.0, False), (0.0, 0.3, False), (0.9, 0.0, False), (0.9, 0.0, True), (0.9, 0.3, True)],
+)
+def test_three_updates_are_those_of_sgd_written_out(
+    momentum: float, decay: float, nesterov: bool
+) -> None:
+    """g is the gradient plus d w, v becomes m v + g; w falls by r v, or by r (g + m v)."""
+    recipe = TrainingRecipe(
+        **{"epochs": 3, "updates_per_epoch": 1, "lr": 0.2, "schedule": "constant", "crop": 0},
+        **{"momentum": momentum, "weight_decay": decay, "nesterov": nesterov},
+    )
+    weight, velocity, expected = 1.0, 0.0, [1.0]
+    for _ in range(3):
+        gradient = 0.5 + 2 * weight + decay * weight
+        velocity = momentum * velocity + gradient
+        weight -= 0.2 * (gradient + momentum * velocity if nesterov else velocity)
+        expected.append(weight)
+    assert weights_of(recipe, slope=0.5, curvature=2.0) == pytest.approx(expected, abs=1e-6)
 
 
 def test_same_seed_same_bytes_other_seed_other_bytes() -> None:

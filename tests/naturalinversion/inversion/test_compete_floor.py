@@ -3,11 +3,14 @@
 import warnings
 
 import pytest
+import torch
 
 from baselines import METHODS
 from naturalinversion import Teacher
 from naturalinversion.classifiers import build
 from naturalinversion.errors import NaturalInversionWarning, TeacherWarning
+from naturalinversion.inversion.objective import Objective, Weights
+from naturalinversion.seeds import seeded
 from naturalinversion.synthesis import Training
 
 
@@ -31,3 +34,26 @@ def test_a_floor_above_what_most_predictions_have_is_told(name: str) -> None:
     assert prepare(name, 10) == []
     assert prepare(name, 200, compete_floor=0.0005) == []
     assert prepare(name, 200, compete=0.0) == []
+
+
+def test_with_two_hundred_classes_only_a_low_floor_leaves_competition_a_gradient() -> None:
+    """Softened predictions of random networks are about 0.005."""
+    with seeded(3):
+        network, student = (build("resnet18", 200, 0.0625).eval() for _ in range(2))
+        images, labels = torch.randn(4, 3, 16, 16), torch.arange(4)
+    losses, gradients = {}, {}
+    for floor in (0.01, 0.0005):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the floor, and of random weights
+            teacher = Teacher(network, num_classes=200, image_shape=(3, 16, 16))
+            method = METHODS["adi"](iterations=1, compete_floor=floor)
+            method.prepare(teacher, student, 0, Training())
+        made = method.batch(labels, 0, lambda done: None)
+        losses[floor] = float(made.losses["compete"])
+        leaf = images.clone().requires_grad_()
+        objective = Objective(teacher, labels, Weights(compete=1.0), student, floor)
+        (gradient,) = torch.autograd.grad(objective.terms(leaf)["compete"], leaf)
+        gradients[floor] = float(gradient.abs().max())
+    assert (losses[0.01], gradients[0.01]) == (1.0, 0.0)
+    assert losses[0.0005] < 1.0
+    assert gradients[0.0005] > 0.0

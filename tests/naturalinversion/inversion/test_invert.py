@@ -16,10 +16,11 @@ from naturalinversion.classifiers import build
 from naturalinversion.errors import SettingError
 from naturalinversion.inversion.invert import Keep, invert
 from naturalinversion.inversion.jitter import Jitter, Shift, ShiftTable
+from naturalinversion.inversion.method import InversionMethod
 from naturalinversion.inversion.objective import Objective, Weights
 from naturalinversion.inversion.step import DeviceShifts, HostShifts, ShiftSource, Step
 from naturalinversion.precision import Precision
-from naturalinversion.seeds import generator, seeded
+from naturalinversion.seeds import derive, generator, seeded
 from naturalinversion.synthesis import Batch, balanced_labels
 
 LABELS = balanced_labels(12, 10, 0)
@@ -141,6 +142,19 @@ def test_draws_are_uniform_in_the_jitter() -> None:
     offsets = [value for draw in draws for value in (draw.loss.dy, draw.loss.dx)]
     for value in range(-2, 3):
         assert offsets.count(value) / len(offsets) == pytest.approx(0.2, abs=0.03)
+
+
+@pytest.mark.parametrize("name", ["di", "ni"])
+def test_every_batch_and_every_seed_has_a_jitter_of_its_own(name: str) -> None:
+    found = METHODS[name](iterations=20, jitter=2)
+    assert isinstance(found, InversionMethod)
+    draws = [found.draws(derive(seed, "batch", k)) for seed, k in ((0, 0), (0, 1), (1, 0))]
+    assert all(len(shifts) == 20 for shifts in draws)
+    assert draws[0] != draws[1]
+    assert draws[0] != draws[2]
+    assert found.draws(derive(0, "batch", 0)) == draws[0]
+    offsets = {value for shift in draws[0] for value in (shift.loss.dy, shift.loss.dx)}
+    assert offsets == {-2, -1, 0, 1, 2}
 
 
 @pytest.mark.parametrize("keep", ["best", "last"])

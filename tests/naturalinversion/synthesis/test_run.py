@@ -11,6 +11,7 @@ import torch
 from contract_methods import FromOutside
 from torch import Tensor
 
+from baselines.noise import Noise
 from naturalinversion import (
     Batch,
     NaturalInversion,
@@ -95,6 +96,51 @@ def test_a_batch_that_diverges_is_made_with_its_next_seed(
     (again / shard_path(again, 0).name).write_bytes(b"")
     with pytest.raises(StoreError, match="can't be read"):
         retried(again, indices)
+
+
+def test_what_is_left_of_a_batch_goes_to_other_classes_by_batch_and_seed(
+    make_teacher: MakeTeacher, tmp_path: Path
+) -> None:
+    """Thirteen images of ten classes: one of each, and a second one of three drawn at random."""
+    teacher = make_teacher(num_classes=10)
+
+    def doubled(folder: str, seed: int) -> list[list[int]]:
+        """The classes that have two images, by batch."""
+        dataset = synthesize(
+            Noise(), teacher, tmp_path / folder, batches=2, batch_size=13, seed=seed
+        )
+        counts = [torch.bincount(labels, minlength=10) for _, labels in dataset.shards()]
+        assert all(sorted(count.tolist()) == [1] * 7 + [2] * 3 for count in counts)
+        return [(count == 2).nonzero().flatten().tolist() for count in counts]
+
+    first, other = doubled("a", 0), doubled("b", 1)
+    assert first[0] != first[1]
+    assert first[0] != other[0]
+    assert doubled("again", 0) == first
+
+
+def test_what_is_prepared_comes_from_the_seed_of_the_run(
+    make_teacher: MakeTeacher, tmp_path: Path
+) -> None:
+    """The seed that a method is given, and the generator that all batches of NI share."""
+    teacher = make_teacher()
+    given: list[int] = []
+    shared: list[Tensor] = []
+
+    class Prepared(FromOutside):
+        def prepare(self, teacher: Teacher, student: Any, seed: int, training: Training) -> None:
+            super().prepare(teacher, student, seed, training)
+            given.append(seed)
+
+    for folder, seed in (("a", 0), ("b", 1), ("again", 0)):
+        fill(teacher, tmp_path / "outside" / folder, Prepared(), seed=seed)
+        method = small(one_to_one=False, shared_batch=SIZE)
+        fill(teacher, tmp_path / "ni" / folder, method, seed=seed)
+        state = method.state_dict()
+        shared.append(torch.cat([state[name].flatten() for name in sorted(state)]))
+    assert given[0] == given[2] != given[1]
+    assert torch.equal(shared[0], shared[2])
+    assert not torch.equal(shared[0], shared[1])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,91 @@
+"""Distillation: where the student starts, and which real images it is tested on."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import Tensor
+
+from benchmarks.datasets.dataset import Dataset
+from benchmarks.datasets.load import load
+from benchmarks.engine.kinds import Metrics
+from benchmarks.evaluation import distillation, joint_student
+from benchmarks.recipes.schema import TestSplit
+from benchmarks.training.accuracy import accuracy
+from benchmarks.training.real_images import splits
+from naturalinversion.classifiers.weights import WEIGHTS, load_classifier, save_classifier
+from tests.benchmarks.evaluation.noise_cell import IMAGES_OF, NETWORK, STILL, work_in
+
+
+def distil(folder: Path, seed: int = 0, **more: Any) -> Metrics:
+    """The metrics of a student that hardly leaves its initial weights."""
+    context = work_in(folder)
+    if initial := more.pop("initial", None):
+        context.inputs["initial"] = initial
+    shared = ("resnet18", "digits", 0.0625, 8, seed)
+    recipe = distillation.Recipe(*shared, STILL, 4.0, True, IMAGES_OF, **more)
+    return distillation.run(context, recipe)
+
+
+def stored(folder: Path) -> dict[str, Tensor]:
+    """The parameters of the network that a cell left, by name."""
+    model, _ = load_classifier(folder / WEIGHTS)
+    return {name: parameter.detach() for name, parameter in model.named_parameters()}
+
+
+def difference(first: Path, second: Path) -> float:
+    """Between two stored networks: the largest of all parameters'."""
+    one, two = stored(first), stored(second)
+    assert one.keys() == two.keys()
+    return max(float((one[name] - two[name]).abs().max()) for name in one)
+
+
+def test_a_student_starts_from_its_seed(tmp_path: Path) -> None:
+    for name, seed in (("a", 0), ("b", 1), ("again", 0)):
+        distil(tmp_path / name, seed)
+    first, other, again = (tmp_path / name / "cell" for name in ("a", "b", "again"))
+    assert (first / WEIGHTS).read_bytes() == (again / WEIGHTS).read_bytes()
+    assert difference(first, other) > 0.01
+
+
+def test_a_student_of_a_round_goes_on_from_the_one_before(tmp_path: Path) -> None:
+    before = tmp_path / "before"
+    before.mkdir()
+    save_classifier(before / WEIGHTS, NETWORK.build(5), NETWORK)
+    distil(tmp_path / "work", initial=before)
+    assert difference(tmp_path / "work" / "cell", before) < 1e-9
+
+
+def joint(folder: Path, tested_on: TestSplit) -> Metrics:
+    """The metrics of a random student that grew with a generator."""
+    context = work_in(folder)
+    images = folder / "images0"
+    save_classifier(images / WEIGHTS, NETWORK.build(5), NETWORK)
+    context = replace(
+        context, inputs={"images": images}, origins={"images": {"teacher": folder / "teacher"}}
+    )
+    return joint_student.run(context, joint_student.Recipe("digits", 8, tested_on))
+
+
+def share_right(folder: Path, dataset: Dataset) -> float:
+    """The accuracy that a stored network has on the test images of ``dataset``."""
+    model, _ = load_classifier(folder / WEIGHTS)
+    return accuracy(model, splits(dataset, work_in(folder / "again"))[1])
+
+
+@pytest.mark.parametrize("protocol", ["offline", "joint"])
+def test_held_out_training_images_stand_in_for_the_test_images(
+    protocol: str, tmp_path: Path
+) -> None:
+    digits = load("digits", root=tmp_path, image_size=8)
+    held_out = digits.held_out()
+    assert len(held_out.test) == pytest.approx(len(digits.train) / 10, abs=10)
+    for tested_on, dataset in (("held-out", held_out), ("test", digits)):
+        folder = tmp_path / tested_on
+        if protocol == "joint":
+            metrics, network = joint(folder, tested_on), folder / "images0"
+        else:
+            metrics, network = distil(folder, tested_on=tested_on), folder / "cell"
+        assert metrics["test_images"] == len(dataset.test)
+        assert metrics["test_accuracy"] == share_right(network, dataset)
