@@ -11,6 +11,7 @@ from naturalinversion import Teacher
 from naturalinversion.classifiers import ready
 from naturalinversion.classifiers.ready import FOLDER, describe, load_ready, ready_names
 from naturalinversion.errors import UsageError
+from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD
 
 PROMISED = {"cifar10-resnet34": 0.90, "cifar10-vgg11": 0.86, "cifar100-vgg16": 0.60}
 
@@ -25,6 +26,15 @@ def test_each_is_small_described_and_of_the_accuracy_promised(name: str) -> None
     model, classifier = load_ready(name)
     assert (classifier.arch, classifier.width) == (known.recipe["arch"], known.recipe["width"])
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("name", ready_names())
+def test_teachers_of_cifar_are_normalised_as_those_that_were_trained(name: str) -> None:
+    """What stands in the code is what their images were divided by, CIFAR-100's too."""
+    _, classifier = load_ready(name)
+    assert (classifier.mean, classifier.std) == (CIFAR10_MEAN, CIFAR10_STD)
+    teacher = Teacher.ready(name)
+    assert (teacher.mean, teacher.std) == (CIFAR10_MEAN, CIFAR10_STD)
 
 
 def test_a_teacher_of_one_is_confident_of_smooth_images_and_can_be_inverted() -> None:

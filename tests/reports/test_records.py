@@ -150,11 +150,6 @@ def test_a_lineage_is_a_record_and_what_it_was_made_from_nearest_first() -> None
     assert [r.key for r in records.lineage(["", "gone", "teacher"], found)] == ["teacher"]
 
 
-def test_kept_records_have_the_kinds_of_today() -> None:
-    kinds = [records.kind_of(make_record("k", kind=kind)) for kind in ("student", "distillation")]
-    assert kinds == ["distillation", "distillation"]
-
-
 def test_what_a_killed_writer_left_goes_with_a_later_one(tmp_path: Path) -> None:
     for name in (".report.html.0f37cf0d.tmp", ".other.html.0f37cf0d.tmp"):
         (tmp_path / name).write_bytes(b"half")

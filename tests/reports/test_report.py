@@ -1,5 +1,7 @@
 """The report: which files are written, the same bytes every time, and all of them or none."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -10,6 +12,7 @@ from reports.records import RecordError
 from reports.report import write_report
 from reports.tables import table_files
 from reports.tables.layout import FigureSpec, Table
+from tests.processes import ROOT
 from tests.reports.makers import make_column
 
 NAME = "table5-demo-digits"
@@ -173,3 +176,15 @@ def test_with_the_protocol_the_page_has_the_claims(runs: Path, tmp_path: Path) -
     page = write_report(runs, tmp_path / "out", protocol={}).page.read_text()
     assert 'id="claims"' in page
     assert page.count("data-verdict=") == 190
+
+
+def test_reports_load_neither_torch_nor_the_other_packages_nor_what_draws() -> None:
+    """A report without a figure needs no plotting library either."""
+    code = "import sys, reports.report; print(*{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    loaded = set(done.stdout.split())
+    assert {"reports", "pandas"} <= loaded
+    assert not loaded & {"torch", "naturalinversion", "baselines", "benchmarks"}
+    assert not loaded & {"matplotlib", "seaborn"}

@@ -10,8 +10,9 @@ from benchmarks.cli.options import PathOptions
 from reports.records import RecordError, write
 from reports.results_page import TEMPLATE
 from reports.tables import table_files
-from reports.tables.layout import TableCell
-from tests.reports.makers import make_record, make_table, put
+from reports.tables.layout import Picture, TableCell
+from tests.benchmarks.command_line import here
+from tests.reports.makers import make_grid, make_record, make_table, make_tiles, put
 
 
 @pytest.fixture
@@ -23,6 +24,31 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(archive, "KEPT", tmp_path / "results")
     assert Keep("here", paths=PathOptions(runs_dir=runs)).run() == 0
     return tmp_path / "results" / "here"
+
+
+@pytest.mark.parametrize(
+    ("more", "pictures"), [([], ["grid.png"]), (["--no-pictures"], [])], ids=["with", "without"]
+)
+def test_pictures_are_kept_unless_told_otherwise(
+    more: list[str],
+    pictures: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    runs = tmp_path / "runs"
+    images = make_record("images", kind="synthesis", label="di-images", metrics={"images": 64})
+    put(runs, images, grid_png=make_grid(make_tiles()))
+    put(runs, make_record("k", 0.9, inputs={"images": "images"}))
+    shown = [Picture("DI", "a column per class", "images", "grid.png")]
+    table = make_table({"DI": TableCell(["k"])}, pictures=shown)
+    table_files.write(runs / "tables" / "t.json", table)
+    monkeypatch.setattr(archive, "KEPT", tmp_path / "results")
+    command = ["keep", "--name", "here", "--runs-dir", str(runs), *more]
+    assert here(capfd, *command)[0] == 0
+    kept = tmp_path / "results" / "here" / "runs"
+    assert [path.name for path in kept.rglob("*.png")] == pictures
+    assert len(list(kept.rglob("record.json"))) == 2
 
 
 def content(folder: Path) -> dict[Path, bytes]:

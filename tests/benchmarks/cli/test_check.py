@@ -238,13 +238,18 @@ def test_numbers_of_other_data_are_not_replaced(ask: Ask, accepted: Place) -> No
     assert "imagefolder:/a/digits" in path.read_text()
 
 
-def test_a_failed_cell_is_a_failed_check(
-    ask: Ask, accepted: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No teacher can be trained."""
+
     def fail(*_: object) -> None:
         raise RuntimeError("no")
 
     monkeypatch.setattr("benchmarks.training.classifier.run", fail)
+
+
+@pytest.mark.usefixtures("failing")
+def test_a_failed_cell_is_a_failed_check(ask: Ask, accepted: Place) -> None:
     code, out, err = ask(accepted, "check", "--first-seed", "7", "--json")
     assert code == 1
     found = json.loads(out)
@@ -252,6 +257,20 @@ def test_a_failed_cell_is_a_failed_check(
     assert lines
     assert list(found["failed"].values()) == lines
     assert found["differences"] == []
+
+
+@pytest.mark.usefixtures("failing")
+@pytest.mark.parametrize("before", [False, True], ids=["nothing accepted", "accepted before"])
+def test_nothing_is_accepted_where_a_cell_failed(before: bool, ask: Ask, accepted: Place) -> None:
+    (path,) = accepted.accepted.glob("*.csv")
+    content = path.read_bytes()
+    if not before:
+        shutil.rmtree(accepted.accepted)
+    code, out, err = ask(accepted, "accept", "--first-seed", "7", "--seeds", str(SEEDS))
+    assert (code, out) == (1, "")
+    assert [line for line in err if line.startswith("failed: ")]
+    left = [file.read_bytes() for file in accepted.accepted.glob("*")]
+    assert left == ([content] if before else [])
 
 
 def test_accepted_seeds_that_ran_twice_are_checked_themselves(ask: Ask, place: Place) -> None:

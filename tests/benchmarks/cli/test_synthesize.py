@@ -2,15 +2,21 @@
 
 import json
 from pathlib import Path
+from typing import get_args
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from naturalinversion.classifiers.weights import Classifier, load_classifier, save_classifier
 from naturalinversion.image_store.dataset import SyntheticDataset
+from naturalinversion.image_store.pixels import PixelMapping
 from naturalinversion.seeds import generator
 from tests.benchmarks.command_line import here, one_line, shell
+
+MAPPINGS: tuple[PixelMapping, ...] = get_args(PixelMapping)
 
 
 def seen(model: nn.Module) -> nn.Module:
@@ -252,6 +258,34 @@ def test_other_settings_are_refused_and_more_images_are_added(
     code, out, _ = here(capfd, *invert(weights, tmp_path / "out", images="4"), "--json")
     assert (code, json.loads(out)["images"]) == (0, 4)
     assert len(SyntheticDataset(tmp_path / "out")) == 12
+
+
+def test_another_seed_gives_other_images(
+    weights: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    found = []
+    for out, seed in (("a", "0"), ("b", "0"), ("c", "1")):
+        assert here(capfd, *invert(weights, tmp_path / out, images="4", seed=seed))[0] == 0
+        found.append(SyntheticDataset(tmp_path / out).tensors()[0])
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])
+
+
+@pytest.mark.parametrize("mapping", MAPPINGS)
+def test_the_pixels_exported_are_mapped_as_asked_for(
+    mapping: PixelMapping, weights: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = invert(weights, tmp_path / "out", images="4", export=mapping)
+    assert here(capfd, *command)[0] == 0
+    files = sorted((tmp_path / "out" / "png").glob("*/*.png"), key=lambda path: path.name)
+    arrays = [np.array(Image.open(path)) for path in files]
+    pictures = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
+    dataset = SyntheticDataset(tmp_path / "out")
+    pixels = {name: dataset.pixels(name) for name in MAPPINGS}
+    assert torch.equal(pictures, pixels[mapping])
+    assert not torch.equal(pixels["minmax"], pixels["denormalize"])
+    if mapping == "minmax":
+        assert [(array.min(), array.max()) for array in arrays] == [(0, 255)] * 4
 
 
 def test_an_export_of_the_same_folder_is_the_last_one_asked_for(

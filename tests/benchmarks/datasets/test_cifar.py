@@ -1,7 +1,11 @@
 """Both CIFAR layouts, and one clear line for what is amiss."""
 
 import hashlib
+import multiprocessing
 import pickle
+import shutil
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +16,8 @@ import torchvision
 from benchmarks.datasets.load import load
 from naturalinversion.errors import MissingError, UsageError
 from tests.benchmarks.datasets.trees import MakeTree, error_line
+
+FORK = multiprocessing.get_context("fork")  # with what a test has replaced, and without an import
 
 
 @pytest.mark.parametrize(
@@ -32,6 +38,7 @@ def test_cifar_tree(make_tree: MakeTree) -> None:
     assert torch.equal(dataset.train.labels, torch.arange(10).repeat_interleave(4))
     assert torch.equal(dataset.train.images[:, 0, 0, 0].long(), dataset.train.labels)
     assert dataset.mean == (0.4914, 0.4822, 0.4465)
+    assert dataset.std == (0.2023, 0.1994, 0.2010)
     assert load("cifar10", root=root, image_size=16).train.images.shape[-1] == 16
 
 
@@ -114,6 +121,37 @@ def test_torchvisions_layout_names_the_file_that_is_amiss(official: Path) -> Non
     assert str(batch) in error_line("cifar10", official.parent, UsageError)
     batch.unlink()
     assert str(batch) in error_line("cifar10", official.parent, MissingError)
+
+
+def test_two_processes_that_ask_for_a_download_fetch_once(
+    official: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second finds what the first has fetched, and not half of it."""
+    source, log = tmp_path / "source", tmp_path / "log"
+    official.rename(source)
+    begin = FORK.Barrier(2)
+
+    def fetch(url: str, root: str, **options: object) -> None:
+        with log.open("a") as file:
+            file.write("fetched\n")
+        for path in sorted(source.iterdir()):
+            (Path(root) / official.name).mkdir(parents=True, exist_ok=True)
+            time.sleep(0.1)
+            shutil.copy(path, Path(root) / official.name)
+
+    def ask() -> None:
+        begin.wait(10)
+        dataset = load("cifar10", root=official.parent, download=True)
+        sys.exit(0 if len(dataset.train) == 20 else 1)
+
+    monkeypatch.setattr(torchvision.datasets.cifar, "download_and_extract_archive", fetch)
+    processes = [FORK.Process(target=ask) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(30)
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert log.read_text() == "fetched\n"
 
 
 def test_download_happens_only_when_asked_for(

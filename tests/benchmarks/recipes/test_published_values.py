@@ -7,6 +7,7 @@ import pytest
 
 from baselines import METHODS
 from benchmarks.recipes.resolve import Recipes
+from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.tables.pipeline import Pipeline
 from benchmarks.tables.spec import Measurement
 
@@ -149,6 +150,89 @@ def test_published_dfad() -> None:
     )
 
 
+#: What the presets of CMI and Fast-DFKD have in common, every setting that they name.
+BANK = {
+    "student_steps": 400,
+    "student_batch": 256,
+    "latent": 256,
+    "generator_width": 1.0,
+    "momentum": 0.9,
+    "weight_decay": 1e-4,
+    "temperature": 20.0,
+    "crop": 4,
+    "flip": True,
+    "draw_labels": True,
+    "truncate": True,
+}
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
+@pytest.mark.parametrize(
+    ("teacher", "taps"),
+    [("resnet34", "stages"), ("vgg11", "batch norms"), ("wrn40_2", "batch norms")],
+)
+def test_published_cmi(dataset: str, teacher: str, taps: str) -> None:
+    recipe = Recipes("paper", dataset).resolve(teacher).method("cmi")
+    assert (recipe.batches, recipe.batch_size) == (200, 256)
+    assert recipe.settings == BANK | {
+        "epochs": 200,
+        "inner_steps": 200,
+        "rate_generator": 1e-3,
+        "rate_latent": 1e-3,
+        "one_hot": 1.0,
+        "bn_statistics": 1.0,
+        "adversarial": 0.5,
+        "warmup": 0,
+        "rate_student": 0.1,
+        "rate_student_end": 0.0,
+        "contrast": 0.8,
+        "contrast_temperature": 0.1,
+        "taps": taps,
+        "projection": 256,
+        "memory": 40_960,
+        "negatives": 4096,
+    }
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
+@pytest.mark.parametrize(
+    ("teacher", "adversarial", "one_hot"),
+    [("resnet34", 1.33, 0.5), ("vgg11", 1.0, 0.5), ("wrn40_2", 1.1, 0.4)],
+)
+@pytest.mark.parametrize(
+    ("name", "steps", "rate_latent", "rate_generator"),
+    [("fast-2", 2, 0.015, 5e-3), ("fast", 5, 0.01, 3e-3), ("fast-10", 10, 0.01, 2e-3)],
+)
+def test_published_fast_dfkd(
+    name: str,
+    steps: int,
+    rate_latent: float,
+    rate_generator: float,
+    teacher: str,
+    adversarial: float,
+    one_hot: float,
+    dataset: str,
+) -> None:
+    recipe = Recipes("paper", dataset).resolve(teacher).method(name)
+    assert (recipe.batches, recipe.batch_size) == (220, 256)
+    assert recipe.settings == BANK | {
+        "epochs": 220,
+        "inner_steps": steps,
+        "rate_generator": rate_generator,
+        "rate_latent": rate_latent,
+        "one_hot": one_hot,
+        "bn_statistics": 10.0,
+        "statistics_momentum": 0.9,
+        "adversarial": adversarial,
+        "warmup": 20,
+        "rate_student": 0.2,
+        "rate_student_end": 2e-4,
+        "meta": "maml",
+        "reset": 0.6,
+        "reset_gain": 0.0,
+    }
+
+
 @pytest.mark.parametrize("scale", ["mini", "paper"])
 @pytest.mark.parametrize("teacher", ["resnet34", "vgg16"])
 def test_a_vgg_trains_slower_whether_teacher_or_baseline(scale: str, teacher: str) -> None:
@@ -184,3 +268,65 @@ def test_published_protocol() -> None:
         assert (training.lr, training.momentum, training.weight_decay) == (0.1, 0.9, 5e-4)
         assert (training.schedule, training.gamma, training.warmup) == ("step", 0.1, 0.0)
         assert (training.crop, training.flip) == (4, True)
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
+@pytest.mark.parametrize(("teacher", "layers"), [("resnet34", "block"), ("vgg16", "all")])
+def test_evaluations_are_the_papers_where_it_names_values(
+    dataset: str, teacher: str, layers: str
+) -> None:
+    """Table 2, Figures 6 and 4, Table 1; what it doesn't name is assumed, and stays as it is."""
+    protocol = Recipes("paper", dataset).resolve(teacher).protocol
+    assert protocol.scratch == TrainingRecipe(
+        epochs=200,
+        batch_size=128,
+        lr=0.05,
+        momentum=0.9,
+        weight_decay=5e-4,
+        nesterov=False,
+        schedule="step",
+        milestones=(0.3, 0.6, 0.8),
+        gamma=0.2,
+        warmup=0.0,
+        updates_per_epoch=0,
+        crop=4,
+        padding="zeros",
+        flip=True,
+        evaluate_every=10,
+    )
+    pruning = protocol.pruning
+    assert (pruning.layers, pruning.loss) == (layers, "cross_entropy")
+    subset(
+        msgspec.to_builtins(pruning.training),
+        {
+            "epochs": 20,
+            "batch_size": 64,
+            "lr": 0.001,
+            "momentum": 0.9,
+            "weight_decay": 1e-4,
+            "nesterov": False,
+            "schedule": "constant",
+            "warmup": 0.0,
+            "updates_per_epoch": 0,
+            "crop": 4,
+            "padding": "zeros",
+            "flip": True,
+        },
+    )
+    assert msgspec.to_builtins(protocol.embedding) == {
+        "images": 10_000,
+        "pool": 4,
+        "components": 50,
+        "perplexity": 30.0,
+        "iterations": 1000,
+        "neighbours": 10,
+    }
+    assert msgspec.to_builtins(protocol.fidelity) == {
+        "extractor": "inception-v3-compat",
+        "reference": "train",
+        "pixels": ("minmax", "denormalize"),
+        "neighbours": 3,
+        "splits": 10,
+        "clusters": 20,
+        "clustering_runs": 10,
+    }

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from reports.claims.ledger import ledger
 from reports.claims.markdown import claims_markdown
 from reports.claims.orderings import DIRECTIONS, orderings
+from reports.published import published
 from reports.records import Cost, Provenance, Record
 from reports.tables.layout import Column, Row, Table, TableCell
 
@@ -76,6 +77,49 @@ def line(frame: pd.DataFrame, ahead: str = "ni", behind: str = "di") -> pd.Serie
     found = frame[(frame["ahead"] == ahead) & (frame["behind"] == behind)]
     (one,) = (row for _, row in found[found["n"] > 0].iterrows())
     return one
+
+
+def components(method: str) -> frozenset[str]:
+    """``ni[o2o+ftp]`` is {o2o, ftp}; none of another method's."""
+    names = method.removeprefix("ni[").removesuffix("]")
+    return frozenset({"generator": "", "all": "f1+f2+f3+f4"}.get(names, names).split("+")) - {""}
+
+
+@pytest.mark.parametrize(
+    ("table", "metrics", "steps"),
+    [
+        ("table3", {"test_accuracy", "inception_score", "fid", "precision", "recall"}, 5),
+        ("table4", {"fid", "fid_early"}, 3),
+    ],
+)
+def test_each_component_that_the_ablations_add_is_an_ordering(
+    table: str, metrics: set[str], steps: int
+) -> None:
+    frame = orderings([], {})
+    found = {
+        (one["metric"], frozenset((one["ahead"], one["behind"])))
+        for _, one in frame[frame["table"] == table].iterrows()
+    }
+    methods = {
+        number.method
+        for number in published().values()
+        if number.table == table and number.method.startswith("ni[")
+    }
+    pairs = {
+        frozenset((more, less))
+        for more in methods
+        for less in methods
+        if components(less) < components(more)
+        and len(components(more)) == len(components(less)) + 1
+    }
+    assert len(pairs) == steps
+    assert {(metric, pair) for metric in metrics for pair in pairs} <= found
+
+
+def test_every_table_has_its_orderings() -> None:
+    """Rows by pairs of methods: Table 5 has twelve by ten."""
+    counts = orderings([], {})["table"].value_counts().to_dict()
+    assert counts == {"table1": 8, "table2": 12, "table3": 30, "table4": 6, "table5": 120}
 
 
 def test_the_papers_ordering_holds_where_seeds_tell_the_two_apart() -> None:

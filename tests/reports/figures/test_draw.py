@@ -10,7 +10,6 @@ import matplotlib
 import msgspec
 import pytest
 
-import reports.figures
 from reports.figures.axes import wrap_label
 from reports.figures.style import STYLES, series_styles
 from reports.records import load_all
@@ -19,7 +18,6 @@ from tests.processes import environment
 from tests.reports.figures.figure_cases import CLASSES, figure, grid_table, rendered, rows_table
 from tests.reports.makers import make_record, put
 
-ROOT = Path(reports.figures.__path__[0]).parents[1]
 AWKWARD = "$a_b$ <i>&x^2\\"
 TWO_PROCESSES = """
 import hashlib, sys
@@ -152,13 +150,3 @@ def test_the_sets_of_figure_4_differ_in_grey() -> None:
 def test_labels_lose_control_characters_and_get_lines() -> None:
     assert wrap_label("a\x00b\n c\x1b[0m") == "a b c [0m"
     assert wrap_label("one two three", 7) == "one two\nthree"
-
-
-def test_reports_that_draw_nothing_load_no_plotting_library() -> None:
-    code = (
-        "import sys, reports.report\nprint(*sorted({'matplotlib', 'seaborn'} & set(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    assert done.stdout.strip() == ""

@@ -74,6 +74,17 @@ def test_settings_among_the_claims_are_exact(tmp_path: Path, case: MakeCase) -> 
     assert "+0\n" in text.replace(" ", "")
 
 
+@pytest.mark.parametrize(
+    ("measured", "difference", "shown"), [(90.0, -3.72, "-3.72"), (94.0, 0.28, "+0.28")]
+)
+def test_a_claim_shows_on_which_side_of_the_paper_it_lies(
+    measured: float, difference: float, shown: str, tmp_path: Path, case: MakeCase
+) -> None:
+    frame = claims_frame(measured=measured, difference=difference)
+    text = shown_text(page_of(*case({"NI": [0.9]}), tmp_path, frame))
+    assert shown in text.split()
+
+
 def test_claims_of_another_make_are_refused(tmp_path: Path, case: MakeCase) -> None:
     with pytest.raises(ValueError, match="no column verdict"):
         page_of(*case({"NI": [0.9]}), tmp_path, claims_frame().drop(columns="verdict"))

@@ -18,7 +18,15 @@ from reports.records import Record
 from reports.table_report import make_table_report
 from reports.tables import table_files
 from reports.tables.layout import FigureSpec, Picture, Table, TableCell
-from tests.reports.makers import DI_CLAIM, make_column, make_grid, make_table, make_tiles, put
+from tests.reports.makers import (
+    DI_CLAIM,
+    make_column,
+    make_grid,
+    make_record,
+    make_table,
+    make_tiles,
+    put,
+)
 from tests.reports.page.page_reader import Page, page_of, rendered, shown_text
 
 Case = tuple[Table, dict[str, Record]]
@@ -77,6 +85,19 @@ def test_another_data_set_is_a_warning_on_the_page(tmp_path: Path) -> None:
     none = page_of(make_table({"DI": TableCell([""])}), {}, tmp_path)
     assert 'class="warning"' not in none
     assert "The paper prints no numbers for this" in none
+
+
+@pytest.mark.parametrize(("accuracy", "shown"), [(0.9, "-3.72"), (0.94, "+0.28")])
+def test_a_number_shows_on_which_side_of_the_paper_it_lies(
+    accuracy: float, shown: str, tmp_path: Path
+) -> None:
+    """The paper has 93.72."""
+    cells = {"NI": TableCell(["k"], "table5/cifar10/resnet34/resnet18/ni/test_accuracy")}
+    records = {"k": make_record("k", accuracy)}
+    table = make_table(cells, dataset="cifar10")
+    assert shown in shown_text(page_of(table, records, tmp_path)).split()
+    elsewhere = shown_text(page_of(make_table(cells), records, tmp_path)).split()
+    assert shown not in elsewhere, "digits are not compared with CIFAR-10"
 
 
 def test_a_column_shows_title_detail_unit_and_which_way_it_goes(

@@ -60,6 +60,34 @@ def test_measured_above_published_with_its_asterisk_and_footnote() -> None:
     assert "[a] Copied from the DeepInversion paper" in markdown
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_each_footnote_stands_by_its_own_number(turned: bool) -> None:
+    """Two numbers with unlike notes, in either order, and one without."""
+    of_row = "table5/cifar10/resnet34/vgg11"
+    said = {
+        "NI+ADI": (f"{of_row}/ni_adi/test_accuracy", "88.46", "without competition."),
+        "NI": (NI_CLAIM, "89.41", ""),
+        "DFAD": (f"{of_row}/dfad/test_accuracy", "88.66*", "the paper does not mark it."),
+    }
+    names = list(said)[::-1] if turned else list(said)
+    table = make_table({name: TableCell(["k"], said[name][0]) for name in names})
+    frame = measured_frame(table, {"k": make_record("k", 0.9)})
+    for text, mark in ((to_markdown(table, frame), "|"), (to_latex(table, frame), "&")):
+        lines = re.sub("[{}]", "", text).splitlines()
+        (row,) = (line for line in lines if re.search(rf"published, CIFAR-10 +[{mark}]", line))
+        numbers = [cell.strip(" \\") for cell in row.strip("| ").split(mark)][-3:]
+        letters = set()
+        for name, number in zip(names, numbers, strict=True):
+            _, printed, note = said[name]
+            value, _, letter = number.partition(" ")
+            assert value == printed
+            if note:
+                (below,) = (line for line in lines if f"{letter} " in line and line != row)
+                assert note in below
+            letters.add(letter)
+        assert letters == {"", "[a]", "[b]"}
+
+
 def test_fewer_seeds_than_planned_say_so(case: MakeCase) -> None:
     table, records = case({"DI": [0.8, 0.9, None], "NI": [0.8, 0.9, 0.7]})
     markdown = to_markdown(table, measured_frame(table, records))

@@ -1,6 +1,5 @@
 """Tables as files: what is written comes back, what contradicts itself is refused in one line."""
 
-import ast
 import json
 import re
 from pathlib import Path
@@ -10,7 +9,7 @@ import msgspec
 import pytest
 
 from reports.records import RecordError
-from reports.tables import layout, table_files
+from reports.tables import table_files
 from reports.tables.layout import FigureSpec, Picture, Table, TableCell
 from tests.reports.makers import make_table
 
@@ -150,15 +149,3 @@ def test_a_part_of_a_table_has_a_name_of_its_own() -> None:
     for part in ("r" * 98, "r" * 97 + "s"):
         names |= {msgspec.structs.replace(whole, part=part).file_stem}
     assert len(names) == 10
-
-
-def test_the_layout_needs_no_plotting_library() -> None:
-    found = [
-        node
-        for node in ast.walk(ast.parse(Path(layout.__file__).read_text()))
-        if isinstance(node, ast.Import | ast.ImportFrom)
-    ]
-    names = {alias.name for node in found for alias in node.names if isinstance(node, ast.Import)}
-    assert names | {str(n.module) for n in found if isinstance(n, ast.ImportFrom)} <= {
-        *("__future__", "hashlib", "pathlib", "re", "typing", "msgspec"),
-    }
