@@ -9,7 +9,7 @@ from torch import nn
 
 from benchmarks.cli.given_classifier import Floats, Inputs, given_network
 from naturalinversion.classifiers.ready import describe
-from naturalinversion.errors import TeacherWarning, UsageError
+from naturalinversion.errors import TeacherError, TeacherWarning, UsageError
 from naturalinversion.precision import Precision
 from naturalinversion.teacher.remarks import UNTRAINED
 from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD, Teacher
@@ -109,6 +109,12 @@ class ClassifierOptions:
                 raise UsageError(
                     f"--model {self.model}: {warning}; give its weights with --weights FILE"
                 ) from warning
+            except TeacherError as error:
+                if self.mean is None and self.model and "does not take images" in str(error):
+                    raise UsageError(
+                        f"{error}; --mean and --std have a value for each channel"
+                    ) from error
+                raise
 
     def _asked(self) -> Inputs:
         """What the command line says, its defaults where it says nothing."""

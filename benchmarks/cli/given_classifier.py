@@ -42,7 +42,8 @@ def given_network(
     """
     sources = (ready, model, arch or (weights and not model))
     if sum(map(bool, sources)) != 1:
-        raise UsageError("synthesize needs --arch with --weights, or --model, or --ready")
+        several = ", one of these and not several" if any(sources) else ""
+        raise UsageError(f"synthesize needs --arch with --weights, or --model, or --ready{several}")
     if ready:
         return _with_inputs(*load_ready(ready))
     if model:
@@ -54,7 +55,10 @@ def given_network(
     if weights is None:
         raise UsageError("--arch needs --weights FILE")
     if not arch:
-        return _with_inputs(*load_classifier(weights))
+        try:
+            return _with_inputs(*load_classifier(weights))
+        except UsageError as error:
+            raise UsageError(f"{error}; of what network? --arch or --model says so") from error
     return filled(described(arch, inputs), weights), inputs, arch
 
 

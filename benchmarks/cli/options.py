@@ -17,7 +17,7 @@ from benchmarks.recipes.resolve import NOWHERE, Recipes
 from naturalinversion.classifiers import ARCHITECTURES
 from naturalinversion.classifiers.outside import is_outside
 from naturalinversion.classifiers.ready import describe
-from naturalinversion.errors import UsageError
+from naturalinversion.errors import MissingError, UsageError
 from naturalinversion.precision import Precision
 
 MAX_HOURS = 10_000
@@ -127,6 +127,8 @@ class PathOptions:
             if arch in found:
                 raise UsageError(f"--weights {text}: {arch} has {found[arch]} already")
             found[arch] = Path(path).resolve()
+            if not found[arch].is_file():
+                raise MissingError(f"--weights {text}: no such file")
         return found
 
 

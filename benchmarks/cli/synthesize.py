@@ -12,6 +12,7 @@ from benchmarks.cli.classifier_options import ClassifierOptions
 from benchmarks.cli.console import log, print_json, print_result
 from benchmarks.cli.given_classifier import Inputs, described, filled
 from benchmarks.cli.options import RECIPE, ComputeOptions, TimeLimit
+from benchmarks.cli.time_estimate import with_estimate
 from benchmarks.engine.deadline import stop_after
 from benchmarks.engine.machine import set_up_torch
 from benchmarks.recipes.methods import build_method, method_class
@@ -25,6 +26,7 @@ from naturalinversion.image_store.sample_grid import GRID
 from naturalinversion.progress import bar
 from naturalinversion.synthesis import Training, iterations_of, synthesize
 from naturalinversion.synthesis.sequence import forget_state
+from naturalinversion.synthesis.synthesizer import USES
 
 STUDENT = "student.safetensors"
 
@@ -85,8 +87,9 @@ class Synthesize:
         synthesizer = build_method(recipe.method, recipe.settings)
         batch_size = self.batch_size or recipe.batch_size
         batches = -(-self.images // batch_size)
+        steps = iterations_of(synthesizer, batches)
         checkpoint, kept = Checkpoint(self.out / "training.pt"), self.out / STUDENT
-        with bar(iterations_of(synthesizer, batches), recipe.title) as progress:
+        with bar(steps, recipe.title) as progress:
             dataset = synthesize(
                 synthesizer,
                 teacher,
@@ -98,7 +101,9 @@ class Synthesize:
                 student_known=kept.is_file(),
                 method=recipe.method,
                 settings=recipe.settings,
-                training=Training(progress, checkpoint.restore, checkpoint.save),
+                training=Training(
+                    with_estimate(progress, steps), checkpoint.restore, checkpoint.save
+                ),
                 on_batch=lambda index, batch: log(f"batch {index + 1} of {batches} done"),
             )
         if student is not None and synthesizer.student_use == "joint" and not kept.is_file():
@@ -142,6 +147,12 @@ class Synthesize:
             raise UsageError("--student-weights: of which architecture? --student says so")
         if self.student and method.student_use == "none":
             raise UsageError(f"--student {self.student}: no student takes part in {self.method}")
+        if not self.student and method.student_use != "none":
+            weights = ", --student-weights its file" if method.student_use == "compete" else ""
+            raise UsageError(
+                f"--method {self.method} needs a student to {USES[method.student_use]}: --student "
+                f"names its architecture{weights}"
+            )
         for text in self.set:
             self._check_override(text)
 
@@ -164,4 +175,6 @@ class Synthesize:
         description = described(self.student, inputs)
         if self.student_weights is not None:
             return filled(description, self.student_weights)
+        if method_class(self.method).student_use == "compete":
+            log("warning: the student to compete with is untrained: give it --student-weights")
         return description.build(self.seed)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, TypeVar
+from zipfile import is_zipfile
 
 import msgspec
 import torch
@@ -28,6 +29,8 @@ CONTAINERS = (
     "model",
     "net",
 )
+PICKLE = b"\x80"  # the first byte of a pickle, which torch.save wrote before it wrote zip archives
+OBJECTS = "it holds objects that are not tensors: save model.state_dict() alone"
 
 S = TypeVar("S", bound=msgspec.Struct)
 UNREADABLE = (OSError, SafetensorError, msgspec.MsgspecError, KeyError, ValueError, RecursionError)
@@ -104,7 +107,8 @@ def read_weights(path: Path) -> dict[str, Any]:
     except Exception as error:
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         if isinstance(error, UnpicklingError) and "weights_only" in str(error):
-            reason = "it holds objects that are not tensors: save model.state_dict() alone"
+            objects = is_zipfile(path) or path.read_bytes()[:1] == PICKLE
+            reason = OBJECTS if objects else "it is neither safetensors nor of torch.save"
         raise UsageError(f"--weights {path}: can't be read as weights: {reason}") from error
     for name in CONTAINERS:
         if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):

@@ -13,6 +13,7 @@ from naturalinversion.image_store.shards import read_shard
 from naturalinversion.teacher.teacher import Teacher
 
 LOW_AGREEMENT = 0.5  # below, most labels are wrong
+_STILL = {"jitter": 0, "flip": False}  # settings that move images before the teacher sees them
 _RAISE = ("iterations", "epochs", "steps", "cross_entropy")  # settings that images get better by
 
 
@@ -54,6 +55,12 @@ def low_agreement(share: float, synthesizer: Any) -> str:
         f"{name} (now {value:g})" for name, value in known if isinstance(value, int | float)
     ]
     remedy = f"raise {' or '.join(raisable)}" if raisable else "the method needs more steps"
+    if moves := [
+        f"{name}={still}" for name, still in _STILL.items() if getattr(synthesizer, name, 0)
+    ]:
+        remedy += (
+            f"; of a classifier that never saw shifted or mirrored images set {', '.join(moves)}"
+        )
     return (
         f"the teacher gives the asked label to {share:.0%} of the images only: they are far from "
         f"their classes, and their labels are no ground truth: {remedy}"

@@ -74,11 +74,11 @@ def synthesize(
     student was trained with them, without labels.
 
     Raises `StoreError` naming what differs when the folder holds images of another run,
-    `SettingError` for a missing student or numbers out of range, `MethodError` for a batch that
-    breaks a rule of the protocol, `DivergedError` naming the batch.
+    `SettingError` for a missing student, a network in place of a `Teacher` or numbers out of range,
+    `MethodError` for a batch that breaks a rule of the protocol, `DivergedError` naming the batch.
     """
     batches, batch_size, first, seed = check_request(
-        synthesizer, batches, batch_size, first, seed, student
+        synthesizer, teacher, batches, batch_size, first, seed, student
     )
     if synthesizer.student_use != "none" and student is not None:
         teacher.check_student(student, trained=synthesizer.student_use == "joint")

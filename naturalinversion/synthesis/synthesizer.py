@@ -12,6 +12,7 @@ from naturalinversion.teacher.teacher import Teacher
 from naturalinversion.validation import whole
 
 StudentUse = Literal["none", "compete", "joint"]
+USES = {"compete": "compete with", "joint": "train with the generator"}  # what it is needed to
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ def iterations_of(synthesizer: Synthesizer, batches: int) -> int:
 
 def check_request(
     synthesizer: Synthesizer,
+    teacher: Teacher | nn.Module,
     batches: int,
     batch_size: int,
     first: int,
@@ -97,7 +99,7 @@ def check_request(
 ) -> tuple[int, int, int, int]:
     """``batches``, ``batch_size``, ``first`` and ``seed`` as Python's ints.
 
-    Raises `SettingError` for what is no method, lacks its student, or other numbers.
+    Raises `SettingError` for what is no method or no teacher, lacks its student, or other numbers.
     """
     if isinstance(synthesizer, type):
         name = synthesizer.__name__
@@ -105,13 +107,18 @@ def check_request(
     for name in ("student_use", "prepare", "batch"):
         if not hasattr(synthesizer, name):
             raise SettingError(f"{type(synthesizer).__name__} is no method: it has no '{name}'")
+    if isinstance(teacher, nn.Module):
+        name = type(teacher).__name__
+        raise SettingError(
+            f"{name} is a network; synthesize takes Teacher({name}(…), num_classes=…)"
+        )
     batches, batch_size = whole("batches", batches), whole("batch_size", batch_size)
     first, seed = whole("first", first), whole("seed", seed)
     if batches < 1 or batch_size < 2:
         raise SettingError(f"{batches} batches of {batch_size}: at least one batch of two images")
     if synthesizer.student_use != "none" and student is None:
         raise SettingError(
-            f"{type(synthesizer).__name__} needs a student ({synthesizer.student_use})"
+            f"{type(synthesizer).__name__} needs a student to {USES[synthesizer.student_use]}"
         )
     if min(seed, first) < 0:
         raise SettingError(f"seed {seed}, first batch {first}: 0 or more")

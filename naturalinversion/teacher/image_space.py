@@ -29,8 +29,8 @@ def check_images(
     _check_numbers("std", std)
     if len(mean) != channels or len(std) != channels:
         raise TeacherError(
-            f"mean and std need {channels} values each, as many as the images have channels: "
-            f"{len(mean)} and {len(std)} are given"
+            f"mean and std need {channels} values each, as many as the images have channels: they "
+            f"have {len(mean)} and {len(std)} (CIFAR-10's, of three, are the default)"
         )
     if not all(math.isfinite(value) for value in (*mean, *std)) or min(std) <= 0:
         raise TeacherError("mean and std need finite values, std above zero")

@@ -3,13 +3,13 @@
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 from contract_methods import FromOutside
-from torch import Tensor
+from torch import Tensor, nn
 
 from baselines.noise import Noise
 from naturalinversion import (
@@ -24,6 +24,7 @@ from naturalinversion.errors import DivergedError, SettingError, StoreError
 from naturalinversion.image_store.meta import META
 from naturalinversion.image_store.shards import read_shard, retried, shard_path
 from naturalinversion.progress import Progress
+from naturalinversion.synthesis.agreement import low_agreement
 
 MakeTeacher = Callable[..., Teacher]
 BATCHES, SIZE = 3, 8
@@ -250,3 +251,19 @@ def test_the_result_says_how_often_the_teacher_agrees_and_warns_below_a_half(
             ]
         )
         assert SyntheticDataset(tmp_path, 1).teacher_agreement == share
+
+
+def test_labels_that_shifts_and_mirroring_spoil_are_warned_of_with_these_settings() -> None:
+    moved = low_agreement(0.3, NaturalInversion(iterations=7))
+    assert moved.endswith(
+        "; of a classifier that never saw shifted or mirrored images set jitter=0, flip=False"
+    )
+    assert "mirrored" not in low_agreement(0.3, NaturalInversion(jitter=0, flip=False))
+
+
+def test_a_network_in_place_of_a_teacher_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(
+        SettingError, match=r"Linear is a network; synthesize takes Teacher\(Linear"
+    ):
+        fill(cast(Any, nn.Linear(2, 2)), tmp_path / "none", small())
+    assert not (tmp_path / "none").exists()

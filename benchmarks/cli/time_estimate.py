@@ -1,0 +1,36 @@
+"""How long synthesis will take, said once where no bar shows it."""
+
+import sys
+import time
+
+from benchmarks.cli.cell_plan import duration
+from benchmarks.cli.console import log
+from naturalinversion.progress import Progress
+
+FIRST = 5  # iterations that are timed, after the very first, which sets things up
+WORTH_SAYING = 60.0  # seconds
+
+
+def with_estimate(progress: Progress, iterations: int) -> Progress:
+    """``progress``, and one line on stderr after the first of ``iterations``, if it takes long.
+
+    A terminal has a bar with the time left in its place.
+    """
+    if sys.stderr.isatty():
+        return progress
+    begun, done = 0.0, 0
+
+    def advance(steps: int) -> None:
+        nonlocal begun, done
+        progress(steps)
+        if done > FIRST:
+            return
+        done += steps
+        if not begun:
+            begun, done = time.monotonic(), 0
+        elif done > FIRST:
+            seconds = (time.monotonic() - begun) / done * iterations
+            if seconds >= WORTH_SAYING:
+                log(f"{iterations:,} iterations in all, about {duration(seconds)} at this pace")
+
+    return advance
