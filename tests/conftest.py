@@ -16,6 +16,9 @@ from naturalinversion.classifiers import build
 from naturalinversion.seeds import seeded
 from tests.naturalinversion.fake_cuda_graph import FakeGraph, capture_on_cpu
 
+# A shell's background job ignores Ctrl-C, and so would all that is begun and interrupted by tests.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:

@@ -150,7 +150,10 @@ def test_another_number_of_classes_is_refused_in_one_line() -> None:
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"mean": (0.5,)}, "need 3 values each, as many as the images have channels: they have 1 and 3"),
+        (
+            {"mean": (0.5,)},
+            "need 3 values each, as many as the images have channels: they have 1 and 3",
+        ),
         ({"std": (0.5, 0.5)}, "they have 3 and 2"),
         ({"std": (0.5, 0.0, 0.5)}, "finite values, std above zero"),
         ({"mean": (0.5, float("nan"), 0.5)}, "finite values, std above zero"),
