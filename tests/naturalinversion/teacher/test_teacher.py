@@ -152,7 +152,7 @@ def test_another_number_of_classes_is_refused_in_one_line() -> None:
     [
         (
             {"mean": (0.5,)},
-            "need 3 values each, as many as the images have channels: they have 1 and 3",
+            "as many as the images have channels: they have 1 and 3",
         ),
         ({"std": (0.5, 0.5)}, "they have 3 and 2"),
         ({"std": (0.5, 0.0, 0.5)}, "finite values, std above zero"),
