@@ -127,8 +127,9 @@ class PathOptions:
             if arch in found:
                 raise UsageError(f"--weights {text}: {arch} has {found[arch]} already")
             found[arch] = Path(path).resolve()
-            if not found[arch].is_file():
-                raise MissingError(f"--weights {text}: no such file")
+        for arch, file in found.items():
+            if not file.is_file():
+                raise MissingError(f"--weights {arch}={file}: no such file")
         return found
 
 

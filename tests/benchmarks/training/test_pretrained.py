@@ -137,7 +137,7 @@ def test_a_given_teacher_is_tested_and_distilled_not_trained(
     [
         ("resnet34", "", "--weights resnet34: write ARCH=FILE", 2),
         ("lenet={}", "", "write ARCH=FILE, ARCH one of", 2),
-        ("resnet34=missing.pt", "", "No such file", 2),
+        ("resnet34=missing.pt", "", "no such file", 3),
         ("resnet34={}", "protocol.network.width=0.125", "weights of another network", 2),
         ("resnet34={}", "protocol.classifier_floor=0.9", "below the recipe's floor", 1),
     ],
