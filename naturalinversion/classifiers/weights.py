@@ -107,7 +107,8 @@ def read_weights(path: Path) -> dict[str, Any]:
     except Exception as error:
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         if isinstance(error, UnpicklingError) and "weights_only" in str(error):
-            objects = is_zipfile(path) or path.read_bytes()[:1] == PICKLE
+            with path.open("rb") as file:
+                objects = file.read(1) == PICKLE or is_zipfile(file)
             reason = OBJECTS if objects else "it is neither safetensors nor of torch.save"
         raise UsageError(f"--weights {path}: can't be read as weights: {reason}") from error
     for name in CONTAINERS:

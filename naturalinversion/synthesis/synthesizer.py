@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from naturalinversion.errors import SettingError
 from naturalinversion.progress import Progress, silent
 from naturalinversion.teacher.teacher import Teacher
-from naturalinversion.validation import whole
+from naturalinversion.validation import one_of, whole
 
 StudentUse = Literal["none", "compete", "joint"]
 USES = {"compete": "compete with", "joint": "train with the generator"}  # what it is needed to
@@ -107,6 +107,7 @@ def check_request(
     for name in ("student_use", "prepare", "batch"):
         if not hasattr(synthesizer, name):
             raise SettingError(f"{type(synthesizer).__name__} is no method: it has no '{name}'")
+    one_of(StudentUse, synthesizer, "student_use")
     if isinstance(teacher, nn.Module):
         name = type(teacher).__name__
         raise SettingError(

@@ -267,3 +267,10 @@ def test_a_network_in_place_of_a_teacher_is_one_line(tmp_path: Path) -> None:
     ):
         fill(cast(Any, nn.Linear(2, 2)), tmp_path / "none", small())
     assert not (tmp_path / "none").exists()
+
+
+def test_a_role_of_the_student_that_there_is_not_is_one_line(tmp_path: Path) -> None:
+    method = FromOutside()
+    method.student_use = "rival"  # type: ignore[assignment,misc]
+    with pytest.raises(SettingError, match="student_use is 'rival'"):
+        fill(cast(Any, None), tmp_path / "none", method)
