@@ -24,11 +24,14 @@ def test_an_unknown_table_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_missing_cifar_is_one_line_and_exit_code_3(tmp_path: Path) -> None:
+def test_missing_cifar_is_one_line_and_exit_code_3(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     arguments = ("run", "table5", "--dataset", "cifar10", "--methods", "di", *ONE)
-    done = shell(*arguments, "--data-root", "here", *tiny("di"), cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (3, "")
-    line = one_line(done.stderr)
+    code, out, err = here(capfd, *arguments, "--data-root", "here", *tiny("di"))
+    assert (code, out) == (3, "")
+    line = one_line(err)
     for part in ("cifar10", "here/cifar-10-batches-py", "--data-root", "--download"):
         assert part in line
     assert not (tmp_path / "here").exists()

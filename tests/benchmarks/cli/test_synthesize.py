@@ -14,7 +14,7 @@ from naturalinversion.classifiers.weights import Classifier, load_classifier, sa
 from naturalinversion.image_store.dataset import SyntheticDataset
 from naturalinversion.image_store.pixels import PixelMapping
 from naturalinversion.seeds import generator
-from tests.benchmarks.command_line import here, one_line, shell
+from tests.benchmarks.command_line import here, one_line
 
 MAPPINGS: tuple[PixelMapping, ...] = get_args(PixelMapping)
 
@@ -96,10 +96,12 @@ def test_synthesize_takes_a_variant_of_a_recipe(
     assert SyntheticDataset(tmp_path / "out").meta.method == "di"
 
 
-def test_weights_of_another_architecture_are_one_line(weights: Path, tmp_path: Path) -> None:
-    done = shell(*invert(weights, tmp_path / "out", arch="vgg11"), cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (2, "")
-    line = one_line(done.stderr)
+def test_weights_of_another_architecture_are_one_line(
+    weights: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = here(capfd, *invert(weights, tmp_path / "out", arch="vgg11"))
+    assert (code, out) == (2, "")
+    line = one_line(err)
     assert str(weights) in line
     assert "weights of another network" in line
     assert not (tmp_path / "out").exists()
