@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from scipy import stats
+import scipy
 
 ENOUGH_SEEDS = 3
 SIGNIFICANCE = 0.05
@@ -53,8 +53,8 @@ def interval_of_mean(values: Sequence[float]) -> tuple[float, float] | None:
     """95 % interval of the mean, Student's; None under three values."""
     if len(values) < ENOUGH_SEEDS:
         return None
-    mean, error = float(np.mean(values)), float(stats.sem(values))
-    half = float(stats.t.ppf(0.975, len(values) - 1)) * error
+    mean, error = float(np.mean(values)), float(scipy.stats.sem(values))
+    half = float(scipy.stats.t.ppf(0.975, len(values) - 1)) * error
     return mean - half, mean + half
 
 
@@ -74,7 +74,7 @@ def compare_by_seed(first: Mapping[int, float], second: Mapping[int, float]) -> 
     if np.ptp(a - b) <= 1e-12 * max(1.0, float(np.abs(a).max())):
         p_value = 2.0 ** (1 - len(seeds)) if abs(difference) > 1e-12 else 1.0
         return Comparison(len(seeds), difference, p_value)
-    return Comparison(len(seeds), difference, float(stats.ttest_rel(a, b).pvalue))
+    return Comparison(len(seeds), difference, float(scipy.stats.ttest_rel(a, b).pvalue))
 
 
 def correct_for_many(p_values: Sequence[float | None]) -> list[float | None]:
@@ -82,7 +82,7 @@ def correct_for_many(p_values: Sequence[float | None]) -> list[float | None]:
     known = [p for p in p_values if p is not None]
     if not known:
         return list(p_values)
-    corrected = iter(stats.false_discovery_control(known))
+    corrected = iter(scipy.stats.false_discovery_control(known))
     return [None if p is None else float(next(corrected)) for p in p_values]
 
 

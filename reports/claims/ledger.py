@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 import pandas as pd
-from scipy import stats
+import scipy
 
 from reports.claims.comparability import differences
 from reports.claims.matching import MeasuredClaim, measured_claims, most_comparable
@@ -113,7 +113,7 @@ def allowance(number: Published, measured: MeasuredClaim) -> tuple[float, str]:
     if noise is not None:
         known.append((noise, f"within {noise:g}, how far two of the paper's own runs lie apart"))
     if measured.n >= ENOUGH_SEEDS and measured.sd is not None:
-        quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, measured.n - 1))
+        quantile = float(scipy.stats.t.ppf((1 + CONFIDENCE) / 2, measured.n - 1))
         half = quantile * measured.sd * (1 + 1 / measured.n) ** 0.5
         runs = f"where 95 % of single runs lie by our n = {measured.n}"
         known.append((half, f"within {half:.2g}, {runs}"))

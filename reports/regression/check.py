@@ -25,8 +25,8 @@ from typing import Any, Literal
 
 import msgspec
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from reports.records import Record, computed_for
 from reports.regression.accepted import (
@@ -142,7 +142,7 @@ def least(accepted: Accepted) -> float:
 
 def allowance(accepted: Accepted, n: int, numbers: int) -> float:
     """How far the mean of ``n`` seeds may lie from the accepted one, were the noise normal."""
-    quantile = float(stats.t.ppf(1 - FALSE_ALARMS / (2 * numbers), accepted.n - 1))
+    quantile = float(scipy.stats.t.ppf(1 - FALSE_ALARMS / (2 * numbers), accepted.n - 1))
     return max(least(accepted), quantile * accepted.sd * math.sqrt(1 / n + 1 / accepted.n))
 
 
@@ -153,7 +153,7 @@ def rounding_of(accepted: Accepted, n: int) -> float:
 
 def paired_allowance(accepted: Accepted, n: int, numbers: int) -> float:
     """How far that mean may lie from them by rounding alone."""
-    quantile = float(stats.t.ppf(1 - FALSE_ALARMS / (2 * numbers), accepted.n))
+    quantile = float(scipy.stats.t.ppf(1 - FALSE_ALARMS / (2 * numbers), accepted.n))
     return max(least(accepted), quantile * rounding_of(accepted, n))
 
 
@@ -218,7 +218,7 @@ def seeds_differ(
     if n < seeds_for_ranks(accepted.n, numbers):
         return np.asarray(distance > allowance(accepted, n, numbers)), None
     known = np.array([accepted.values])
-    p = np.asarray(stats.mannwhitneyu(checks, known, axis=1, method="exact").pvalue)
+    p = np.asarray(scipy.stats.mannwhitneyu(checks, known, axis=1, method="exact").pvalue)
     return (p < FALSE_ALARMS / numbers) & (distance > least(accepted)), p
 
 

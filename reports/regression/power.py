@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from reports.regression.accepted import Accepted
 from reports.regression.check import (
@@ -34,7 +34,7 @@ def smallest_seen(accepted: Accepted, seeds: Sequence[int], numbers: int, seed: 
     if accepted.fixed:
         return least(accepted)
     if is_paired(accepted, seeds):
-        beyond = float(stats.norm.ppf(POWER)) * rounding_of(accepted, n)
+        beyond = float(scipy.stats.norm.ppf(POWER)) * rounding_of(accepted, n)
         return paired_allowance(accepted, n, numbers) + beyond
     draws = np.random.default_rng(seed)
     known = np.array(accepted.values)
