@@ -1,6 +1,7 @@
 """The protocol and the methods' recipes with their values for one scale, data set and teacher."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,6 +96,9 @@ class ResolvedRecipes:
         where = where or Where(self.scale, self.dataset, self.teacher, variant)
         values = budget | self._values(name, file, where)
         values |= {"name": name, "method": method, "title": title, "assumed": file.assumed}
+        of_settings = {field.name for field in fields(cls)} if is_dataclass(cls) else set()
+        if inside := of_settings & values.keys() - set(MethodRecipe.__struct_fields__):
+            raise UsageError(f"recipe {name}: write {name}.settings.{min(inside)}")
         recipe = validated(values, MethodRecipe, name)
         complete = checked_settings(name, recipe.settings | settings)
         try:

@@ -116,6 +116,7 @@ def test_overrides_take_the_settings_types(text: str, value: object) -> None:
     [
         ("di.settings.iteratoins=5", "di.settings.iteratoins: unknown key, one of "),
         ("di.setings.iterations=5", "unknown field `setings`"),
+        ("ni.iterations=5", "recipe ni: write ni.settings.iterations"),
         ("di.settings.iterations=many", "Expected `int`, got `str`"),
         ("di.settings.iterations=5.5", "Expected `int`, got `float`"),
         ("di.settings.iterations=true", "Expected `int`, got `bool`"),
