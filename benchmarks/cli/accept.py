@@ -37,7 +37,7 @@ class Accept:
     """some rows of the tables; what is accepted of the others stays"""
     again_dir: Path | None = None
     """a second runs folder, where the same seeds were run with other rounding, such as
-    ATEN_CPU_CAPABILITY=avx2: checks then compare seed by seed, and see more"""
+    ONEDNN_MAX_CPU_ISA=AVX2: checks then compare seed by seed, and see more"""
     accepted_dir: Path = FOLDER
     """where the accepted numbers are kept"""
     json: bool = False

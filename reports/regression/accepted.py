@@ -87,7 +87,7 @@ def accepted_from(
     """Every number of the table; RefusedError under three seeds or over several devices.
 
     ``again`` are records of the same cells with other rounding, of every seed, on the same class of
-    device and in the same precision.
+    device and in the same precision; RefusedError if no value differs.
     """
     units = {column.id: column.unit for column in table.columns}
     second: dict[tuple[str, str], Line] = {}
@@ -132,6 +132,10 @@ def accepted_from(
             )
         )
     refuse_several(table.name, {number.made_on for number in numbers if not number.fixed})
+    if again is not None and all(number.again == number.values for number in numbers):
+        raise RefusedError(
+            f"{table.name}: computed again, every value is the same: it was no other rounding"
+        )
     return numbers
 
 
