@@ -42,6 +42,7 @@ from reports.tables.markup import markdown_table
 from reports.tables.measured import lines_of, measured_frame
 
 FALSE_ALARMS = 0.01
+KEPT = 1e-8  # accepted values have nine digits
 POINTS, SHARE = 1.0, 0.01
 HEAD = ("table", "row", "column", "accepted", "measured", "limit", "verdict")
 
@@ -52,6 +53,7 @@ class CheckedNumber(msgspec.Struct, frozen=True, kw_only=True):
     """One number of a check in its unit; what there is nothing of is None, or n = 0.
 
     It was compared by ``p`` against ``p_limit`` (ranks), or by ``allowed`` (the means' distance).
+    ``equal`` says whether all its seeds are accepted ones and have their values.
     """
 
     table: str
@@ -67,6 +69,7 @@ class CheckedNumber(msgspec.Struct, frozen=True, kw_only=True):
     p: float | None = None
     p_limit: float | None = None
     allowed: float | None = None
+    equal: bool = False
     verdict: Verdict
 
     @property
@@ -115,7 +118,8 @@ def compare(
         above = compared.pop("above")
         if compared.pop("differs"):
             verdict = "better" if above == column.higher_is_better else "worse"
-        found.append(CheckedNumber(**of | compared, verdict=verdict))
+        equal = is_equal(number, by_seed)
+        found.append(CheckedNumber(**of | compared, equal=equal, verdict=verdict))
     return found + [
         CheckedNumber(**_named(table, key, number), verdict="not measured")
         for key, number in expected.items()
@@ -175,6 +179,17 @@ def is_paired(accepted: Accepted, seeds: Iterable[int]) -> bool:
     return any(among.values())
 
 
+def is_equal(accepted: Accepted, by_seed: Mapping[int, float]) -> bool:
+    """Whether these seeds have the accepted values, to the digits that are kept of them."""
+    if accepted.fixed:
+        return all(math.isclose(value, accepted.mean, rel_tol=KEPT) for value in by_seed.values())
+    values = dict(zip(accepted.seeds, accepted.values, strict=True))
+    return all(
+        seed in values and math.isclose(value, values[seed], rel_tol=KEPT)
+        for seed, value in by_seed.items()
+    )
+
+
 def compare_numbers(
     accepted: Accepted, by_seed: Mapping[int, float], numbers: int
 ) -> dict[str, Any]:
@@ -223,11 +238,16 @@ def seeds_differ(
 
 
 def check_markdown(numbers: Sequence[CheckedNumber]) -> str:
-    """One row per number, columns aligned, and a line such as ``12 numbers: 11 same, 1 worse``."""
+    """One row per number, columns aligned, and a line such as ``12 numbers: 11 same, 1 worse``.
+
+    It ends with ``; 3 have the accepted values`` where some have.
+    """
     rows = markdown_table(HEAD, [_cells(number) for number in numbers], "l" * len(HEAD))
     counts = Counter(number.verdict for number in numbers)
     said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    return f"{rows}\n\n{len(numbers)} numbers: {said}"
+    equal = sum(number.equal for number in numbers if number.accepted_n > 1)
+    unchanged = f"; {equal} have the accepted values" if equal else ""
+    return f"{rows}\n\n{len(numbers)} numbers: {said}{unchanged}"
 
 
 def _named(table: Table, key: NumberKey, number: Accepted | None) -> dict[str, Any]:

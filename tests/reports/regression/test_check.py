@@ -285,4 +285,21 @@ def test_the_table_says_what_was_expected_and_what_came() -> None:
         assert part in line
     ranked = check_markdown(compare(*many([60.0] * 4, 20), accepted_from(*many(HEAVY, 0))))
     assert "p 0.00027 (limit 0.005) | WORSE" in ranked
-    assert text.splitlines()[-1] == "2 numbers: 1 worse, 1 same"
+    assert text.splitlines()[-1] == "2 numbers: 1 worse, 1 same; 1 have the accepted values"
+
+
+def test_accepted_seeds_with_their_values_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "accepted.csv"
+    thirds = [0.9 + seed / 300 for seed in range(3)]
+    write(path, accepted_from(*case(thirds)))
+    accepted = read(path)
+    for seeds, equal in (
+        (case(thirds[:2]), True),
+        (case([thirds[0], thirds[1] + 1e-4]), False),
+        (case(thirds[:2], first=1), False),
+        (case([*thirds, thirds[0]]), False),  # a seed that is not accepted
+    ):
+        (student,) = (one for one in compare(*seeds, accepted) if one.column == "student")
+        assert student.equal == equal
+    known = many([60.0] * 4, 20)
+    assert "accepted values" not in check_markdown(compare(*known, accepted_from(*many(HEAVY, 0))))

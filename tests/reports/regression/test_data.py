@@ -80,4 +80,4 @@ def test_what_is_accepted_in_the_repository_can_be_read() -> None:
     paths = sorted(FOLDER.glob("*.csv"))
     assert paths
     for path in paths:
-        assert {number.dataset for number in read(path)} == {"digits"}
+        assert {number.dataset for number in read(path)} == {path.stem.rpartition("-")[2]}
