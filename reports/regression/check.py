@@ -240,13 +240,13 @@ def seeds_differ(
 def check_markdown(numbers: Sequence[CheckedNumber]) -> str:
     """One row per number, columns aligned, and a line such as ``12 numbers: 11 same, 1 worse``.
 
-    It ends with ``; 3 have the accepted values`` where some have.
+    It ends with ``; with the accepted values: 3`` where some have them.
     """
     rows = markdown_table(HEAD, [_cells(number) for number in numbers], "l" * len(HEAD))
     counts = Counter(number.verdict for number in numbers)
     said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
     equal = sum(number.equal for number in numbers if number.accepted_n > 1)
-    unchanged = f"; {equal} have the accepted values" if equal else ""
+    unchanged = f"; with the accepted values: {equal}" if equal else ""
     return f"{rows}\n\n{len(numbers)} numbers: {said}{unchanged}"
 
 

@@ -285,7 +285,7 @@ def test_the_table_says_what_was_expected_and_what_came() -> None:
         assert part in line
     ranked = check_markdown(compare(*many([60.0] * 4, 20), accepted_from(*many(HEAVY, 0))))
     assert "p 0.00027 (limit 0.005) | WORSE" in ranked
-    assert text.splitlines()[-1] == "2 numbers: 1 worse, 1 same; 1 have the accepted values"
+    assert text.splitlines()[-1] == "2 numbers: 1 worse, 1 same; with the accepted values: 1"
 
 
 def test_accepted_seeds_with_their_values_are_counted(tmp_path: Path) -> None:
@@ -302,4 +302,4 @@ def test_accepted_seeds_with_their_values_are_counted(tmp_path: Path) -> None:
         (student,) = (one for one in compare(*seeds, accepted) if one.column == "student")
         assert student.equal == equal
     known = many([60.0] * 4, 20)
-    assert "accepted values" not in check_markdown(compare(*known, accepted_from(*many(HEAVY, 0))))
+    assert "accepted values:" not in check_markdown(compare(*known, accepted_from(*many(HEAVY, 0))))
