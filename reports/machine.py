@@ -22,13 +22,15 @@ def devices_of(records: Iterable[Record]) -> list[str]:
 def machine_name(where: Provenance) -> str:
     """Device and CPU by name, with what else a cost depends on: precision, threads of a CPU.
 
-    ``NVIDIA H100 80GB HBM3, bf16, CPU: Intel Xeon Platinum 8480C``; ``AMD EPYC, 1 thread``. A
-    record without the name of its CPU has the platform's: ``CPU (Linux x86_64)``.
+    ``NVIDIA H100 80GB HBM3, bf16, CPU: Intel Xeon Platinum 8480C with AVX512``; ``AMD EPYC with
+    AVX2, 1 thread``. fp32 goes without saying. A record without the name of its CPU has the
+    platform's: ``CPU (Linux x86_64)``.
     """
     cpu = where.cpu or f"CPU ({where.platform.partition(',')[0]})"
-    if device_class(where.device) == "cpu":
-        return f"{cpu}, {where.threads} thread{'' if where.threads == 1 else 's'}"
     precision = [] if where.precision == "fp32" else [where.precision]
+    if device_class(where.device) == "cpu":
+        threads = f"{where.threads} thread{'' if where.threads == 1 else 's'}"
+        return ", ".join([cpu, *precision, threads])
     return ", ".join([device_class(where.device), *precision, f"CPU: {cpu}" if where.cpu else cpu])
 
 

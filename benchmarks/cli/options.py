@@ -4,12 +4,14 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
 from tyro.conf import UseAppendAction, arg
 
+from benchmarks.cli.console import log
 from benchmarks.engine.context import DataOptions, default_root
 from benchmarks.engine.executor import RayOptions
 from benchmarks.engine.machine import Machine, device_named
@@ -18,7 +20,7 @@ from naturalinversion.classifiers import ARCHITECTURES
 from naturalinversion.classifiers.outside import is_outside
 from naturalinversion.classifiers.ready import describe
 from naturalinversion.errors import MissingError, UsageError
-from naturalinversion.precision import Precision
+from naturalinversion.precision import Precision, is_emulated
 
 MAX_HOURS = 10_000
 RECIPE = arg(name="recipe", metavar="FILE")
@@ -141,7 +143,7 @@ class ComputeOptions:
     """cpu, cuda, cuda:1 …; auto takes a GPU if there is one"""
     precision: Precision | Literal["auto"] = "auto"
     """of convolutions and matrix products; auto: fp32 on a CPU, tf32 on a GPU, where fp32 is slow;
-    bf16 is the fastest there, tf32 a GPU's alone"""
+    bf16 is the fastest there, and on a CPU with instructions for it; tf32 is a GPU's alone"""
     fast: bool = False
     """on a GPU: let cuDNN time its algorithms and choose; records then say that bytes may differ"""
     threads: int = 0
@@ -156,12 +158,14 @@ class ComputeOptions:
             raise UsageError("--precision tf32: a GPU's alone, a CPU computes in fp32 or bf16")
 
     def machine(self) -> Machine:
-        """Device, precision and threads. Raises what `check` does."""
+        """Device, precision and threads. Raises what `check` does; says once if it will be slow."""
         self.check()
         threads = self.threads or self._threads()
         device, precision = self._device(), self.precision
         if precision == "auto":
             precision = "fp32" if device == "cpu" else "tf32"
+        if is_emulated(device, precision):
+            _say_slow(precision)
         return Machine(device, precision, threads, self.fast)
 
     def _threads(self) -> int:
@@ -171,6 +175,15 @@ class ComputeOptions:
         if self.device != "auto":
             return str(device_named(self.device))
         return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@cache
+def _say_slow(precision: str) -> None:
+    """Once a process."""
+    log(
+        f"--precision {precision}: this processor has no instructions for it, "
+        "and takes tens of times as long as in fp32"
+    )
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import torch
-
-from benchmarks.engine.processor import processor_name
+from benchmarks.engine.processor import processor_in_use
 from reports.records import Provenance
 
 ROOT = Path(__file__).parents[2]
@@ -26,8 +24,7 @@ def computing_digest(provenance: Provenance) -> str:
     digest = hashlib.sha256()
     for library in LIBRARIES:
         digest.update(f"{library} {_version(library)}\0".encode())
-    instructions = torch.backends.cpu.get_cpu_capability()
-    for part in (processor_name(), instructions, provenance.device, provenance.precision):
+    for part in (processor_in_use(), provenance.device, provenance.precision):
         digest.update(part.encode() + b"\0")
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*")):

@@ -1,10 +1,12 @@
-"""The name of this machine's CPU, as its maker sells it."""
+"""This machine's CPU: its name, as its maker sells it, and the instructions in use."""
 
 import os
 import platform
 import subprocess
 from functools import cache
 from pathlib import Path
+
+import torch
 
 CPU_INFO = Path("/proc/cpuinfo")
 
@@ -19,6 +21,15 @@ def processor_name() -> str:
     elif system == "Darwin":
         name = _output("sysctl", "-n", "machdep.cpu.brand_string")
     return " ".join((name or platform.processor() or platform.machine()).split())
+
+
+def processor_in_use() -> str:
+    """``AMD EPYC with AVX2``: a virtual machine's name may be that of several generations, which
+    differ in speed and in the last digits.
+    """
+    instructions = torch.backends.cpu.get_cpu_capability()
+    name = processor_name()
+    return name if instructions == "DEFAULT" else f"{name} with {instructions}"
 
 
 def _field(name: str, text: str) -> str:

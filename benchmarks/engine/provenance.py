@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.engine.attempts import NO_ATTEMPTS, Attempts
 from benchmarks.engine.machine import Machine, peak_memory, reset_peak_memory
-from benchmarks.engine.processor import processor_name
+from benchmarks.engine.processor import processor_in_use
 from naturalinversion.precision import effective_precision
 from reports.machine import machine_name
 from reports.records import Cost, Provenance
@@ -70,7 +70,7 @@ def _provenance(machine: Machine, device: torch.device) -> Provenance:
         threads=machine.threads,
         platform=_platform(),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
-        cpu=processor_name(),
+        cpu=processor_in_use(),
         deterministic=machine.is_deterministic(),
     )
 

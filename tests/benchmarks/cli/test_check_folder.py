@@ -24,7 +24,7 @@ def test_cells_of_other_code_are_not_found(monkeypatch: pytest.MonkeyPatch) -> N
     ("what", "other"),
     [
         ("benchmarks.engine.digests.version", lambda library: f"9.9 of {library}"),
-        ("benchmarks.engine.digests.processor_name", lambda: "another CPU"),
+        ("benchmarks.engine.processor.processor_name", lambda: "another CPU"),
         ("torch.backends.cpu.get_cpu_capability", lambda: "AVX9"),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.engine import processor
-from benchmarks.engine.processor import processor_name
+from benchmarks.engine.processor import processor_in_use, processor_name
 
 INTEL = "processor\t: 0\nvendor_id\t: GenuineIntel\nmodel name\t: Intel(R)  Xeon(R) 8480C\n"
 ARM = "processor\t: 0\nBogoMIPS\t: 2000.00\nCPU implementer\t: 0x41\nCPU part\t: 0xd4f\n"
@@ -69,6 +69,18 @@ def test_a_machine_without_a_name_has_its_architecture(
     monkeypatch.setattr(platform, "processor", lambda: "")
     monkeypatch.setattr(processor, "_output", lambda *command: "")
     assert processor_name() == "riscv64"
+
+
+@pytest.mark.parametrize(
+    ("instructions", "name"),
+    [("AVX2", "AMD EPYC with AVX2"), ("AVX512", "AMD EPYC with AVX512"), ("DEFAULT", "AMD EPYC")],
+)
+def test_generations_that_share_a_name_are_told_apart(
+    instructions: str, name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    on("Linux", monkeypatch, tmp_path, "model name\t: AMD EPYC\n", None)
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: instructions)
+    assert processor_in_use() == name
 
 
 def test_this_machine_has_a_name() -> None:

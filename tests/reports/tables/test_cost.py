@@ -174,6 +174,14 @@ def test_records_of_before_the_cpus_name_say_what_they_have() -> None:
     assert names == ["CPU (Linux x86_64), 1 thread", "NVIDIA A100, CPU (Linux x86_64)"]
 
 
+def test_costs_in_another_precision_are_told_apart_on_a_cpu_too() -> None:
+    bf16 = msgspec.structs.replace(where(), precision="bf16")
+    names = [
+        costs(column_view("a"), images("a", 1.0, provenance=p))[0].machine for p in (where(), bf16)
+    ]
+    assert names == [f"{EPYC}, 1 thread", f"{EPYC}, bf16, 1 thread"]
+
+
 def test_a_missing_record_leaves_the_cost_of_images_unknown_and_is_no_zero() -> None:
     (line,) = costs(column_view("s"), images("a", 10.0), student("s", 1.0, "a", "gone"))
     assert line.seconds is None
