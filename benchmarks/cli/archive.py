@@ -1,10 +1,9 @@
 """``keep`` and ``results``: records for the repository, and the pages that are made of them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.cli.console import log
-from benchmarks.cli.options import PathOptions
 from benchmarks.tables.paper_settings import paper_settings
 from naturalinversion.errors import MissingError, UsageError
 from reports.archive import KEPT, REPORT, RUNS, keep
@@ -24,13 +23,14 @@ class Keep:
     """of the folder, e.g. 2026-11-23-two-cores"""
     pictures: bool = True
     """with samples of the images that numbers are of"""
-    paths: PathOptions = field(default_factory=PathOptions)
+    runs_dir: Path = Path("runs")
+    """the folder of finished cells"""
 
     def run(self) -> int:
         """Copy."""
         if Path(self.name).name != self.name or self.name in ("", ".", ".."):
             raise UsageError(f"--name {self.name!r}: the name of one folder")
-        files = keep(self.paths.runs_dir, KEPT / self.name, pictures=self.pictures, report=report)
+        files = keep(self.runs_dir, KEPT / self.name, pictures=self.pictures, report=report)
         size = sum(path.stat().st_size for path in files)
         log(f"{KEPT / self.name}: {len(files)} files, {size / 1e6:.1f} MB")
         return 0

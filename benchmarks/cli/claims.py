@@ -7,7 +7,7 @@ import msgspec
 import pandas as pd
 
 from benchmarks.cli.console import log, print_json, print_result
-from benchmarks.cli.options import PathOptions
+from benchmarks.cli.options import FolderOptions
 from benchmarks.tables.paper_settings import paper_settings
 from reports.claims.ledger import ledger
 from reports.claims.markdown import claims_markdown
@@ -21,7 +21,7 @@ from reports.tables.table_files import read, tables_to_report
 class Claims:
     """List every published number with what was measured of it, and whether the two agree."""
 
-    paths: PathOptions = field(default_factory=PathOptions)
+    paths: FolderOptions = field(default_factory=FolderOptions)
     json: bool = False
     """print the ledger as JSON (orderings: orderings.csv)"""
 

@@ -6,10 +6,12 @@ from pathlib import Path
 import msgspec
 from tyro.conf import Positional
 
+from benchmarks.cli.cell_plan import print_plan
 from benchmarks.cli.compared_networks import ComparedNetworks, compared_networks
 from benchmarks.cli.options import PathOptions, RecipeOptions, RunOptions
 from benchmarks.cli.table_options import run_and_report
 from benchmarks.cli.unused_options import reject_unused
+from benchmarks.engine.cell import with_inputs
 from benchmarks.tables.display_names import display_name
 from benchmarks.tables.expand import expand
 from benchmarks.tables.spec import RowSpec, read_table
@@ -36,6 +38,8 @@ class Compare:
     execution: RunOptions = field(default_factory=RunOptions)
     json: bool = False
     """print the result as JSON; failed and blocked cells by label-key, the name of their folder"""
+    plan: bool = False
+    """print what it would run and how long that takes on this machine; nothing is run"""
 
     def run(self) -> int:
         """Make the cells, write the table and the report, print the comparison."""
@@ -58,6 +62,11 @@ class Compare:
             for recipes in self.recipe.recipes(spec.datasets, networks.weights, paths.data_root)
         ]
         reject_unused(planned, self.recipe, paths)
+        if self.plan:
+            about = f"compare {' '.join(self.methods)} at scale {self.recipe.scale}"
+            cells = with_inputs([cell for one in planned for cell in one.targets])
+            print_plan(about, cells, paths.runs_dir, self.execution, json=self.json)
+            return 0
         return run_and_report(planned, paths, self.execution, self.json)
 
     def _networks(self, published: list[str]) -> ComparedNetworks:

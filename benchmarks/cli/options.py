@@ -96,13 +96,19 @@ class RecipeOptions:
 
 
 @dataclass(frozen=True)
-class PathOptions:
-    """Folders and data."""
+class FolderOptions:
+    """Folders."""
 
     runs_dir: Path = Path("runs")
     """finished cells; the same command again goes on from what is here"""
     out_dir: Path = Path("reports/out")
     """where tables and the page are written"""
+
+
+@dataclass(frozen=True)
+class PathOptions(FolderOptions):
+    """Folders and data."""
+
     data_root: Path = field(default_factory=default_root)
     """CIFAR as torchvision lays it out or as ImageFolder trees ($NATURALINVERSION_DATA or data)"""
     download: bool = False

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from benchmarks.cli.console import log, print_json, print_result
-from benchmarks.cli.options import PathOptions
+from benchmarks.cli.options import FolderOptions
 from benchmarks.tables.paper_settings import paper_settings
 from reports.report import write_report
 
@@ -12,7 +12,7 @@ from reports.report import write_report
 class Report:
     """Write all tables and the page again from the records in the runs folder."""
 
-    paths: PathOptions = field(default_factory=PathOptions)
+    paths: FolderOptions = field(default_factory=FolderOptions)
     json: bool = False
     """print the files written as JSON"""
 

@@ -6,7 +6,6 @@ import pytest
 
 from benchmarks.cli import archive
 from benchmarks.cli.archive import Keep, Results
-from benchmarks.cli.options import PathOptions
 from reports.records import RecordError, write
 from reports.results_page import TEMPLATE
 from reports.tables import table_files
@@ -22,7 +21,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     put(runs, make_record("k", 0.9))
     table_files.write(runs / "tables" / "t.json", make_table({"DI": TableCell(["k"])}))
     monkeypatch.setattr(archive, "KEPT", tmp_path / "results")
-    assert Keep("here", paths=PathOptions(runs_dir=runs)).run() == 0
+    assert Keep("here", runs_dir=runs).run() == 0
     return tmp_path / "results" / "here"
 
 
@@ -77,5 +76,5 @@ def test_a_report_that_can_not_be_made_leaves_the_old_one(kept: Path, tmp_path: 
         Results(tmp_path).run()
     assert content(kept) == before
     with pytest.raises(RecordError, match="no number 'test_accuracy'"):
-        Keep("here", paths=PathOptions(runs_dir=tmp_path / "runs")).run()
+        Keep("here", runs_dir=tmp_path / "runs").run()
     assert content(kept) == before

@@ -227,6 +227,16 @@ def test_a_run_that_is_refused_changes_no_table(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("command", [["report"], ["claims"], ["keep", "--name", "here"]])
+@pytest.mark.parametrize("option", ["--weights=vgg11=w.pt", "--data-root=data", "--download"])
+def test_what_only_reads_records_refuses_options_of_computing(
+    command: list[str], option: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = here(capfd, *command, option)
+    assert code == 2
+    assert f"unknown option {option.partition('=')[0]}" in err
+
+
 def test_folders_that_cannot_be_written_are_one_line(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -270,3 +270,20 @@ def test_what_is_shown_as_done_has_nothing_left_to_time(
     assert code == 0
     assert out.endswith("4 done, 0 to do\n")
     assert "timing" not in err
+
+
+@pytest.mark.usefixtures("a_step_takes_a_hundredth")
+def test_compare_says_what_it_would_run_and_runs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = here(capfd, "compare", "di", "ni", "--plan", *ONE)
+    assert code == 0
+    first, *_, last = out.splitlines()
+    assert first.startswith("compare di ni at scale demo: ")
+    assert last.endswith(" with 1 at a time")
+    code, out, _ = here(capfd, "compare", "di", "ni", "--plan", "--json", *ONE)
+    assert code == 0
+    kinds = {cell["kind"] for cell in json.loads(out)["cells"]}
+    assert kinds == {"classifier", "synthesis", "distillation"}
+    assert list(tmp_path.iterdir()) == []
