@@ -17,7 +17,7 @@ from benchmarks.tables.expand import PlannedTable
 from naturalinversion.errors import MissingError, UsageError
 from reports.machine import device_class
 from reports.records import load_all
-from reports.regression.accepted import Accepted, RefusedError
+from reports.regression.accepted import Accepted, RefusedError, not_exact
 from reports.regression.accepted_file import FOLDER, path_of, refuse_shared_files
 from reports.regression.accepted_file import read as read_accepted
 from reports.regression.check import CheckedNumber, check_markdown, compare, drawn
@@ -44,6 +44,9 @@ class Check:
     """some rows of the tables; default: all"""
     accepted_dir: Path = FOLDER
     """where the accepted numbers are"""
+    exact: bool = False
+    """make accepted seeds again, and fail unless every value is the accepted one to the last digit;
+    on the processor and with the versions of these, after a change that should change no number"""
     json: bool = False
     """print the result as JSON; failed cells by label-key, the name of their folder"""
 
@@ -69,7 +72,10 @@ class Check:
         self._refuse_other_device(accepted)
         recipe = replace(self.recipe, first_seed=self._first_seed(accepted))
         planned = self._planned(recipe)
-        self._log_power(recipe.seed_list(), accepted)
+        if self.exact:
+            self._refuse_other_rounding(recipe.seed_list(), accepted)
+        else:
+            self._log_power(recipe.seed_list(), accepted)
         summary = compute_cells(planned, self.paths, self.execution, self.json)
         checked: list[CheckedNumber] = []
         if not summary.failed:
@@ -123,12 +129,20 @@ class Check:
                     )
 
     def _first_seed(self, accepted: dict[str, list[Accepted]]) -> int:
-        """The one asked for, or else the first of accepted seeds that were all computed twice."""
+        """The one asked for, or else the first of accepted seeds that are compared one by one."""
         if self.recipe.first_seed is not None:
             return self.recipe.first_seed
         numbers = [number for of_table in accepted.values() for number in of_table]
-        twice = all(number.again for number in numbers)
-        return min(number.seeds[0] for number in numbers) if twice else FIRST_SEED
+        by_seed = self.exact or all(number.again for number in numbers)
+        return min(number.seeds[0] for number in numbers) if by_seed else FIRST_SEED
+
+    def _refuse_other_rounding(self, seeds: list[int], accepted: dict[str, list[Accepted]]) -> None:
+        """Raises `UsageError` where values can't be the accepted ones to the last digit."""
+        made = CostMeter(self.execution.machine()).provenance
+        for name, numbers in accepted.items():
+            for number in numbers:
+                if reason := not_exact(number, seeds, made):
+                    raise UsageError(f"--exact: {name}: {reason}")
 
     def _log_power(self, seeds: list[int], accepted: dict[str, list[Accepted]]) -> None:
         """What the check can see, before anything is computed for it."""
@@ -149,7 +163,9 @@ class Check:
                 number
                 for one in planned
                 for table in one.tables
-                for number in compare(table, records, accepted[table.name], numbers)
+                for number in compare(
+                    table, records, accepted[table.name], numbers, exact=self.exact
+                )
             ]
         except RefusedError as error:
             raise UsageError(str(error)) from error

@@ -14,7 +14,7 @@ from statistics import fmean, stdev
 import msgspec
 
 from reports.machine import device_class, devices_of
-from reports.records import Record, RecordError, computed_for
+from reports.records import Provenance, Record, RecordError, computed_for
 from reports.tables.layout import Table
 from reports.tables.measured import NOT_STATED, Line, lines_of, measured_frame, stated_by
 
@@ -31,8 +31,8 @@ class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One accepted number in its unit: ``values`` by seed, where they are from, and of what.
 
     ``again``, where it was measured, is by seed as well. A number that is the same for all seeds,
-    such as a ready teacher's, has one value. ``data_fingerprint`` is of the real images, where the
-    records state it.
+    such as a ready teacher's, has one value. ``data_fingerprint`` is of the real images, and
+    ``processor`` the CPU with its instructions, where the records state them.
     """
 
     row: str
@@ -52,6 +52,7 @@ class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     again: tuple[float, ...] = ()
     dataset: str = ""
     data_fingerprint: str = ""
+    processor: str = ""
 
     @property
     def fixed(self) -> bool:
@@ -129,6 +130,7 @@ def accepted_from(
                 again=twice,
                 dataset=table.dataset,
                 data_fingerprint=fingerprint_of(line["records"], records),
+                processor=" and ".join(sorted({r.provenance.cpu for r in found} - {""})),
             )
         )
     refuse_several(table.name, {number.made_on for number in numbers if not number.fixed})
@@ -137,6 +139,21 @@ def accepted_from(
             f"{table.name}: computed again, every value is the same: it was no other rounding"
         )
     return numbers
+
+
+def not_exact(number: Accepted, seeds: Sequence[int], here: Provenance) -> str:
+    """Why the values of ``seeds``, computed ``here``, can't be the accepted ones to the last digit;
+    empty if they can. A number that no seed changes has no seeds of its own.
+    """
+    if not number.fixed and (other := sorted(set(seeds) - set(number.seeds))):
+        return f"of seeds {_list(other)} no values are accepted, only of {_list(number.seeds)}"
+    for accepted, now in (
+        (number.versions, f"torch={here.versions.get('torch', '?')}"),
+        (number.processor, here.cpu),  # empty in files of before it was kept
+    ):
+        if accepted and not number.fixed and accepted != now:
+            return f"the accepted values are of {accepted}, this is {now}"
+    return ""
 
 
 def fingerprint_of(keys: Iterable[str], records: Mapping[str, Record]) -> str:
@@ -175,6 +192,10 @@ def _not_again(line: Line, other: Line, made: Sequence[Record], again: Sequence[
 def sd_of(values: Sequence[float]) -> float:
     """Standard deviation; 0 for one value."""
     return stdev(values) if len(values) > 1 else 0.0
+
+
+def _list(seeds: Iterable[int]) -> str:
+    return " ".join(map(str, seeds))
 
 
 def _all(names: Iterator[str]) -> str:

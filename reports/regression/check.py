@@ -13,6 +13,9 @@ rounding. Its sd comes from the N pairs: t(1 % over all numbers; N) * sd * sqrt(
 Means within one point of a percentage or one percent of anything else are always the same. Better
 is a fault as well, until it is known why. A number that no seed changes (a ready teacher's) has
 this room alone, and may be of any device and precision.
+
+An exact check takes nothing for the same but the accepted values of the same seeds, which code that
+computes the same has on the same processor with the same versions: it sees every change of it.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ from reports.regression.accepted import (
     RefusedError,
     fingerprint_of,
     made_on,
+    sd_of,
 )
 from reports.tables.export import NOT_RUN
 from reports.tables.layout import Table
@@ -46,7 +50,7 @@ KEPT = 1e-8  # accepted values have nine digits
 POINTS, SHARE = 1.0, 0.01
 HEAD = ("table", "row", "column", "accepted", "measured", "limit", "verdict")
 
-Verdict = Literal["same", "worse", "better", "not accepted", "not measured"]
+Verdict = Literal["same", "worse", "better", "changed", "not accepted", "not measured"]
 
 
 class CheckedNumber(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,15 +79,21 @@ class CheckedNumber(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fails(self) -> bool:
         """A number without an accepted one is only reported."""
-        return self.verdict in ("worse", "better", "not measured")
+        return self.verdict in ("worse", "better", "changed", "not measured")
 
 
 def compare(
-    table: Table, records: Mapping[str, Record], accepted: Sequence[Accepted], numbers: int = 0
+    table: Table,
+    records: Mapping[str, Record],
+    accepted: Sequence[Accepted],
+    numbers: int = 0,
+    *,
+    exact: bool = False,
 ) -> list[CheckedNumber]:
     """What has become of every number, the table's first, then the accepted ones it lacks.
 
     ``numbers`` is how many of the whole check are `drawn`, by default of those accepted here.
+    ``exact``: a number of which a seed has not its accepted value has changed, however little.
     RefusedError, in one line, for numbers of other data, another class of device or precision.
     """
     expected = {number.key: number for number in accepted}
@@ -113,12 +123,17 @@ def compare(
                     "not compared"
                 )
         by_seed = dict(zip(line["seeds"], line["values"], strict=True))
+        equal = is_equal(number, by_seed)
+        if exact:
+            verdict: Verdict = "same" if equal else "changed"
+            same_seeds = _of_seeds(number, by_seed)
+            found.append(CheckedNumber(**of | same_seeds, equal=equal, verdict=verdict))
+            continue
         compared = compare_numbers(number, by_seed, numbers or drawn(accepted))
-        verdict: Verdict = "same"
+        verdict = "same"
         above = compared.pop("above")
         if compared.pop("differs"):
             verdict = "better" if above == column.higher_is_better else "worse"
-        equal = is_equal(number, by_seed)
         found.append(CheckedNumber(**of | compared, equal=equal, verdict=verdict))
     return found + [
         CheckedNumber(**_named(table, key, number), verdict="not measured")
@@ -188,6 +203,15 @@ def is_equal(accepted: Accepted, by_seed: Mapping[int, float]) -> bool:
         seed in values and math.isclose(value, values[seed], rel_tol=KEPT)
         for seed, value in by_seed.items()
     )
+
+
+def _of_seeds(accepted: Accepted, seeds: Iterable[int]) -> dict[str, Any]:
+    """What is accepted of these seeds alone; of a fixed number, the number."""
+    if accepted.fixed:
+        return {"allowed": 0.0}
+    values = dict(zip(accepted.seeds, accepted.values, strict=True))
+    own = [values[seed] for seed in seeds]
+    return {"accepted": fmean(own), "sd": sd_of(own), "accepted_n": len(own), "allowed": 0.0}
 
 
 def compare_numbers(
@@ -261,11 +285,12 @@ def _named(table: Table, key: NumberKey, number: Accepted | None) -> dict[str, A
 def _cells(one: CheckedNumber) -> list[str]:
     unit = f" {one.unit}" if one.unit else ""
     accepted = measured = limit = NOT_RUN
+    digits = 9 if one.verdict == "changed" else 4  # nine are kept
     if one.accepted is not None:
         spread = f" ± {one.sd:.2g}" if one.accepted_n > 1 or one.sd else ""
-        accepted = f"{one.accepted:.4g}{spread}{unit} ({one.accepted_n})"
+        accepted = f"{one.accepted:.{digits}g}{spread}{unit} ({one.accepted_n})"
     if one.measured is not None:
-        measured = f"{one.measured:.4g}{unit} ({one.n})"
+        measured = f"{one.measured:.{digits}g}{unit} ({one.n})"
     if one.p is not None:
         limit = f"p {one.p:.2g} (limit {one.p_limit:.2g})"
     elif one.allowed is not None:

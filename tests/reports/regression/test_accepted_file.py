@@ -19,7 +19,7 @@ def test_accepted_numbers_come_back_as_they_were_written(tmp_path: Path) -> None
     fid, student = read(path)
     assert path.read_text().splitlines()[0] == (
         "row,column,metric,unit,mean,sd,n,values,seeds,device,precision,versions,commit,"
-        "records,again,dataset,data_fingerprint"
+        "records,again,dataset,data_fingerprint,processor"
     )
     assert (student.column, student.unit, student.n) == ("student", "%", 5)
     assert (student.mean, student.sd) == pytest.approx((92.0, 2.5**0.5))
