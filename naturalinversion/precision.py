@@ -17,9 +17,9 @@ def effective_precision(device: torch.device | str, precision: Precision) -> Pre
 
 
 def is_emulated(device: torch.device | str, precision: Precision) -> bool:
-    """Whether ``device`` has no instructions for ``precision``.
+    """Whether PyTorch computes ``precision`` on ``device`` without vector instructions.
 
-    A CPU without those for bfloat16 takes tens of times as long in "bf16" as in "fp32".
+    So it does "bf16" on an x86 CPU without AVX-512: tens of times as long as "fp32" takes.
     """
     if precision != "bf16" or torch.device(device).type != "cpu":
         return False

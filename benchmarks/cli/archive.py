@@ -24,7 +24,7 @@ class Keep:
     pictures: bool = True
     """with samples of the images that numbers are of"""
     runs_dir: Path = Path("runs")
-    """the folder of finished cells"""
+    """finished cells"""
 
     def run(self) -> int:
         """Copy."""

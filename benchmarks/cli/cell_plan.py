@@ -28,7 +28,7 @@ def print_plan(
     if not json:
         print_result(f"{len(cells) - len(todo)} done, {len(todo)} to do")
         if todo and timing:
-            log("timing their steps on this machine; --no-timing leaves it out")
+            log("timing their steps on this machine, which takes a minute or more")
     found, workers = None, execution.worker_count()
     if timing:
         found = estimate(cells, todo, count_steps, execution.machine(), workers)

@@ -26,7 +26,7 @@ from reports.tables.layout import Table
 
 SEEDS = 4  # their ranks among eighteen accepted can be rare enough
 RUNS = Path("runs/check")
-FIRST_SEED = 100  # not one of those accepted, unless these were computed twice
+FIRST_SEED = 100  # not one of those accepted, unless these are compared one by one
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,9 @@ class Check:
     accepted_dir: Path = FOLDER
     """where the accepted numbers are"""
     exact: bool = False
-    """make accepted seeds again, and fail unless every value is the accepted one to the last digit;
-    on the processor and with the versions of these, after a change that should change no number"""
+    """make accepted seeds again, and fail unless all accepted numbers have their values to the last
+    digit kept; on the machine and with the versions of these, after a change that should change no
+    number. Always computed, in a folder for this version of the code below --runs-dir"""
     json: bool = False
     """print the result as JSON; failed cells by label-key, the name of their folder"""
 
@@ -55,9 +56,9 @@ class Check:
         return replace(self, paths=self._of_this_state())._run()
 
     def _of_this_state(self) -> PathOptions:
-        if self.paths.runs_dir != RUNS:
+        if self.paths.runs_dir != RUNS and not self.exact:
             return self.paths
-        own = RUNS / computing_digest(CostMeter(self.execution.machine()).provenance)
+        own = self.paths.runs_dir / computing_digest(CostMeter(self.execution.machine()).provenance)
         log(f"cells of this code, its libraries and this machine: {own}")
         return replace(self.paths, runs_dir=own)
 
@@ -137,12 +138,16 @@ class Check:
         return min(number.seeds[0] for number in numbers) if by_seed else FIRST_SEED
 
     def _refuse_other_rounding(self, seeds: list[int], accepted: dict[str, list[Accepted]]) -> None:
-        """Raises `UsageError` where values can't be the accepted ones to the last digit."""
+        """Raises `UsageError` where values can't be the accepted ones to the last digit, and says
+        where nobody knows.
+        """
         made = CostMeter(self.execution.machine()).provenance
         for name, numbers in accepted.items():
             for number in numbers:
                 if reason := not_exact(number, seeds, made):
                     raise UsageError(f"--exact: {name}: {reason}")
+            if any(not number.machine for number in numbers):
+                log(f"{name}: on which machine is not kept; on another one every value may differ")
 
     def _log_power(self, seeds: list[int], accepted: dict[str, list[Accepted]]) -> None:
         """What the check can see, before anything is computed for it."""

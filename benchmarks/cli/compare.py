@@ -13,7 +13,7 @@ from benchmarks.cli.table_options import run_and_report
 from benchmarks.cli.unused_options import reject_unused
 from benchmarks.engine.cell import with_inputs
 from benchmarks.tables.display_names import display_name
-from benchmarks.tables.expand import expand
+from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.spec import RowSpec, read_table
 from naturalinversion.classifiers.ready import describe
 from naturalinversion.errors import UsageError
@@ -63,11 +63,16 @@ class Compare:
         ]
         reject_unused(planned, self.recipe, paths)
         if self.plan:
-            about = f"compare {' '.join(self.methods)} at scale {self.recipe.scale}"
-            cells = with_inputs([cell for one in planned for cell in one.targets])
-            print_plan(about, cells, paths.runs_dir, self.execution, json=self.json)
-            return 0
+            return self._print_plan(planned, paths)
         return run_and_report(planned, paths, self.execution, self.json)
+
+    def _print_plan(self, planned: list[PlannedTable], paths: PathOptions) -> int:
+        self.execution.machine().torch_device()  # what can't be is said before anything is printed
+        about = f"compare {' '.join(self.methods)} at scale {self.recipe.scale}"
+        cells = with_inputs([cell for one in planned for cell in one.targets])
+        here = self.execution.ray_options() is None
+        print_plan(about, cells, paths.runs_dir, self.execution, timing=here, json=self.json)
+        return 0
 
     def _networks(self, published: list[str]) -> ComparedNetworks:
         """Teacher, student and all files of weights, by what the networks' code is."""

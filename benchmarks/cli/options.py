@@ -38,8 +38,8 @@ class RecipeOptions:
     seeds: int = 1
     """how many seeds; teachers, images and students all change with the seed"""
     first_seed: int | None = None
-    """the first of these seeds; default: 0, of a check 100, or where all accepted numbers were
-    computed twice the first of theirs"""
+    """the first of these seeds; default: 0, of a check 100, or with --exact and where all accepted
+    numbers were computed twice the first of theirs"""
     set: Annotated[tuple[str, ...], arg(metavar="RECIPE.KEY=VALUE"), UseAppendAction] = ()
     """override a recipe value, e.g. di.settings.iterations=50; may be given several times"""
     recipe_files: Annotated[tuple[Path, ...], RECIPE, UseAppendAction] = ()
@@ -100,9 +100,9 @@ class FolderOptions:
     """Folders."""
 
     runs_dir: Path = Path("runs")
-    """finished cells; the same command again goes on from what is here"""
+    """finished cells; what computes goes on from those that are here"""
     out_dir: Path = Path("reports/out")
-    """where tables and the page are written"""
+    """where tables, the page and the ledger of claims are written"""
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ class ComputeOptions:
 def _say_slow(precision: str) -> None:
     """Once a process."""
     log(
-        f"--precision {precision}: this processor has no instructions for it, "
+        f"--precision {precision}: this processor has no vector instructions for it, "
         "and takes tens of times as long as in fp32"
     )
 

@@ -19,13 +19,15 @@ LIBRARIES = (
 
 def computing_digest(provenance: Provenance) -> str:
     """Twelve digits over every module, recipe and table that a cell is made with, the versions of
-    what computes, the CPU with the instructions that PyTorch uses of it, device and precision.
+    what computes, the CPU with the instructions that PyTorch uses of it, device, precision, threads
+    and whether bytes are the same every time.
     """
     digest = hashlib.sha256()
     for library in LIBRARIES:
         digest.update(f"{library} {_version(library)}\0".encode())
-    for part in (processor_in_use(), provenance.device, provenance.precision):
-        digest.update(part.encode() + b"\0")
+    made = (provenance.device, provenance.precision, provenance.threads, provenance.deterministic)
+    for part in (processor_in_use(), *made):
+        digest.update(f"{part}\0".encode())
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*")):
             if path.suffix in (".py", ".toml"):

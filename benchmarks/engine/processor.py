@@ -24,8 +24,8 @@ def processor_name() -> str:
 
 
 def processor_in_use() -> str:
-    """``AMD EPYC with AVX2``: a virtual machine's name may be that of several generations, which
-    differ in speed and in the last digits.
+    """``AMD EPYC with AVX2``: a virtual machine's name may be that of several generations, some of
+    which differ in their vector instructions, and so in speed and in the last digits.
     """
     instructions = torch.backends.cpu.get_cpu_capability()
     name = processor_name()

@@ -13,7 +13,7 @@ from statistics import fmean, stdev
 
 import msgspec
 
-from reports.machine import device_class, devices_of
+from reports.machine import device_class, devices_of, machine_name, machines_of
 from reports.records import Provenance, Record, RecordError, computed_for
 from reports.tables.layout import Table
 from reports.tables.measured import NOT_STATED, Line, lines_of, measured_frame, stated_by
@@ -31,8 +31,8 @@ class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One accepted number in its unit: ``values`` by seed, where they are from, and of what.
 
     ``again``, where it was measured, is by seed as well. A number that is the same for all seeds,
-    such as a ready teacher's, has one value. ``data_fingerprint`` is of the real images, and
-    ``processor`` the CPU with its instructions, where the records state them.
+    such as a ready teacher's, has one value. ``data_fingerprint`` is of the real images, where the
+    records state it; ``machine`` has the processor with its instructions, precision and threads.
     """
 
     row: str
@@ -52,7 +52,7 @@ class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     again: tuple[float, ...] = ()
     dataset: str = ""
     data_fingerprint: str = ""
-    processor: str = ""
+    machine: str = ""
 
     @property
     def fixed(self) -> bool:
@@ -130,7 +130,7 @@ def accepted_from(
                 again=twice,
                 dataset=table.dataset,
                 data_fingerprint=fingerprint_of(line["records"], records),
-                processor=" and ".join(sorted({r.provenance.cpu for r in found} - {""})),
+                machine=machines_of(found),
             )
         )
     refuse_several(table.name, {number.made_on for number in numbers if not number.fixed})
@@ -143,15 +143,20 @@ def accepted_from(
 
 def not_exact(number: Accepted, seeds: Sequence[int], here: Provenance) -> str:
     """Why the values of ``seeds``, computed ``here``, can't be the accepted ones to the last digit;
-    empty if they can. A number that no seed changes has no seeds of its own.
+    empty if they can, or if the accepted ones don't say their machine. A number that no seed
+    changes has no seeds of its own, and may be of any machine.
     """
-    if not number.fixed and (other := sorted(set(seeds) - set(number.seeds))):
+    if number.fixed:
+        return ""
+    if other := sorted(set(seeds) - set(number.seeds)):
         return f"of seeds {_list(other)} no values are accepted, only of {_list(number.seeds)}"
+    if not here.deterministic:
+        return "with --fast a GPU's bytes may differ from run to run"
     for accepted, now in (
         (number.versions, f"torch={here.versions.get('torch', '?')}"),
-        (number.processor, here.cpu),  # empty in files of before it was kept
+        (number.machine, machine_name(here)),
     ):
-        if accepted and not number.fixed and accepted != now:
+        if accepted and accepted != now:
             return f"the accepted values are of {accepted}, this is {now}"
     return ""
 
@@ -192,6 +197,11 @@ def _not_again(line: Line, other: Line, made: Sequence[Record], again: Sequence[
 def sd_of(values: Sequence[float]) -> float:
     """Standard deviation; 0 for one value."""
     return stdev(values) if len(values) > 1 else 0.0
+
+
+def as_kept(value: float) -> str:
+    """The nine digits that are kept of a value."""
+    return f"{value:.9g}"
 
 
 def _list(seeds: Iterable[int]) -> str:

@@ -15,11 +15,13 @@ from statistics import fmean
 import msgspec
 
 from reports.records import RecordError, write_atomically
-from reports.regression.accepted import Accepted, RefusedError, refuse_several, sd_of
+from reports.regression.accepted import Accepted, RefusedError, as_kept, refuse_several, sd_of
 from reports.tables.layout import Table
 
 FOLDER = Path(__file__).parents[1] / "accepted"
 ROUNDING = 1e-6  # relative: the file has nine digits
+ALL = list(Accepted.__struct_fields__)
+COLUMNS = (ALL, ALL[: ALL.index("machine")])  # files of before it was kept have no machine
 
 
 def path_of(table: Table, folder: Path = FOLDER) -> Path:
@@ -75,7 +77,7 @@ def read(path: Path) -> list[Accepted]:
     """The numbers of a file; RecordError in one line if it is missing, malformed or retouched."""
     try:
         reader = csv.DictReader(path.read_text("utf-8").splitlines())
-        if reader.fieldnames != list(Accepted.__struct_fields__):
+        if list(reader.fieldnames or ()) not in COLUMNS:
             raise ValueError("other columns")
         numbers = []
         for line in reader:
@@ -112,7 +114,7 @@ def _as_written(number: Accepted) -> dict[str, str]:
 def _text(value: object) -> str:
     if isinstance(value, tuple):
         return " ".join(map(_text, value))
-    return f"{value:.9g}" if isinstance(value, float) else str(value)
+    return as_kept(value) if isinstance(value, float) else str(value)
 
 
 def _fault(number: Accepted) -> str:

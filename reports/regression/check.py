@@ -36,8 +36,10 @@ from reports.regression.accepted import (
     Accepted,
     NumberKey,
     RefusedError,
+    as_kept,
     fingerprint_of,
     made_on,
+    not_exact,
     sd_of,
 )
 from reports.tables.export import NOT_RUN
@@ -46,7 +48,6 @@ from reports.tables.markup import markdown_table
 from reports.tables.measured import lines_of, measured_frame
 
 FALSE_ALARMS = 0.01
-KEPT = 1e-8  # accepted values have nine digits
 POINTS, SHARE = 1.0, 0.01
 HEAD = ("table", "row", "column", "accepted", "measured", "limit", "verdict")
 
@@ -56,7 +57,8 @@ Verdict = Literal["same", "worse", "better", "changed", "not accepted", "not mea
 class CheckedNumber(msgspec.Struct, frozen=True, kw_only=True):
     """One number of a check in its unit; what there is nothing of is None, or n = 0.
 
-    It was compared by ``p`` against ``p_limit`` (ranks), or by ``allowed`` (the means' distance).
+    It was compared by ``p`` against ``p_limit`` (ranks), or by ``allowed`` (the means' distance),
+    or in an ``exact`` check by its values: ``other_seeds`` have not their accepted ones, or none.
     ``equal`` says whether all its seeds are accepted ones and have their values.
     """
 
@@ -74,6 +76,8 @@ class CheckedNumber(msgspec.Struct, frozen=True, kw_only=True):
     p_limit: float | None = None
     allowed: float | None = None
     equal: bool = False
+    exact: bool = False
+    other_seeds: tuple[int, ...] = ()
     verdict: Verdict
 
     @property
@@ -94,7 +98,8 @@ def compare(
 
     ``numbers`` is how many of the whole check are `drawn`, by default of those accepted here.
     ``exact``: a number of which a seed has not its accepted value has changed, however little.
-    RefusedError, in one line, for numbers of other data, another class of device or precision.
+    RefusedError, in one line, for numbers of other data, another class of device or precision, or
+    where an exact check can't be one (`not_exact`).
     """
     expected = {number.key: number for number in accepted}
     columns = {column.id: column for column in table.columns}
@@ -125,9 +130,13 @@ def compare(
         by_seed = dict(zip(line["seeds"], line["values"], strict=True))
         equal = is_equal(number, by_seed)
         if exact:
-            verdict: Verdict = "same" if equal else "changed"
-            same_seeds = _of_seeds(number, by_seed)
-            found.append(CheckedNumber(**of | same_seeds, equal=equal, verdict=verdict))
+            for record in computed_for(line["records"], records):
+                if reason := not_exact(number, line["seeds"], record.provenance):
+                    raise RefusedError(f"{table.name}: {record.label}: {reason}")
+            others = other_seeds(number, by_seed, table.seeds)
+            verdict: Verdict = "changed" if others else "same"
+            of |= {"exact": True, "other_seeds": others, "equal": equal}
+            found.append(CheckedNumber(**of | _of_seeds(number, by_seed), verdict=verdict))
             continue
         compared = compare_numbers(number, by_seed, numbers or drawn(accepted))
         verdict = "same"
@@ -196,22 +205,37 @@ def is_paired(accepted: Accepted, seeds: Iterable[int]) -> bool:
 
 def is_equal(accepted: Accepted, by_seed: Mapping[int, float]) -> bool:
     """Whether these seeds have the accepted values, to the digits that are kept of them."""
+    return not other_seeds(accepted, by_seed, by_seed)
+
+
+def other_seeds(
+    accepted: Accepted, by_seed: Mapping[int, float], seeds: Iterable[int]
+) -> tuple[int, ...]:
+    """Which of ``seeds`` have another value than the accepted one, as it is written, or none.
+
+    Of a number that no seed changes one value is enough.
+    """
     if accepted.fixed:
-        return all(math.isclose(value, accepted.mean, rel_tol=KEPT) for value in by_seed.values())
-    values = dict(zip(accepted.seeds, accepted.values, strict=True))
-    return all(
-        seed in values and math.isclose(value, values[seed], rel_tol=KEPT)
-        for seed, value in by_seed.items()
+        values = dict.fromkeys(by_seed, accepted.mean)
+        seeds = by_seed
+    else:
+        values = dict(zip(accepted.seeds, accepted.values, strict=True))
+    return tuple(
+        seed
+        for seed in seeds
+        if seed not in values
+        or seed not in by_seed
+        or as_kept(by_seed[seed]) != as_kept(values[seed])
     )
 
 
 def _of_seeds(accepted: Accepted, seeds: Iterable[int]) -> dict[str, Any]:
     """What is accepted of these seeds alone; of a fixed number, the number."""
     if accepted.fixed:
-        return {"allowed": 0.0}
+        return {}
     values = dict(zip(accepted.seeds, accepted.values, strict=True))
     own = [values[seed] for seed in seeds]
-    return {"accepted": fmean(own), "sd": sd_of(own), "accepted_n": len(own), "allowed": 0.0}
+    return {"accepted": fmean(own), "sd": sd_of(own), "accepted_n": len(own)}
 
 
 def compare_numbers(
@@ -264,12 +288,12 @@ def seeds_differ(
 def check_markdown(numbers: Sequence[CheckedNumber]) -> str:
     """One row per number, columns aligned, and a line such as ``12 numbers: 11 same, 1 worse``.
 
-    It ends with ``; with the accepted values: 3`` where some have them.
+    It ends with ``; with the accepted values: 3`` where some of those that need not have them do.
     """
     rows = markdown_table(HEAD, [_cells(number) for number in numbers], "l" * len(HEAD))
     counts = Counter(number.verdict for number in numbers)
     said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    equal = sum(number.equal for number in numbers if number.accepted_n > 1)
+    equal = sum(one.equal for one in numbers if one.accepted_n > 1 and not one.exact)
     unchanged = f"; with the accepted values: {equal}" if equal else ""
     return f"{rows}\n\n{len(numbers)} numbers: {said}{unchanged}"
 
@@ -287,11 +311,13 @@ def _cells(one: CheckedNumber) -> list[str]:
     accepted = measured = limit = NOT_RUN
     digits = 9 if one.verdict == "changed" else 4  # nine are kept
     if one.accepted is not None:
-        spread = f" ± {one.sd:.2g}" if one.accepted_n > 1 or one.sd else ""
+        spread = f" ± {one.sd:.2g}" if (one.accepted_n > 1 or one.sd) and not one.exact else ""
         accepted = f"{one.accepted:.{digits}g}{spread}{unit} ({one.accepted_n})"
     if one.measured is not None:
         measured = f"{one.measured:.{digits}g}{unit} ({one.n})"
-    if one.p is not None:
+    if one.exact:
+        limit = f"not of seed {' '.join(map(str, one.other_seeds))}" if one.other_seeds else "equal"
+    elif one.p is not None:
         limit = f"p {one.p:.2g} (limit {one.p_limit:.2g})"
     elif one.allowed is not None:
         limit = f"± {one.allowed:.2g}{unit}"

@@ -3,11 +3,12 @@
     python tests/faults/plant.py                         the unharmed copy, then every fault
     python tests/faults/plant.py --seeds 6 bn-prior-off  one of them
     python tests/faults/plant.py --scale small --options '--dataset cifar10'   the subtle ones
-    python tests/faults/plant.py --seeds 1 --options '--exact' jitter-off      what changes a digit
+    python tests/faults/plant.py --seeds 1 --options '--exact' unharmed jitter-off
+                                                         on the machine of the accepted numbers
 
 Prints for each what caught it. Exit code 0 if the unharmed copy passes and every fault is found, 1
 if not, 2 if a fault can't be planted or the check can't run. Without --first-seed the seeds are the
-check's own: accepted ones where those were computed twice, else none of them.
+check's own: accepted ones with --exact and where those were computed twice, else none of them.
 """
 
 import argparse

@@ -230,8 +230,13 @@ def test_a_run_that_is_refused_changes_no_table(
 @pytest.mark.parametrize("command", [["report"], ["claims"], ["keep", "--name", "here"]])
 @pytest.mark.parametrize("option", ["--weights=vgg11=w.pt", "--data-root=data", "--download"])
 def test_what_only_reads_records_refuses_options_of_computing(
-    command: list[str], option: str, capfd: pytest.CaptureFixture[str]
+    command: list[str],
+    option: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     code, _, err = here(capfd, *command, option)
     assert code == 2
     assert f"unknown option {option.partition('=')[0]}" in err

@@ -19,7 +19,7 @@ def test_accepted_numbers_come_back_as_they_were_written(tmp_path: Path) -> None
     fid, student = read(path)
     assert path.read_text().splitlines()[0] == (
         "row,column,metric,unit,mean,sd,n,values,seeds,device,precision,versions,commit,"
-        "records,again,dataset,data_fingerprint,processor"
+        "records,again,dataset,data_fingerprint,machine"
     )
     assert (student.column, student.unit, student.n) == ("student", "%", 5)
     assert (student.mean, student.sd) == pytest.approx((92.0, 2.5**0.5))
@@ -32,6 +32,15 @@ def test_accepted_numbers_come_back_as_they_were_written(tmp_path: Path) -> None
     again = tmp_path / "again.csv"
     write(again, [student, fid])
     assert again.read_bytes() == path.read_bytes()
+
+
+def test_a_file_of_before_the_machine_was_kept_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "numbers.csv"
+    write(path, accepted_from(*case()))
+    lines = [line.rpartition(",")[0] for line in path.read_text().splitlines()]
+    assert lines[0].endswith("data_fingerprint")
+    path.write_text("\n".join(line.partition(',"')[0] for line in lines) + "\n")
+    assert {number.machine for number in read(path)} == {""}
 
 
 @pytest.mark.parametrize(
