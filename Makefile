@@ -142,7 +142,7 @@ accept-bench: setup  ## keep this machine's ratios to compare with
 	@mkdir -p $(dir $(RATIOS))
 	$(BENCH) --benchmark-json=$(RATIOS) $(ARGS)
 
-bench-gpu: setup  ## synthesis and training on a GPU against their targets; exit code 3 without one
+bench-gpu: setup  ## synthesis and training on a GPU against their targets; fails without one
 	$(BIN)/python -m benchmarks.perf.gpu $(ARGS)
 
 gpu-check: setup  ## hold what runs differently on a GPU against the CPU; ARGS='--device cpu' without one

@@ -24,7 +24,8 @@ class Compare:
     """Run some methods on one teacher and report them side by side."""
 
     methods: Positional[tuple[str, ...]]
-    """dafl dfad di adi ni ni_adi, a variant of a recipe (di-paper), or package.module:Class"""
+    """dafl dfad di adi ni ni_adi cmi fast noise, a variant of a recipe (di-paper), or
+    package.module:Class"""
     teacher: str = ""
     """an architecture, or package.module:factory, a function that returns your network (this runs
     its code); by default resnet34, or that of --ready"""

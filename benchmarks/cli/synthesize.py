@@ -143,6 +143,9 @@ class Synthesize:
                 raise UsageError(f"--{option} {value}: {least} or more")
         self.classifier.check()
         method = method_class(self.method)
+        named = self.classifier
+        if named.width is not None and named.model and not (named.arch or self.student):
+            raise UsageError("--width: of --arch or --student, and neither is given")
         if self.student_weights is not None and not self.student:
             raise UsageError("--student-weights: of which architecture? --student says so")
         if self.student and method.student_use == "none":

@@ -136,6 +136,7 @@ def test_weights_of_another_architecture_are_one_line(
         ({"set": "di.settings.rate=-1"}, 2, "rate is -1: 0 or more"),
         ({"set": "di.settings.jitter=-1"}, 2, "jitter is -1: 0 or more"),
         ({"model": "contract_methods:small"}, 2, "--arch with --weights, or --model"),
+        ({"model": "contract_methods:small", "arch": ""}, 2, "--width: of --arch or --student"),
         ({"student_weights": "/no/such"}, 2, "--student-weights: of which architecture?"),
         ({"student": "resnet18"}, 2, "--student resnet18: no student takes part in di"),
         ({"set": "ni.settings.iterations=2"}, 2, "not read here, but di.settings and"),
@@ -204,7 +205,7 @@ def test_a_model_without_batch_norm_is_one_line(
         ("broken", "KeyError: 'conv1'"),
     ):
         name = f"my_model_without_norm:{factory}"
-        command = invert(tmp_path, tmp_path / "out", model=name, arch="", weights="")
+        command = invert(tmp_path, tmp_path / "out", model=name, arch="", weights="", width="")
         code, _, err = here(capfd, *command)
         assert code == 2
         assert says in one_line(err)
