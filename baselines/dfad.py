@@ -15,7 +15,6 @@ from torch import Tensor
 
 from baselines.joint_state import JointState
 from baselines.joint_training import JointSynthesizer
-from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion import priors
 from naturalinversion.validation import at_least
 
@@ -36,15 +35,6 @@ class DFAD(JointSynthesizer):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(1, self, "student_steps")
-
-    def build_generator(self, image_shape: tuple[int, int, int]) -> UnconditionalGenerator:
-        channels, height, width = image_shape
-        return UnconditionalGenerator(
-            self.latent,
-            image_size=(height, width),
-            width=self.generator_width,
-            channels=channels,
-        )
 
     @property
     def samples(self) -> int:

@@ -83,9 +83,14 @@ class JointSynthesizer(ABC):
         """The same method with one epoch of so many steps, to be timed."""
         return replace(self, epochs=1, steps=iterations, batch_size=batch_size)
 
-    @abstractmethod
     def build_generator(self, image_shape: tuple[int, int, int]) -> UnconditionalGenerator:
         """The method's generator of images (C, H, W), freshly initialised."""
+        return UnconditionalGenerator(
+            self.latent,
+            image_size=image_shape[1:],
+            channels=image_shape[0],
+            width=self.generator_width,
+        )
 
     @property
     def samples(self) -> int:

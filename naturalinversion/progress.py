@@ -31,14 +31,12 @@ def bar(
     total: int | None,
     description: str,
     unit: str = "it",
-    initial: int = 0,
     *,
     always: bool = False,
 ) -> Iterator[Progress]:
     """A bar on stderr with its rate and the time left; ``always`` also where nobody may watch."""
     with tqdm(
         total=total or None,
-        initial=initial,
         desc=description or None,
         unit=unit,
         unit_scale=unit != "it",
@@ -46,8 +44,4 @@ def bar(
         disable=False if always else quiet(),
         leave=False,
     ) as line:
-
-        def advance(steps: int) -> None:
-            line.update(steps)
-
-        yield advance
+        yield line.update

@@ -1,7 +1,7 @@
 """Records: one JSON file per finished cell, written last and atomically, read strictly.
 
 A cell lives in ``runs/<kind>/<label>-<key>/``; its ``record.json`` is what every table, figure and
-page is made of. A number that is not finite is refused at the door, so no table can show it.
+page is made of. A number that is not finite is refused when written, so no table can show it.
 """
 
 from __future__ import annotations

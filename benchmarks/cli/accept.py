@@ -11,7 +11,7 @@ from benchmarks.cli.table_options import TableOptions, compute_cells
 from benchmarks.cli.unused_options import reject_overrides
 from naturalinversion.errors import MissingError, UsageError
 from reports.records import load_all
-from reports.regression.accepted import MIN_SEEDS, Accepted, RefusedError, accepted_from
+from reports.regression.accepted import MIN_SEEDS, Accepted, accepted_from
 from reports.regression.accepted_file import (
     FOLDER,
     changes,
@@ -52,10 +52,7 @@ class Accept:
             raise MissingError(f"--again-dir {self.again_dir}: no such folder")
         planned = TableOptions(self.tables, self.recipe, self.paths, rows=self.rows).planned()
         tables = [table for one in planned for table in one.tables]
-        try:
-            refuse_shared_files(tables, self.accepted_dir)
-        except RefusedError as error:
-            raise UsageError(str(error)) from error
+        refuse_shared_files(tables, self.accepted_dir)
         if compute_cells(planned, self.paths, self.execution, self.json).failed:
             return 1
         accepted = self._accepted(tables)
@@ -77,13 +74,10 @@ class Accept:
         records = load_all(self.paths.runs_dir)
         again = load_all(self.again_dir) if self.again_dir is not None else None
         found = {}
-        try:
-            for table in tables:
-                path = path_of(table, self.accepted_dir)
-                before = read(path) if path.is_file() else []
-                numbers = accepted_from(table, records, again)
-                rows_alone = bool(self.rows)
-                found[path] = before, with_other_rows(path, before, numbers, rows_alone=rows_alone)
-        except RefusedError as error:
-            raise UsageError(str(error)) from error
+        for table in tables:
+            path = path_of(table, self.accepted_dir)
+            before = read(path) if path.is_file() else []
+            numbers = accepted_from(table, records, again)
+            rows_alone = bool(self.rows)
+            found[path] = before, with_other_rows(path, before, numbers, rows_alone=rows_alone)
         return found

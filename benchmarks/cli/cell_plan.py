@@ -50,13 +50,13 @@ def _print_cells(about: str, cells: list[Cell]) -> None:
 def _print_times(todo: list[Cell], found: Estimate, workers: int) -> None:
     for name, members in _by_kind([c for c in todo if c.key in found.seconds]).items():
         seconds = sum(found.seconds[cell.key] for cell in members)
-        print_result(f"  {name:14} {len(members):4} cells {duration(seconds):>10} of work")
+        print_result(f"  {name:14} {len(members):4} cells {rough_duration(seconds):>10} of work")
     for cell in todo:
         if cell.key in found.unknown:
             why = "its method has no with_iterations (docs/adding-a-method.md)"
             print_result(f"  not estimated: {cell.kind} {cell.label}: {why}")
     besides = " for the others" if found.unknown else ""
-    print_result(f"  about {duration(found.wall)}{besides} with {workers} at a time")
+    print_result(f"  about {rough_duration(found.wall)}{besides} with {workers} at a time")
 
 
 def _print_json(cells: list[Cell], todo: list[Cell], found: Estimate | None, workers: int) -> None:
@@ -101,7 +101,7 @@ def images(cell: Cell) -> int:
     return int(cell.recipe["batches"]) * int(cell.recipe["batch_size"])
 
 
-def duration(seconds: float) -> str:
+def rough_duration(seconds: float) -> str:
     """``45 s``, ``12 min``, ``7.5 h`` or ``3.1 days``."""
     for limit, unit, divisor in ((90, "s", 1), (5400, "min", 60), (172800, "h", 3600)):
         if seconds < limit:

@@ -65,10 +65,7 @@ class Check:
     def _run(self) -> int:
         reject_overrides(self.recipe, self.paths)
         planned = self._planned(self.recipe)
-        try:
-            refuse_shared_files((t for one in planned for t in one.tables), self.accepted_dir)
-        except RefusedError as error:
-            raise UsageError(str(error)) from error
+        refuse_shared_files((t for one in planned for t in one.tables), self.accepted_dir)
         accepted = self._accepted(planned)
         self._refuse_other_device(accepted)
         recipe = replace(self.recipe, first_seed=self._first_seed(accepted))
@@ -163,17 +160,12 @@ class Check:
     ) -> list[CheckedNumber]:
         records = load_all(self.paths.runs_dir)
         numbers = _drawn(accepted)
-        try:
-            return [
-                number
-                for one in planned
-                for table in one.tables
-                for number in compare(
-                    table, records, accepted[table.name], numbers, exact=self.exact
-                )
-            ]
-        except RefusedError as error:
-            raise UsageError(str(error)) from error
+        return [
+            number
+            for one in planned
+            for table in one.tables
+            for number in compare(table, records, accepted[table.name], numbers, exact=self.exact)
+        ]
 
 
 def _seeds(scale: str) -> int:

@@ -32,7 +32,7 @@ class Plan(TableOptions):
         return 0
 
     def _print_recorded(self) -> int:
-        """Each table alone and from nothing, and all together: workers play the records' cells."""
+        """Each table alone and from nothing, and all together, by the seconds in the records."""
         planned, workers = self.planned(), self.execution.worker_count()
         tables = {one.tables[0].name: with_inputs(one.targets) for one in planned}
         if len(tables) > 1:

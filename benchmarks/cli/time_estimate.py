@@ -3,7 +3,7 @@
 import sys
 import time
 
-from benchmarks.cli.cell_plan import duration
+from benchmarks.cli.cell_plan import rough_duration
 from benchmarks.cli.console import log
 from naturalinversion.progress import Progress
 
@@ -31,6 +31,8 @@ def with_estimate(progress: Progress, iterations: int) -> Progress:
         elif done > FIRST:
             seconds = (time.monotonic() - begun) / done * iterations
             if seconds >= WORTH_SAYING:
-                log(f"{iterations:,} iterations in all, about {duration(seconds)} at this pace")
+                log(
+                    f"{iterations:,} iterations in all, about {rough_duration(seconds)} at this pace"
+                )
 
     return advance

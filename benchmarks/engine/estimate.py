@@ -11,7 +11,7 @@ from benchmarks.engine.cell import Cell
 from benchmarks.engine.machine import Machine, set_up_torch
 from benchmarks.engine.scheduler import Scheduler
 from benchmarks.engine.step_timing import Step, StepCounts
-from benchmarks.engine.workers import broken_pool, close_pool, deaf_children, spawn_pool
+from benchmarks.engine.workers import broken_pool, close_pool, sigint_blocked, spawn_pool
 from naturalinversion.progress import quiet
 
 START_SECONDS = 3.0  # a worker's first import of torch
@@ -65,7 +65,7 @@ def _time(steps: Sequence[Step], machine: Machine, workers: int) -> list[float]:
         pool, started = spawn_pool(workers)
         at_work = True
         try:
-            with deaf_children():
+            with sigint_blocked():
                 futures = [pool.submit(_seconds, step, machine) for step in steps]
             for future in futures:
                 future.add_done_callback(lambda _: line.update(1))

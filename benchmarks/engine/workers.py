@@ -88,7 +88,7 @@ class ProcessPool:
         return running < self.count
 
     def submit(self, cell: Cell) -> Task:
-        with deaf_children():
+        with sigint_blocked():
             return self.pool.submit(timed, self.compute, cell)
 
     def wait(self, tasks: Collection[Task], seconds: float | None = None) -> Iterator[Task]:
@@ -119,7 +119,7 @@ def spawn_pool(count: int) -> tuple[ProcessPoolExecutor, Any]:
 
 
 @contextmanager
-def deaf_children() -> Iterator[None]:
+def sigint_blocked() -> Iterator[None]:
     """Processes that are spawned in the block never hear Ctrl-C, not even while they import.
 
     They inherit what this thread blocks; a Ctrl-C in the block is answered at its end.
@@ -153,7 +153,7 @@ def broken_pool(label: str, started: Any, count: int) -> BenchmarkError | UsageE
 
 def _start_worker(lines: Any, lock: Any) -> None:
     """Give a worker its line of the terminal, and let it end at once when its parent was killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as `deaf_children` has it until here
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as `sigint_blocked` has it until here
     tqdm.set_lock(lock)
     with lines.get_lock():
         lines.value += 1

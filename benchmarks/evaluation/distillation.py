@@ -36,9 +36,7 @@ class Recipe(ReadsRealImages, frozen=True, forbid_unknown_fields=True):
     """
 
     arch: str
-    dataset: str
     width: float
-    image_size: int
     seed: int
     training: TrainingRecipe
     temperature: float

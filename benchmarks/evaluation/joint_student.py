@@ -1,4 +1,4 @@
-"""Test the student that grew together with a generator (DAFL, DFAD: the joint protocol)."""
+"""Test the student of a joint method (DAFL, DFAD), as it is when its generator is trained."""
 
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import CellContext
@@ -14,8 +14,6 @@ from naturalinversion.classifiers.weights import WEIGHTS, load_classifier
 class Recipe(ReadsRealImages, frozen=True, forbid_unknown_fields=True):
     """Which images it is tested on."""
 
-    dataset: str
-    image_size: int
     tested_on: TestSplit = "test"
 
 
@@ -41,8 +39,8 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
 def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts:
     """One pass over the test split, and one of both networks for their agreement."""
     images = cell.inputs["images"]
-    grown = images.recipe
-    network = RandomClassifier(grown["student"], grown["width"], cell.recipe["image_size"], classes)
+    arch, width = images.recipe["student"], images.recipe["width"]
+    network = RandomClassifier(arch, width, cell.recipe["image_size"], classes)
     teacher = classifier_of(images.inputs["teacher"], classes)
     if teacher == network:
         return {ForwardStep(network): 3 * test}

@@ -31,9 +31,7 @@ class Recipe(ReadsRealImages, frozen=True, forbid_unknown_fields=True):
     """``arch``, ``width`` and ``image_size`` are the teacher's, the temperature distillation's."""
 
     arch: str
-    dataset: str
     width: float
-    image_size: int
     seed: int
     ratio: float
     pruning: PruningProtocol

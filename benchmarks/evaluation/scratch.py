@@ -32,9 +32,7 @@ class Recipe(ReadsRealImages, frozen=True, forbid_unknown_fields=True):
     """The network, its training, and which synthetic images it is trained on."""
 
     arch: str
-    dataset: str
     width: float
-    image_size: int
     seed: int
     training: TrainingRecipe
     images: ImageSelection

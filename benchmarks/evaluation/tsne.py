@@ -45,8 +45,6 @@ class Recipe(ReadsRealImages, frozen=True, forbid_unknown_fields=True):
     ``stages`` are some of ``block 1``, ``block 2``, … and ``embedding``; none given: all.
     """
 
-    dataset: str
-    image_size: int
     seed: int
     tsne: TsneProtocol
     sets: dict[str, ImageSelection]

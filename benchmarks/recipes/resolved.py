@@ -55,10 +55,6 @@ class ResolvedRecipes:
             self._methods[request] = self._method(name, settings)
         return self._methods[request]
 
-    def title(self, method: str) -> str:
-        """What a method is called in print."""
-        return self.origin.title(method)
-
     def check_file(self, name: str) -> None:
         """Every layer of the recipe file of ``name``, also those of other scales and data sets.
 

@@ -39,7 +39,7 @@ from naturalinversion.teacher.teacher import Teacher
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``student`` and ``width`` describe the student that a joint method grows, else nothing.
+    """``student`` and ``width`` describe the student that a joint method trains, else nothing.
 
     Batches are numbered from ``first``: many batches of a method are shared out over cells.
     ``source`` is the sha256 of the file of a method from outside: edited code is another cell.

@@ -42,13 +42,13 @@ class ClassifierCells:
             return self._pretrained(arch, pretrained.weights_sha256(self.recipes.weights[arch]))
         protocol = self.recipes.of(arch).protocol
         recipe = classifier.Recipe(
-            arch,
-            self.dataset,
-            protocol.network.width,
-            protocol.network.image_size,
-            self.seed,
-            protocol.classifier,
-            protocol.classifier_floor,
+            arch=arch,
+            dataset=self.dataset,
+            width=protocol.network.width,
+            image_size=protocol.network.image_size,
+            seed=self.seed,
+            training=protocol.classifier,
+            floor=protocol.classifier_floor,
         )
         return self.reading("classifier", self.data_label(arch), recipe, {})
 
@@ -94,12 +94,12 @@ class ClassifierCells:
         """Weights that are there already; ``ready`` is the name of those in the library."""
         protocol = self.recipes.of(arch).protocol
         recipe = pretrained.Recipe(
-            arch,
-            self.dataset,
-            protocol.network.width,
-            protocol.network.image_size,
-            sha256,
-            protocol.classifier_floor,
+            arch=arch,
+            dataset=self.dataset,
+            width=protocol.network.width,
+            image_size=protocol.network.image_size,
+            sha256=sha256,
+            floor=protocol.classifier_floor,
             ready=ready,
         )
         source = "ready" if ready else "given"

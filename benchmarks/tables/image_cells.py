@@ -51,8 +51,8 @@ class ImageCells(ClassifierCells):
             made = SyntheticImages.of(self._chunks(recipe, self.name_of(measurement)))
         elif recipe.student_use == "joint":
             own = f"{_short(recipe.name)}-{student}"
-            grown = self._synthesis(recipe, own, student=student, width=self.width_of(student))
-            made = SyntheticImages.of([grown])
+            cell = self._synthesis(recipe, own, student=student, width=self.width_of(student))
+            made = SyntheticImages.of([cell])
         else:
             made = self._rounds(recipe, student)
         return made.first(measurement.images or made.count)

@@ -49,7 +49,9 @@ class Pipeline(ImageCells):
         if self.recipes.method(method, measurement.settings).student_use == "joint":
             ((made, _),) = images.parts
             tested_on = self.protocol.students_tested_on
-            recipe = joint_student.Recipe(self.dataset, self.image_size, tested_on)
+            recipe = joint_student.Recipe(
+                dataset=self.dataset, image_size=self.image_size, tested_on=tested_on
+            )
             return self.reading("joint_student", made.label, recipe, {"images": made})
         return self.distilled(
             f"{self.name_of(measurement)}-{arch}", arch, images, self.protocol.student
@@ -138,7 +140,7 @@ class Pipeline(ImageCells):
             one = msgspec.structs.replace(
                 measurement, method=method, settings={}, images=protocol.images
             )
-            sets[self.recipes.title(method)] = method, self.images(one)
+            sets[self.recipes.origin.title(method)] = method, self.images(one)
         count = min(images.count for _, images in sets.values())
         sets = {title: (method, images.first(count)) for title, (method, images) in sets.items()}
         recipe = tsne.Recipe(

@@ -20,7 +20,7 @@ class RowCells:
     measurements: dict[str, Measurement] = field(default_factory=dict)
     cells: dict[str, list[Cell]] = field(default_factory=dict)
     evaluated: int = 0  # images that a fidelity metric reads; 0 if there is none in the row
-    made: int = 0  # images that its student sees; 0 if it grew with their generator
+    made: int = 0  # images that its student sees; 0 if it was trained with their generator
     images: int = 0  # that its first method makes for it, where rows are numbers of images
     others: bool = False  # those are all of the method that this one starts from
 

@@ -7,17 +7,16 @@ from torch import Tensor, nn
 
 from benchmarks.training.device_dataset import DeviceDataset
 from naturalinversion.module_modes import modes_kept
-from naturalinversion.precision import Precision, compute_in
+from naturalinversion.precision import compute_in
 
 
-def accuracy(
-    model: nn.Module, dataset: DeviceDataset, batch_size: int = 512, precision: Precision = "fp32"
-) -> float:
+def accuracy(model: nn.Module, dataset: DeviceDataset, batch_size: int = 512) -> float:
     """The share of ``dataset``'s images (0 to 1) that ``model`` gives their label.
 
-    Computed in eval mode on the device that holds the images; every module's mode is put back.
+    Computed in float32 and eval mode on the device that holds the images; every module's mode is
+    put back.
     """
-    return _share_equal(model, lambda part, _: dataset.labels[part], dataset, batch_size, precision)
+    return _share_equal(model, lambda part, _: dataset.labels[part], dataset, batch_size)
 
 
 def agreement(
@@ -38,14 +37,13 @@ def _share_equal(
     wanted: Callable[[slice, Tensor], Tensor],
     dataset: DeviceDataset,
     batch_size: int,
-    precision: Precision = "fp32",
 ) -> float:
     """The share of images that ``model`` gives the class ``wanted`` for their place and pixels."""
     if not len(dataset):
         raise ValueError("there is no image to measure an accuracy on")
     device = dataset.images.device
     correct = torch.zeros((), dtype=torch.int64, device=device)
-    with modes_kept(model), torch.inference_mode(), compute_in(device, precision):
+    with modes_kept(model), torch.inference_mode(), compute_in(device, "fp32"):
         model.eval()
         for start in range(0, len(dataset), batch_size):
             part = slice(start, start + batch_size)

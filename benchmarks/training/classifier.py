@@ -21,9 +21,7 @@ class Recipe(ReadsRealImages, frozen=True, forbid_unknown_fields=True):
     """``floor`` is the test accuracy below which the cell fails: a bad teacher spoils a table."""
 
     arch: str
-    dataset: str
     width: float
-    image_size: int
     seed: int
     training: TrainingRecipe
     floor: float = 0.0

@@ -33,9 +33,7 @@ class Recipe(ReadsRealImages, frozen=True, forbid_unknown_fields=True):
     """
 
     arch: str
-    dataset: str
     width: float
-    image_size: int
     sha256: str
     floor: float
     ready: str = ""

@@ -1,7 +1,5 @@
 """Real images for a cell: only what may see them imports this, synthesis and timing do not."""
 
-from typing import Protocol
-
 import msgspec
 import torch
 from msgspec import UNSET, UnsetType
@@ -15,31 +13,18 @@ from naturalinversion.errors import UsageError
 
 
 class ReadsRealImages(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What recipes of cells have that read real images: ``content`` identifies those of
-    ``imagefolder:PATH``, and of a CIFAR whose copy is not whole. It is no part of other recipes,
-    nor of their keys.
+    """What recipes of cells have that read real images: which, with so many pixels a side.
+
+    ``content`` identifies the images of ``imagefolder:PATH``, and of a CIFAR whose copy is not
+    whole. It is no part of other recipes, nor of their keys.
     """
 
+    dataset: str
+    image_size: int
     content: str | UnsetType = UNSET
 
 
-class RealImagesRecipe(Protocol):
-    """Such a recipe."""
-
-    @property
-    def dataset(self) -> str:
-        """The data set's name."""
-
-    @property
-    def image_size(self) -> int:
-        """Pixels a side."""
-
-    @property
-    def content(self) -> str | UnsetType:
-        """That of `ReadsRealImages`."""
-
-
-def load_real(context: CellContext, recipe: RealImagesRecipe) -> Dataset:
+def load_real(context: CellContext, recipe: ReadsRealImages) -> Dataset:
     """The recipe's data set, from where the run's options say and fetched if they ask for it.
 
     Raises `UsageError` when a folder has other images by now than the recipe was made for.

@@ -57,7 +57,7 @@ class TrainingStep:
                 seed=0,
                 device=device,
                 precision=machine.precision,
-                capture_from=1,  # as in the long run that is to be foretold
+                capture_from=1,  # as in the whole training that is estimated
             )
 
         # A capture is in both of the times that `per_step` subtracts.

@@ -36,8 +36,6 @@ CPU_BATCH, TIMED_BATCH = 16, 4  # a batch above the first is timed on the second
 class Recipe(ReadsRealImages, frozen=True, forbid_unknown_fields=True):
     """``settings`` are those of `WassersteinSettings`; ``batches`` times ``batch_size`` images."""
 
-    dataset: str
-    image_size: int
     seed: int
     settings: dict[str, Any]
     batches: int

@@ -8,8 +8,6 @@ published state dicts load through `key_mapping`.
 Differs from the paper's network: no dropout, which the lineage sets to 0.
 """
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -80,8 +78,7 @@ class WideResNet(nn.Module):
 
 def _initialise(module: nn.Module) -> None:
     if isinstance(module, nn.Conv2d):
-        outgoing = module.kernel_size[0] * module.kernel_size[1] * module.out_channels
-        nn.init.normal_(module.weight, 0.0, math.sqrt(2.0 / outgoing))
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     elif isinstance(module, nn.Linear):
         nn.init.zeros_(module.bias)
 

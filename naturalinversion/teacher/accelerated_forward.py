@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import RLock
-from typing import TypeGuard
 
 from torch import nn
 
@@ -37,7 +36,7 @@ class AcceleratedForward:
         self._network, self._norms, self._layers = network, list(norms), layers
         self._winograd = WinogradConvolutions(network)
         self._weights = CachedWeights(network, hooked)
-        plain = [norm for norm, calls in norms.items() if _is_plain(norm) and calls == 1]
+        plain = [n for n, calls in norms.items() if isinstance(n, nn.BatchNorm2d) and calls == 1]
         self._fused_norms = FusedBatchNorms(plain) if len(plain) == len(norms) else None
         self._one_pass = _Lock()
 
@@ -93,7 +92,3 @@ class _Lock:
 
     def __reduce__(self) -> tuple[type["_Lock"], tuple[()]]:
         return _Lock, ()
-
-
-def _is_plain(norm: nn.Module) -> TypeGuard[nn.BatchNorm2d]:
-    return isinstance(norm, nn.BatchNorm2d)

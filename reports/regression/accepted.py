@@ -26,6 +26,8 @@ NumberKey = tuple[str, str, str, str]  # row, column, metric, unit
 class RefusedError(RecordError):
     """Numbers that must not be accepted, or not be compared; one line says why."""
 
+    exit_code = 2
+
 
 class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One accepted number in its unit: ``values`` by seed, where they are from, and of what.

@@ -74,7 +74,7 @@ def changes(before: Sequence[Accepted], after: Sequence[Accepted]) -> Iterator[s
 
 
 def read(path: Path) -> list[Accepted]:
-    """The numbers of a file; RecordError in one line if it is missing, malformed or retouched."""
+    """The numbers of a file; RecordError in one line if missing, malformed or inconsistent."""
     try:
         reader = csv.DictReader(path.read_text("utf-8").splitlines())
         if list(reader.fieldnames or ()) not in COLUMNS:

@@ -128,7 +128,7 @@ def compare(
                     "not compared"
                 )
         by_seed = dict(zip(line["seeds"], line["values"], strict=True))
-        equal = is_equal(number, by_seed)
+        equal = not other_seeds(number, by_seed, by_seed)
         if exact:
             for record in computed_for(line["records"], records):
                 if reason := not_exact(number, line["seeds"], record.provenance):
@@ -201,11 +201,6 @@ def is_paired(accepted: Accepted, seeds: Iterable[int]) -> bool:
             "some of them, or none"
         )
     return any(among.values())
-
-
-def is_equal(accepted: Accepted, by_seed: Mapping[int, float]) -> bool:
-    """Whether these seeds have the accepted values, to the digits that are kept of them."""
-    return not other_seeds(accepted, by_seed, by_seed)
 
 
 def other_seeds(

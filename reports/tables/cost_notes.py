@@ -57,7 +57,7 @@ def cost_notes(lines: Sequence[MethodCost]) -> list[str]:
 
 
 def _agrees_too_little(line: MethodCost) -> bool:
-    """Whether most labels are wrong and that can be mended: not of a student that grew with its
+    """Whether most labels are wrong and that can be mended: not of a student trained with its
     images, without labels, nor of a control that has no settings.
     """
     low = line.agreement is not None and line.agreement.mean < LOW_AGREEMENT

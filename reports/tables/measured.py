@@ -22,10 +22,8 @@ from reports.tables.layout import Column, Row, Table
 #: What must be equal down a column: stated by the record (metrics, then recipe) or by its inputs,
 #: and in which numbers it was computed.
 MUST_MATCH = (
-    "scale",
     "synthetic_images",
     "evaluated",
-    "protocol",
     "pixels",
     "reference",
     "extractor",

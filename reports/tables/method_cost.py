@@ -132,7 +132,7 @@ class MethodCost:
 
     @cached_property
     def with_images(self) -> bool:
-        """Whether the student grew with the generator: its cost is that of the images."""
+        """Whether the student was trained with the generator: its cost is that of the images."""
         students = self._students
         return bool(students) and not any(map(_was_trained, students))
 
@@ -155,7 +155,7 @@ class MethodCost:
 
 
 def _was_trained(student: Record) -> bool:
-    """In a cell of its own; one that grew with its generator is only tested there."""
+    """In a cell of its own; one trained with its generator is only tested there."""
     return "training" in student.recipe
 
 

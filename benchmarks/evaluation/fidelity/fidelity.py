@@ -30,8 +30,6 @@ class Recipe(ReadsRealImages, frozen=True, forbid_unknown_fields=True):
     reference, drawn at random, stand in their place.
     """
 
-    dataset: str
-    image_size: int
     seed: int
     fidelity: FidelityMetrics
     images: ImageSelection

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from benchmarks.cli import cell_plan
-from benchmarks.cli.cell_plan import duration, images
+from benchmarks.cli.cell_plan import images, rough_duration
 from benchmarks.cli.table_options import TableOptions
 from benchmarks.engine import step_timing
 from benchmarks.engine.cell import Cell, with_inputs
@@ -201,7 +201,7 @@ def test_images_and_durations_as_printed(tmp_path: Path) -> None:
     (cell, _), *_ = pipeline("di.batches=4", "di.batch_size=50").images(ask("di")).parts
     assert images(cell) == 200
     assert images(pipeline().teacher) == 0
-    printed = [duration(s) for s in (0.4, 45, 720, 27000, 270000)]
+    printed = [rough_duration(s) for s in (0.4, 45, 720, 27000, 270000)]
     assert printed == ["0 s", "45 s", "12 min", "7.5 h", "3.1 days"]
 
 

@@ -23,8 +23,18 @@ def distil(folder: Path, seed: int = 0, **more: Any) -> Metrics:
     context = work_in(folder)
     if initial := more.pop("initial", None):
         context.inputs["initial"] = initial
-    shared = ("resnet18", "digits", 0.0625, 8, seed)
-    recipe = distillation.Recipe(*shared, STILL, 4.0, True, IMAGES_OF, **more)
+    recipe = distillation.Recipe(
+        arch="resnet18",
+        dataset="digits",
+        width=0.0625,
+        image_size=8,
+        seed=seed,
+        training=STILL,
+        temperature=4.0,
+        temperature_squared=True,
+        images=IMAGES_OF,
+        **more,
+    )
     return distillation.run(context, recipe)
 
 
@@ -65,7 +75,9 @@ def joint(folder: Path, tested_on: TestSplit) -> Metrics:
     context = replace(
         context, inputs={"images": images}, origins={"images": {"teacher": folder / "teacher"}}
     )
-    return joint_student.run(context, joint_student.Recipe("digits", 8, tested_on))
+    return joint_student.run(
+        context, joint_student.Recipe(dataset="digits", image_size=8, tested_on=tested_on)
+    )
 
 
 def share_right(folder: Path, dataset: Dataset) -> float:

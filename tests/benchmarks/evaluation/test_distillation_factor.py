@@ -1,6 +1,7 @@
 """Temperature squared in the loss: wherever a network is distilled, and one switch away."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -19,12 +20,21 @@ OFF = "protocol.temperature_squared=false"
 
 def first_loss(kind: str, squared: bool, folder: Path) -> float:
     """What a student, or a pruned network, is asked to lower."""
-    shared = ("resnet18", "digits", 0.0625, 8, 0)
+    shared: dict[str, Any] = {
+        "arch": "resnet18",
+        "dataset": "digits",
+        "width": 0.0625,
+        "image_size": 8,
+        "seed": 0,
+        "temperature": 4.0,
+        "temperature_squared": squared,
+        "images": IMAGES_OF,
+    }
     if kind == "distillation":
-        recipe = distillation.Recipe(*shared, STILL, 4.0, squared, IMAGES_OF)
+        recipe = distillation.Recipe(**shared, training=STILL)
         found = distillation.run(work_in(folder), recipe)["final_loss"]
     else:
-        tuned = pruning.Recipe(*shared, 0.5, TUNING, 4.0, squared, IMAGES_OF)
+        tuned = pruning.Recipe(**shared, ratio=0.5, pruning=TUNING)
         found = pruning.run(work_in(folder), tuned)["final_loss"]
     assert isinstance(found, float)
     return found

@@ -21,7 +21,15 @@ def test_a_teacher_below_the_floor_is_not_trained_again(
         tmp_path, {}, Machine(), DataOptions(tmp_path), "teacher", logging.getLogger("test")
     )
     short = TrainingRecipe(epochs=1, updates_per_epoch=2, batch_size=16)
-    recipe = classifier.Recipe("resnet18", "digits", 0.0625, 8, 0, short, floor=0.99)
+    recipe = classifier.Recipe(
+        arch="resnet18",
+        dataset="digits",
+        width=0.0625,
+        image_size=8,
+        seed=0,
+        training=short,
+        floor=0.99,
+    )
     with pytest.raises(BenchmarkError, match="below the recipe's floor 99") as first:
         classifier.run(context, recipe)
     monkeypatch.setattr(

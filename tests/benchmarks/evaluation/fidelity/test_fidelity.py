@@ -60,7 +60,9 @@ def recipe(
     """``count`` of the images in ``batches``, or of the real images of the other split."""
     protocol = structs.replace(PROTOCOL, **changes)
     images = ImageSelection(list(batches), count, pixels if batches else "own")
-    return fidelity.Recipe("digits", 8, seed, protocol, images)
+    return fidelity.Recipe(
+        dataset="digits", image_size=8, seed=seed, fidelity=protocol, images=images
+    )
 
 
 def context(runs: Path, **inputs: Path) -> CellContext:
