@@ -31,8 +31,7 @@ def with_estimate(progress: Progress, iterations: int) -> Progress:
         elif done > FIRST:
             seconds = (time.monotonic() - begun) / done * iterations
             if seconds >= WORTH_SAYING:
-                log(
-                    f"{iterations:,} iterations in all, about {rough_duration(seconds)} at this pace"
-                )
+                whole = rough_duration(seconds)
+                log(f"{iterations:,} iterations in all, about {whole} at this pace")
 
     return advance
