@@ -105,6 +105,14 @@ class NaturalInversion(InversionMethod):
         """The same method with so many iterations, to be timed; a shared generator's on a batch."""
         return replace(self, iterations=iterations, shared_batch=batch_size)
 
+    def begin(self, teacher: Teacher, batches: int, batch_size: int) -> None:
+        """Raises `SettingError` for batches that the shared generator's α does not fit."""
+        if self.channel_scaling and not self.one_to_one and batch_size != self.shared_batch:
+            raise SettingError(
+                f"the shared generator scales {self.shared_batch} images, not {batch_size}: set "
+                "shared_batch to the batch size"
+            )
+
     def prepare(
         self, teacher: Teacher, student: nn.Module | None, seed: int, training: Training
     ) -> None:
@@ -150,11 +158,6 @@ class NaturalInversion(InversionMethod):
                 ended = source.state_dict().items()
                 self._shared = {name: tensor for name, tensor in ended if name != "scale"}
             return Batch(result.images, labels, result.losses)
-        if self.channel_scaling and len(labels) != self.shared_batch:
-            raise SettingError(
-                f"the shared generator scales {self.shared_batch} images, not {len(labels)}: set "
-                "shared_batch to the batch size"
-            )
         source.load_state_dict(self._shared)
         with torch.no_grad(), compute_in(self._teacher.device, self._teacher.precision):
             images = source.render(None)

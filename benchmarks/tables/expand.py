@@ -16,6 +16,7 @@ from benchmarks.tables.row_cells import RowCells, row_cells
 from benchmarks.tables.selection import chosen, on_dataset, on_teacher, select
 from benchmarks.tables.spec import TableSpec, merged
 from naturalinversion.classifiers.outside import plain_name
+from naturalinversion.errors import UsageError
 from reports.tables.layout import Table
 
 
@@ -68,7 +69,9 @@ def expand(
     # A row of more images than are made would be that of all again, and one of so few that its
     # method has made none of them would be another method's.
     if "images" in spec.labels:
-        made = [row for row in made if row.spec.images <= row.images and not row.others]
+        found = [row for row in made if row.spec.images <= row.images and not row.others]
+        _require_made(spec, rows, made, found)
+        made = found
     tables: list[Table] = []
     for count in dict.fromkeys([main, *counts, *(row.evaluated for row in made)]):
         if not (alike := [row for row in made if row.evaluated == count]):
@@ -90,6 +93,20 @@ def expand(
         return again.tables
 
     return PlannedTable(spec.name, targets, tables, _recipes_read(recipes, made), tables_of)
+
+
+def _require_made(
+    spec: TableSpec, asked: Sequence[str], rows: Sequence[RowCells], made: Sequence[RowCells]
+) -> None:
+    """Raises `UsageError` if a row was ``asked`` for, or all are, that too few images make."""
+    kept = {row.spec.name for row in made}
+    gone = [row for row in rows if row.spec.name not in kept]
+    if gone and (asked or not made):
+        row = gone[0]
+        why = f"is a row of {row.spec.images:,} images, and {row.images:,} are made here"
+        if row.others:
+            why = "would have none of its method's own images, only those that it starts from"
+        raise UsageError(f"{spec.name}: {row.spec.name} {why}")
 
 
 def changed(recipes: Recipes) -> str:

@@ -88,6 +88,7 @@ def train(
         nesterov=recipe.nesterov,
         fused=True,
     )
+    finite = _finite(model)
     run = _identity(model, dataset, recipe, seed, precision)
     losses, accuracies = _resume(checkpoint, run, model, optimizer)
     images = images_per_epoch(recipe, len(dataset))
@@ -103,7 +104,7 @@ def train(
             last = epoch + 1 == recipe.epochs
             losses.append(runner.run(epoch))
             if last:
-                _check_weights(model)
+                _check_weights(model, finite)
             due = recipe.evaluate_every and (epoch + 1) % recipe.evaluate_every == 0
             if evaluate and (last or due):
                 accuracies.append((epoch + 1, evaluate(model)))
@@ -150,11 +151,15 @@ def _check(dataset: DeviceDataset, recipe: TrainingRecipe) -> None:
         raise UsageError(f"crop {recipe.crop} can't be reflected in images of {smallest} pixels")
 
 
-def _check_weights(model: nn.Module) -> None:
+def _finite(model: nn.Module) -> set[str]:
+    """The names of weights and buffers without a NaN or an infinite value, as a mask has."""
+    return {name for name, tensor in model.state_dict().items() if torch.isfinite(tensor).all()}
+
+
+def _check_weights(model: nn.Module, finite: set[str]) -> None:
     """The last update is followed by no loss that would show what it did."""
-    for name, tensor in model.state_dict().items():
-        if not torch.isfinite(tensor).all():
-            raise BenchmarkError(
-                f"training diverged: {name} is not finite after the last update; a lower learning "
-                "rate may help"
-            )
+    if spoiled := sorted(finite - _finite(model)):
+        raise BenchmarkError(
+            f"training diverged: {spoiled[0]} is not finite after the last update; a lower "
+            "learning rate may help"
+        )

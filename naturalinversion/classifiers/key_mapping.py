@@ -57,7 +57,8 @@ def map_keys(
         raise UsageError(f"{source}: two networks fit, under {prefixes}: keep one of them")
     prefix, found, renamed = chosen
     used = {INSERTED.sub("", name) for name in given if INSERTED.sub("", name).startswith(prefix)}
-    left_out = [n for n in given if INSERTED.sub("", n) not in used - set(COUNTERS)]
+    counters = set(COUNTERS) - set(expected)
+    left_out = [n for n in given if INSERTED.sub("", n) not in used - counters]
     return found, renamed | dict.fromkeys(left_out, "")
 
 
@@ -71,7 +72,7 @@ def network_states(
     beside it (a loss's buffers, a count) are left out.
     """
     plain = {INSERTED.sub("", name): (name, value) for name, value in given.items()}
-    yield "", {name: pair for name, pair in plain.items() if name not in COUNTERS}
+    yield "", {n: pair for n, pair in plain.items() if n not in COUNTERS or n in expected}
     needed = sum(not _optional(name) for name in expected)
     prefixes = Counter(
         name[: end + 1] for name in plain for end, letter in enumerate(name) if letter == "."

@@ -33,7 +33,7 @@ class SyntheticDataset(Dataset[tuple[Any, int]]):
         batches: int | None = None,
         transform: Callable[[Tensor], Any] | None = None,
     ) -> None:
-        self.folder = Path(folder)
+        self.folder = Path(folder).absolute()  # a DataLoader may outlive the working directory
         self.meta = read_meta(self.folder)
         self.batches = self.meta.batches if batches is None else batches
         if not 0 < self.batches <= self.meta.batches:

@@ -3,6 +3,7 @@
 import re
 import shutil
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -43,11 +44,7 @@ def export_tree(
     with TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as aside:
         new, old = Path(aside) / "new", Path(aside) / "old"
         number, seen = _write(dataset, new, mapping)
-        place.mkdir(exist_ok=True)
-        old.mkdir()
-        for source, target in ((earlier, old), (sorted(new.iterdir()), place)):
-            for path in source:
-                shutil.move(path, target / path.name)
+        _exchange(place, earlier, new, old)
     if missing := [label for label in range(meta.num_classes) if label not in seen]:
         named = ", ".join(map(str, missing[:SHOWN])) + (", …" if len(missing) > SHOWN else "")
         warnings.warn(
@@ -57,6 +54,30 @@ def export_tree(
             stacklevel=3,
         )
     return number
+
+
+def _exchange(place: Path, earlier: Iterable[Path], new: Path, old: Path) -> None:
+    """Move ``earlier``, which lies in ``place``, to ``old`` and what is in ``new`` to ``place``.
+
+    Stopped on the way, by Ctrl-C too, everything is moved back.
+    """
+    existed = place.exists()
+    place.mkdir(exist_ok=True)
+    old.mkdir()
+    made = sorted(new.iterdir())
+    try:
+        for source, target in ((earlier, old), (made, place)):
+            for path in source:
+                shutil.move(path, target / path.name)
+    except BaseException:
+        for path in made:
+            if not path.exists():
+                shutil.move(place / path.name, path)
+        for path in old.iterdir():
+            shutil.move(path, place / path.name)
+        if not existed:
+            place.rmdir()
+        raise
 
 
 def _write(

@@ -7,7 +7,7 @@ import enum
 import hashlib
 import inspect
 import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from naturalinversion.digest import update_by_tensor, weights_digest
 from naturalinversion.errors import SettingError
+from naturalinversion.synthesis.code_digest import class_code, function_parts
 
 OURS = {"naturalinversion", "baselines"}  # packages whose version says what their code is
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+", re.IGNORECASE)
@@ -56,16 +57,18 @@ def source_of(synthesizer: Any) -> str:
     """
     digest, found = hashlib.sha256(), False
     for cls in type(synthesizer).__mro__:
-        package = cls.__module__.partition(".")[0]
-        if package in OURS or package in _NO_CODE:
+        if _package(cls) in OURS | _NO_CODE:
             continue
-        digest.update(_code(cls))
+        digest.update(class_code(cls))
         found = True
     return digest.hexdigest() if found else ""
 
 
-def plain(value: Any) -> Any:
-    """A setting as JSON can hold it; large or foreign values become a digest or a name."""
+def plain(value: Any, around: tuple[int, ...] = ()) -> Any:
+    """A setting as JSON can hold it; large or foreign values become a digest or a name.
+
+    ``around`` are the objects that hold it, by id: one that holds itself ends there.
+    """
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float | np.floating):
@@ -78,29 +81,38 @@ def plain(value: Any) -> Any:
     if isinstance(value, Tensor | np.ndarray):
         tensor = torch.as_tensor(value)
         return f"{tensor.dtype} {list(tensor.shape)} {_short(tensor)}"
-    if isinstance(value, nn.Module):
-        return f"{type(value).__name__} {weights_digest(value)[:12]}"
-    if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in fields(value) if f.init}
-    if isinstance(value, Mapping):
-        return {str(name): plain(part) for name, part in value.items()}
-    if isinstance(value, Set):
-        return sorted((plain(part) for part in value), key=repr)
-    if isinstance(value, Sequence) and not isinstance(value, bytes):
-        return [plain(part) for part in value]
     if isinstance(value, Path):
         return str(value)
+    if id(value) in around:
+        return type(value).__name__
+    part = partial(plain, around=(*around, id(value)))
+    if isinstance(value, nn.Module):
+        return f"{type(value).__name__} {weights_digest(value)[:12]} {_digest(repr(value))}"
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: part(getattr(value, f.name)) for f in fields(value) if f.init}
+    if isinstance(value, Mapping):
+        return {str(name): part(one) for name, one in value.items()}
+    if isinstance(value, Set):
+        return sorted(map(part, value), key=repr)
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
+        return [part(one) for one in value]
     if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
-        return f"{value.__module__}.{value.__qualname__}"
+        parts = [] if _package(value) in OURS | _NO_CODE else part(function_parts(value))
+        name = f"{value.__module__}.{value.__qualname__}"
+        return f"{name} {_digest(repr(parts))}" if parts else name
+    return _foreign(value, part)
+
+
+def _foreign(value: Any, part: Callable[[Any], Any]) -> Any:
+    """An object of somebody's class: as it shows itself, or its type and its attributes."""
     shown = repr(value)
-    if f"{id(value):x}" in shown.lower():  # an address, which is another one in the next process
-        return f"{type(value).__module__}.{type(value).__qualname__}"
-    if not _ADDRESS.search(shown):
+    if f"{id(value):x}" not in shown.lower() and not _ADDRESS.search(shown):
         return shown
     if isinstance(value, partial):
-        parts = {"function": value.func, "args": value.args, "keywords": value.keywords}
-        return plain(parts)
-    return _ADDRESS.sub("", shown)
+        return part({"function": value.func, "args": value.args, "keywords": value.keywords})
+    # An address is another one in the next process.
+    name = f"{type(value).__module__}.{type(value).__qualname__}"
+    return {name: part(vars(value))} if getattr(value, "__dict__", None) else name
 
 
 def _arguments(cls: type) -> dict[str, inspect.Parameter]:
@@ -113,22 +125,12 @@ def _arguments(cls: type) -> dict[str, inspect.Parameter]:
     return dict(list(inspect.signature(initialise).parameters.items())[1:])  # without self
 
 
-def _code(cls: type) -> bytes:
-    """The text that defines ``cls``, or its compiled methods where there is none."""
-    try:
-        if cls.__module__ == "__main__":
-            return inspect.getsource(cls).encode()
-        return Path(inspect.getfile(cls)).read_bytes()
-    except (OSError, TypeError):
-        return b"".join(_bytecode(cls))
+def _package(value: Any) -> str:
+    return str(value.__module__).partition(".")[0]
 
 
-def _bytecode(cls: type) -> Iterator[bytes]:
-    for name, value in sorted(vars(cls).items()):
-        if code := getattr(value, "__code__", None):
-            yield name.encode() + code.co_code
-            yield repr([c for c in code.co_consts if not inspect.iscode(c)]).encode()
-            yield repr(code.co_names).encode()
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _short(tensor: Tensor) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from naturalinversion.errors import DivergedError, NaturalInversionWarning
+from naturalinversion.errors import DivergedError, NaturalInversionWarning, StoreError
 from naturalinversion.image_store.dataset import SyntheticDataset
 from naturalinversion.image_store.meta import META, Meta, as_stored
 from naturalinversion.image_store.same_run import claim
@@ -108,7 +108,10 @@ def synthesize(
         )
     )
     existed, unclaimed = folder.exists(), not (folder / META).exists()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise StoreError(f"{folder} can't be a folder of images: {error.strerror}") from error
     found = claim(folder, meta, any_student=student_known)
     numbers = range(first, first + batches)
     missing = [index for index in numbers if not shard_is_whole(folder, index, found)]

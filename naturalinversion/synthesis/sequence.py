@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from naturalinversion.checkpoint import Checkpoint
-from naturalinversion.errors import SettingError, StoreError
+from naturalinversion.errors import MethodError, SettingError, StoreError
 from naturalinversion.image_store.shards import read_shard, write_shard
+from naturalinversion.validation import shown
 
 STATE = "sequence.pt"  # in the folder of the shards, until `forget_state`
 
@@ -57,6 +58,9 @@ class AnyOrder:
 
     def begin(self, teacher: Any, first: int, batches: int, batch_size: int) -> None:
         """Before anything is made or written. Raises `SettingError` for what can't be made."""
+        hook: Callable[[Any, int, int], None] | None = getattr(self.method, "begin", None)
+        if hook is not None:
+            hook(teacher, batches, batch_size)
 
     def to_make(self, missing: list[int], batches: int, trains: bool) -> list[int]:
         """The numbers of the batches to be made; ``missing`` are those without a whole shard.
@@ -88,9 +92,7 @@ class InOrder(AnyOrder):
         if first:
             name = type(self.method).__name__
             raise SettingError(f"first batch {first}: {name} makes its batches in order, from 0 on")
-        hook: Callable[[Any, int, int], None] | None = getattr(self.method, "begin", None)
-        if hook is not None:
-            hook(teacher, batches, batch_size)
+        super().begin(teacher, first, batches, batch_size)
 
     def to_make(self, missing: list[int], batches: int, trains: bool) -> list[int]:
         """All after the state's, or none if all are there."""
@@ -171,7 +173,12 @@ def _is_stored(folder: Path, index: int, images: Tensor, labels: Tensor) -> bool
 
 
 def _copied(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """On the CPU, in the default layout, and not what the method goes on changing."""
+    """On the CPU, in the default layout, and not what the method goes on changing.
+
+    Raises `MethodError` for a state that can't be kept beside the shards.
+    """
+    if wrong := [name for name, value in state.items() if not isinstance(value, Tensor)]:
+        raise MethodError(f"state_dict(): {wrong[0]} is {shown(state[wrong[0]])}, not a tensor")
     return {
         name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
         for name, tensor in state.items()

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from naturalinversion.errors import SettingError
 from naturalinversion.progress import Progress, silent
 from naturalinversion.teacher.teacher import Teacher
-from naturalinversion.validation import one_of, whole
+from naturalinversion.validation import one_of, shown, whole
 
 StudentUse = Literal["none", "compete", "joint"]
 USES = {"compete": "compete with", "joint": "train with the generator"}  # what it is needed to
@@ -50,13 +50,13 @@ class Synthesizer(Protocol):
     ``prepare_steps``: those of `prepare` in their place (0: none), of ``prepare_batch_size`` images
     each. ``with_iterations(iterations, batch_size)``: the same method, fresh, with so many steps in
     all, those of `prepare` of ``batch_size`` images; it is what an estimate times. Without it no
-    time is estimated for the method's synthesis.
+    time is estimated for the method's synthesis. An optional ``begin(teacher, batches,
+    batch_size)`` refuses a run before it starts (`SettingError`).
 
     A method whose batches build on those before has an attribute ``sequential`` that is true: its
     batches are made in order. `state_dict` then holds all that one batch leaves to the next, the
-    student's weights and optimisers included. Two optional methods: ``begin(teacher, batches,
-    batch_size)`` refuses a run before it starts (`SettingError`), and ``follow(earlier)`` is called
-    before each attempt at a batch with those before it (`sequence.EarlierBatches`).
+    student's weights and optimisers included. Its optional ``follow(earlier)`` is called before
+    each attempt at a batch with those before it (`sequence.EarlierBatches`).
     """
 
     student_use: ClassVar[StudentUse]
@@ -113,6 +113,8 @@ def check_request(
         raise SettingError(
             f"{name} is a network; synthesize takes Teacher({name}(…), num_classes=…)"
         )
+    if not isinstance(teacher, Teacher):
+        raise SettingError(f"{shown(teacher)} is no teacher; synthesize takes Teacher(…)")
     batches, batch_size = whole("batches", batches), whole("batch_size", batch_size)
     first, seed = whole("first", first), whole("seed", seed)
     if batches < 1 or batch_size < 2:

@@ -122,6 +122,7 @@ def test_the_shared_generator_scales_as_many_images_as_it_was_trained_with(
     teacher = make_teacher()
     with pytest.raises(SettingError, match="set shared_batch to the batch size"):
         fill(teacher, tmp_path / "a", method(one_to_one=False, shared_batch=SIZE - 1))
+    assert not (tmp_path / "a").exists(), "refused before the shared generator is trained"
     unscaled = method(one_to_one=False, shared_batch=SIZE - 1, channel_scaling=False)
     assert len(fill(teacher, tmp_path / "b", unscaled)) == BATCHES * SIZE
 

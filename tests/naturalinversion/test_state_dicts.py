@@ -119,6 +119,14 @@ def test_what_is_left_out_is_said() -> None:
     assert "model.conv1.weight → conv1.weight" in text
 
 
+def test_a_buffer_that_is_called_as_a_count_is_the_networks_own() -> None:
+    model = Small()
+    model.register_buffer("step", torch.zeros(()))
+    given_state = state() | {"step": torch.ones(())}
+    assert load_state(model, given_state, Path("x")) == {}
+    assert model.step.item() == 1  # type: ignore[operator,union-attr]
+
+
 def test_two_networks_that_fit_are_not_guessed_at() -> None:
     both = under("teacher.", state()) | under("student.", zeros(state()))
     with pytest.raises(

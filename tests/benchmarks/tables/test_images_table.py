@@ -1,8 +1,11 @@
 """The study of how many images: its rows are numbers of images, and fewer are among the more."""
 
+import pytest
+
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.spec import read_table
+from naturalinversion.errors import UsageError
 
 
 def study(scale: str) -> PlannedTable:
@@ -14,6 +17,11 @@ def test_rows_are_what_the_scale_has_and_all_of_it() -> None:
     assert found == {"demo": [250, 300], "small": [250, 500, 1000, 2000, 2560]}
     (table,) = study("small").tables
     assert [row.label for row in table.rows][-2:] == ["2,000", "2,560"]
+
+
+def test_a_row_of_more_images_than_are_made_is_refused_where_it_is_asked_for() -> None:
+    with pytest.raises(UsageError, match="images: 2000-images is a row of 2,000 images, and 300 "):
+        expand(read_table("images"), Recipes("demo", "cifar10"), [0], rows=["all", "2000-images"])
 
 
 def test_all_rows_read_the_same_images_the_fewer_of_fewer_cells() -> None:

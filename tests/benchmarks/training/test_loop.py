@@ -185,6 +185,13 @@ def test_weights_spoilt_by_the_last_update_are_noticed(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_a_mask_that_was_infinite_before_is_no_divergence() -> None:
+    model = make_model()
+    model.register_buffer("mask", torch.tensor([0.0, -math.inf]))
+    run(model, msgspec.structs.replace(RECIPE, epochs=1))
+    assert model.mask.tolist() == [0.0, -math.inf]  # type: ignore[operator,union-attr]
+
+
 def test_best_accuracy_is_kept_apart_from_the_last() -> None:
     values = iter([0.2, 0.9, 0.4, 0.6])
     history = run(make_model(), evaluate=lambda network: next(values))

@@ -1,6 +1,7 @@
 """The set as a `torch.utils.data.Dataset`, and as an ImageFolder tree."""
 
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +148,16 @@ def names(folder: Path) -> list[str]:
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
 
 
+def test_the_folder_stays_the_same_when_the_working_directory_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path / "a")
+    monkeypatch.chdir(tmp_path)
+    dataset = SyntheticDataset("a")
+    monkeypatch.chdir(tmp_path.parent)
+    assert dataset[0][0].shape == (3, 8, 8)
+
+
 def test_an_export_never_mixes_two_sets(tmp_path: Path) -> None:
     small = SyntheticDataset(make(tmp_path / "a").folder, 1)
     large = make(tmp_path / "b")
@@ -180,6 +191,32 @@ def test_an_export_that_fails_leaves_the_one_before(wrong: str, tmp_path: Path) 
     make(tmp_path / "c").export(tmp_path / "png", "minmax", overwrite=True)
     assert names(tmp_path / "png") == sorted(before), "hidden files stay"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c", "png"]
+
+
+def test_an_export_that_is_interrupted_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At any of its moves: those of the earlier classes aside, then those of the new ones."""
+    make(tmp_path / "a").export(tmp_path / "png", "denormalize")
+    before = {name: (tmp_path / "png" / name).read_bytes() for name in names(tmp_path / "png")}
+    other, move, left = make(tmp_path / "b"), shutil.move, [0]
+
+    def interrupted(source: Path, target: Path) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise KeyboardInterrupt
+        move(source, target)
+
+    monkeypatch.setattr(shutil, "move", interrupted)
+    for left[0] in (3, CLASSES + 3):
+        with pytest.raises(KeyboardInterrupt):
+            other.export(tmp_path / "png", "minmax", overwrite=True)
+        after = {name: (tmp_path / "png" / name).read_bytes() for name in names(tmp_path / "png")}
+        assert after == before
+    left[0] = 3
+    with pytest.raises(KeyboardInterrupt):
+        other.export(tmp_path / "new", "minmax")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "png"]
 
 
 @pytest.mark.parametrize("foreign", ["notes.txt", "cats/a.png", "03/mine.png", "03/sub/000001.png"])

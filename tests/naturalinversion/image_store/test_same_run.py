@@ -332,6 +332,26 @@ def scale(least: float) -> Callable[[float], float]:
     return at_least
 
 
+def test_what_functions_modules_and_objects_compute_tells_runs_apart() -> None:
+    class Shift:
+        def __init__(self, by: int) -> None:
+            self.by, self.owner = by, self
+
+        def of(self, value: int) -> int:
+            return value + self.by
+
+    assert plain(scale(1.0)) == plain(scale(1.0)) != plain(scale(2.0)), "what it closes over"
+    assert plain(lambda x: x) != plain(lambda x: 2 * x)
+    assert plain(lambda x, by=1: x + by) != plain(lambda x, by=2: x + by)
+    assert plain(lambda x: lambda: x) != plain(lambda x: lambda: -x), "a function within"
+    assert plain(Shift(1)) == plain(Shift(1)) != plain(Shift(2)), "and one that holds itself"
+    assert plain(Shift(1).of) != plain(Shift(2).of)
+    assert plain(nn.LeakyReLU(0.1)) != plain(nn.LeakyReLU(0.9)), "modules without weights"
+    assert plain(nn.functional.relu) == "torch.nn.functional.relu"
+    assert plain(max) == "builtins.max"
+    assert plain(nn.ReLU) == "torch.nn.modules.activation.ReLU"
+
+
 def test_a_function_with_settings_of_its_own_is_the_same_in_the_next_process(
     make_teacher: MakeTeacher, tmp_path: Path
 ) -> None:

@@ -269,6 +269,25 @@ def test_a_network_in_place_of_a_teacher_is_one_line(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.parametrize(
+    ("teacher", "says"),
+    [("vgg11", "'vgg11' is no teacher; synthesize takes Teacher"), (None, "None is no teacher")],
+)
+def test_what_is_no_teacher_is_one_line(teacher: Any, says: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=says):
+        fill(teacher, tmp_path / "none", small())
+
+
+def test_a_file_in_place_of_the_folder_is_one_line(
+    make_teacher: MakeTeacher, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    for folder in (tmp_path / "file", tmp_path / "file" / "images"):
+        with pytest.raises(StoreError, match="can't be a folder of images"):
+            fill(make_teacher(), folder, small())
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_a_role_of_the_student_that_there_is_not_is_one_line(tmp_path: Path) -> None:
     method = FromOutside()
     method.student_use = "rival"  # type: ignore[assignment,misc]

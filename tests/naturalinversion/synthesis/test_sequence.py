@@ -10,7 +10,7 @@ from contract_methods import SequentialFromOutside
 from torch import Tensor
 
 from naturalinversion import Batch, Teacher, synthesize
-from naturalinversion.errors import DivergedError, SettingError
+from naturalinversion.errors import DivergedError, MethodError, SettingError
 from naturalinversion.image_store.shards import retried, shard_path
 from naturalinversion.progress import Progress
 from naturalinversion.synthesis.sequence import STATE, EarlierBatches, forget_state, require_memory
@@ -134,6 +134,15 @@ def test_a_method_may_refuse_a_run_before_it_starts(
         fill(make_teacher(), tmp_path / "x", TooLarge())
     assert not (tmp_path / "x").exists()
     require_memory(1000, "a bank", torch.device("cpu"))
+
+
+def test_a_state_that_is_no_tensor_is_one_line(make_teacher: MakeTeacher, tmp_path: Path) -> None:
+    class KeepsNumber(Counts):
+        def state_dict(self) -> dict[str, Tensor]:
+            return {**super().state_dict(), "number": 3}  # type: ignore[dict-item]
+
+    with pytest.raises(MethodError, match=r"^state_dict\(\): number is 3, not a tensor$"):
+        fill(make_teacher(), tmp_path / "x", KeepsNumber())
 
 
 def test_earlier_batches_are_read_like_a_list(make_teacher: MakeTeacher, tmp_path: Path) -> None:
