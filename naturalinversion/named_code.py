@@ -25,11 +25,16 @@ def load_object(name: str, flag: str) -> Any:
         sys.path.append(here)
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # whatever the module does when it is imported
-        raise UsageError(f"{flag} {name}: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # whatever the module does when it is imported
+        raise UsageError(f"{flag} {name}: {raised(error)}") from error
     if not hasattr(module, attribute):
         raise UsageError(f"{flag} {name}: {module_name} has no '{attribute}'")
     return getattr(module, attribute)
+
+
+def raised(error: BaseException) -> str:
+    """What somebody's code raised, on one line: its type and what it says."""
+    return f"{type(error).__name__}: {(str(error) or 'no message').splitlines()[0]}"
 
 
 def source_file(thing: Any) -> Path | None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import msgspec
+from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from benchmarks.cli.console import log
@@ -13,6 +14,7 @@ from naturalinversion.classifiers.ready import load_ready
 from naturalinversion.classifiers.weights import (
     Classifier,
     load_classifier,
+    load_described,
     load_state,
     read_weights,
 )
@@ -59,7 +61,31 @@ def given_network(
             return _with_inputs(*load_classifier(weights))
         except UsageError as error:
             raise UsageError(f"{error}; of what network? --arch or --model says so") from error
-    return filled(described(arch, inputs), weights), inputs, arch
+    if (found := _description(weights)) is None:
+        return filled(described(arch, inputs), weights), inputs, arch
+    if found.arch != arch:
+        raise UsageError(f"--arch {arch}: {weights} says of itself arch {found.arch}")
+    return _with_inputs(*load_classifier(weights))
+
+
+def given_student(description: Classifier, weights: Path) -> nn.Module:
+    """The student that is described, with the weights of a file.
+
+    Raises `UsageError` for a file that says of itself that it is another network's.
+    """
+    found = _description(weights)
+    if found is not None and (unlike := difference(found, description)):
+        raise UsageError(f"--student-weights {weights}: says of itself {unlike}")
+    return filled(description, weights)
+
+
+def difference(found: Classifier, asked: Classifier) -> str:
+    """The first in which two descriptions differ, in words; empty where they are the same."""
+    for name in Classifier.__struct_fields__:
+        has, wanted = getattr(found, name), getattr(asked, name)
+        if has != wanted:
+            return f"{name} {has}, not {wanted}"
+    return ""
 
 
 def filled(description: Classifier, weights: Path) -> nn.Module:
@@ -97,6 +123,16 @@ def _with_inputs(model: nn.Module, description: Classifier) -> tuple[nn.Module, 
     size, mean, std = description.image_size, description.mean, description.std
     inputs = Inputs(description.num_classes, (3, size, size), mean, std, description.width)
     return model, inputs, description.arch
+
+
+def _description(weights: Path) -> Classifier | None:
+    """What a file that the suite wrote says of its network; None of another's file."""
+    try:
+        with safe_open(weights, framework="pt") as file:
+            says = file.metadata() or {}
+    except (OSError, SafetensorError):  # torch.save's, or none: who reads the weights tells
+        return None
+    return load_described(weights, "classifier", Classifier)[0] if "classifier" in says else None
 
 
 def _fill(model: nn.Module, weights: Path) -> None:

@@ -10,7 +10,8 @@ from tyro.conf import UseAppendAction, arg
 
 from benchmarks.cli.classifier_options import ClassifierOptions
 from benchmarks.cli.console import log, print_json, print_result
-from benchmarks.cli.given_classifier import Inputs, described, filled
+from benchmarks.cli.given_classifier import described, given_student
+from benchmarks.cli.kept_student import JointStudent
 from benchmarks.cli.options import RECIPE, ComputeOptions, TimeLimit
 from benchmarks.cli.time_estimate import with_estimate
 from benchmarks.engine.deadline import stop_after
@@ -19,16 +20,17 @@ from benchmarks.recipes.methods import build_method, method_class
 from benchmarks.recipes.overrides import parse_override
 from benchmarks.recipes.resolve import Recipes
 from naturalinversion.checkpoint import Checkpoint
-from naturalinversion.classifiers.weights import save_classifier
+from naturalinversion.classifiers import ARCHITECTURES
+from naturalinversion.classifiers.weights import Classifier
 from naturalinversion.errors import UsageError
+from naturalinversion.image_store.dataset import SyntheticDataset
+from naturalinversion.image_store.export import CHANNELS
 from naturalinversion.image_store.pixels import PixelMapping
 from naturalinversion.image_store.sample_grid import GRID
 from naturalinversion.progress import bar
 from naturalinversion.synthesis import Training, iterations_of, synthesize
-from naturalinversion.synthesis.sequence import forget_state
+from naturalinversion.synthesis.sequence import forget_state, is_sequential
 from naturalinversion.synthesis.synthesizer import USES
-
-STUDENT = "student.safetensors"
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,9 @@ class Synthesize:
         if not machine.is_deterministic():
             log("--fast: the same command again may give other bytes")
         model, inputs, arch = self.classifier.network()
+        if self.export and (channels := inputs.image_shape[0]) not in CHANNELS:
+            raise UsageError(f"--export: images of {channels} channels can't be PNGs: 1, 3 or 4")
         teacher = self.classifier.teacher(model.to(device), inputs, machine.precision)
-        student = self._student(inputs)
         dataset_name = self.dataset or self.classifier.dataset or "cifar10"
         recipes = Recipes(self.scale, dataset_name, self.set, files=self.recipe_files)
         if unused := set(recipes.files) - {self.method}:
@@ -88,7 +91,15 @@ class Synthesize:
         batch_size = self.batch_size or recipe.batch_size
         batches = -(-self.images // batch_size)
         steps = iterations_of(synthesizer, batches)
-        checkpoint, kept = Checkpoint(self.out / "training.pt"), self.out / STUDENT
+        checkpoint = Checkpoint(self.out / "training.pt")
+        student, joint = None, None
+        if self.student:
+            description = described(self.student, inputs)
+            student = self._student(description).to(device)
+            if synthesizer.student_use == "joint":
+                trained_on = batches if is_sequential(synthesizer) else None
+                joint = JointStudent(self.out, student, description, trained_on)
+        known = joint is not None and joint.is_kept()
         with bar(steps, recipe.title) as progress:
             dataset = synthesize(
                 synthesizer,
@@ -97,8 +108,8 @@ class Synthesize:
                 batches=batches,
                 batch_size=batch_size,
                 seed=self.seed,
-                student=None if student is None else student.to(device),
-                student_known=kept.is_file(),
+                student=student,
+                student_known=known,
                 method=recipe.method,
                 settings=recipe.settings,
                 training=Training(
@@ -106,15 +117,11 @@ class Synthesize:
                 ),
                 on_batch=lambda index, batch: log(f"batch {index + 1} of {batches} done"),
             )
-        if student is not None and synthesizer.student_use == "joint" and not kept.is_file():
-            save_classifier(kept, student.cpu(), described(self.student, inputs))
-            log(f"the student trained jointly with the generator: {kept}")
+        if joint is not None and not known:
+            joint.keep()
         checkpoint.delete()
         forget_state(self.out)
-        dataset.grid(self.out / GRID, self.classifier.classes)
-        if self.export:
-            mapping: PixelMapping = self.export
-            dataset.export(self.out / "png", mapping, overwrite=True)
+        pictured = self._pictures(dataset)
         agreement = dataset.teacher_agreement or 0.0  # None only where no teacher made the images
         answer = {
             "images": len(dataset),
@@ -127,10 +134,22 @@ class Synthesize:
             print_json(answer)
         else:
             print_result(
-                f"{len(dataset)} images in {self.out}, a grid of them in {self.out / GRID}; "
+                f"{len(dataset)} images in {self.out}{pictured}; "
                 f"the teacher gives the asked label to {agreement:.1%} of them"
             )
         return 0
+
+    def _pictures(self, dataset: SyntheticDataset) -> str:
+        """Write the grid and what ``--export`` asks for; returns where the grid lies, in words."""
+        channels, path = dataset.meta.image_shape[0], self.out / GRID
+        if channels not in CHANNELS:
+            log(f"no grid: images of {channels} channels have no colours to show")
+            return ""
+        dataset.grid(path, self.classifier.classes)
+        if self.export:
+            mapping: PixelMapping = self.export
+            dataset.export(self.out / "png", mapping, overwrite=True)
+        return f", a grid of them in {path}"
 
     def _check(self) -> None:
         """Raises `UsageError` for values that can't be, and for those that nothing would read."""
@@ -150,6 +169,11 @@ class Synthesize:
             raise UsageError("--student-weights: of which architecture? --student says so")
         if self.student and method.student_use == "none":
             raise UsageError(f"--student {self.student}: no student takes part in {self.method}")
+        if self.student and self.student not in ARCHITECTURES:
+            raise UsageError(
+                f"--student {self.student}: here a student is one of the library's architectures, "
+                f"{', '.join(ARCHITECTURES)}"
+            )
         if not self.student and method.student_use != "none":
             weights = ", --student-weights its file" if method.student_use == "compete" else ""
             raise UsageError(
@@ -172,12 +196,9 @@ class Synthesize:
                 f"--set {text}: not read here, but {self.method}.settings and .batch_size are"
             )
 
-    def _student(self, inputs: Inputs) -> nn.Module | None:
-        if not self.student:
-            return None
-        description = described(self.student, inputs)
+    def _student(self, description: Classifier) -> nn.Module:
         if self.student_weights is not None:
-            return filled(description, self.student_weights)
+            return given_student(description, self.student_weights)
         if method_class(self.method).student_use == "compete":
             log("warning: the student to compete with is untrained: give it --student-weights")
         return description.build(self.seed)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from naturalinversion.digest import tensors_sha256
 from naturalinversion.errors import UsageError, reason_of
-from naturalinversion.named_code import load_object, source_file, sources_sha256
+from naturalinversion.named_code import load_object, raised, source_file, sources_sha256
 from naturalinversion.seeds import seeded
 
 Factory = Callable[..., Any]
@@ -92,9 +92,8 @@ def call_factory(factory: Any, num_classes: int, where: str) -> nn.Module:
     arguments = {"num_classes": num_classes} if _takes_classes(factory) else {}
     try:
         model = factory(**arguments)
-    except Exception as error:  # whatever somebody's code raises
-        reason = (str(error) or "no message").splitlines()[0]
-        raise UsageError(f"{where}: {type(error).__name__}: {reason}") from error
+    except (Exception, SystemExit) as error:  # whatever somebody's code raises
+        raise UsageError(f"{where}: {raised(error)}") from error
     if not isinstance(model, nn.Module):
         raise UsageError(f"{where}: returned {type(model).__name__}, no module")
     return model

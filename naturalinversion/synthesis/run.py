@@ -65,9 +65,10 @@ def synthesize(
     ``settings`` by name), the code of a method from outside, teacher, student, seed. Another run is
     refused. A batch that diverges is retried with its next seed, `ATTEMPTS` times in all; its shard
     records the retries. Whatever the method computes is in the teacher's ``precision``, by
-    `compute_in`. ``on_batch`` is called with the number and content of every batch made in
-    this call, before it is written. ``student_known``: the caller has the student of a joint
-    method, which is then not trained again if all batches exist. ``progress`` draws a bar.
+    `compute_in`. ``on_batch`` is called with the number and content of every batch made in this
+    call, before it is written. ``student`` is for methods that compete with one or train one,
+    others don't look at it. ``student_known``: the caller has the student of a joint method, which
+    is then not trained again if all batches exist. ``progress`` draws a bar.
 
     Warns where images can hardly be in teacher space, and where the teacher gives fewer than half
     of them the label they are stored with (`SyntheticDataset.teacher_agreement`), unless their

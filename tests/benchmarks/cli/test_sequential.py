@@ -111,22 +111,57 @@ def test_a_cell_cut_short_between_batches_ends_with_the_same_bytes(
     assert (whole / WEIGHTS).read_bytes() == (cut / WEIGHTS).read_bytes(), "the student"
 
 
-def test_synthesize_keeps_the_student_and_leaves_no_state(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def command(tmp_path: Path) -> list[str]:
+    """``synthesize`` by Fast-DFKD in batches of eight, to ``out``."""
     model = Classifier("resnet18", 4, 0.125, 16, (0.5,) * 3, (0.5,) * 3).build(0)
     torch.save(model.state_dict(), tmp_path / "mine.pt")
     settings = [f"--set=fast.settings.{name}={value}" for name, value in SMALL.items()]
-    command = [
+    return [
         *("synthesize", "--out", str(tmp_path / "out"), "--method", "fast", "--arch", "resnet18"),
         *("--weights", str(tmp_path / "mine.pt"), "--num-classes", "4", "--width", "0.125"),
-        *("--image-size", "16", "--images", "24", "--batch-size", "8", "--student", "resnet18"),
+        *("--image-size", "16", "--batch-size", "8", "--student", "resnet18"),
         *("--device", "cpu", "--threads", "1", *settings),
     ]
-    assert here(capfd, *command)[0] == 0
+
+
+def test_synthesize_keeps_the_student_and_leaves_no_state(
+    command: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert here(capfd, *command, "--images", "24")[0] == 0
     assert (tmp_path / "out" / "student.safetensors").is_file()
     assert not (tmp_path / "out" / STATE).exists()
-    assert here(capfd, *command)[0] == 0
+    code, _, err = here(capfd, *command, "--images", "24")
+    assert code == 0
+    assert "done" not in err, "nothing is made twice"
     code, _, err = here(capfd, *command, "--images", "32")
     assert code == 2
     assert "4 batches: the schedule ends with epoch 3, one batch each" in err
+
+
+def test_the_student_kept_is_that_of_the_images_asked_for(
+    command: list[str],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "out" / "student.safetensors"
+    assert here(capfd, *command, "--images", "8")[0] == 0
+    of_one = path.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("benchmarks.cli.kept_student.save_classifier", interrupt)
+        assert here(capfd, *command, "--images", "16")[0] == 130
+    assert path.read_bytes() == of_one, "nothing is lost before there is another"
+    code, _, err = here(capfd, *command, "--images", "16")
+    assert code == 0
+    assert f"{path} was not trained on 2 batches: trained again" in err
+    assert "batch 2 of 2 done" not in err, "its state was kept"
+    of_two = path.read_bytes()
+    assert of_two != of_one
+    for images, wanted in (("8", of_one), ("16", of_two)):
+        assert here(capfd, *command, "--images", images)[0] == 0
+        assert path.read_bytes() == wanted
+
+
+def interrupt(*given: object) -> None:
+    raise KeyboardInterrupt

@@ -14,6 +14,7 @@ from naturalinversion.classifiers.weights import Classifier, load_classifier, sa
 from naturalinversion.image_store.dataset import SyntheticDataset
 from naturalinversion.image_store.pixels import PixelMapping
 from naturalinversion.seeds import generator
+from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD
 from tests.benchmarks.command_line import here, one_line
 
 MAPPINGS: tuple[PixelMapping, ...] = get_args(PixelMapping)
@@ -71,17 +72,68 @@ def test_synthesize_inverts_a_classifier_and_exports_it(
     assert {p: p.stat().st_mtime_ns for p in shards} == shards, "nothing is made twice"
 
 
-def test_synthesize_reads_a_classifier_of_the_suite_by_its_own_header(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+PLAIN = {"arch": "", "num_classes": "", "width": "", "image_size": ""}
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Path:
+    """The same as `weights`, but the file says of itself what it is; other deviations."""
     description = Classifier("resnet18", 4, 0.125, 16, (0.5,) * 3, (0.25,) * 3)
     path = tmp_path / "weights.safetensors"
     save_classifier(path, description.build(0), description)
-    plain = {"arch": "", "num_classes": "", "width": "", "image_size": ""}
-    code, _, _ = here(capfd, *invert(path, tmp_path / "out", **plain))
+    return path
+
+
+@pytest.mark.parametrize("arch", ["", "resnet18"])
+def test_synthesize_reads_a_classifier_of_the_suite_by_its_own_header(
+    arch: str, stored: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code, _, _ = here(capfd, *invert(stored, tmp_path / "out", **{**PLAIN, "arch": arch}))
     assert code == 0
     meta = SyntheticDataset(tmp_path / "out").meta
     assert (meta.num_classes, meta.image_shape, meta.std) == (4, (3, 16, 16), (0.25,) * 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"arch": "vgg11"}, "weights.safetensors says of itself arch resnet18"),
+        ({"num_classes": "10"}, "--num-classes: the classifier says of itself num_classes 4"),
+        ({"image_size": "32"}, "--image-size: the classifier says of itself image_shape (3, 16"),
+    ],
+)
+def test_what_contradicts_a_stored_classifier_is_one_line(
+    changes: dict[str, str],
+    says: str,
+    stored: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    code, out, err = here(capfd, *invert(stored, tmp_path / "out", **changes))
+    assert (code, out) == (2, "")
+    assert says in one_line(err)
+
+
+@pytest.mark.parametrize(
+    ("student", "says"),
+    [
+        ("mobilenetv2", "arch resnet18, not mobilenetv2"),
+        ("resnet18", "mean (0.5, 0.5, 0.5), not"),
+    ],
+)
+def test_a_stored_student_is_the_one_that_is_asked_for(
+    student: str,
+    says: str,
+    stored: Path,
+    weights: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    changes = {"method": "adi", "set": "adi.settings.iterations=2", "student": student}
+    command = invert(weights, tmp_path / "out", **changes, student_weights=str(stored))
+    code, out, err = here(capfd, *command)
+    assert (code, out) == (2, "")
+    assert f"--student-weights {stored}: says of itself {says}" in one_line(err)
 
 
 def test_synthesize_takes_a_variant_of_a_recipe(
@@ -139,6 +191,11 @@ def test_weights_of_another_architecture_are_one_line(
         ({"model": "contract_methods:small", "arch": ""}, 2, "--width: of --arch or --student"),
         ({"student_weights": "/no/such"}, 2, "--student-weights: of which architecture?"),
         ({"student": "resnet18"}, 2, "--student resnet18: no student takes part in di"),
+        (
+            {"student": "mine:net", "method": "adi", "set": "adi.settings.iterations=2"},
+            2,
+            "--student mine:net: here a student is one of the library's architectures, resnet18, ",
+        ),
         ({"set": "ni.settings.iterations=2"}, 2, "not read here, but di.settings and"),
         ({"set": "protocol.temperature=2"}, 2, "not read here, but di.settings and"),
         ({"set": "di.batches=2"}, 2, "--images says how many"),
@@ -197,18 +254,29 @@ def test_a_model_without_batch_norm_is_one_line(
         "    return 'no module'\n"
         "def broken():\n"
         "    raise KeyError('conv1')\n"
+        "def leaving():\n"
+        "    raise SystemExit\n"
     )
+    (tmp_path / "my_leaving_module.py").write_text("raise SystemExit('no such device')\n")
     monkeypatch.chdir(tmp_path)
-    for factory, says in (
-        ("plain", "no batch norm with running statistics"),
-        ("text", "returned str, no module"),
-        ("broken", "KeyError: 'conv1'"),
+    module = "my_model_without_norm"
+    for name, says in (
+        (f"{module}:plain", "no batch norm with running statistics"),
+        (f"{module}:text", "returned str, no module"),
+        (f"{module}:broken", "KeyError: 'conv1'"),
+        (f"{module}:leaving", "leaving: SystemExit: no message"),
+        ("my_leaving_module:build", "my_leaving_module:build: SystemExit: no such device"),
     ):
-        name = f"my_model_without_norm:{factory}"
         command = invert(tmp_path, tmp_path / "out", model=name, arch="", weights="", width="")
         code, _, err = here(capfd, *command)
         assert code == 2
         assert says in one_line(err)
+
+
+def dafl(weights: Path, out: Path, **changes: str) -> list[str]:
+    small = ["epochs=1", "steps=2", "batch_size=8", "latent=8", "generator_width=0.125"]
+    command = invert(weights, out, **{"method": "dafl", "set": "", "student": "resnet18"} | changes)
+    return [*command, *(f"--set=dafl.settings.{setting}" for setting in small)]
 
 
 def test_the_student_of_a_joint_method_is_kept_and_not_trained_twice(
@@ -217,10 +285,7 @@ def test_the_student_of_a_joint_method_is_kept_and_not_trained_twice(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    small = ["epochs=1", "steps=2", "batch_size=8", "latent=8", "generator_width=0.125"]
-    command = invert(weights, tmp_path / "out", method="dafl", set="", student="resnet18")
-    for setting in small:
-        command += ["--set", f"dafl.settings.{setting}"]
+    command = dafl(weights, tmp_path / "out")
     code, _, err = here(capfd, *command)
     assert code == 0
     path = tmp_path / "out" / "student.safetensors"
@@ -231,6 +296,41 @@ def test_the_student_of_a_joint_method_is_kept_and_not_trained_twice(
     assert not list((tmp_path / "out").glob("*.pt"))
     monkeypatch.setattr("baselines.dafl.DAFL.step", lambda *given: pytest.fail("trained again"))
     assert here(capfd, *command)[0] == 0
+    code, out, err = here(capfd, *dafl(weights, tmp_path / "out", student="mobilenetv2"))
+    assert (code, out) == (2, "")
+    assert one_line(err) == (
+        f"error: --student mobilenetv2: {path} says of itself arch resnet18, not mobilenetv2; "
+        "take another folder"
+    )
+    other = dafl(weights, tmp_path / "out", student_weights=str(weights))
+    assert "holds images of another run: the student was " in one_line(here(capfd, *other)[2])
+
+
+def test_a_student_without_its_images_is_trained_again(
+    weights: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    kept = tmp_path / "out" / "student.safetensors"
+    kept.parent.mkdir()
+    description = Classifier("resnet18", 4, 0.125, 16, CIFAR10_MEAN, CIFAR10_STD)
+    save_classifier(kept, description.build(1), description)
+    assert here(capfd, *dafl(weights, tmp_path / "out"))[0] == 0
+    student, _ = load_classifier(kept)
+    assert int(student.get_buffer("bn1.num_batches_tracked")) == 2
+
+
+def test_a_method_that_competes_takes_no_notice_of_a_joint_student(
+    weights: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    changes = {"method": "adi", "set": "adi.settings.iterations=2", "images": "4"}
+    command = invert(weights, out, **changes, student="resnet18")
+    assert here(capfd, *command)[0] == 0
+    (out / "student.safetensors").write_bytes(b"somebody's")
+    assert here(capfd, *command)[0] == 0
+    other = invert(weights, out, **changes, student="mobilenetv2")
+    code, _, err = here(capfd, *other)
+    assert code == 1
+    assert "holds images of another run: the student was " in err
 
 
 @pytest.mark.filterwarnings("default:the teacher gives")

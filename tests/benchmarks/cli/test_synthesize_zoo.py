@@ -21,6 +21,9 @@ def untrained():
 def softmax():
     return nn.Sequential(trained(Small), nn.Softmax(dim=1))
 
+def two_channels():
+    return trained(lambda: Small(2), (2, 16, 16))
+
 def made(name):
     return lambda: ZOO[name].make()
 
@@ -69,6 +72,21 @@ def test_a_classifier_from_a_factory_ends_as_pngs(
     for picture in pictures:
         assert (picture.size, len(picture.getbands())) == ((width, height), channels)
     assert Image.open(tmp_path / "out" / "grid.png").size[0] > width
+
+
+def test_images_without_colours_have_no_pictures(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    two = ["--image-size", "16", "--mean", "0.5", "0.5", "--std", "0.2", "0.2"]
+    command = words("two_channels", tmp_path / "out", *two, method="di")
+    code, out, err = here(capfd, *command, "--export", "minmax")
+    assert (code, out) == (2, "")
+    assert "--export: images of 2 channels can't be PNGs: 1, 3 or 4" in one_line(err)
+    assert not (tmp_path / "out").exists()
+    code, out, err = here(capfd, *command)
+    assert code == 0, err
+    assert "no grid: images of 2 channels have no colours to show" in err
+    assert out.startswith(f"4 images in {tmp_path / 'out'}; the teacher gives")
 
 
 def test_a_factory_without_weights_takes_those_of_a_file(

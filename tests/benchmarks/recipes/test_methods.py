@@ -1,16 +1,21 @@
 """A method's class and settings: what can be named, what is checked, what is built of it."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 import pytest
 from contract_methods import FromOutside
+from torch import Tensor, nn
 
 from baselines import METHODS
 from benchmarks.recipes.methods import build_method, method_class
 from benchmarks.recipes.resolve import Recipes
 from tests.benchmarks.recipes.refusals import refused
+
+if TYPE_CHECKING:
+    from naturalinversion.teacher.teacher import Teacher
 
 OUTSIDE = "contract_methods:FromOutside"
 
@@ -68,6 +73,104 @@ def test_a_setting_without_default_must_be_given() -> None:
     assert "strength: has no default" in refused(method=name)
     given = Recipes("demo", "digits", [f"{name}.settings.strength=2"]).resolve().method(name)
     assert given.settings == {"noise": 0.5, "strength": 2.0}
+
+
+@dataclass(kw_only=True)
+class Picky(FromOutside):
+    steps: int = 1
+
+    def __post_init__(self) -> None:
+        if self.steps < 0:
+            raise SystemExit
+        if self.steps < 1:
+            raise ValueError("steps of one or more,\nas everybody knows")
+
+
+def broken() -> int:
+    raise LookupError("no file")
+
+
+@dataclass(kw_only=True)
+class BrokenDefault(FromOutside):
+    steps: int = field(default_factory=broken)
+
+
+@dataclass(kw_only=True)
+class WrongDefault(FromOutside):
+    steps: int = None  # type: ignore[assignment]
+
+
+@dataclass(kw_only=True)
+class FromAFile(FromOutside):
+    file: Path = Path("here")
+
+
+@dataclass(kw_only=True)
+class Complex(FromOutside):
+    phase: complex = 1j
+
+
+@dataclass(kw_only=True)
+class ByPlace(FromOutside):
+    weights: dict[tuple[int, int], float] = field(default_factory=lambda: {(0, 0): 1.0})
+
+
+@dataclass(kw_only=True)
+class EitherObject(FromOutside):
+    start: Tensor | nn.Module | None = None
+
+
+@dataclass(kw_only=True)
+class EitherSequence(FromOutside):
+    sizes: list[int] | tuple[int, ...] = ()
+
+
+@dataclass(kw_only=True)
+class Lookup(FromOutside):
+    teacher: "Teacher | None" = None
+
+
+class Undecided(FromOutside):
+    student_use: ClassVar[Any] = "sometimes"
+
+
+@pytest.mark.parametrize(
+    ("method", "override", "says"),
+    [
+        (Picky, "steps=0", "Picky: ValueError: steps of one or more,"),
+        (Picky, "steps=-1", "Picky: SystemExit: no message"),
+        (BrokenDefault, "", "BrokenDefault: LookupError: no file"),
+        (WrongDefault, "", "WrongDefault: ValidationError: Expected `int`, got `null`"),
+        (FromAFile, "", "FromAFile.settings.file: a recipe can't hold PosixPath('here'): "),
+        (Complex, "", "Complex.settings.phase: a recipe can't hold 1j: "),
+        (ByPlace, "", "ByPlace.settings.weights: a recipe can't hold {(0, 0): 1.0}: "),
+        (EitherObject, "", "EitherObject.settings: Type unions may not contain more than one cus"),
+        (EitherSequence, "", "EitherSequence.settings: Type unions may not contain more than one"),
+        (Lookup, "", "Lookup.settings.teacher: its type can't be looked up: name 'Teacher' is no"),
+        (Undecided, "", "student_use is 'sometimes': one of none, compete, joint"),
+    ],
+)
+def test_what_is_wrong_with_a_method_from_outside_is_one_line(
+    method: type, override: str, says: str
+) -> None:
+    name = f"{__name__}:{method.__name__}"
+    message = refused(*([f"{name}.settings.{override}"] if override else []), method=name)
+    assert name in message
+    assert says in message
+
+
+@dataclass(kw_only=True)
+class Typed(FromOutside):
+    sizes: list[int] = field(default_factory=lambda: [1, 2])
+
+    _teacher: "Teacher" = field(init=False, repr=False)
+
+
+def test_a_field_that_is_no_setting_may_have_a_type_for_type_checkers_alone() -> None:
+    name = f"{__name__}:Typed"
+    recipe = Recipes("demo", "digits", [f"{name}.settings.noise=1"]).resolve().method(name)
+    assert recipe.settings == {"noise": 1.0, "sizes": [1, 2]}
+    assert build_method(name, recipe.settings).sizes == [1, 2]
 
 
 @pytest.mark.parametrize("name", METHODS)
