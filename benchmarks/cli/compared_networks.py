@@ -23,6 +23,7 @@ from naturalinversion.classifiers.outside import (
 from naturalinversion.classifiers.weights import load_state, read_weights
 from naturalinversion.errors import TeacherError, UsageError, reason_of
 from naturalinversion.seeds import seeded
+from naturalinversion.teacher.logit_checks import check_trainable, check_values
 from naturalinversion.teacher.teacher import Teacher
 
 TEACHER, STUDENT = "--teacher", "--student"
@@ -123,8 +124,7 @@ def _check_state(model: nn.Module, where: str) -> None:
 
 def _check_logits(model: nn.Module, images: Tensor, classes: int, where: str) -> None:
     try:
-        with torch.no_grad():
-            logits = model(images)
+        logits = model(images)
     except Exception as error:  # whatever the network raises
         size = tuple(images.shape[1:])
         raise UsageError(
@@ -136,6 +136,11 @@ def _check_logits(model: nn.Module, images: Tensor, classes: int, where: str) ->
         raise UsageError(
             f"{where}: returns {what} for an image in {mode} mode, not {classes} logits"
         )
+    try:
+        check_values(logits, "the student")
+        check_trainable(logits, "the student")
+    except TeacherError as error:
+        raise UsageError(f"{where}: {error}") from error
 
 
 def _images(name: str, recipes: Recipes) -> tuple[int, tuple[int, int, int]]:

@@ -1,6 +1,5 @@
 """From somebody's network to the copy that is inverted: in which number format and layout."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,9 +7,9 @@ from torch import Tensor, nn
 
 from naturalinversion.errors import TeacherError
 from naturalinversion.precision import compute_in
-from naturalinversion.teacher.examination import agree, check_logits, probe_images, writes_to_input
-from naturalinversion.teacher.module_calls import ModuleCall
-from naturalinversion.teacher.own_copy import first_tensor, own_copy
+from naturalinversion.teacher.examination import check_logits, probe_images, writes_to_input
+from naturalinversion.teacher.logit_checks import agree
+from naturalinversion.teacher.own_copy import check_wrappers, first_tensor, own_copy
 
 NARROW = (torch.float16, torch.bfloat16)
 
@@ -39,6 +38,7 @@ def adopt(model: nn.Module, image_shape: tuple[int, int, int], num_classes: int)
     Raises `TeacherError`.
     """
     copied = own_copy(model)
+    check_wrappers(model)
     weights = first_tensor(copied)
     images = probe_images(image_shape, weights)
     image_dtype = None
@@ -50,16 +50,6 @@ def adopt(model: nn.Module, image_shape: tuple[int, int, int], num_classes: int)
         writes = writes_to_input(copied, images)
         layout = _choose_layout(copied, images, logits)
     return Adopted(copied, images, logits, layout, image_dtype, writes)
-
-
-def last_linear(calls: Sequence[ModuleCall], num_classes: int) -> nn.Module | None:
-    """The last linear layer that returns (N, ``num_classes``): what it reads is the embedding.
-
-    None where there is none, as with a convolution in its place.
-    """
-    linears = [call for call in calls if isinstance(call.module, nn.Linear)]
-    heads = [call.module for call in linears if call.features == num_classes]
-    return heads[-1] if heads else None
 
 
 def _widened(

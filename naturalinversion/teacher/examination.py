@@ -3,8 +3,6 @@
 Everything that would fail far away, or invert something else in silence, is one `TeacherError`.
 """
 
-import math
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,14 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from naturalinversion.errors import TeacherError, reason_of
+from naturalinversion.errors import TeacherError
 from naturalinversion.seeds import generator, seeded
+from naturalinversion.teacher.logit_checks import agree, check_gradient, check_values, own_error
 
 PROBES = 2  # images; one alone would hide a network that squeezes its batch
-PASS_THROUGH = re.compile(
-    "(Alias|Clone|Permute|Reshape|Select|Slice|Squeeze|T|ToCopy|Transpose|UnsafeView|Unsqueeze|View)"
-    r"Backward\d*"
-)
+CLASSIFIER = "the classifier"
 TWO_LOGITS = "of one logit z make two, torch.cat([torch.zeros_like(z), z], dim=1)"
 
 
@@ -33,51 +29,21 @@ def check_logits(model: nn.Module, images: Tensor, num_classes: int) -> Tensor:
     """The logits (N, K) of ``images``, which the model must return, the same in every pass.
 
     Raises `TeacherError` for probabilities, a single logit, another shape, values that are not
-    finite, outputs without a gradient to the images, and noise of its own such as dropout.
+    finite, outputs without a gradient to the images or with one that is zero or not finite, and
+    noise of its own such as dropout.
     """
     if num_classes < 2:
         raise TeacherError(f"num_classes is {num_classes}: two or more; {TWO_LOGITS}")
     leaf = images.clone().requires_grad_()
-    with seeded(0), _own_error(f"does not take images of shape {tuple(images.shape[1:])}"):
+    shape = tuple(images.shape[1:])
+    with seeded(0), own_error(f"{CLASSIFIER} does not take images of shape {shape}"):
         logits = model(leaf.clone())
     _check_shape(logits, num_classes)
-    if not logits.isfinite().all():
-        raise TeacherError("the classifier returns values that are not finite")
-    _check_activation(logits)
-    gradient = None
-    if logits.requires_grad:
-        with _own_error("can't be differentiated"):
-            (gradient,) = torch.autograd.grad(logits.float().sum(), leaf, allow_unused=True)
-    if gradient is None:
-        raise TeacherError(
-            "the classifier's output has no gradient to its images: an operation between them has "
-            "none, as those of quantised layers don't"
-        )
-    with seeded(1), torch.no_grad():
-        if not agree(logits, model(images.clone())):
-            with written_buffers(model) as written:
-                culprit = _noisy(model, images)
-            for name in written:
-                raise TeacherError(
-                    f"the classifier's output differs from pass to pass, and so does its buffer "
-                    f"'{name}': switch off what writes it in eval mode, such as an observer of "
-                    "quantisation"
-                )
-            raise TeacherError(
-                f"the classifier's output differs from pass to pass, first that of '{culprit}': "
-                "dropout or noise that stays on in eval mode"
-            )
+    check_values(logits, CLASSIFIER)
+    check_gradient(model, logits, leaf, CLASSIFIER)
+    _check_repeatable(model, images, logits)
     detached: Tensor = logits.detach()
     return detached
-
-
-def agree(one: Tensor, other: Any) -> bool:
-    """Whether two passes' logits (N, K) are the same but for rounding."""
-    if not isinstance(other, Tensor) or one.shape != other.shape:
-        return False
-    # On the CPU: not every device has float64.
-    wide, distance = (values.detach().cpu().double() for values in (one, one - other))
-    return bool(distance.abs().max() <= math.sqrt(torch.finfo(one.dtype).eps) * wide.abs().max())
 
 
 @contextmanager
@@ -87,7 +53,7 @@ def written_buffers(model: nn.Module) -> Iterator[dict[str, Tensor]]:
     written: dict[str, Tensor] = {}
     yield written
     for name, buffer in model.named_buffers():
-        if name not in before or not torch.equal(before[name], buffer):
+        if name not in before or not _same(before[name], buffer):
             written[name] = buffer.clone()
 
 
@@ -102,8 +68,6 @@ def writes_to_input(model: nn.Module, images: Tensor) -> bool:
 
 def _check_shape(logits: Any, num_classes: int) -> None:
     if isinstance(logits, Tensor) and logits.shape == (PROBES, num_classes):
-        if not logits.is_floating_point():
-            raise TeacherError(f"the classifier returns {logits.dtype}, not logits")
         return
     if isinstance(logits, Tensor) and logits.shape in ((PROBES,), (PROBES, 1)):
         raise TeacherError(
@@ -127,31 +91,31 @@ def shape_of(logits: Any) -> tuple[int, ...] | str:
     return tuple(logits.shape[1:]) if isinstance(logits, Tensor) else type(logits).__name__
 
 
-def _check_activation(logits: Tensor) -> None:
-    """Raises for outputs of a softmax or a sigmoid, by their values and by what computed them."""
-    values, last = logits.detach().float(), _last_operation(logits)
-    rounding = math.sqrt(torch.finfo(logits.dtype).eps)
-    sums = bool((values >= 0).all() and ((values.sum(dim=1) - 1).abs() < rounding).all())
-    for found, name in (
-        (sums or last.startswith("Softmax"), "softmax"),
-        (last.startswith("Sigmoid"), "sigmoid"),
-    ):
-        if found:
-            raise TeacherError(
-                f"the classifier returns probabilities, not logits: its last layer is a {name}; "
-                "give it without"
-            )
+def _check_repeatable(model: nn.Module, images: Tensor, logits: Tensor) -> None:
+    """Raises `TeacherError` where another pass does not return ``logits`` again."""
+    with seeded(1), torch.no_grad():
+        if agree(logits, model(images.clone())):
+            return
+        with written_buffers(model) as written:
+            culprit = _noisy(model, images)
+    for name in written:
+        raise TeacherError(
+            f"the classifier's output differs from pass to pass, and so does its buffer '{name}': "
+            "switch off what writes it in eval mode, such as an observer of quantisation"
+        )
+    raise TeacherError(
+        f"the classifier's output differs from pass to pass, first that of '{culprit}': dropout or "
+        "noise that stays on in eval mode"
+    )
 
 
-def _last_operation(logits: Tensor) -> str:
-    """The name of the autograd node that computed the values."""
-    node: Any = logits.grad_fn
-    while node is not None and PASS_THROUGH.fullmatch(node.name()):
-        node = node.next_functions[0][0] if node.next_functions else None
-    if node is None:
-        return ""
-    name: str = node.name()
-    return name
+def _same(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors hold the same values, NaN as well."""
+    if torch.equal(one, other):
+        return True
+    if one.shape != other.shape or not (one.is_floating_point() and other.is_floating_point()):
+        return False
+    return bool(((one == other) | (one.isnan() & other.isnan())).all())
 
 
 def _noisy(model: nn.Module, images: Tensor) -> str:
@@ -168,7 +132,7 @@ def _noisy(model: nn.Module, images: Tensor) -> str:
             for handle in handles:
                 handle.remove()
     for (name, one), (_, other) in zip(passes[0], passes[1], strict=False):
-        if not torch.equal(one, other):
+        if not _same(one, other):
             return name
     return str(type(model).__name__)
 
@@ -179,12 +143,3 @@ def _keep(outputs: list[tuple[str, Tensor]], name: str) -> Any:
             outputs.append((name, output.detach().clone()))
 
     return hook
-
-
-@contextmanager
-def _own_error(what: str) -> Iterator[None]:
-    """Whatever the network raises, as one `TeacherError`."""
-    try:
-        yield
-    except Exception as error:
-        raise TeacherError(f"the classifier {what}: {reason_of(error)}") from error

@@ -2,21 +2,18 @@
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from naturalinversion.errors import TeacherError
 from naturalinversion.validation import shown
 
 
-def check_images(
-    image_shape: Sequence[int], mean: Sequence[float], std: Sequence[float]
-) -> tuple[int, int, int]:
-    """``image_shape`` as Python's ints.
-
-    Raises `TeacherError` for a shape or a normalisation that can't be.
-    """
+def check_shape(image_shape: Iterable[int]) -> tuple[int, int, int]:
+    """``image_shape`` as Python's ints. Raises `TeacherError` for what is no shape of images."""
     try:
         channels, height, width = map(operator.index, image_shape)
     except (TypeError, ValueError):
@@ -25,8 +22,17 @@ def check_images(
         raise TeacherError(
             f"image_shape is {shown(image_shape)}: three whole numbers, (channels, height, width)"
         )
-    _check_numbers("mean", mean)
-    _check_numbers("std", std)
+    return channels, height, width
+
+
+def check_normalisation(
+    mean: Iterable[float], std: Iterable[float], channels: int
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation as Python's floats, ``channels`` of each.
+
+    Raises `TeacherError` for those that can't be.
+    """
+    mean, std = _numbers("mean", mean), _numbers("std", std)
     if len(mean) != channels or len(std) != channels:
         raise TeacherError(
             f"mean and std need {channels} values each, as many as the images have channels: they "
@@ -39,14 +45,32 @@ def check_images(
             f"mean {_short(mean)} and std {_short(std)} are not those of pixels in [0, 1]: divide "
             "those of pixels in 0..255 by 255"
         )
-    return channels, height, width
+    return mean, std
 
 
-def _check_numbers(name: str, values: Sequence[float]) -> None:
+def _numbers(name: str, values: Any) -> tuple[float, ...]:
+    """``values``, also of a tensor or an array whose other sides are one, as (C, 1, 1)."""
+    if isinstance(values, Tensor | np.ndarray) and values.ndim > 1:
+        if max(values.shape) != math.prod(values.shape):
+            raise TeacherError(f"{name} has shape {tuple(values.shape)}: a number for each channel")
+        values = values.reshape(-1)
     try:
-        len([math.isfinite(value) for value in values])
-    except TypeError:
+        found = tuple(values)
+        [math.isfinite(value) for value in found]  # refuses strings, which float() does not
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         raise TeacherError(f"{name} is {shown(values)}: a number for each channel") from None
+    return tuple(map(float, found))
+
+
+def check_batch(images: Tensor, image_shape: tuple[int, int, int]) -> None:
+    """Raises `TeacherError` for images that are integers, or no batch."""
+    check_floating(images)
+    if images.ndim != 4:
+        due = ", ".join(map(str, image_shape))
+        raise TeacherError(
+            f"images have shape {tuple(images.shape)}, not (N, {due}): of one image make a batch "
+            "by image.unsqueeze(0)"
+        )
 
 
 def check_floating(images: Tensor) -> None:

@@ -14,15 +14,13 @@ class ModuleCall:
     """One call: shapes (N, C, H, W) of its first input and of its output, None if no map.
 
     ``number`` counts the module's calls within the pass from 0. ``inputs`` is the shape of the
-    first input whatever its rank. ``features``: D of an output (N, D), None of another.
-    ``overwritten``: its output changed after it had returned.
+    first input whatever its rank. ``overwritten``: its output changed after it had returned.
     """
 
     name: str
     module: nn.Module = field(repr=False)
     inputs: tuple[int, ...] = ()
     output: Shape | None = None
-    features: int | None = None
     number: int = 0
     overwritten: bool = False
     parents: tuple["ModuleCall", ...] = field(default=(), repr=False)
@@ -87,8 +85,6 @@ def module_calls(model: nn.Module, images: Tensor) -> list[ModuleCall]:
         counts[module] = call.number + 1
         if isinstance(output, Tensor):
             outputs.append((call, output, output._version))
-            if output.ndim == 2 and len(output) == len(images):
-                call.features = output.shape[1]
             call.output = _map_shape(output, images)
         ended.append(call)
 

@@ -12,7 +12,7 @@ from torch.utils.checkpoint import CheckpointError
 
 from naturalinversion.errors import TeacherError, reason_of
 from naturalinversion.seeds import seeded
-from naturalinversion.teacher.examination import agree
+from naturalinversion.teacher.logit_checks import agree
 from naturalinversion.teacher.observation import Observation
 
 

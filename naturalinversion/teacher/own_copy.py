@@ -10,7 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from naturalinversion.errors import TeacherError, reason_of
-from naturalinversion.teacher.attributes import COMPILED, computed_tensors, held_by_functions
+from naturalinversion.teacher.attributes import (
+    COMPILED,
+    computed_tensors,
+    has_own_hooks,
+    held_by_functions,
+)
 
 
 def own_copy(model: nn.Module, what: str = "the classifier") -> nn.Module:
@@ -61,6 +66,17 @@ def own_copy(model: nn.Module, what: str = "the classifier") -> nn.Module:
     return copied
 
 
+def check_wrappers(model: nn.Module) -> None:
+    """Raises `TeacherError` for a hook of a wrapper in ``model``, which a copy is without."""
+    for name, module in model.named_modules():
+        if _behind(module) is not None and has_own_hooks(module):
+            which = f"{type(module).__name__} {name!r}" if name else type(module).__name__
+            raise TeacherError(
+                f"a hook of {which} would be lost, for what is inverted is the module behind it: "
+                "register it there"
+            )
+
+
 def first_tensor(model: nn.Module) -> Tensor:
     """The first parameter or buffer in floating point. Raises `TeacherError` if there is none."""
     for tensor in chain(model.parameters(), model.buffers()):
@@ -70,13 +86,16 @@ def first_tensor(model: nn.Module) -> Tensor:
 
 
 def _unwrapped(module: nn.Module) -> nn.Module:
-    """The module behind `torch.compile`, DataParallel and DistributedDataParallel."""
-    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
-    while True:
-        inner = module._modules.get("module" if isinstance(module, wrappers) else "_orig_mod")
-        if inner is None:
-            return module
+    """The module behind all wrappers."""
+    while (inner := _behind(module)) is not None:
         module = inner
+    return module
+
+
+def _behind(module: nn.Module) -> nn.Module | None:
+    """The module behind `torch.compile`, DataParallel or DistributedDataParallel."""
+    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+    return module._modules.get("module" if isinstance(module, wrappers) else "_orig_mod")
 
 
 def _uncompiled_forward(module: nn.Module) -> Callable[..., Any] | None:

@@ -7,13 +7,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from naturalinversion.teacher.head import Head
 from naturalinversion.teacher.module_calls import first_input
 from naturalinversion.teacher.stages import Stage
 
 
 @dataclass
 class Outputs:
-    """``maps``: by module, one for each of its calls. ``inputs``: those of the last layer."""
+    """``maps``: by module, one for each of its calls. ``inputs``: those of the head's layer."""
 
     maps: dict[str, list[Tensor]] = field(default_factory=dict)
     inputs: list[Tensor] = field(default_factory=list)
@@ -22,7 +23,7 @@ class Outputs:
 class OutputReader:
     """Reads the maps of ``stages`` of ``network`` and the inputs of ``head``, if it has one."""
 
-    def __init__(self, network: nn.Module, stages: Sequence[Stage], head: nn.Module | None) -> None:
+    def __init__(self, network: nn.Module, stages: Sequence[Stage], head: Head | None) -> None:
         self.head = head
         self.overwritten = {  # by the modules whose outputs are stages: is one of them overwritten
             name: any(stage.overwritten for stage in stages if stage.module == name)
@@ -41,7 +42,7 @@ class OutputReader:
                 handles.append(module.register_forward_hook(hook))
         if embedding and self.head is not None:
             hook = _input_hook(outputs.inputs)
-            handles.append(self.head.register_forward_pre_hook(hook, with_kwargs=True))
+            handles.append(self.head.module.register_forward_pre_hook(hook, with_kwargs=True))
         try:
             yield outputs
         finally:

@@ -12,8 +12,8 @@ UNTRAINED = (
     "a random network mean nothing"
 )
 HOOKED = (
-    "a hook of {} is a function, which the teacher's copy shares with the model: it runs in every "
-    "pass of the teacher, and what it keeps stays in memory"
+    "a hook of {} is no method of the model: it runs in every pass of the teacher, and what it "
+    "keeps stays in memory"
 )
 WRITTEN = (
     "the classifier writes its buffer '{}' in eval mode: if its output depends on it, images "

@@ -1,19 +1,22 @@
 """Whether a student fits a teacher, before anything is made for it."""
 
-import torch
 from torch import Tensor, nn
 
 from naturalinversion.errors import SettingError, TeacherError, reason_of
 from naturalinversion.seeds import seeded
 from naturalinversion.teacher.examination import shape_of
+from naturalinversion.teacher.logit_checks import check_gradient, check_trainable, check_values
 from naturalinversion.teacher.own_copy import own_copy
+
+STUDENT = "the student"
 
 
 def check_student(student: nn.Module, images: Tensor, num_classes: int, trained: bool) -> None:
     """Raises `SettingError` for a student that does not map ``images`` to logits (N, K), or
     can't be copied, as TorchScript.
 
-    ``trained``: it will be, which weights that were made in inference mode can't.
+    ``trained``: it will be, which weights that were made in inference mode can't. Images compete
+    with another, which needs a gradient to them.
     """
     if trained and any(parameter.is_inference() for parameter in student.parameters()):
         raise SettingError(
@@ -21,26 +24,40 @@ def check_student(student: nn.Module, images: Tensor, num_classes: int, trained:
             "it outside"
         )
     try:
-        copied = own_copy(student, "the student")
+        copied = own_copy(student, STUDENT)
     except TeacherError as error:
         raise SettingError(str(error)) from error
+    for parameter in copied.parameters():
+        parameter.requires_grad_(trained and parameter.is_floating_point())
+    leaf = images.contiguous().clone().requires_grad_(not trained)
     try:
-        with torch.no_grad(), seeded(0):
-            logits = copied(images.contiguous())
+        with seeded(0):
+            logits = copied(leaf.clone())
     except Exception as error:
-        shape = tuple(images.shape[1:])
-        own = {p.dtype for p in student.parameters() if p.is_floating_point()} - {images.dtype}
-        for dtype in own:
-            raise SettingError(
-                f"the student's weights are {dtype}, and it does not take the teacher's images, "
-                f"which are {images.dtype}: {reason_of(error)}; student.to({images.dtype}) is one "
-                "that does"
-            ) from error
-        raise SettingError(
-            f"the student does not take images of shape {shape}: {reason_of(error)}"
-        ) from error
+        raise SettingError(_does_not_take(student, images, error)) from error
     given = shape_of(logits)
     if given != (num_classes,):
         raise SettingError(
             f"the student returns {given} for an image, not {num_classes} logits as the teacher"
         )
+    try:
+        check_values(logits, STUDENT)
+        if trained:
+            check_trainable(logits, STUDENT)
+        else:
+            check_gradient(copied, logits, leaf, STUDENT, constant=True)
+    except TeacherError as error:
+        raise SettingError(str(error)) from error
+
+
+def _does_not_take(student: nn.Module, images: Tensor, error: Exception) -> str:
+    """One line on why it does not."""
+    own = {p.dtype for p in student.parameters() if p.is_floating_point()} - {images.dtype}
+    for dtype in own:
+        return (
+            f"the student's weights are {dtype}, and it does not take the teacher's images, which "
+            f"are {images.dtype}: {reason_of(error)}; student.to({images.dtype}) is one that does"
+        )
+    return (
+        f"the student does not take images of shape {tuple(images.shape[1:])}: {reason_of(error)}"
+    )

@@ -1,7 +1,7 @@
 """The frozen classifier that is inverted."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import partial
 from warnings import warn
 
@@ -13,10 +13,16 @@ from naturalinversion.digest import update_by_network
 from naturalinversion.errors import TeacherError, TeacherWarning
 from naturalinversion.precision import Precision
 from naturalinversion.teacher.accelerated_forward import AcceleratedForward
-from naturalinversion.teacher.adoption import NARROW, adopt, last_linear
+from naturalinversion.teacher.adoption import NARROW, adopt
 from naturalinversion.teacher.batch_norms import called_norms
 from naturalinversion.teacher.examination import written_buffers
-from naturalinversion.teacher.image_space import check_floating, check_images
+from naturalinversion.teacher.head import find_head
+from naturalinversion.teacher.image_space import (
+    check_batch,
+    check_floating,
+    check_normalisation,
+    check_shape,
+)
 from naturalinversion.teacher.module_calls import module_calls
 from naturalinversion.teacher.observation import Observation
 from naturalinversion.teacher.observed_pass import check_observed
@@ -50,8 +56,8 @@ class Teacher:
     does not return ``num_classes`` logits, returns others in the next pass, or can't be observed,
     and for another ``precision`` than fp32, tf32 or bf16. Warns with `TeacherWarning` when its
     batch norms have not seen an image, of those that its forward pass does not call, when it writes
-    a buffer in eval mode, and when a hook of the model is a function, which the teacher's passes
-    run too.
+    a buffer in eval mode, and when a hook of the model is no method of it, which the teacher's
+    passes run too.
     """
 
     def __init__(
@@ -60,20 +66,19 @@ class Teacher:
         *,
         num_classes: int,
         image_shape: tuple[int, int, int] = (3, 32, 32),
-        mean: Sequence[float] = CIFAR10_MEAN,
-        std: Sequence[float] = CIFAR10_STD,
+        mean: Iterable[float] = CIFAR10_MEAN,
+        std: Iterable[float] = CIFAR10_STD,
         smallest_stage: int | None = None,
         precision: Precision = "fp32",
     ) -> None:
-        channels, height, width = check_images(image_shape, mean, std)
+        channels, height, width = check_shape(image_shape)
+        self.mean, self.std = check_normalisation(mean, std, channels)
         self.precision = precision
         one_of(Precision, self, "precision", error=TeacherError)
         self.num_classes = whole("num_classes", num_classes, TeacherError)
         self.image_shape = (channels, height, width)
         if smallest_stage is not None:
             smallest_stage = whole("smallest_stage", smallest_stage, TeacherError)
-        self.mean = tuple(float(value) for value in mean)
-        self.std = tuple(float(value) for value in std)
         with usual_torch_state():
             self._adopted = adopt(model, self.image_shape, self.num_classes)
             self.model = self._adopted.model
@@ -85,9 +90,8 @@ class Teacher:
             self.left_out: tuple[Stage, ...] = ()
             if smallest_stage is None:
                 self.left_out = left_out(calls, (height, width), self.stages)
-            self._outputs = OutputReader(
-                self.model, self.stages, last_linear(calls, self.num_classes)
-            )
+            head = find_head(self.model, self._adopted.images)
+            self._outputs = OutputReader(self.model, self.stages, head)
             self._accelerated = AcceleratedForward(
                 self.model,
                 norms,
@@ -122,7 +126,10 @@ class Teacher:
         )
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Logits (N, K) of normalised images (N, C, H, W). Raises `TeacherError` for integers."""
+        """Logits (N, K) of normalised images (N, C, H, W).
+
+        Raises `TeacherError` for integers, and for an image without a batch dimension.
+        """
         with self._accelerated.enabled(statistics=False):
             return self._logits(images)
 
@@ -145,10 +152,11 @@ class Teacher:
         """One forward pass of images (N, C, H, W); the hooks it needs are removed when it returns.
 
         Gradients flow to ``images`` through everything returned, unless autograd is off. Raises
-        `TeacherError` for integers and for ``embedding`` of a classifier whose logits no linear
-        layer returns.
+        `TeacherError` for integers, for an image without a batch dimension, and for ``embedding``
+        of a classifier whose logits no linear layer returns.
         """
-        if embedding and self._outputs.head is None:
+        head = self._outputs.head
+        if embedding and head is None:
             raise TeacherError(
                 "the classifier has no linear layer that returns its logits: no embedding"
             )
@@ -162,7 +170,7 @@ class Teacher:
             logits,
             tuple(recorded.calls),
             tuple(self._as_images(found.maps[stage.module][stage.call]) for stage in stages),
-            found.inputs[-1] if embedding else None,
+            found.inputs[head.call] if embedding and head else None,
             recorded.stacked,
         )
 
@@ -233,7 +241,7 @@ class Teacher:
         return self._adopted.image_dtype or first_tensor(self.model).dtype
 
     def _logits(self, images: Tensor) -> Tensor:
-        check_floating(images)
+        check_batch(images, self.image_shape)
         adopted = self._adopted
         if not torch.is_autocast_enabled(images.device.type):  # which converts them itself
             images = images.to(self.dtype)

@@ -165,6 +165,8 @@ def test_a_file_can_not_have_code_imported(folder: Path) -> None:
         (["--student", "{}:draws_elsewhere"], "'fc.bias' comes out otherwise from the same seed"),
         (["--student", "{}:two_heads"], "returns tuple for an image in training mode"),
         (["--student", "{}:seven_classes"], "(7,) for an image in evaluation mode, not 10 logits"),
+        (["--student", "{}:probable"], ":probable: the student returns probabilities, not logits"),
+        (["--student", "{}:detached"], ":detached: the student's output has no gradient to its we"),
         (["--student", "{}:extra_state"], "its state '_extra_state' is no tensor"),
         (["--student", "alexnet"], "or package.module:factory"),
     ],

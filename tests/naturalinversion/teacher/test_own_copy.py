@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,19 @@ class Side(Small):
             "closure over a method": lambda x, of=None: branch(x),
             "default": lambda x, norm=norm: norm(x),
             "list": [lambda x: norm(x)],
+            "partial": partial(lambda x, times: times * norm(x), times=1),
+            "partial of a function": partial(lambda of, x: of(x), lambda x: norm(x)),
+            "cache": lru_cache(None)(lambda x: norm(x)),
+            "cached method": lru_cache(None)(self.branch),
+            "cached part": lru_cache(None)(norm),
+            "cached partial": lru_cache(None)(partial(lambda x: norm(x))),
+            "closure over a partial": lambda x: given(x),
+            "closure over a cache": lambda x: cached(x),
+            "argument of a partial": partial(lambda norm, x: norm(x), norm),
             "method": None,
         }
-        branch = self.branch
+        branch, given = self.branch, partial(lambda norm, x: norm(x), norm)
+        cached = lru_cache(None)(lambda x: norm(x))
         self.side = ways[way]
 
     def branch(self, images: Tensor) -> Tensor:
@@ -46,7 +57,22 @@ class Side(Small):
 
 
 @pytest.mark.parametrize(
-    "way", ["closure", "closure over a part", "closure over a method", "default", "list"]
+    "way",
+    [
+        "closure",
+        "closure over a part",
+        "closure over a method",
+        "default",
+        "list",
+        "partial",
+        "partial of a function",
+        "cache",
+        "cached method",
+        "cached part",
+        "cached partial",
+        "closure over a partial",
+        "closure over a cache",
+    ],
 )
 def test_a_function_that_holds_a_part_of_the_network_is_refused(way: str) -> None:
     """The copy's would normalise with the user's norm, in training mode."""
@@ -55,7 +81,14 @@ def test_a_function_that_holds_a_part_of_the_network_is_refused(way: str) -> Non
     with pytest.raises(TeacherError, match=r"^'side' of Side is a function that holds your inst"):
         Teacher(model, **PLAIN)
     assert torch.equal(model.state_dict()["beside.running_mean"], before)
-    assert Teacher(trained(lambda: Side("method")), **PLAIN).batch_norm_count == 3
+
+
+@pytest.mark.parametrize("way", ["method", "argument of a partial"])
+def test_what_is_copied_with_the_network_works_on_the_copy(way: str) -> None:
+    model = trained(lambda: Side(way))
+    before = model.state_dict()["beside.running_mean"].clone()
+    assert Teacher(model, **PLAIN).batch_norm_count == 3
+    assert torch.equal(model.state_dict()["beside.running_mean"], before)
 
 
 def test_a_function_that_reaches_the_network_by_a_global_name_is_refused() -> None:
@@ -101,12 +134,65 @@ def test_a_hook_that_holds_the_network_is_refused_and_a_method_is_not() -> None:
     assert model.kept["maps"] is kept, "the copy has a dict of its own"
 
 
-def test_a_hook_that_keeps_what_it_is_given_elsewhere_is_a_warning() -> None:
-    kept: list[Tensor] = []
+class Recorder:
+    """Keeps what it is given, as a hook or by a method that is one."""
+
+    def __init__(self) -> None:
+        self.kept: list[Tensor] = []
+
+    def __call__(self, module: nn.Module, inputs: Any, output: Tensor) -> None:
+        self.kept.append(output)
+
+    def keep(self, *given: Any) -> None:
+        self.kept.append(given[-1])
+
+
+KEPT: list[Any] = []
+HOOKS: dict[str, Callable[..., None]] = {
+    "function": lambda module, inputs, output: KEPT.append(output),
+    "partial": partial(lambda kept, *given: kept.append(given[2]), KEPT),
+    "cache": lru_cache(1)(lambda *given: KEPT.append(given[2])),
+    "object": Recorder(),
+    "method of an object": Recorder().keep,
+}
+
+
+@pytest.mark.parametrize("hook", HOOKS.values(), ids=HOOKS)
+def test_a_hook_that_keeps_what_it_is_given_elsewhere_is_a_warning(
+    hook: Callable[..., None],
+) -> None:
     model = trained(Small)
-    model.norm1.register_forward_hook(lambda module, inputs, output: kept.append(output))  # type: ignore[union-attr]
-    with pytest.warns(TeacherWarning, match="a hook of 'norm1' is a function, which the teacher's"):
+    model.norm1.register_forward_hook(hook)  # type: ignore[union-attr]
+    with pytest.warns(TeacherWarning, match="a hook of 'norm1' is no method of the model: it runs"):
         Teacher(model, **PLAIN)
+
+
+def parallel(model: nn.Module) -> nn.Module:
+    return nn.DataParallel(model)
+
+
+def compiled(model: nn.Module) -> nn.Module:
+    return torch.compile(model)  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("wrap", [parallel, compiled])
+@pytest.mark.parametrize("of", ["whole", "part"])
+@pytest.mark.parametrize("method", [True, False], ids=["method", "function"])
+def test_a_hook_of_a_wrapper_is_refused(
+    wrap: Callable[[nn.Module], nn.Module], of: str, method: bool
+) -> None:
+    """Another network would be inverted: the one without it."""
+    model = trained(lambda: Hooked(True))
+    assert isinstance(model, Hooked)
+    wrapper = wrap(model if of == "whole" else model.norm1)
+    if of == "part":
+        model.norm1 = wrapper
+    Teacher(wrapper if of == "whole" else model, **PLAIN)
+    wrapper.register_forward_hook(model.keep if method else lambda module, inputs, out: 3 * out)
+    name = "" if of == "whole" else " 'norm1'"
+    says = rf"^a hook of \w+{name} would be lost, for what is inverted is .*: register it there$"
+    with pytest.raises(TeacherError, match=says):
+        Teacher(wrapper if of == "whole" else model, **PLAIN)
 
 
 class Keeps(Small):

@@ -111,6 +111,40 @@ class Observer(Small):
         return super().forward((images / step).round() * step + images - images.detach())
 
 
+class Rounds(Small):
+    """Takes its images in steps of a sixteenth."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward((images * 16).round() / 16)
+
+
+class OffInTheDark(Small):
+    """Its units are off for images as dark as noise is."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images * F.relu(images.mean(dim=(1, 2, 3), keepdim=True) - 0.5))
+
+
+class KeepsNothing(Small):
+    """A buffer that holds no numbers yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("kept", torch.full((2,), float("nan")))
+
+
+def all_off() -> nn.Module:
+    model = trained(Small)
+    nn.init.constant_(model.norm2.bias, -1e3)  # type: ignore[arg-type, union-attr]
+    return model
+
+
+def head_of_zeros() -> nn.Module:
+    model = trained(Small)
+    nn.init.zeros_(model.head.weight)  # type: ignore[arg-type, union-attr]
+    return model
+
+
 def noisy_pooling() -> nn.Module:
     model = Small()
     model.pool = NoisyPooling()  # type: ignore[assignment]
@@ -144,6 +178,16 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
         SOFTMAX,
     ),
     "sigmoid": (ends_with(nn.Sigmoid()), SIGMOID),
+    "sigmoid, clamped": (
+        lambda: trained(lambda: Around(lambda z: z.sigmoid().clamp(1e-6, 1 - 1e-6))),
+        SIGMOID,
+    ),
+    "sigmoid, scaled and shifted": (
+        lambda: trained(lambda: Around(lambda z: 1 - (z.sigmoid() * 0.9 + 0.05))),
+        SIGMOID,
+    ),
+    "softmax in percent": (lambda: trained(lambda: Around(lambda z: z.softmax(1) * 100)), SOFTMAX),
+    "hard sigmoid": (ends_with(nn.Hardsigmoid()), SIGMOID),
     "one logit": (lambda: trained(lambda: Small(outputs=1)), "one logit for an image, not 4; of"),
     "one logit, no column": (ends_with(nn.Flatten(0), 1), "one logit for an image, not 4; of one"),
     "a tuple": (
@@ -158,6 +202,13 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "operations without a gradient": (
         lambda: trained(lambda: Around(NoGradient.apply)),
         "no gradient to its images: an operation between them has none, as those of quantised la",
+    ),
+    "rounded images": (lambda: trained(Rounds), "is zero, as that of an operation that rounds"),
+    "units that are off": (all_off, "all get the same logits, as from weights that are zero or un"),
+    "a head of zeros": (head_of_zeros, "all get the same logits, as from weights that are zero"),
+    "a gradient that is not finite": (
+        lambda: trained(lambda: Around(lambda z: z + (z - z.detach()).square().sqrt())),
+        "the classifier's gradient to the images is not finite",
     ),
     "an observer of quantisation": (
         lambda: trained(Observer),
@@ -255,6 +306,30 @@ def test_logits_are_never_taken_for_probabilities(
 def test_what_is_no_network_is_one_line(given: Any) -> None:
     with pytest.raises(TeacherError, match=r"not a torch.nn.Module: build the network"):
         Teacher(given, num_classes=4)
+
+
+LOGITS: dict[str, Callable[[], nn.Module]] = {
+    "gated by a sigmoid": lambda: Around(lambda z: z[:, 4:].sigmoid() * z[:, :4], 8),
+    "gated by a softmax": lambda: Around(lambda z: z[:, :4] * z[:, 4:].softmax(1), 8),
+    "bounded by a sigmoid": lambda: Around(lambda z: 30 * z.sigmoid() - 15),
+    "opposite in pairs": lambda: Around(lambda z: torch.cat([z, -z], 1), 2),
+    "centred": lambda: Around(lambda z: z - z.mean(dim=1, keepdim=True)),
+    "off where images are dark": OffInTheDark,
+}
+
+
+@pytest.mark.parametrize("name", LOGITS)
+def test_what_can_be_inverted_is_not_taken_for_what_can_not(name: str) -> None:
+    """No probabilities, and a gradient, though that of their sum or of the first images is zero."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Teacher(trained(LOGITS[name]), **Animal(Small).arguments())
+
+
+def test_a_buffer_that_holds_no_numbers_is_not_taken_for_one_that_is_written() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Teacher(trained(KeepsNothing), **Animal(Small).arguments())
 
 
 def test_log_probabilities_are_logits() -> None:

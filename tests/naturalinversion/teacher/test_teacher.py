@@ -2,11 +2,12 @@
 
 import copy
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from threading import Event
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -161,6 +162,8 @@ def test_another_number_of_classes_is_refused_in_one_line() -> None:
         ({"std": (58.4, 57.1, 57.4)}, r"not those of pixels in \[0, 1\]: divide"),
         ({"mean": (-0.49, -0.48, -0.44)}, r"not those of pixels in \[0, 1\]"),
         ({"mean": 0.5}, "mean is 0.5: a number for each channel"),
+        ({"mean": torch.zeros(3, 2, 1)}, r"mean has shape \(3, 2, 1\): a number for each channel"),
+        ({"std": [torch.ones(2)] * 3}, r"std is \[.*: a number for each channel"),
         ({"std": ("0.5", "0.5", "0.5")}, r"std is \('0.5', '0.5', '0.5'\): a number for each chan"),
         ({"image_shape": (16, 16)}, r"image_shape is \(16, 16\): three whole numbers"),
         ({"image_shape": (3, 16.5, 16)}, r"image_shape is \(3, 16.5, 16\): three whole numbers"),
@@ -290,6 +293,63 @@ def test_the_embedding_is_what_the_last_linear_layer_reads() -> None:
     torch.testing.assert_close(model.fc(observed.embedding), observed.logits)
 
 
+class Heads(BottleneckNet):
+    """The head's output as one of ``WAYS`` gives it, beside another linear layer's."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self.way, self.other = way, nn.Linear(32, 5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        pooled = self.maps(images)[-1].mean(dim=(2, 3))
+        logits: Tensor = WAYS[self.way](self, pooled)
+        return logits
+
+
+def first(logits: Tensor, other: Tensor) -> Tensor:
+    return logits
+
+
+WAYS: dict[str, Callable[[Heads, Tensor], Tensor]] = {
+    "an auxiliary layer after it": lambda net, x: first(net.fc(x), net.other(x + 1)),
+    "called again": lambda net, x: first(net.fc(x), net.fc(x + 1)),
+    "log-probabilities": lambda net, x: first(net.fc(x).log_softmax(1), net.other(x + 1)),
+    "another shape": lambda net, x: first(net.fc(x)[:, None].squeeze(1), net.other(x + 1)),
+    "a temperature": lambda net, x: first(net.fc(x) / 2, net.other(x + 1)),
+    "in place": lambda net, x: first(net.fc(x).mul_(2), net.other(x + 1)),
+    "another type": lambda net, x: first(net.fc(x).double(), net.other(x + 1)),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_embedding_is_what_the_logits_layer_reads(way: str) -> None:
+    model = made(lambda: Heads(way)).eval()
+    assert isinstance(model, Heads)
+    images = noise(2, 3, 16, 16)
+    found = teach(model).observe(images, embedding=True).embedding
+    assert found is not None
+    torch.testing.assert_close(found, model.maps(images)[-1].mean(dim=(2, 3)))
+
+
+class ConvolutionAsHead(BottleneckNet):
+    """A linear layer inside returns as many values as there are classes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.squeeze, self.last = nn.Linear(32, 5), nn.Conv2d(32, 5, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.maps(images)[-1]
+        scales = self.squeeze(maps.mean(dim=(2, 3))).sigmoid()
+        return self.last(maps).mean(dim=(2, 3)) * scales  # type: ignore[no-any-return]
+
+
+def test_a_layer_inside_with_as_many_values_as_classes_is_no_head() -> None:
+    teacher = teach(made(ConvolutionAsHead))
+    with pytest.raises(TeacherError, match="no linear layer that returns its logits"):
+        teacher.observe(noise(2, 3, 16, 16), embedding=True)
+
+
 def test_gradients_reach_the_images_through_all_that_is_observed() -> None:
     teacher = teach(made(BottleneckNet))
     for what in ("logits", "statistics", "maps", "embedding"):
@@ -311,6 +371,33 @@ def test_normalisation_and_back() -> None:
     images = teacher.normalize(pixels)
     torch.testing.assert_close(images[:, 2], (pixels[:, 2] - 0.3) / 0.125)
     torch.testing.assert_close(teacher.denormalize(images), pixels)
+
+
+MEAN, STD = (0.125, 0.25, 0.375), (0.5, 0.25, 0.125)
+
+
+@pytest.mark.parametrize(
+    ("mean", "std"),
+    [
+        (torch.tensor(MEAN).view(3, 1, 1), torch.tensor(STD).view(1, 3)),
+        (torch.tensor(MEAN).view(1, 3, 1, 1), np.array(STD).reshape(3, 1, 1)),
+        (iter(MEAN), (value for value in STD)),
+        (torch.tensor(MEAN), list(STD)),
+    ],
+    ids=["tensors", "tensor and array", "iterators", "plain"],
+)
+def test_a_normalisation_may_be_a_tensor_of_any_usual_shape(
+    mean: Iterable[float], std: Iterable[float]
+) -> None:
+    teacher = teach(made(BottleneckNet), mean=mean, std=std)
+    assert (teacher.mean, teacher.std) == (MEAN, STD)
+
+
+@pytest.mark.parametrize("call", [Teacher.__call__, Teacher.observe])
+def test_an_image_without_a_batch_is_one_line(call: Callable[[Teacher, Tensor], object]) -> None:
+    says = r"images have shape \(3, 16, 16\), not \(N, 3, 16, 16\): of one image make a batch by"
+    with pytest.raises(TeacherError, match=says):
+        call(teach(made(BottleneckNet)), noise(3, 16, 16))
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int64])

@@ -1,0 +1,99 @@
+"""Students that can't be trained or competed with: one line says which, before any work."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from contract_methods import small
+from torch import Tensor, nn
+
+from naturalinversion import Teacher, synthesize
+from naturalinversion.errors import SettingError
+from naturalinversion.teacher.students import check_student
+from tests.naturalinversion.teacher.zoo import CLASSES, Animal, Small, trained
+
+IMAGES = torch.zeros(2, 3, 16, 16)
+
+
+class Student(Small):
+    """Something done to its images and its logits."""
+
+    def __init__(
+        self,
+        outside: Callable[[Tensor], Any] = lambda z: z,
+        inside: Callable[[Tensor], Tensor] = lambda x: x,
+    ) -> None:
+        super().__init__()
+        self.outside, self.inside = outside, inside
+
+    def forward(self, images: Tensor) -> Any:  # type: ignore[override]
+        return self.outside(super().forward(self.inside(images)))
+
+
+def with_a_head_of_zeros() -> nn.Module:
+    student = Small()
+    nn.init.zeros_(student.head.weight)
+    nn.init.zeros_(student.head.bias)
+    return student
+
+
+REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
+    "softmax": (
+        lambda: Student(lambda z: z.softmax(1)),
+        "the student returns probabilities, not logits: its last layer is a softmax; give it with",
+    ),
+    "sigmoid": (lambda: Student(lambda z: z.sigmoid()), "its last layer is a sigmoid"),
+    "classes": (lambda: Student(lambda z: z.int()), "the student returns torch.int32, not logits"),
+    "not finite": (lambda: Student(lambda z: z / 0), "the student returns values that are not fin"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("to_train", [True, False])
+def test_a_student_that_returns_no_logits_is_refused(name: str, to_train: bool) -> None:
+    make, says = REFUSED[name]
+    with pytest.raises(SettingError, match=f"^the student .*{says.removeprefix('the student ')}"):
+        check_student(make(), IMAGES, CLASSES, to_train)
+
+
+@pytest.mark.parametrize(
+    ("way", "student", "says"),
+    [
+        ("adi", lambda: Student(lambda z: z.detach()), "output has no gradient to its images: an"),
+        ("adi", lambda: Student(inside=torch.round), "output has no gradient to its images: it is"),
+        ("dafl", lambda: Student(lambda z: z.detach()), "output has no gradient to its weights"),
+    ],
+)
+def test_a_student_without_the_gradient_that_is_needed_is_refused_before_any_work(
+    way: str, student: Callable[[], nn.Module], says: str, tmp_path: Path
+) -> None:
+    teacher = Teacher(trained(Small), **Animal(Small).arguments())
+    with pytest.raises(SettingError, match=f"^the student's {says}") as caught:
+        synthesize(
+            small(way), teacher, tmp_path / "out", batches=1, batch_size=8, student=student()
+        )
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("make", "for_what"),
+    [
+        (with_a_head_of_zeros, (True, False)),
+        (lambda: Small().requires_grad_(False), (True, False)),
+        (lambda: Student(inside=torch.round), (True,)),
+        (lambda: Student(inside=lambda x: x.detach()), (True,)),
+    ],
+    ids=["a head of zeros", "frozen", "rounds its images", "detaches its images"],
+)
+def test_a_student_that_can_be_used_is_not_refused(
+    make: Callable[[], nn.Module], for_what: tuple[bool, ...]
+) -> None:
+    """To be trained, it needs no gradient to its images."""
+    for to_train in for_what:
+        student = make()
+        before = [parameter.requires_grad for parameter in student.parameters()]
+        check_student(student, IMAGES, CLASSES, to_train)
+        assert [parameter.requires_grad for parameter in student.parameters()] == before
