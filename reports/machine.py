@@ -36,4 +36,9 @@ def machine_name(where: Provenance) -> str:
 
 def machines_of(records: Iterable[Record]) -> str:
     """The machine of some records, or the names of all of theirs."""
-    return " and ".join(sorted({machine_name(record.provenance) for record in records}))
+    return " and ".join(sorted({name for record in records for name in machines_named(record)}))
+
+
+def machines_named(record: Record) -> list[str]:
+    """Those that its cost is of: of one attempt after another where it had several."""
+    return record.machines or [machine_name(record.provenance)]

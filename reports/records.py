@@ -42,7 +42,7 @@ class RecordError(ValueError):
 
 
 class SchemaError(RecordError):
-    """A whole record or table, but of another version of this program."""
+    """A whole record or table, but of another version of this program: not to be overwritten."""
 
 
 class NotRunError(RecordError):
@@ -78,7 +78,11 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One finished cell: accuracies in ``metrics`` are fractions, ``inputs`` maps role -> key."""
+    """One finished cell: accuracies in ``metrics`` are fractions, ``inputs`` maps role -> key.
+
+    ``provenance`` is of the last of ``attempts``; ``machines`` are those of all, by name, where
+    there were several.
+    """
 
     schema: int = SCHEMA
     kind: str
@@ -91,6 +95,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     provenance: Provenance
     artefacts: dict[str, str]
     notes: list[str] = []
+    attempts: int = 1
+    machines: list[str] = []
 
 
 class _Header(msgspec.Struct):
@@ -217,9 +223,21 @@ def read_struct(path: Path, struct: type[StructT], schema: int) -> StructT:
             )
         return msgspec.json.decode(raw, type=struct)
     except msgspec.ValidationError as error:
+        if _is_newer(raw, struct, error):
+            raise SchemaError(
+                f"{path}: of a newer version of this program ({error}); "
+                f"read it with the version that wrote it, or make the {what} again"
+            ) from None
         raise RecordError(f"{path}: not a {what} of this project ({error})") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecordError(f"{path}: truncated or not JSON ({error})") from None
+
+
+def _is_newer(raw: bytes, struct: type[msgspec.Struct], error: msgspec.ValidationError) -> bool:
+    """Whether nothing is wrong but a field more: a later version may add some to one schema."""
+    needed = {field.encode_name for field in msgspec.structs.fields(struct) if field.required}
+    unknown = str(error).startswith("Object contains unknown field")
+    return unknown and needed <= msgspec.json.decode(raw, type=dict[str, Any]).keys()
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -112,18 +112,17 @@ class Archive:
         """The same of two rows in one column."""
         return self._between(table, (one, column), (other, column))
 
-    def alike(self, table: str, row: str, columns: Sequence[str]) -> str:
+    def alike(self, table: str, row: str, columns: Sequence[str]) -> list[str]:
         """Which pairs of a row's columns no test tells apart, corrected for all pairs of them."""
         values = [_by_seed(self.line(table, row, column)) for column in columns]
         tests = [compare_by_seed(*pair).p_value for pair in combinations(values, 2)]
         methods = {column.id: column.method for column in self.report(table).table.columns}
         pairs = combinations([methods[column] for column in columns], 2)
-        alike = [
+        return [
             " and ".join(pair)
             for pair, p in zip(pairs, correct_for_many(tests), strict=True)
             if p is None or p >= SIGNIFICANCE
         ]
-        return ", ".join(alike) or "none"
 
     def _between(self, table: str, one: tuple[str, str], other: tuple[str, str]) -> str:
         lines = [self.line(table, *place) for place in (one, other)]

@@ -1,7 +1,7 @@
 """Statistics for a handful of seeds: mean, sd, its interval, paired comparison, marks.
 
 Nothing is claimed that the seeds cannot carry: no sd under two, no interval and no test under
-three, and no "best" where the difference to the next is inside the noise.
+three, and no "best" where a difference from the first is inside the noise.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Ranking:
 
 @dataclass(frozen=True)
 class RankingResult:
-    """Marks of the first two by name, and the corrected p-value of the first against the next."""
+    """Marks of the first two by name, and the corrected p-value of the first against all others."""
 
     marks: dict[Any, Mark]
     p_value: float | None
@@ -105,27 +105,24 @@ class RankingResult:
 def rank(rankings: Sequence[Ranking]) -> list[RankingResult]:
     """Best and second best of every ranking of a table.
 
-    ``best`` only if a paired test over three shared seeds or more, corrected over all rankings of
-    the table, tells the first from the next, and the first is ahead in these seeds too; else the
-    two are ``tied``: nothing is called best inside the noise, nor where one or two runs leave the
-    noise unknown. Of two there is a best one at most: the other is not marked, nor are both where
-    nothing tells them apart.
+    ``best`` only if paired tests over three shared seeds or more, corrected over all rankings of
+    the table, tell the first from every other, and the first is ahead in these seeds too; else the
+    first two are ``tied``: nothing is called best inside the noise, nor where one or two runs leave
+    the noise unknown. Of two there is a best one at most: the other is not marked, nor are both
+    where nothing tells them apart.
     """
     leaders = [_first_two(ranking) for ranking in rankings]
     tests = [
-        compare_by_seed(ranking.values[pair[0]], ranking.values[pair[1]])
-        if pair
-        else Comparison(0, None, None)
+        _against_all(ranking, pair[0]) if pair else (None, False)
         for ranking, pair in zip(rankings, leaders, strict=True)
     ]
-    corrected = correct_for_many([test.p_value for test in tests])
+    corrected = correct_for_many([p for p, _ in tests])
     results = []
-    for ranking, pair, test, p in zip(rankings, leaders, tests, corrected, strict=True):
+    for ranking, pair, (_, ahead), p in zip(rankings, leaders, tests, corrected, strict=True):
         marks: dict[Any, Mark] = {}
         if pair:
             means = _means(ranking)
-            gain = (test.difference or 0.0) * (1 if ranking.higher_is_better else -1)
-            apart = p is not None and p < SIGNIFICANCE and gain > 0
+            apart = p is not None and p < SIGNIFICANCE and ahead
             of_two = len(means) == 2
             marks[pair[0]] = "best" if apart else "" if of_two else "tied"
             shared = any(m == means[pair[1]] for name, m in means.items() if name not in pair)
@@ -133,6 +130,20 @@ def rank(rankings: Sequence[Ranking]) -> list[RankingResult]:
                 marks[pair[1]] = "" if of_two else "second" if apart else "tied"
         results.append(RankingResult(marks, p))
     return results
+
+
+def _against_all(ranking: Ranking, first: Any) -> tuple[float | None, bool]:
+    """The largest p-value of ``first`` against another, None if one has none; whether it is ahead
+    of all in the seeds that they share.
+
+    All comparisons have to be told apart, so the largest needs no correction for their number.
+    """
+    others = [by_seed for name, by_seed in ranking.values.items() if name != first and by_seed]
+    tests = [compare_by_seed(ranking.values[first], by_seed) for by_seed in others]
+    known = [test.p_value for test in tests if test.p_value is not None]
+    way = 1 if ranking.higher_is_better else -1
+    ahead = all((test.difference or 0.0) * way > 0 for test in tests)
+    return (max(known) if len(known) == len(tests) else None), ahead
 
 
 def _means(ranking: Ranking) -> dict[Any, float]:

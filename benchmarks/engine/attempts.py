@@ -12,7 +12,7 @@ from types import TracebackType
 import msgspec
 
 from naturalinversion.files import write_atomically
-from reports.machine import machine_name
+from reports.machine import machines_named
 from reports.records import FILE_NAME as RECORD
 from reports.records import Cost, RecordError
 from reports.records import read as read_record
@@ -47,7 +47,7 @@ def read_attempts(folder: Path, key: str) -> Attempts:
         return found
     if record.key != key or record.cost.seconds < found.cost.seconds:
         return found
-    return Attempts(record.cost, 1, [machine_name(record.provenance)])
+    return Attempts(record.cost, record.attempts, machines_named(record))
 
 
 class AttemptsWriter:

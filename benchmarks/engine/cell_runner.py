@@ -182,6 +182,8 @@ def _record(cell: Cell, folder: Path, metrics: Metrics, meter: CostMeter) -> Rec
         provenance=meter.provenance,
         artefacts=dict(_artefacts(folder)),
         notes=meter.notes(),
+        attempts=meter.attempts().attempts,
+        machines=meter.attempts().machines if meter.earlier.attempts else [],
     )
 
 

@@ -63,7 +63,7 @@ def _column(recipes: Recipes, spec: ColumnSpec, rows: Sequence[RowCells]) -> Col
     detail = "" if spec.of_images else detail
     title = spec.title or title_of(recipes, spec.method)
     title = f"{title}, {spec.group}" if spec.group else title
-    if measurement.evaluation == "fidelity":
+    if measurement.evaluation == "fidelity" and not spec.of_images:
         mapped = not all(row.were_pixels for row in rows)
         detail = detail_of(recipes, measurement, rows[0].evaluated, title, mapped)
     if of_method and not note:

@@ -115,7 +115,7 @@ class TableSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
             "dataset", "teacher", "student", "method", "label", "ratio", "stage", "images", "made"
         ]
     ]
-    rank_along: Literal["row", "column"] = "row"
+    rank_along: Literal["row", "column", "none"] = "row"
     defaults: Measurement = Measurement()
     columns: list[ColumnSpec]
     rows: list[RowSpec]

@@ -36,7 +36,6 @@ NOT_RUN: dict[str, Any] = {
 }
 PROTOCOL = "protocol"
 CONFIDENCE = 0.95
-POINTS = 0.5  # what is allowed of an accuracy where neither side's noise is known
 #: Noise that leaves more room than this, in points or as a share, says nothing of agreement.
 TELLING_POINTS, TELLING_SHARE = 3.0, 0.1
 
@@ -108,21 +107,16 @@ def _measured(
 
 def allowance(number: Published, measured: MeasuredClaim) -> tuple[float, str]:
     """How far two values may lie apart and still agree, and why so far; infinite if unknown."""
-    known = []
+    if measured.n < ENOUGH_SEEDS or measured.sd is None:
+        return math.inf, f"our noise is not known with n = {measured.n}"
+    quantile = float(scipy.stats.t.ppf((1 + CONFIDENCE) / 2, measured.n - 1))
+    half = quantile * measured.sd * (1 + 1 / measured.n) ** 0.5
+    runs = f"where 95 % of single runs lie by our n = {measured.n}"
+    known = [(half, f"within {half:.2g}, {runs}")]
     noise = paper_notes().noise.get(number.metric)
     if noise is not None:
         known.append((noise, f"within {noise:g}, how far two of the paper's own runs lie apart"))
-    if measured.n >= ENOUGH_SEEDS and measured.sd is not None:
-        quantile = float(scipy.stats.t.ppf((1 + CONFIDENCE) / 2, measured.n - 1))
-        half = quantile * measured.sd * (1 + 1 / measured.n) ** 0.5
-        runs = f"where 95 % of single runs lie by our n = {measured.n}"
-        known.append((half, f"within {half:.2g}, {runs}"))
-    if known:
-        return max(known)
-    unknown = f"the paper's noise is not known, nor ours with n = {measured.n}"
-    if number.unit == "%":
-        return POINTS, f"within {POINTS:g}: {unknown}"
-    return math.inf, unknown
+    return max(known)
 
 
 def _telling(number: Published) -> float:

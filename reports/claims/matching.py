@@ -87,8 +87,14 @@ def _measured(
 
 
 def _gain(number: Published, table: Table, lines: Sequence[Line]) -> MeasuredClaim | None:
-    """NI minus the best other method at the ratio, seed by seed, in percentage points."""
+    """NI minus the best other method at the ratio, seed by seed, in percentage points.
+
+    None where the table is of another teacher than the published number.
+    """
     ratio = number.metric.removeprefix(GAIN)
+    claims = {row.id: row.cells[GAINING].claim for row in table.rows if GAINING in row.cells}
+    if f"/{number.teacher}/" not in claims.get(ratio, ""):
+        return None
     titles = {column.id: column.title for column in table.columns if column.role == "method"}
     row = {
         line["column"]: line

@@ -132,7 +132,7 @@ def number_cell(table: Table, head: str, line: Line, decimals: export.Decimals) 
 
 def _about_mark(mark: str, p: str) -> str:
     if mark == "best":
-        return f"best, told apart from the next ({p})"
+        return f"best, told apart from every other ({p})"
     if mark == "second":
         return f"second best, told apart from the best ({p})"
     if not mark:

@@ -170,8 +170,13 @@ def least(accepted: Accepted) -> float:
 
 def allowance(accepted: Accepted, n: int, numbers: int) -> float:
     """How far the mean of ``n`` seeds may lie from the accepted one, were the noise normal."""
-    quantile = float(scipy.stats.t.ppf(1 - FALSE_ALARMS / (2 * numbers), accepted.n - 1))
-    return max(least(accepted), quantile * accepted.sd * math.sqrt(1 / n + 1 / accepted.n))
+    return max(least(accepted), accepted.sd * spreads_allowed(accepted.n, n, numbers))
+
+
+def spreads_allowed(accepted_n: int, n: int, numbers: int) -> float:
+    """The same distance in standard deviations of the accepted values."""
+    quantile = float(scipy.stats.t.ppf(1 - FALSE_ALARMS / (2 * numbers), accepted_n - 1))
+    return quantile * math.sqrt(1 / n + 1 / accepted_n)
 
 
 def rounding_of(accepted: Accepted, n: int) -> float:
@@ -261,7 +266,8 @@ def compare_numbers(
 
 def compare_seeds(accepted: Accepted, values: Sequence[float], numbers: int) -> dict[str, Any]:
     """Whether the values differ (``differs``), lie above, and a `CheckedNumber`'s limits."""
-    (differs,), p = seeds_differ(accepted, np.array([values]), numbers)
+    known, checks = np.array([accepted.values]), np.array([values])
+    (differs,), p = seeds_differ(known, checks, numbers, least(accepted))
     found = {"differs": bool(differs), "above": fmean(values) > accepted.mean}
     if p is None:
         return found | {"allowed": allowance(accepted, len(values), numbers)}
@@ -269,15 +275,20 @@ def compare_seeds(accepted: Accepted, values: Sequence[float], numbers: int) -> 
 
 
 def seeds_differ(
-    accepted: Accepted, checks: NDArray[np.float64], numbers: int
+    known: NDArray[np.float64], checks: NDArray[np.float64], numbers: int, floor: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64] | None]:
-    """For each of some checks, (checks, n) values, whether it fails, and p where ranks decide."""
-    n, distance = checks.shape[1], np.abs(checks.mean(axis=1) - accepted.mean)
-    if n < seeds_for_ranks(accepted.n, numbers):
-        return np.asarray(distance > allowance(accepted, n, numbers)), None
-    known = np.array([accepted.values])
+    """For each of some checks, (checks, n) values, whether it fails, and p where ranks decide.
+
+    ``known`` are the values accepted in each of them, (checks, N); a distance of means up to
+    ``floor`` is no fault.
+    """
+    n, accepted_n = checks.shape[1], known.shape[1]
+    distance = np.abs(checks.mean(axis=1) - known.mean(axis=1))
+    if n < seeds_for_ranks(accepted_n, numbers):
+        allowed = known.std(axis=1, ddof=1) * spreads_allowed(accepted_n, n, numbers)
+        return np.asarray(distance > np.maximum(floor, allowed)), None
     p = np.asarray(scipy.stats.mannwhitneyu(checks, known, axis=1, method="exact").pvalue)
-    return (p < FALSE_ALARMS / numbers) & (distance > least(accepted)), p
+    return (p < FALSE_ALARMS / numbers) & (distance > floor), p
 
 
 def check_markdown(numbers: Sequence[CheckedNumber]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import scipy
+from numpy.typing import NDArray
 
 from reports.regression.accepted import Accepted
 from reports.regression.check import (
@@ -25,10 +26,11 @@ HEAD = ("row", "column", "accepted", "seen from")
 def smallest_seen(accepted: Accepted, seeds: Sequence[int], numbers: int, seed: int = 0) -> float:
     """The shift of the mean, in the number's unit, that a check of ``seeds`` finds so often.
 
-    It is one of ``numbers``. By simulation, with ``seed``: as many values are drawn from the
-    accepted ones, each with a normal error of a quarter of their spread (so that none is equal to
-    one of them), and moved down. Where the check is seed by seed, by the normal noise of rounding.
-    A fixed number has no noise. RefusedError as `check.is_paired`.
+    It is one of ``numbers``. By simulation, with ``seed``: values are drawn from the accepted ones,
+    each with a normal error of a quarter of their spread (so that none is equal to another), and
+    moved down; and so are accepted ones to compare them with, for these are chance as well. Where
+    the check is seed by seed, by the normal noise of rounding. A fixed number has no noise.
+    RefusedError as `check.is_paired`.
     """
     n = len(seeds)
     if accepted.fixed:
@@ -37,13 +39,17 @@ def smallest_seen(accepted: Accepted, seeds: Sequence[int], numbers: int, seed: 
         beyond = float(scipy.stats.norm.ppf(POWER)) * rounding_of(accepted, n)
         return paired_allowance(accepted, n, numbers) + beyond
     draws = np.random.default_rng(seed)
-    known = np.array(accepted.values)
-    drawn = draws.choice(known, (DRAWS, n)) + draws.normal(0, accepted.sd / 4, (DRAWS, n))
+
+    def drawn(count: int) -> NDArray[np.float64]:
+        error = draws.normal(0, accepted.sd / 4, (DRAWS, count))
+        return draws.choice(np.array(accepted.values), (DRAWS, count)) + error
+
+    checks, known, floor = drawn(n), drawn(accepted.n), least(accepted)
 
     def is_seen(shift: float) -> bool:
-        return bool(seeds_differ(accepted, drawn - shift, numbers)[0].mean() >= POWER)
+        return bool(seeds_differ(known, checks - shift, numbers, floor)[0].mean() >= POWER)
 
-    low, high = 0.0, 2 * least(accepted) + 20 * accepted.sd
+    low, high = 0.0, 2 * least(accepted) + 20 * accepted.sd or 1.0  # all values may be zero
     while not is_seen(high):
         low, high = high, 2 * high
     for _ in range(HALVINGS):

@@ -96,7 +96,13 @@ def _count(line: MethodCost) -> CostCell:
 
 
 def _image_time(line: MethodCost, per: float) -> CostCell:
-    return CostCell("0", 0.0) if line.of_real_images else _mean(line.seconds, per)
+    """With how many seeds it is of, where not all have the records of their images."""
+    if line.of_real_images:
+        return CostCell("0", 0.0)
+    found = _mean(line.seconds, per)
+    if line.seconds is None or len(line.known) == len(line.seeds):
+        return found
+    return CostCell(f"{found.text} [n={len(line.known)}]", found.value)
 
 
 def _percent(summary: Summary | None) -> CostCell:

@@ -52,7 +52,9 @@ def cost_notes(lines: Sequence[MethodCost]) -> list[str]:
     if len({line.machine for line in lines}) > 1:
         notes.append("Different devices stand in lines of their own; nothing is a mean over them.")
     if any(len(line.known) < len(line.seeds) for line in lines):
-        notes.append(f"{NOT_RUN}: a record of a cell that made the images is missing.")
+        notes.append(
+            f"{NOT_RUN}, or fewer seeds in brackets: records of cells that made images are missing."
+        )
     return notes
 
 

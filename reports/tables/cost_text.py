@@ -62,7 +62,7 @@ def cost_csv(lines: Sequence[MethodCost]) -> str:
 def _plain(line: MethodCost) -> dict[str, Any]:
     found: dict[str, Any] = {"row": " ".join(line.rows), **line.labels}
     found |= {"method": line.method, "device": line.machine, "n": len(line.seeds)}
-    found["images"] = line.images and round(line.images.mean)
+    found |= {"images_n": len(line.known), "images": line.images and round(line.images.mean)}
     for name, summary in (
         ("images_seconds", line.seconds),
         ("images_per_second", line.images_per_second),

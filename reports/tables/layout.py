@@ -127,10 +127,10 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     ``id`` is what the paper calls it, such as ``table5``, and ``part`` what was asked for where
     that is not the whole table by the recipes: some rows or methods, settings by hand.
-    ``rank_along`` says where best and second best are looked for: along each row, or down each
-    column. ``assumed`` is what nobody published about how the numbers were made, ``overrides`` what
-    was set by hand and not by the recipes, ``published_by`` whose numbers stand beside the measured
-    ones.
+    ``rank_along`` says where best and second best are looked for: along each row, down each column,
+    or nowhere. ``assumed`` is what nobody published about how the numbers were made, ``overrides``
+    what was set by hand and not by the recipes, ``published_by`` whose numbers stand beside the
+    measured ones.
     """
 
     schema: int = SCHEMA
@@ -147,7 +147,7 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     pictures: list[Picture]
     assumed: list[str] = []
     overrides: list[str] = []
-    rank_along: Literal["row", "column"] = "row"
+    rank_along: Literal["row", "column", "none"] = "row"
     figures: list[FigureSpec] = []
     published_by: str = "the paper's numbers"
 
@@ -187,7 +187,7 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     def ranking(self, row: Row, column: Column) -> tuple[str, ...] | None:
         """What is equal for all numbers that this one is ranked with; None if it is not ranked."""
-        if "baseline" in (row.role, column.role):
+        if self.rank_along == "none" or "baseline" in (row.role, column.role):
             return None
         if self.rank_along == "column":
             return (column.id,)

@@ -144,7 +144,7 @@ def _about_marks(table: Table, frame: pd.DataFrame, second: str) -> str:
             f"were measured. {_UNTESTED}, so none is bold."
         )
     text = (
-        "Bold: best, told apart from the next by a paired t-test over seeds, corrected over the "
+        "Bold: best, told apart from every other by paired t-tests over seeds, corrected over the "
         f"{table.rank_along}s (p below {SIGNIFICANCE})"
     )
     if frame["mark"].isin(["second", "tied"]).any():

@@ -117,10 +117,23 @@ def test_of_two_there_is_a_best_one_at_most() -> None:
     assert marks_of({"a": by_seed(0.9), "b": by_seed(0.1)}) == {}
 
 
-def test_the_p_value_is_that_of_the_first_against_the_next() -> None:
+def test_the_p_value_is_that_of_the_first_against_the_least_apart() -> None:
     values = {"a": by_seed(1.0, 2.0, 3.5), "b": by_seed(0.5, 1.2, 2.0), "c": by_seed(0, 0, 0)}
     result = rank([Ranking(values, True)])[0]
-    assert result.p_value == compare_by_seed(values["a"], values["b"]).p_value
+    known = [compare_by_seed(values["a"], values[other]).p_value for other in "bc"]
+    assert result.p_value == max(p for p in known if p is not None)
+
+
+def test_a_third_that_scatters_widely_leaves_nobody_best() -> None:
+    """Told from the next, but not from one whose seeds reach above both."""
+    values = {
+        "a": by_seed(90.0, 90.1, 90.2),
+        "b": by_seed(89.0, 89.1, 89.21),
+        "c": by_seed(84.0, 95.0, 88.0),
+    }
+    assert marks_of(values) == {"a": "tied", "b": "tied"}
+    assert marks_of({**values, "c": by_seed(84.0)}) == {"a": "tied", "b": "tied"}, "unknown noise"
+    assert marks_of({"a": values["a"], "b": values["b"]}) == {"a": "best"}
 
 
 def test_no_best_inside_the_noise() -> None:

@@ -17,6 +17,7 @@ from benchmarks.engine.cell_runner import run_cell
 from benchmarks.engine.context import CellContext, DataOptions
 from benchmarks.engine.machine import Machine
 from benchmarks.tables import registry
+from reports.machine import machines_of
 from reports.records import Cost, Record, read, write
 
 MACHINE, DATA = Machine("cpu", "fp32", 1), DataOptions()
@@ -108,6 +109,10 @@ def test_another_machine_is_named(
     (note,) = record.notes
     assert note.startswith("made in 2 attempts; the cost is that of all, on NVIDIA H100, CPU: Xeon")
     assert f" and on {record.provenance.cpu}" in note
+    assert (record.attempts, len(record.machines)) == (2, 2)
+    assert machines_of([record]).count(" and ") == 1, "its cost is of neither alone"
+    again = read_attempts(folder, record.key)
+    assert (again.attempts, again.machines) == (2, record.machines), "as where a file of it is lost"
 
 
 def test_a_damaged_cell_that_is_mended_costs_what_it_cost(

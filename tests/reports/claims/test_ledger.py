@@ -111,10 +111,8 @@ def test_settings_of_the_text_are_held_against_the_recipe() -> None:
 @pytest.mark.parametrize(
     ("accuracies", "verdict", "reason"),
     [
-        ([0.9372], "agrees within noise", "within 0.5: the paper's noise is not known"),
-        ([0.9420], "agrees within noise", "n = 1"),
-        ([0.9430], "higher", "n = 1"),
-        ([0.93, 0.93], "lower", "n = 2"),
+        ([0.9372], "can't tell", "our noise is not known with n = 1"),
+        ([0.93, 0.93], "can't tell", "our noise is not known with n = 2"),
         ([0.936, 0.937, 0.938], "agrees within noise", "95 % of single runs lie by our n = 3"),
         ([0.72, 0.80, 0.88], "can't tell", "within 40"),
         ([0.9301, 0.9300, 0.9302], "lower", "95 % of single runs"),
@@ -134,23 +132,20 @@ def test_alike_numbers_are_judged_by_noise(
 
 @pytest.mark.parametrize(("fid", "verdict"), [(76.7, "agrees within noise"), (75.3, "lower")])
 def test_the_papers_own_noise_counts(fid: float, verdict: str) -> None:
-    found = [
-        record("f", {"fid": fid, "evaluated": 50_000, "extractor": "inception-v3-compat@6726825d"})
-    ]
+    alike = {"evaluated": 50_000, "extractor": "inception-v3-compat@6726825d"}
+    found = [record(f"f{k}", {"fid": fid + 0.05 * k, **alike}) for k in (-1, 0, 1)]
     line = frame_of((table(FID, found), found)).loc[FID]
     assert line["verdict"] == verdict
     assert "0.7" in line["reason"]
 
 
-@pytest.mark.parametrize("fid", [0.6892, 0.6992, 1.5])
-def test_noise_that_nobody_knows_can_not_tell(fid: float) -> None:
-    """The paper's noise of FID at the stages of synthesis is not known."""
-    claim = "table4/cifar10/resnet34/-/ni[f4]/fid_early"
-    extractor = {"evaluated": 10_000, "extractor": "inception-v3-compat@6726825d"}
-    found = [record("f", {"fid_early": fid} | extractor)]
-    line = frame_of((table(claim, found), found)).loc[claim]
+@pytest.mark.parametrize("fid", [76.1, 77.1])
+def test_one_run_can_not_tell_however_far_the_papers_lie_apart(fid: float) -> None:
+    """A difference of two runs of the paper is one draw of what ours may differ by."""
+    alike = {"evaluated": 50_000, "extractor": "inception-v3-compat@6726825d"}
+    found = [record("f", {"fid": fid, **alike})]
+    line = frame_of((table(FID, found), found)).loc[FID]
     assert (line["verdict"], line["n"]) == ("can't tell", 1)
-    assert line["reason"] == "the paper's noise is not known, nor ours with n = 1"
 
 
 @pytest.mark.parametrize(
@@ -167,7 +162,7 @@ def test_the_published_number_is_of_images_as_the_released_code_saves_them(
     images = msgspec.structs.replace(record("i", {"images": 50_000}), kind=kind)
     metrics = {"fid": 76.1, "evaluated": 50_000, "pixels": pixels}
     metrics["extractor"] = "inception-v3-torchvision@0cc3c7bd"
-    found = [record("f", metrics, inputs={"images0": "i"})]
+    found = [record(f"f{seed}", metrics, inputs={"images0": "i"}) for seed in range(3)]
     line = frame_of((table(FID, found), found), others=[images]).loc[FID]
     assert line["verdict"] == verdict
     assert ("not stretched as the released code saves them" in line["reason"]) == (
@@ -243,7 +238,7 @@ def test_images_of_a_joint_student_are_counted_where_they_lie() -> None:
 
 
 def test_a_teacher_needs_no_images() -> None:
-    found = [record("t", {"test_accuracy": 0.955})]
+    found = [record(f"t{k}", {"test_accuracy": 0.955 + k / 1000}) for k in range(3)]
     line = frame_of((table(TEACHER, found), found)).loc[TEACHER]
     assert line["verdict"] == "agrees within noise"
 
@@ -272,21 +267,24 @@ def test_a_view_without_records_leaves_the_number_not_run() -> None:
 
 def test_the_text_repeats_table_3() -> None:
     of = "cifar100/resnet34/resnet18/ni[o2o+ftp+acs]/test_accuracy"
-    found = [record("a", {"test_accuracy": 0.6057, "synthetic_images": 50_000})]
+    metrics = {"test_accuracy": 0.6057, "synthetic_images": 50_000}
+    found = [record(f"a{seed}", metrics) for seed in range(3)]
     frame = frame_of((table(f"table3/{of}", found, "paper", "cifar100"), found))
     for claim in (f"table3/{of}", f"text/{of}"):
         assert frame.loc[claim]["verdict"] == "agrees within noise"
-        assert frame.loc[claim]["records"] == "a"
+        assert frame.loc[claim]["records"] == "a0 a1 a2"
 
 
-def test_the_gain_of_pruning_is_over_the_best_other_method_and_judges_nothing() -> None:
+@pytest.mark.parametrize("teacher", ["resnet34", "vgg11"])
+def test_the_gain_of_pruning_is_over_the_best_other_method_and_judges_nothing(teacher: str) -> None:
     accuracies = {"unpruned": [0.95, 0.95], "dafl": [0.5, 0.6], "di": [0.7, 0.6], "ni": [0.8, 0.9]}
     found = {
         (column, seed): record(f"{column}{seed}", {"test_accuracy": value})
         for column, values in accuracies.items()
         for seed, value in enumerate(values)
     }
-    cells = {name: TableCell([f"{name}{seed}" for seed in (0, 1)]) for name in accuracies}
+    of = f"figure6/digits/{teacher}/-/{{}}/pruned_accuracy_at_0.9"
+    cells = {name: TableCell([f"{name}0", f"{name}1"], of.format(name)) for name in accuracies}
     pruned = Table(
         id="figure6",
         title="",
@@ -310,6 +308,9 @@ def test_the_gain_of_pruning_is_over_the_best_other_method_and_judges_nothing() 
     )
     frame = ledger([pruned], {r.key: r for r in found.values()}, {}).set_index("id")
     line = frame.loc["figure6/-/resnet34/-/ni/pruning_gain_at_0.9"]
+    if teacher != "resnet34":
+        assert line["verdict"] == "not run", "the paper's is another teacher's"
+        return
     assert line["measured"] == pytest.approx(20.0)  # 10 and 30 points over DI
     assert line["n"] == 2
     assert line["verdict"] == "not comparable"

@@ -56,6 +56,13 @@ def test_claims_are_a_table_with_verdicts_counted(tmp_path: Path, case: MakeCase
     assert 'id="claims"' not in page_of(table, records, tmp_path)
 
 
+def test_a_ledger_in_which_all_was_measured_is_drawn(tmp_path: Path, case: MakeCase) -> None:
+    table, records = case({"NI": [0.905]})
+    frame = claims_frame()
+    html = page_of(table, records, tmp_path, frame[frame["verdict"] != "not run"])
+    assert "were not run" not in html.split('<section id="claims"')[1].split("</section>")[0]
+
+
 def test_settings_among_the_claims_are_exact(tmp_path: Path, case: MakeCase) -> None:
     images = {
         "method": "protocol",

@@ -138,7 +138,7 @@ def test_tooltips_say_interval_p_value_and_how_many_seeds(tmp_path: Path, case: 
     tips = Page(page_of(*case(far), tmp_path)).values("data-tip")
     assert all("95 % interval: " in tip for tip in tips)
     assert re.search(r"second best, told apart from the best \(p = 0\.\d+\)", tips[0])
-    assert re.search(r"\nbest, told apart from the next \(p = 0\.\d+\)", tips[1])
+    assert re.search(r"\nbest, told apart from every other \(p = 0\.\d+\)", tips[1])
     assert "p =" not in tips[2]
     near = {"DI": [0.90, 0.80, 0.85], "NI": [0.86, 0.85, 0.83]}
     tips = Page(page_of(*case(near | third), tmp_path)).values("data-tip")

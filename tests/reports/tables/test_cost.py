@@ -97,7 +97,7 @@ def test_a_number_of_the_student_in_the_loop_costs_nothing_more(columns: tuple[s
 
 
 def test_a_student_that_grows_with_its_generator_costs_what_its_images_cost() -> None:
-    tested = student("s", 1.0, "g", recipe={"dataset": "digits"})
+    tested = student("s", 1.0, "g", kind="joint_student")
     slow = msgspec.structs.replace(tested, provenance=where("cpu", XEON))
     (line,) = costs(column_view("s"), images("g", 200.0, recipe={"student": "vgg11"}), slow)
     assert line.seconds is not None
@@ -106,6 +106,14 @@ def test_a_student_that_grows_with_its_generator_costs_what_its_images_cost() ->
     assert line.student_seconds is None
     assert line.student_peak_mb is None
     assert line.machine == f"{EPYC}, 1 thread", "where it is only tested does not count"
+
+
+def test_a_pruned_networks_tuning_is_a_training_of_its_own() -> None:
+    tuned = student("p", 7.0, "a", kind="pruning", recipe={"pruning": {"training": {}}})
+    (line,) = costs(column_view("p"), images("a", 30.0), tuned)
+    assert not line.with_images
+    assert line.student_seconds is not None
+    assert line.student_seconds.mean == 7.0
 
 
 def test_seeds_have_a_mean_and_a_spread_and_each_its_own_rate() -> None:

@@ -104,7 +104,7 @@ def test_without_a_student_there_is_no_column_for_one() -> None:
 def test_a_joint_student_is_not_said_to_cost_nothing() -> None:
     table, records = case(100.0)
     for key in ("student0", "student1"):
-        records[key] = msgspec.structs.replace(records[key], recipe={})
+        records[key] = msgspec.structs.replace(records[key], kind="joint_student")
     found = costs_of(table, records)
     assert printed(found)["Student: seconds"] == "joint"
     said = "Joint: the student grew with the generator, at the cost of the images."
@@ -138,7 +138,18 @@ def test_what_is_not_known_is_an_em_dash_and_said() -> None:
     del records["images0"], records["images1"]
     found = costs_of(table, records)
     assert printed(found)["Images: seconds"] == "—"
-    assert "—: a record of a cell that made the images is missing." in cost_notes(found)
+    assert any("records of cells that made images are missing" in n for n in cost_notes(found))
+
+
+def test_a_cost_of_fewer_seeds_than_its_line_says_so() -> None:
+    table, records = case(100.0, 110.0)
+    del records["images0"]
+    found = costs_of(table, records)
+    row = printed(found)
+    assert (row["Seeds"], row["Images: seconds"]) == ("2", "110 [n=1]")
+    (line,) = csv.DictReader(io.StringIO(cost_csv(found)))
+    assert (line["n"], line["images_n"]) == ("2", "1")
+    assert any("fewer seeds in brackets" in note for note in cost_notes(found))
 
 
 def test_markdown_stands_below_the_table_and_has_a_cell_for_every_head(tmp_path: Any) -> None:
