@@ -24,7 +24,7 @@ Splits = tuple[Split, Split]
 
 def cached(owner: str, stamp: str, build: Callable[[], Splits]) -> Splits:
     """What ``build`` gives, from the cache where ``owner`` was stored there with ``stamp``."""
-    path = cache_folder() / f"{hashlib.sha256(owner.encode()).hexdigest()[:24]}.safetensors"
+    path = cache_folder() / f"{hashlib.sha256(os.fsencode(owner)).hexdigest()[:24]}.safetensors"
     splits = _read(path, stamp)
     if splits is None:
         splits = build()

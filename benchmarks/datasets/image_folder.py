@@ -61,10 +61,11 @@ def load_image_folder(folder: Path, image_size: int | None) -> Dataset:
 def scan(folder: Path) -> ImageFolder:
     """List the tree in ``folder``.
 
-    Hidden files and what file managers leave behind are passed over; half-copied files as well,
-    with a warning. Classes are in alphabetical order, or, when every name is a number, in that of
-    the numbers. Raises `MissingError` when a split or a class folder is absent or empty, or one
-    split has a class that the other lacks, and `UsageError` for a folder within a class folder.
+    Hidden files and what file managers leave behind are passed over; half-copied files and files
+    beside the class folders as well, with a warning. Classes are in alphabetical order, or, when
+    every name is a number, in that of the numbers. Raises `MissingError` when a split or a class
+    folder is absent or empty, or one split has a class that the other lacks, and `UsageError` for a
+    folder within a class folder and for the name of a class that is not UTF-8.
     """
     folder = folder.absolute()
     try:
@@ -75,7 +76,8 @@ def scan(folder: Path) -> ImageFolder:
 
 def _scan(folder: Path) -> ImageFolder:
     half_copied: list[str] = []
-    found = {split: _class_folders(folder / split, half_copied) for split in SPLITS}
+    beside: list[str] = []
+    found = {split: _class_folders(folder / split, half_copied, beside) for split in SPLITS}
     for split, other in (SPLITS, SPLITS[::-1]):
         for name in sorted(set(found[other]) - set(found[split])):
             raise MissingError(
@@ -99,20 +101,36 @@ def _scan(folder: Path) -> ImageFolder:
                 files[split].append((entry.path, index))
                 digest.update(os.fsencode(entry.path))
                 digest.update(f"\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
-    if half_copied:
-        warn_once(f"left out as half copied: {half_copied[0]}, {len(half_copied):,} in {folder}")
+    for why, files_left_out in (("half copied", half_copied), ("in no class folder", beside)):
+        if files_left_out:
+            count = len(files_left_out)
+            warn_once(f"left out as {why}: {files_left_out[0]}, {count:,} in {folder}")
     return ImageFolder(folder, tuple(classes), files, digest.hexdigest())
 
 
-def _class_folders(split: Path, half_copied: list[str]) -> list[str]:
+def _class_folders(split: Path, half_copied: list[str], beside: list[str]) -> list[str]:
+    """Their names; files that lie beside them join ``beside``."""
     if not split.is_dir():
         raise MissingError(
             f"there is no folder {split}: {split.parent} needs train/<class>/ and test/<class>/"
         )
-    names = [entry.name for entry in _entries(split, half_copied) if entry.is_dir()]
+    entries = _entries(split, half_copied)
+    names = [entry.name for entry in entries if entry.is_dir()]
     if not names:
         raise MissingError(f"there is no class folder in {split}")
+    for name in names:
+        require_utf8(name, split)
+    beside += [entry.path for entry in entries if not entry.is_dir()]
     return names
+
+
+def require_utf8(name: str, folder: Path = Path()) -> None:
+    """Raises `UsageError`, which says in which ``folder``, for a name that no JSON can hold."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(folder / name).decode(errors="backslashreplace")
+        raise UsageError(f"{shown}: a name that is not UTF-8; rename it") from None
 
 
 def _entries(folder: Path, half_copied: list[str]) -> list["os.DirEntry[str]"]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks.datasets.cifar_layout import OFFICIAL, cifar_content
 from benchmarks.datasets.content import content_sha256
 from benchmarks.datasets.dataset import Dataset
-from benchmarks.datasets.image_folder import load_image_folder, scan
+from benchmarks.datasets.image_folder import load_image_folder, require_utf8, scan
 from naturalinversion.errors import UsageError
 
 _OWN = "imagefolder:"
@@ -75,6 +75,7 @@ def content(name: str, root: Path) -> str:
 
 def _folder(name: str) -> Path | None:
     """The folder of anybody's own images; None for the data sets known by name."""
+    require_utf8(name)
     if name.startswith(_OWN):
         return Path(name.removeprefix(_OWN)).expanduser()
     if name not in _SIZES:

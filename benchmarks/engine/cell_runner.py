@@ -6,12 +6,13 @@ import platform
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 from filelock import FileLock, Timeout
+from tqdm import tqdm
 
 from benchmarks.engine.attempts import AttemptsWriter, read_attempts
 from benchmarks.engine.cell import Cell, with_inputs
@@ -29,6 +30,7 @@ from reports.records import read as read_record
 from reports.records import write as write_record
 
 LOG = "log.txt"
+DESCRIPTION = "recipe.json"  # holds paths, which don't count
 NETWORKS = ("arch", "student")  # keys of recipes that hold a network's name
 KNOWN_ERRORS = (NaturalInversionError, RecordError)
 
@@ -85,8 +87,10 @@ def run_cell(
                 return "cached"
             for draft in folder.rglob(DRAFTS):  # a killed run's
                 draft.unlink(missing_ok=True)
+            before = _artefacts_recorded(folder)
             with _log(folder / LOG) as log:
                 _compute(cell, kinds, folder, runs, machine, data, log)
+                _warn_of_outdated(cell, before, runs, log)
     except Timeout:
         return "busy"
     except OSError as error:
@@ -128,7 +132,7 @@ def _compute(
         module = load_kind(kinds, cell.kind)
         _admit_networks(cell)
         recipe = msgspec.convert(cell.recipe, module.Recipe)
-        write_atomically(folder / "recipe.json", msgspec.json.format(_encoded(cell)))
+        write_atomically(folder / DESCRIPTION, msgspec.json.format(_encoded(cell)))
         inputs = _folders(cell, runs)
         origins = {role: _folders(other, runs) for role, other in cell.inputs.items()}
         meter = CostMeter(machine, read_attempts(folder, cell.key))
@@ -193,6 +197,47 @@ def _artefacts(folder: Path) -> Iterator[tuple[str, str]]:
         name = path.relative_to(folder).as_posix()
         if path.is_file() and name not in (LOG, RECORD) and not path.name.startswith("."):
             yield name, file_sha256(path)
+
+
+def _artefacts_recorded(folder: Path) -> dict[str, str]:
+    """Those of the record that is there, without `DESCRIPTION`; empty where none can be read."""
+    try:
+        found = read_record(folder / RECORD).artefacts
+    except RecordError:
+        return {}
+    return {name: digest for name, digest in found.items() if name != DESCRIPTION}
+
+
+def _warn_of_outdated(cell: Cell, before: dict[str, str], runs: Path, log: logging.Logger) -> None:
+    """Name the cells that were made from the files of ``before``, if those are others now.
+
+    They count as done, so only a person can have them made again.
+    """
+    folder = cell.folder(runs)
+    if not before or before == _artefacts_recorded(folder):
+        return
+    if outdated := [str(path) for path in _made_from(cell.key, runs)]:
+        log.warning("made from files that were here before: %s", ", ".join(outdated))
+        line = (
+            f"warning: {cell.label} was made again and its files are others; remove the folders "
+            f"of what was made from the old ones, {len(outdated)}, listed in {folder / LOG}"
+        )
+        tqdm.write(line, file=sys.stderr)
+
+
+def _made_from(key: str, runs: Path) -> list[Path]:
+    """The folders of finished cells that read the cell of ``key``, or what was made from it."""
+    inputs: dict[Path, set[str]] = {}
+    keys: dict[Path, str] = {}
+    for path in sorted(runs.glob(f"*/*/{RECORD}")):
+        with suppress(RecordError):
+            record = read_record(path)
+            inputs[path.parent], keys[path.parent] = set(record.inputs.values()), record.key
+    old, found = {key}, list[Path]()
+    while more := [path for path in inputs if path not in found and inputs[path] & old]:
+        found += more
+        old |= {keys[path] for path in more}
+    return found
 
 
 def _encoded(cell: Cell) -> bytes:

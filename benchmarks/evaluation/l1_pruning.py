@@ -140,16 +140,26 @@ def filter_norms(convolution: nn.Conv2d) -> Tensor:
     return convolution.weight.detach().cpu().double().abs().sum(dim=(1, 2, 3))
 
 
-def _first_of_blocks(model: nn.Module, ratio: float, layers: PrunedLayers) -> dict[str, list[int]]:
+def pruned_blocks(
+    model: nn.Module, layers: PrunedLayers
+) -> list[tuple[str, BasicBlock | PreActivationBlock]]:
+    """The residual blocks of ``model`` by name, of which ``layers``, not "all", are a part.
+
+    Raises `UsageError` for a network without the blocks asked for.
+    """
     blocks = [(n, m) for n, m in model.named_modules() if isinstance(m, RESIDUAL_BLOCKS)]
     if not blocks:
         raise UsageError(f"layers '{layers}' prunes residual blocks and the network has none")
     if layers == "liu" and len(blocks) != LIU_BLOCKS:
         raise UsageError(f"layers 'liu' is for ResNet-34, not for {len(blocks)} residual blocks")
+    return blocks
+
+
+def _first_of_blocks(model: nn.Module, ratio: float, layers: PrunedLayers) -> dict[str, list[int]]:
     skips = LIU_SKIPS if layers == "liu" else frozenset()
     return {
         f"{name}.conv1": _keep_largest(filter_norms(block.conv1), ratio)
-        for index, (name, block) in enumerate(blocks)
+        for index, (name, block) in enumerate(pruned_blocks(model, layers))
         if 2 + 2 * index not in skips
     }
 

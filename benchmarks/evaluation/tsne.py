@@ -54,7 +54,7 @@ class Recipe(ReadsRealImages, frozen=True, forbid_unknown_fields=True):
 def run(context: CellContext, recipe: Recipe) -> Metrics:
     """Write ``embedding.csv`` (stage,set,x,y) and return ``mixing_<set>_<stage>`` of each."""
     protocol = recipe.tsne
-    _check(context, recipe)
+    check(context.label, recipe)
     teacher = load_teacher(context.inputs["teacher"] / WEIGHTS, context.machine.torch_device())
     stages = _stages(context, recipe, teacher)
     dataset = load_real(context, recipe)
@@ -94,14 +94,12 @@ def metric_of(name: str, stage: str) -> str:
     return f"mixing_{re.sub('[^a-z0-9]+', '_', name.lower())}_{stage.replace(' ', '')}"
 
 
-def _check(context: CellContext, recipe: Recipe) -> None:
-    """One line before anything is loaded, where scikit-learn would complain after minutes."""
+def check(label: str, recipe: Recipe) -> None:
+    """Raises `UsageError` before anything is loaded, where scikit-learn would after minutes."""
     if not recipe.sets or REAL in recipe.sets:
-        raise UsageError(
-            f"{context.label}: one synthetic set or more is needed, none named '{REAL}'"
-        )
+        raise UsageError(f"{label}: one synthetic set or more is needed, none named '{REAL}'")
     if len({metric_of(name, "") for name in recipe.sets}) < len(recipe.sets):
-        raise UsageError(f"{context.label}: sets with too similar names: {', '.join(recipe.sets)}")
+        raise UsageError(f"{label}: sets with too similar names: {', '.join(recipe.sets)}")
     sets, protocol = 1 + len(recipe.sets), recipe.tsne
     least = max(
         -(-protocol.components // 2),  # two sets alone are projected for the mixing
@@ -110,7 +108,7 @@ def _check(context: CellContext, recipe: Recipe) -> None:
     )
     if protocol.images < least:
         raise UsageError(
-            f"{context.label}: {protocol.images} images of each of {sets} sets are too few for "
+            f"{label}: {protocol.images} images of each of {sets} sets are too few for "
             f"{protocol.components} components, perplexity {protocol.perplexity:g} and "
             f"{protocol.neighbours} neighbours: {least} or more"
         )

@@ -1,5 +1,7 @@
 """The cells of the classifiers for one teacher and one seed: itself, and students' baselines."""
 
+import hashlib
+import os
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import TypeVar
@@ -16,6 +18,7 @@ from benchmarks.training.real_images import ReadsRealImages
 from naturalinversion.classifiers.outside import is_outside, own_weights_sha256
 from naturalinversion.classifiers.ready import describe
 from naturalinversion.errors import UsageError
+from reports.tables.layout import LONGEST_PART
 
 RecipeT = TypeVar("RecipeT", bound=ReadsRealImages)
 
@@ -66,7 +69,12 @@ class ClassifierCells:
 
     @property
     def _data(self) -> str:
-        return self.dataset.rpartition(":")[2].strip("/").replace("/", "_")
+        """The data set; of a long path the beginning and a digest."""
+        plain = self.dataset.rpartition(":")[2].strip("/").replace("/", "_")
+        if len(plain) <= LONGEST_PART:
+            return plain
+        digest = hashlib.sha256(os.fsencode(plain)).hexdigest()[:8]
+        return f"{plain[: LONGEST_PART - 9].strip('-._')}-{digest}"
 
     def _teacher(self, arch: str) -> Cell:
         """The classifier that is inverted. One that comes with the library, or somebody's own whose

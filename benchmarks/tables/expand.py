@@ -10,6 +10,7 @@ from benchmarks.engine.digests import file_sha256
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.display_names import title_of
 from benchmarks.tables.image_cells import REAL
+from benchmarks.tables.network_checks import check_networks
 from benchmarks.tables.pixel_columns import by_pixels
 from benchmarks.tables.report_table import report_table
 from benchmarks.tables.row_cells import RowCells, row_cells
@@ -72,6 +73,7 @@ def expand(
         found = [row for row in made if row.spec.images <= row.images and not row.others]
         _require_made(spec, rows, made, found)
         made = found
+    check_networks(spec.name, made)
     tables: list[Table] = []
     for count in dict.fromkeys([main, *counts, *(row.evaluated for row in made)]):
         if not (alike := [row for row in made if row.evaluated == count]):

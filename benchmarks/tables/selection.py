@@ -39,7 +39,8 @@ def select(spec: TableSpec, methods: Sequence[str], rows: Sequence[str]) -> Tabl
     """Some methods and rows of ``spec``; empty choices keep all.
 
     A method that the table doesn't have gets columns or rows like those of the first it has. Raises
-    `UsageError` for unknown ones, and for a method that there can be none of in this table.
+    `UsageError` for unknown ones, for a method that there can be none of in this table, and for a
+    row of a method that is not among those chosen.
     """
     if len(set(methods)) < len(methods):
         raise UsageError(f"a method is named twice: {' '.join(methods)}")
@@ -59,7 +60,13 @@ def select(spec: TableSpec, methods: Sequence[str], rows: Sequence[str]) -> Tabl
         defaults = replace(spec.defaults, methods=together)
         return replace(spec, columns=list(_columns(spec, methods)), defaults=defaults)
     if any(row.method for row in spec.rows):
-        return replace(spec, rows=list(_rows(spec, methods)))
+        found = list(_rows(spec, methods))
+        if gone := [name for name in rows if name not in {row.name for row in found}]:
+            raise UsageError(
+                f"--rows {gone[0]}: {spec.name} would not show it with --methods "
+                f"{' '.join(methods)}"
+            )
+        return replace(spec, rows=found)
     raise UsageError(f"--methods: {spec.name} is about one method")
 
 

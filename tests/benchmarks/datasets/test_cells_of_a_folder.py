@@ -1,6 +1,7 @@
 """Cells of somebody's own images: their keys follow what lies in the folder."""
 
 import logging
+import re
 import shutil
 from pathlib import Path
 
@@ -59,6 +60,21 @@ def test_no_cell_is_another_when_the_folder_is_moved_or_spelt_otherwise(folder: 
     assert cells(f"imagefolder:{folder}/") == before
     folder.rename(folder.with_name("moved"))
     assert cells("imagefolder:moved") == before
+
+
+def test_a_label_has_a_short_path_whole_and_the_beginning_of_a_long_one(
+    make_tree: MakeTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    short, long = "a" * 29 + "/" + "b" * 30, ["/".join(["c" * 120] * 2 + [end]) for end in "de"]
+    labels = []
+    for path in (short, *long):
+        make_tree(path, size=8)
+        teacher = Pipeline(Recipes("demo", f"imagefolder:{path}").resolve("resnet34"), 0).teacher
+        labels.append(teacher.label)
+    assert labels[0] == f"{short.replace('/', '_')}-resnet34-s0"
+    assert all(re.fullmatch(r"c{51}-[0-9a-f]{8}-resnet34-s0", label) for label in labels[1:])
+    assert len(set(labels)) == 3, "two folders whose paths begin alike"
 
 
 def test_a_completed_copy_of_cifar_makes_no_use_of_the_cells_of_half_of_it(

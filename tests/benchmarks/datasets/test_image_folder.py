@@ -1,14 +1,19 @@
 """Anybody's own images, and the file's name for what is amiss."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from benchmarks.datasets import image_folder
-from benchmarks.datasets.load import load
+from benchmarks.datasets.load import class_names, content, load, sizes
 from naturalinversion.errors import MissingError, UsageError
 from tests.benchmarks.datasets.trees import MakeTree, error_line
+
+NOWHERE = Path("nowhere")
 
 
 @pytest.mark.parametrize("damage", ["truncated", "text", "empty"])
@@ -85,6 +90,48 @@ def test_half_copied_files_are_left_out_and_said_once(
     for file in (folder / "test" / "class0").iterdir():
         file.rename(file.with_suffix(".part"))
     assert "holds no image" in error_line(f"imagefolder:{folder}", folder, MissingError)
+
+
+def test_files_beside_the_class_folders_are_left_out_and_said_once(
+    make_tree: MakeTree, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_tree()
+    clean = load(f"imagefolder:{folder}", root=folder)
+    image = folder / "train" / "class0" / "0.png"
+    for name in ("train/b.png", "train/a.png", "test/a.png"):
+        (folder / name).write_bytes(image.read_bytes())
+    for _ in range(2):
+        assert load(f"imagefolder:{folder}", root=folder).fingerprint == clean.fingerprint
+    (line,) = capfd.readouterr().err.splitlines()
+    first = folder / "train" / "a.png"
+    assert line == f"left out as in no class folder: {first}, 3 in {folder}"
+
+
+NOT_UTF8 = os.fsdecode(b"caf\xe9")
+
+
+@pytest.mark.parametrize("where", ["class", "folder", "folder that is missing"])
+def test_a_name_that_no_record_can_hold_is_one_line(where: str, make_tree: MakeTree) -> None:
+    folder = make_tree()
+    if where == "class":
+        for split in ("train", "test"):
+            (folder / split / "class1").rename(folder / split / NOT_UTF8)
+    else:
+        name = folder.with_name(NOT_UTF8)
+        folder = folder.rename(name) if where == "folder" else name
+    line = error_line(f"imagefolder:{folder}", folder, UsageError)
+    assert line.endswith(r"caf\xe9: a name that is not UTF-8; rename it")
+    for ask in (sizes, class_names, lambda name: content(name, folder)):
+        with pytest.raises(UsageError, match="not UTF-8"):
+            ask(f"imagefolder:{folder}")
+
+
+def test_a_tree_above_which_a_name_is_not_utf8_is_read(
+    make_tree: MakeTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(make_tree(f"{NOT_UTF8}/own").parent)
+    for _ in range(2):  # decoded, then from the cache
+        assert len(load("imagefolder:own", root=NOWHERE).train) == 12
 
 
 def test_a_class_may_be_called_like_an_unfinished_file(make_tree: MakeTree) -> None:

@@ -1,6 +1,9 @@
 """One cell: what is recorded, what a failure says, and that memory is released."""
 
+import json
 import logging
+import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,7 +14,7 @@ from benchmarks.engine.cell_runner import CellFailedError, is_done, run_cell
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.machine import Machine
 from naturalinversion.errors import BenchmarkError, UsageError
-from reports.records import read
+from reports.records import SchemaError, read
 from tests.benchmarks.engine.toy_cells import (
     DATA,
     KINDS,
@@ -71,6 +74,51 @@ def test_the_record_comes_last(toys: Toys, tmp_path: Path) -> None:
     toys.behaviour.clear()
     assert make(root, tmp_path) == "computed"
     assert is_done(root, tmp_path)
+
+
+def test_the_record_of_a_newer_version_is_neither_used_nor_overwritten(
+    toys: Toys, tmp_path: Path
+) -> None:
+    root, *_ = diamond()
+    make(root, tmp_path)
+    path = root.folder(tmp_path) / "record.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"new_field": 1}))
+    before = path.read_bytes()
+    with pytest.raises(SchemaError, match="of a newer version"):
+        make(root, tmp_path)
+    assert path.read_bytes() == before
+    assert toys.ran == ["root"]
+
+
+def test_what_was_made_from_other_files_of_a_cell_made_again_is_named(
+    toys: Toys, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, left, right, top = diamond()
+    for one in (root, left, right, top, cell("beside", 9)):
+        make(one, tmp_path)
+    extra = root.folder(tmp_path) / "extra.txt"
+
+    def make_again() -> str:
+        (root.folder(tmp_path) / "sum.txt").unlink()
+        assert make(root, tmp_path) == "computed"
+        return capsys.readouterr().err
+
+    assert make_again() == "", "the same files"
+    toys.behaviour["root"] = lambda context: extra.write_text("other bytes") and None
+    log = root.folder(tmp_path) / "log.txt"
+    assert make_again() == (
+        "warning: root was made again and its files are others; remove the folders of what was "
+        f"made from the old ones, 3, listed in {log}\n"
+    )
+    (listed,) = re.findall("made from files that were here before: (.*)", log.read_text())
+    assert sorted(listed.split(", ")) == sorted(
+        str(one.folder(tmp_path)) for one in (left, right, top)
+    )
+    assert make_again() == "", "the same as the last time"
+    shutil.rmtree(root.folder(tmp_path))
+    toys.behaviour.clear()
+    make(root, tmp_path)
+    assert capsys.readouterr().err == "", "nobody knows what it was"
 
 
 def test_an_unexpected_error_is_one_line_and_a_traceback_in_the_log(

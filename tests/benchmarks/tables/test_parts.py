@@ -1,5 +1,6 @@
 """What was asked for is part of a table's name: a second command replaces nothing."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from benchmarks.tables.spec import read_table
 from naturalinversion.classifiers import build
 from naturalinversion.errors import UsageError
 from reports.published import find_published
-from reports.records import FILE_NAME
+from reports.records import FILE_NAME, SchemaError
 from reports.tables.layout import Table
 from reports.tables.table_files import read
 
@@ -117,6 +118,22 @@ def test_seeds_that_were_shown_stay(tmp_path: Path) -> None:
     assert with_seeds_shown(other, tmp_path) == other.tables, "a part has seeds of its own"
     (tmp_path / "tables" / "table5-demo-digits.json").write_text("{")
     assert with_seeds_shown(planned, tmp_path) == planned.tables, "of what can't be read, none"
+
+
+def test_a_table_of_a_newer_version_is_not_taken_for_none(tmp_path: Path) -> None:
+    """It would be overwritten, and its seeds lost."""
+    spec, recipes = read_table("table5"), Recipes("demo", "digits")
+    planned = expand(spec, recipes, [0])
+    (path,) = write_tables(planned.tables, tmp_path)
+    content = json.loads(path.read_text())
+    for newer in ({"schema": content["schema"] + 1}, {"new_field": 1}):
+        path.write_text(json.dumps(content | newer))
+        before = path.read_bytes()
+        with pytest.raises(SchemaError, match="newer"):
+            with_seeds_shown(planned, tmp_path)
+        with pytest.raises(SchemaError, match="newer"):
+            write_tables(planned.tables, tmp_path)
+        assert path.read_bytes() == before
 
 
 def test_two_folders_of_one_name_are_two_tables(tmp_path: Path) -> None:

@@ -80,8 +80,20 @@ def test_parts_of_iterations_are_made_of_a_new_method_as_of_the_first() -> None:
 
 
 def test_a_row_whose_settings_are_anothers_becomes_the_methods_recipe() -> None:
-    (row,) = table("iterations", methods=["adi"], rows=["di[10%-cosine]"]).rows
+    _, row = table("iterations", methods=["di", "adi"], rows=["di[10%-cosine]"]).rows
     assert (row.id, row.labels["Configuration"], row.series) == ("adi", "ADI", "")
+
+
+@pytest.mark.parametrize(
+    ("rows", "methods", "gone"), [(["ni"], ["di"], "ni"), (["di", "ni"], ["di"], "ni")]
+)
+def test_a_row_of_a_method_that_is_not_chosen_is_one_line(
+    rows: list[str], methods: list[str], gone: str
+) -> None:
+    with pytest.raises(UsageError, match=f"^--rows {gone}: table1 would not show it with .* di$"):
+        planned("table1", rows=rows, methods=methods)
+    (one,) = planned("table1", rows=["di"], methods=methods).tables
+    assert [row.id for row in one.rows] == ["di"]
 
 
 @pytest.mark.parametrize("name", ["questions", "padding"])
