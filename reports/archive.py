@@ -6,14 +6,21 @@ as from any other.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from reports.new_folder import replaced
-from reports.records import FILE_NAME, Record, RecordError, folder_of, lineage, load_all
+from reports.records import (
+    FILE_NAME,
+    Record,
+    RecordError,
+    folder_of,
+    lineage,
+    load_all,
+    read_artefact,
+)
 from reports.tables.layout import FIGURE_FILES, Table
 from reports.tables.table_files import FOLDER, read, table_files, write
 
@@ -34,8 +41,8 @@ def keep(
     Samples of images are kept with ``pictures`` only. ``report`` writes more into the folder,
     beside ``runs``, and returns its files. What was kept there before is replaced, as soon as all
     of this is there. Returns the files written. RecordError when there is no table, when a number's
-    record is missing, when a file is too large to be kept or can't be copied, or when one of the
-    folders lies in the other.
+    record is missing, when a file is too large to be kept, can't be copied or is not the one that
+    its record names, or when one of the folders lies in the other.
     """
     one, other = runs.resolve(), to.resolve()
     if one.is_relative_to(other) or other.is_relative_to(one):
@@ -44,7 +51,7 @@ def keep(
     if not paths:
         raise RecordError(f"{runs / FOLDER}: no table to keep; run a table first")
     records = load_all(runs)
-    files: dict[Path, Path] = {}
+    files: dict[Path, tuple[Record, str]] = {}
     tables = {path: read(path) for path in paths}
     for path, table in tables.items():
         if not pictures:
@@ -54,23 +61,23 @@ def keep(
         for key, name in [*wanted, *_shown(table)]:
             if key in records:
                 folder = folder_of(runs, records[key])
-                files[folder / name] = RUNS / folder.relative_to(runs) / name
-    for source in (*paths, *files):
+                files[RUNS / folder.relative_to(runs) / name] = records[key], name
+    for source in (*paths, *(folder_of(runs, record) / name for record, name in files.values())):
         if (size := source.stat().st_size) > LARGEST:
             raise RecordError(f"{source}: {size:,} bytes are too many to be kept")
     kept = {RUNS / FOLDER / path.name: table for path, table in tables.items()}
     try:
         with replaced(to) as draft:
-            for source, target in files.items():
+            for target, (record, name) in files.items():
                 (draft / target).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source, draft / target)
+                (draft / target).write_bytes(read_artefact(record, name, runs))
             for target, table in kept.items():
                 write(draft / target, table)
             reported = [path.relative_to(draft) for path in report(draft)]
     except OSError as error:
         where = error.filename or to
         raise RecordError(f"{where}: not kept ({error.strerror or error})") from None
-    return [to / target for target in (*kept, *files.values(), *reported)]
+    return [to / target for target in (*kept, *files, *reported)]
 
 
 def _with_inputs(table: Table, records: Mapping[str, Record], path: Path) -> list[str]:

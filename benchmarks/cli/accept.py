@@ -1,5 +1,6 @@
 """``accept``: make a table's numbers the reference of later checks."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from benchmarks.cli.console import log, print_json, print_result
 from benchmarks.cli.options import PathOptions, RecipeOptions, RunOptions
 from benchmarks.cli.table_options import TableOptions, compute_cells
 from benchmarks.cli.unused_options import reject_overrides
+from benchmarks.engine.provenance import commit_here
 from naturalinversion.errors import MissingError, UsageError
 from reports.records import load_all
 from reports.regression.accepted import MIN_SEEDS, Accepted, accepted_from
@@ -53,15 +55,18 @@ class Accept:
         planned = TableOptions(self.tables, self.recipe, self.paths, rows=self.rows).planned()
         tables = [table for one in planned for table in one.tables]
         refuse_shared_files(tables, self.accepted_dir)
-        if compute_cells(planned, self.paths, self.execution, self.json).failed:
+        if failed := compute_cells(planned, self.paths, self.execution, self.json).failed:
+            if self.json:
+                print_json({"failed": {name: str(error) for name, error in failed.items()}})
             return 1
         accepted = self._accepted(tables)
         answer = {}
         for path, (before, numbers) in accepted.items():
             answer[str(path)] = list(changes(before, numbers))
             write(path, numbers)
-        if any("+" in number.commit for _, numbers in accepted.values() for number in numbers):
-            log("some records are of a checkout with changes: commit first, then accept")
+        rows = {row.id for table in tables for row in table.rows}
+        numbers = [number for _, found in accepted.values() for number in found]
+        log_commits([number for number in numbers if number.row in rows])
         if self.json:
             print_json(answer)
             return 0
@@ -81,3 +86,16 @@ class Accept:
             rows_alone = bool(self.rows)
             found[path] = before, with_other_rows(path, before, numbers, rows_alone=rows_alone)
         return found
+
+
+def log_commits(numbers: Iterable[Accepted]) -> None:
+    """Say so where records are of another commit than this checkout, or of none."""
+    here = commit_here() or "?"
+    commits = {commit for number in numbers for commit in number.commit.split()}
+    if any("+" in commit for commit in commits):
+        log("some records are of a checkout with changes: commit first, then accept")
+    if others := sorted(commits - {here}):
+        log(
+            f"some records are of {' and '.join(others)}, this checkout is {here}: its numbers are "
+            "made anew with another --runs-dir"
+        )

@@ -2,9 +2,33 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from io import TextIOWrapper
 from typing import Any, TextIO
 
 import msgspec
+
+_result: TextIO | None = None  # stdout, while `stdout_is_the_result`
+
+
+@contextmanager
+def stdout_is_the_result() -> Iterator[None]:
+    """What anybody else prints in the block, such as a module of a user's own, goes to stderr."""
+    global _result
+    before, _result = _result, sys.stdout
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _result = before
+
+
+def escape_unknown_letters() -> None:
+    """Letters that the output's encoding lacks are printed by number, and are no error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def log(line: str) -> None:
@@ -17,10 +41,11 @@ def print_result(text: str) -> None:
 
     Where the reader has left, as ``head`` does, the command goes on without one.
     """
+    stream = _result or sys.stdout
     try:
-        print(text, flush=True)
+        print(text, file=stream, flush=True)
     except BrokenPipeError:
-        close_pipe(sys.stdout)
+        close_pipe(stream)
 
 
 def close_pipe(stream: TextIO) -> None:

@@ -21,7 +21,12 @@ from benchmarks.cli.archive import Keep, Results
 from benchmarks.cli.check import Check
 from benchmarks.cli.claims import Claims
 from benchmarks.cli.compare import Compare
-from benchmarks.cli.console import close_pipe, log
+from benchmarks.cli.console import (
+    close_pipe,
+    escape_unknown_letters,
+    log,
+    stdout_is_the_result,
+)
 from benchmarks.cli.pictures import Pictures
 from benchmarks.cli.plan import Plan
 from benchmarks.cli.ready import Ready
@@ -55,6 +60,7 @@ Command = (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse, run, and exit with the command's code; a known error is one line on stderr."""
+    escape_unknown_letters()
     try:
         sys.exit(_parse_and_execute(arguments))
     except BrokenPipeError:  # stderr's, or that of --help: like other programs, end and say nothing
@@ -92,7 +98,7 @@ class Executable(Protocol):
 def execute(command: Executable) -> int:
     """Run a parsed command and return its exit code."""
     signal.signal(signal.SIGTERM, _terminate)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), stdout_is_the_result():
         warnings.showwarning = _show_warning
         return _execute(command)
 

@@ -10,10 +10,12 @@ from tyro.conf import Positional
 from benchmarks.cli.cell_plan import print_plan
 from benchmarks.cli.console import log, print_json, print_result
 from benchmarks.cli.options import PathOptions, RecipeOptions, RunOptions
+from benchmarks.cli.other_precision import refuse_other_precision
 from benchmarks.cli.unused_options import reject_unused
 from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.deadline import TimeIsUpError, stop_after
 from benchmarks.engine.executor import Summary, run
+from benchmarks.engine.workers import WorkerKilledError
 from benchmarks.evaluation.fidelity.extractors import find_extractor
 from benchmarks.synthesis.generate_images import batches_in_order
 from benchmarks.tables.expand import PlannedTable, expand
@@ -21,7 +23,7 @@ from benchmarks.tables.paper_settings import paper_settings
 from benchmarks.tables.registry import KINDS
 from benchmarks.tables.spec import read_table, tables
 from naturalinversion.errors import UsageError
-from reports.records import FILE_NAME, RecordError
+from reports.records import FILE_NAME, RecordError, SchemaError
 from reports.report import Report, write_report
 from reports.tables.layout import Table
 from reports.tables.table_files import FOLDER, read, table_files, write
@@ -84,14 +86,16 @@ def run_and_report(
 ) -> int:
     """Compute all cells, then report what there is; exit code 1 if a cell failed."""
     check_request(planned, paths, execution, json)  # refused before anything is written
-    tables = [table for one in planned for table in with_seeds_shown(one, paths.runs_dir)]
-    files = write_tables(tables, paths.runs_dir)
+    shown = tables_shown(planned, paths.runs_dir)
+    targets = [cell for one in planned for cell in one.targets]
+    refuse_other_precision(shown, targets, paths.runs_dir, execution.machine())
+    write_tables(shown, paths.runs_dir)
     try:
         summary = compute_cells(planned, paths, execution, json)
-    except TimeIsUpError:
-        report_beside(files, paths)
+    except (TimeIsUpError, WorkerKilledError):
+        report_shown(planned, paths)
         raise
-    report = report_beside(files, paths)
+    report = report_shown(planned, paths)
     if json:
         print_json(
             {
@@ -158,13 +162,22 @@ def compute_cells(
     return summary
 
 
-def report_beside(files: Sequence[Path], paths: PathOptions) -> Report:
-    """Report ``files``, on a page with every other table of the runs folder."""
+def report_shown(planned: Sequence[PlannedTable], paths: PathOptions) -> Report:
+    """Report the tables, on a page with every other one of the runs folder.
+
+    They are written again first: another command may have made other seeds of them meanwhile.
+    """
+    files = write_tables(tables_shown(planned, paths.runs_dir), paths.runs_dir)
     others = [path for path in table_files(paths.runs_dir) if path not in files]
     report = write_report(paths.runs_dir, paths.out_dir, files, paper_settings(), others)
     for line in report.left_out:
         log(f"not on the page: {line}")
     return report
+
+
+def tables_shown(planned: Sequence[PlannedTable], runs: Path) -> list[Table]:
+    """All tables, `with_seeds_shown`."""
+    return [table for one in planned for table in with_seeds_shown(one, runs)]
 
 
 def with_seeds_shown(planned: PlannedTable, runs: Path) -> list[Table]:
@@ -198,9 +211,14 @@ def path_of(table: Table, runs: Path) -> Path:
 
 
 def read_existing(path: Path) -> Table | None:
-    """The table of a file, or None where there is none that can be read."""
+    """The table of a file, or None where there is none that can be read.
+
+    Raises `SchemaError` for one of another version: it is neither used nor overwritten.
+    """
     try:
         return read(path) if path.is_file() else None
+    except SchemaError:
+        raise
     except RecordError:
         return None
 

@@ -63,7 +63,7 @@ def _provenance(machine: Machine, device: torch.device) -> Provenance:
     if device.type == "cuda":
         name = f"{name} ({torch.cuda.get_device_name(device)})"
     return Provenance(
-        commit=_commit(),
+        commit=commit_here(),
         versions=_versions(),
         device=name,
         precision=effective_precision(device, machine.precision),
@@ -80,7 +80,7 @@ def _platform() -> str:
 
 
 @cache
-def _commit() -> str:
+def commit_here() -> str:
     """The checkout's commit, with ``+`` when files differ from it; empty outside a checkout."""
 
     def git(*arguments: str) -> str:

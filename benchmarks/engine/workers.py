@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -28,6 +29,10 @@ class Finished(NamedTuple):
 
 Task = Any  # what workers know a submitted cell by
 Compute = Callable[[Cell], CellStatus]
+
+
+class WorkerKilledError(BenchmarkError):
+    """A worker's process ended at work; what others had finished is kept."""
 
 
 class Workers(Protocol):
@@ -83,13 +88,19 @@ class ProcessPool:
     def __init__(self, compute: Compute, count: int) -> None:
         self.compute, self.count = compute, count
         self.pool, self.started = spawn_pool(count)
+        self.submitted: dict[Future[Finished], Cell] = {}
 
     def has_room(self, running: int) -> bool:
         return running < self.count
 
     def submit(self, cell: Cell) -> Task:
-        with sigint_blocked():
-            return self.pool.submit(timed, self.compute, cell)
+        try:
+            with sigint_blocked():
+                task = self.pool.submit(timed, self.compute, cell)
+        except BrokenProcessPool as error:
+            raise self._broken() from error
+        self.submitted[task] = cell
+        return task
 
     def wait(self, tasks: Collection[Task], seconds: float | None = None) -> Iterator[Task]:
         return iter(wait(tasks, seconds, return_when=FIRST_COMPLETED).done)
@@ -98,10 +109,21 @@ class ProcessPool:
         try:
             return task.result()
         except BrokenProcessPool as error:
-            raise broken_pool(cell.label, self.started, self.count) from error
+            raise self._broken() from error
+
+    def _broken(self) -> WorkerKilledError | UsageError:
+        """Nobody says which worker was killed: one of those whose cells had not ended."""
+        lost = [cell.label for task, cell in self.submitted.items() if not _has_ended(task)]
+        named = f"one of {', '.join(lost)}" if len(lost) > 1 else "".join(lost) or "a worker"
+        return broken_pool(named, self.started, self.count)
 
     def close(self, tasks: Collection[Task]) -> None:
         close_pool(self.pool, at_work=bool(tasks))
+
+
+def _has_ended(task: "Future[Finished]") -> bool:
+    """Whether its cell came to an end of its own, whichever."""
+    return task.done() and not isinstance(task.exception(), BrokenProcessPool)
 
 
 def spawn_pool(count: int) -> tuple[ProcessPoolExecutor, Any]:
@@ -139,10 +161,10 @@ def close_pool(pool: ProcessPoolExecutor, *, at_work: bool) -> None:
     pool.shutdown(wait=True, cancel_futures=True)
 
 
-def broken_pool(label: str, started: Any, count: int) -> BenchmarkError | UsageError:
+def broken_pool(label: str, started: Any, count: int) -> WorkerKilledError | UsageError:
     """Why a worker ended: killed at work, or before it could begin."""
     if started.value:
-        return BenchmarkError(
+        return WorkerKilledError(
             f"{label}: its process was killed (out of memory?); run the same command again to go on"
         )
     return UsageError(
@@ -152,7 +174,11 @@ def broken_pool(label: str, started: Any, count: int) -> BenchmarkError | UsageE
 
 
 def _start_worker(lines: Any, lock: Any) -> None:
-    """Give a worker its line of the terminal, and let it end at once when its parent was killed."""
+    """Give a worker its line of the terminal, and let it end at once when its parent was killed.
+
+    What its cells print is no result: it goes to stderr.
+    """
+    sys.stdout = sys.stderr
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # as `sigint_blocked` has it until here
     tqdm.set_lock(lock)
     with lines.get_lock():

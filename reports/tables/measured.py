@@ -32,8 +32,9 @@ MUST_MATCH = (
 )
 NOT_STATED = "not stated"
 #: What is like any other value: images that were pixels have no mapping to be compared by, and
-#: older records don't say which images of their data set there were.
-LIKE_ANY = {"pixels": "own", "data_fingerprint": NOT_STATED}
+#: older records don't say which images of their data set there were. A classifier that came ready
+#: is tested in fp32 whatever the run's precision was.
+LIKE_ANY = {"pixels": "own", "data_fingerprint": NOT_STATED, "--precision": NOT_STATED}
 #: What must be equal only where these are: rows of several data sets share a column.
 WITHIN = {"data_fingerprint": ("dataset", "image_size")}
 
@@ -103,7 +104,7 @@ def _check_alike(where: str, name: str, stated: dict[str, Record]) -> None:
 def stated_by(name: str, record: Record, records: Mapping[str, Record]) -> object:
     """What the record says of ``name``, or else the nearest of those that it was made from."""
     if name == "--precision":
-        return record.provenance.precision
+        return NOT_STATED if kind_of(record) == "pretrained" else record.provenance.precision
     for found in lineage([record.key], {**records, record.key: record}):
         for source in (found.metrics, found.recipe):
             if name in source:

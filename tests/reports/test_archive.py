@@ -6,8 +6,9 @@ import pytest
 
 from benchmarks.tables.paper_settings import paper_settings
 from reports.archive import KEPT, REPORT, RUNS, keep
-from reports.records import RecordError
+from reports.records import RecordError, read
 from reports.report import write_report
+from tests.reports.makers import put
 
 TABLE = "table5-demo-digits"
 
@@ -41,6 +42,22 @@ def test_what_is_not_whole_is_not_kept(runs: Path, tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="has no record; run the table to its end"):
         keep(runs, tmp_path / "kept")
     assert not (tmp_path / "kept").exists()
+
+
+@pytest.mark.parametrize("file", ["grid.png", "losses.csv"])
+def test_a_file_that_is_not_its_records_is_not_kept(
+    file: str, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The version that was kept before stays."""
+    monkeypatch.setattr("reports.archive._shown", lambda table: [(record.key, file)])
+    (grid,) = list(runs.rglob("grid.png"))[:1]
+    record = put(runs, read(grid.parent / "record.json"), **{file.replace(".", "_"): b"whole"})
+    kept = tmp_path / "kept"
+    before = {path: path.read_bytes() for path in keep(runs, kept)}
+    (grid.parent / file).write_bytes(b"who")
+    with pytest.raises(RecordError, match=f"{file}: not the file its record names$"):
+        keep(runs, kept)
+    assert {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()} == before
 
 
 def test_what_lies_in_its_own_copy_is_refused_and_stays(runs: Path, tmp_path: Path) -> None:

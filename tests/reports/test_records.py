@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from reports import records
-from reports.records import Record, RecordError
+from reports.records import Record, RecordError, SchemaError
 from tests.reports.makers import make_record, put
 
 
@@ -90,6 +90,28 @@ def test_another_schema_is_refused_with_its_age(tmp_path: Path, schema: int, age
     path = written(tmp_path, make_record("k"))
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": schema, "new_field": 1}))
     assert f"schema {schema} is {age}" in refusal(path)
+
+
+@pytest.mark.parametrize("path_of", [(), ("cost",), ("provenance",)], ids=["top", *"cp"])
+def test_a_field_more_is_of_a_newer_version_and_no_damage(
+    tmp_path: Path, path_of: tuple[str, ...]
+) -> None:
+    path = written(tmp_path, make_record("k"))
+    content = json.loads(path.read_text())
+    part = content[path_of[0]] if path_of else content
+    part["new_field"] = 1
+    path.write_text(json.dumps(content))
+    with pytest.raises(SchemaError, match=r"of a newer version of this program .*`new_field`"):
+        records.read(path)
+
+
+def test_a_field_more_beside_a_missing_one_is_damage(tmp_path: Path) -> None:
+    path = written(tmp_path, make_record("k"))
+    path.write_text(path.read_text().replace('"metrics"', '"metricz"'))
+    assert "not a record of this project" in refusal(path)
+    with pytest.raises(RecordError) as caught:
+        records.read(path)
+    assert not isinstance(caught.value, SchemaError)
 
 
 def test_a_broken_record_stops_the_reading_of_all(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.cli.main import main
 from benchmarks.engine.cell import Cell, with_inputs
+from benchmarks.engine.provenance import commit_here
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import expand
 from benchmarks.tables.spec import read_table
@@ -128,6 +129,20 @@ def test_images_of_a_checkout_with_changes_are_warned_of(
     code, _, err = ask(place, "accept", "--seeds", str(SEEDS), *more)
     assert code == 0
     assert "some records are of a checkout with changes: commit first, then accept" in err
+
+
+def test_records_of_other_commits_are_accepted_with_a_word(ask: Ask, place: Place) -> None:
+    """A runs folder that is filled says nothing of the checkout's own code."""
+    write_records(place.runs, range(SEEDS))
+    here = commit_here() or "?"
+    _, _, err = ask(place, "accept", "--seeds", str(SEEDS))
+    assert err[-1] == (
+        f"some records are of abc, this checkout is {here}: its numbers are made anew with another "
+        "--runs-dir"
+    )
+    write_records(place.runs, range(SEEDS), commit=here)
+    _, _, err = ask(place, "accept", "--seeds", str(SEEDS))
+    assert not any("this checkout is" in line for line in err)
 
 
 def test_too_few_seeds_are_one_line_and_exit_code_2(ask: Ask, place: Place) -> None:
@@ -257,6 +272,9 @@ def test_nothing_is_accepted_where_a_cell_failed(before: bool, ask: Ask, accepte
     code, out, err = ask(accepted, "accept", "--first-seed", "7", "--seeds", str(SEEDS))
     assert (code, out) == (1, "")
     assert [line for line in err if line.startswith("failed: ")]
+    code, out, err = ask(accepted, "accept", "--first-seed", "7", "--seeds", "3", "--json")
+    lines = [line.removeprefix("failed: ") for line in err if line.startswith("failed: ")]
+    assert (code, list(json.loads(out)["failed"].values())) == (1, lines)
     left = [file.read_bytes() for file in accepted.accepted.glob("*")]
     assert left == ([content] if before else [])
 

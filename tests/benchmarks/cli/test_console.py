@@ -1,5 +1,6 @@
-"""Output that nobody reads to its end is no error."""
+"""stdout is the result alone; output that nobody reads to its end or can print is no error."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmarks.command_line import here
 from tests.processes import environment
 
 SCRIPT = """
@@ -44,3 +46,56 @@ def test_a_reader_that_leaves_early_changes_neither_exit_code_nor_stderr(
     said = process.stderr.read()
     process.stderr.close()
     assert (process.wait(), said) == (code, b"")
+
+
+NOISY = """
+print("I am imported")
+
+from baselines.noise import Noise
+
+class Noisy(Noise):
+    pass
+"""
+PRINTING = """
+import sys
+from benchmarks.cli import main
+from benchmarks.cli.console import print_json, print_result
+
+class Loud:
+    def run(self) -> int:
+        {body}
+        return 0
+
+main._parse_and_execute = lambda arguments: main.execute(Loud())
+main.main([])
+"""
+
+
+def printed(body: str, encoding: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
+    """What a command that does ``body`` prints."""
+    settings = environment(PYTHONIOENCODING=encoding)
+    command = [sys.executable, "-c", PRINTING.format(body=body)]
+    return subprocess.run(command, cwd=folder, env=settings, capture_output=True)
+
+
+def test_letters_that_an_encoding_lacks_are_no_error(tmp_path: Path) -> None:
+    done = printed('print_result("90.1 \u2026 \xb1 0.2")', "latin-1", tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"90.1 \\u2026 \xb1 0.2\n", b"")
+
+
+def test_what_others_print_is_not_the_result(tmp_path: Path) -> None:
+    done = printed('print("noise"); print_json([1])', "utf-8", tmp_path)
+    assert (done.returncode, done.stderr) == (0, b"noise\n")
+    assert json.loads(done.stdout) == [1]
+
+
+def test_a_method_that_prints_when_it_is_imported_leaves_json_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "noisy_method.py").write_text(NOISY)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    name = "noisy_method:Noisy"
+    code, out, err = here(capfd, "status", "table5", "--methods", name, "--json")
+    assert (code, err) == (0, "I am imported\n")
+    assert json.loads(out)

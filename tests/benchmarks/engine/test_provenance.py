@@ -28,11 +28,11 @@ def git(folder: Path, *arguments: str) -> str:
 
 def commit() -> str:
     """What a cell that begins now would say, in a process that has not asked before."""
-    provenance._commit.cache_clear()
+    provenance.commit_here.cache_clear()
     try:
         return CostMeter(Machine(device="cpu")).provenance.commit
     finally:
-        provenance._commit.cache_clear()
+        provenance.commit_here.cache_clear()
 
 
 def test_a_commit_has_a_plus_where_a_file_differs_from_it(code: Path) -> None:

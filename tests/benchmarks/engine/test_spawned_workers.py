@@ -57,6 +57,7 @@ class Recipe(msgspec.Struct):
     pass
 
 def run(context, recipe):
+    print("I am at work")
     return {"number": 1}
 """
 INTERRUPTED_WHILE_IT_IMPORTS = """
@@ -86,7 +87,8 @@ def test_ctrl_c_is_nothing_to_a_worker_that_comes_up(tmp_path: Path) -> None:
     (tmp_path / "plain_kind.py").write_text(KIND)
     done = script(INTERRUPTED_WHILE_IT_IMPORTS, tmp_path)
     lines = done.stderr.splitlines()
-    assert lines[0].startswith("[1/1] plain a: "), done.stderr
+    assert lines[0] == "I am at work", "what a cell prints is no result"
+    assert lines[1].startswith("[1/1] plain a: "), done.stderr
     assert (lines[-1], done.stderr.count("Traceback")) == ("KeyboardInterrupt", 1), "the command's"
     assert done.stdout == ""
 

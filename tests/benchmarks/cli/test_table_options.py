@@ -1,0 +1,148 @@
+"""What a run finds beside its own cells: other seeds, other precisions, a worker killed."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from benchmarks.cli import table_options
+from benchmarks.cli.options import PathOptions, RunOptions
+from benchmarks.cli.other_precision import refuse_other_precision
+from benchmarks.cli.table_options import run_and_report, write_tables
+from benchmarks.engine.cell import with_inputs
+from benchmarks.engine.deadline import TimeIsUpError
+from benchmarks.engine.executor import Summary
+from benchmarks.engine.machine import Machine
+from benchmarks.engine.workers import WorkerKilledError
+from benchmarks.recipes.resolve import Recipes
+from benchmarks.tables.expand import PlannedTable, expand
+from benchmarks.tables.spec import read_table
+from naturalinversion.errors import UsageError
+from reports import records as store
+from reports.tables.table_files import read, table_files
+from tests.reports.makers import make_record
+
+HERE = RunOptions(device="cpu", workers=1)
+
+
+def planned(seed: int) -> PlannedTable:
+    recipes, rows = Recipes("demo", "digits"), ["vgg11-resnet18"]
+    return expand(read_table("table5"), recipes, [seed], methods=["di"], rows=rows)
+
+
+def make(table: PlannedTable, runs: Path, precision: str = "fp32", kinds: str = "") -> None:
+    """Records of the table's cells, or of some kinds."""
+    for cell in with_inputs(table.targets):
+        if cell.kind in (kinds or cell.kind):
+            made = make_record(cell.key, kind=cell.kind, label=cell.label)
+            where = replace(made.provenance, precision=precision)
+            store.write(cell.folder(runs), replace(made, provenance=where))
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> PathOptions:
+    """Folders of their own."""
+    return PathOptions(runs_dir=tmp_path / "runs", out_dir=tmp_path / "out")
+
+
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Do this in place of computing, and end with an error or without."""
+
+    def during(do: Callable[[], None], error: BaseException | None = None) -> None:
+        def run(*_: Any) -> Summary:
+            do()
+            if error is not None:
+                raise error
+            return Summary()
+
+        monkeypatch.setattr(table_options, "run", run)
+
+    return during
+
+
+@pytest.mark.parametrize("error", [None, TimeIsUpError(), WorkerKilledError("a: killed")])
+def test_seeds_of_another_command_stay_in_the_table_and_its_report(
+    error: BaseException | None, paths: PathOptions, meanwhile: Callable[..., None]
+) -> None:
+    """It began after this one, and had no number yet when this one's table was written."""
+    own, other = planned(0), planned(1)
+
+    def beside() -> None:
+        write_tables(other.tables, paths.runs_dir)
+        make(own, paths.runs_dir)
+        make(other, paths.runs_dir)
+
+    meanwhile(beside, error)
+    if error is None:
+        assert run_and_report([own], paths, HERE, json=False) == 0
+    else:
+        with pytest.raises(type(error)):
+            run_and_report([own], paths, HERE, json=False)
+    (file,) = table_files(paths.runs_dir)
+    assert read(file).seeds == [0, 1]
+    assert "n = 2" in (paths.out_dir / f"{file.stem}.md").read_text()
+    assert (paths.out_dir / "report.html").is_file()
+
+
+def test_another_precision_is_refused_before_anything_is_computed_or_written(
+    paths: PathOptions, meanwhile: Callable[..., None]
+) -> None:
+    make(planned(0), paths.runs_dir, "bf16")
+    (file,) = write_tables(planned(0).tables, paths.runs_dir)
+    before = file.read_bytes()
+    meanwhile(lambda: pytest.fail("computed"))
+    with pytest.raises(UsageError) as caught:
+        run_and_report([planned(1)], paths, HERE, json=False)
+    said = str(caught.value)
+    assert said.startswith("table5-demo-digits-")
+    assert said.endswith(
+        " has numbers in bf16, this run computes in fp32: give --precision bf16, or another "
+        "--runs-dir"
+    )
+    assert file.read_bytes() == before
+
+
+def refuse(runs: Path, machine: Machine, made: int = 0) -> None:
+    table, other = planned(made), planned(1)
+    shown = table.tables_of([made, 1])
+    refuse_other_precision(shown, other.targets, runs, machine)
+
+
+def test_what_it_says_is_what_the_machine_can(tmp_path: Path) -> None:
+    make(planned(0), tmp_path, "fp32")
+    with pytest.raises(UsageError, match=r"in tf32: give --precision fp32, or another --runs-dir$"):
+        refuse(tmp_path, Machine("cuda", "tf32"))
+    make(planned(0), tmp_path, "tf32")
+    with pytest.raises(UsageError, match=r"in tf32, .* in fp32: take another --runs-dir$"):
+        refuse(tmp_path, Machine("cpu", "fp32"))
+    refuse(tmp_path, Machine("cuda", "tf32"))
+
+
+@pytest.mark.parametrize("beside", ["pretrained", "classifier"])
+def test_a_ready_classifier_is_tested_in_fp32_whatever_is_beside_it(
+    beside: str, tmp_path: Path
+) -> None:
+    """One has its record, the other is still to be tested; or one was trained."""
+    recipes, rows = Recipes("small", "cifar10"), ["vgg11-resnet18", "resnet34-resnet18"]
+    table = expand(read_table("table5"), recipes, [0], methods=["di"], rows=rows)
+    one, *others = [cell for cell in table.targets if cell.kind == "pretrained"]
+    assert others
+    made = make_record(one.key, kind=beside)
+    where = replace(made.provenance, precision="bf16")
+    store.write(one.folder(tmp_path), replace(made, provenance=where))
+    refuse_other_precision(table.tables, table.targets, tmp_path, Machine())
+
+
+def test_only_what_would_share_a_column_is_refused(tmp_path: Path) -> None:
+    """Neither what images were made in, nor a table that has all its numbers, nor a damaged one."""
+    make(planned(0), tmp_path, "bf16", kinds="synthesis")
+    refuse(tmp_path, Machine())
+    make(planned(0), tmp_path, "bf16")
+    make(planned(1), tmp_path, "bf16")
+    refuse(tmp_path, Machine())
+    for path in tmp_path.glob("*/*/record.json"):
+        path.write_text("{")
+    refuse(tmp_path, Machine())
