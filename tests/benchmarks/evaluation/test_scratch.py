@@ -26,7 +26,13 @@ MEAN, STD = (0.3, 0.3, 0.3), (0.25, 0.25, 0.25)  # not the data set's own
 BATCHES, SIZE = 4, 64
 TRAINING = TrainingRecipe(epochs=12, batch_size=32, lr=0.05, crop=1, flip=False)
 RECIPE = Recipe(
-    "resnet18", "digits", 0.0625, 8, 3, TRAINING, ImageSelection([BATCHES], BATCHES * SIZE)
+    arch="resnet18",
+    dataset="digits",
+    width=0.0625,
+    image_size=8,
+    seed=3,
+    training=TRAINING,
+    images=ImageSelection([BATCHES], BATCHES * SIZE),
 )
 
 
