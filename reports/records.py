@@ -223,18 +223,20 @@ def read_struct(path: Path, struct: type[StructT], schema: int) -> StructT:
             )
         return msgspec.json.decode(raw, type=struct)
     except msgspec.ValidationError as error:
-        if _is_newer(raw, struct, error):
+        if _is_of_another_version(raw, struct, error):
             raise SchemaError(
-                f"{path}: of a newer version of this program ({error}); "
-                f"read it with the version that wrote it, or make the {what} again"
+                f"{path}: of another version of this program ({error}); "
+                f"read it with the version that wrote it, or remove it and make the {what} again"
             ) from None
         raise RecordError(f"{path}: not a {what} of this project ({error})") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecordError(f"{path}: truncated or not JSON ({error})") from None
 
 
-def _is_newer(raw: bytes, struct: type[msgspec.Struct], error: msgspec.ValidationError) -> bool:
-    """Whether nothing is wrong but a field more: a later version may add some to one schema."""
+def _is_of_another_version(
+    raw: bytes, struct: type[msgspec.Struct], error: msgspec.ValidationError
+) -> bool:
+    """Whether nothing is wrong but a field more: versions may add some to one schema."""
     needed = {field.encode_name for field in msgspec.structs.fields(struct) if field.required}
     unknown = str(error).startswith("Object contains unknown field")
     return unknown and needed <= msgspec.json.decode(raw, type=dict[str, Any]).keys()

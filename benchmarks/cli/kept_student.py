@@ -52,27 +52,38 @@ class JointStudent:
             )
         if not meta.is_file() or read_meta(self.folder).student != weights_digest(self.network):
             return False
-        if self.batches is None or _seen(self.folder) == self.batches:
+        if self.batches is None:
             return True
-        log(f"{path} was not trained on {self.batches} batches: trained again")
-        return False
+        if (seen := _seen(self.folder)) > self.batches:
+            raise UsageError(
+                f"{path} was trained on {seen} batches, not {self.batches}: take another folder"
+            )
+        if seen < self.batches:
+            log(f"{path} was not trained on {self.batches} batches: trained again")
+        return seen == self.batches
 
     def keep(self) -> None:
         """Write the trained network, in place of an earlier one, and say where it lies.
 
         Stopped on the way, the file counts as trained on no number of batches.
         """
-        path, seen = self.folder / STUDENT, self.folder / SEEN
-        seen.unlink(missing_ok=True)
+        path = self.folder / STUDENT
+        if self.batches is not None:
+            self._write_seen(0)
         save_classifier(path, self.network, self.description)
         if self.batches is not None:
-            write_atomically(seen, msgspec.json.encode(Seen(self.batches)))
+            self._write_seen(self.batches)
         log(f"the student trained jointly with the generator: {path}")
 
+    def _write_seen(self, batches: int) -> None:
+        write_atomically(self.folder / SEEN, msgspec.json.encode(Seen(batches)))
 
-def _seen(folder: Path) -> int | None:
-    """The number of batches that the student is of; None where nothing says so."""
+
+def _seen(folder: Path) -> int:
+    """The number of batches that the student is of; in a folder of before this was kept, all."""
     try:
         return msgspec.json.decode((folder / SEEN).read_bytes(), type=Seen).batches
+    except FileNotFoundError:
+        return read_meta(folder).batches
     except (OSError, msgspec.MsgspecError):
-        return None
+        return 0

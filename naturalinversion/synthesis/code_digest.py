@@ -23,21 +23,31 @@ def class_code(cls: type) -> bytes:
 
 
 def function_parts(function: Any) -> list[Any]:
-    """What a Python function computes with: its compiled code and the values it closes over,
-    defaults and the object that it is a method of; empty for one that isn't written in Python.
+    """What a Python function computes with: its compiled code, the values it closes over, plain
+    globals that it names, defaults and the object that it is a method of; of the one behind a
+    cache, and empty for one that isn't written in Python.
     """
     code = getattr(function, "__code__", None)
     if code is None:
-        return []
+        return function_parts(function.__wrapped__) if hasattr(function, "__wrapped__") else []
     cells = getattr(function, "__closure__", None) or ()
     closed = [cell.cell_contents for cell in cells if _is_filled(cell)]
     return [
         b"".join(_compiled(code)).hex(),
         closed,
+        {
+            n: v
+            for n, v in _globals_named(code, function)
+            if isinstance(v, bool | int | float | str)
+        },
         function.__defaults__,
         function.__kwdefaults__,
         getattr(function, "__self__", None),
     ]
+
+
+def _globals_named(code: CodeType, function: Any) -> Iterator[tuple[str, Any]]:
+    return ((n, function.__globals__[n]) for n in code.co_names if n in function.__globals__)
 
 
 def _is_filled(cell: Any) -> bool:

@@ -87,7 +87,8 @@ def plain(value: Any, around: tuple[int, ...] = ()) -> Any:
         return type(value).__name__
     part = partial(plain, around=(*around, id(value)))
     if isinstance(value, nn.Module):
-        return f"{type(value).__name__} {weights_digest(value)[:12]} {_digest(repr(value))}"
+        shown = _digest(_ADDRESS.sub("", repr(value)))
+        return f"{type(value).__name__} {weights_digest(value)[:12]} {shown}"
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: part(getattr(value, f.name)) for f in fields(value) if f.init}
     if isinstance(value, Mapping):
@@ -104,7 +105,7 @@ def plain(value: Any, around: tuple[int, ...] = ()) -> Any:
 
 
 def _foreign(value: Any, part: Callable[[Any], Any]) -> Any:
-    """An object of somebody's class: as it shows itself, or its type and its attributes."""
+    """An object of somebody's class: as it shows itself, or its type and its public attributes."""
     shown = repr(value)
     if f"{id(value):x}" not in shown.lower() and not _ADDRESS.search(shown):
         return shown
@@ -112,7 +113,8 @@ def _foreign(value: Any, part: Callable[[Any], Any]) -> Any:
         return part({"function": value.func, "args": value.args, "keywords": value.keywords})
     # An address is another one in the next process.
     name = f"{type(value).__module__}.{type(value).__qualname__}"
-    return {name: part(vars(value))} if getattr(value, "__dict__", None) else name
+    kept = {n: v for n, v in getattr(value, "__dict__", {}).items() if not n.startswith("_")}
+    return {name: part(kept)} if kept else name
 
 
 def _arguments(cls: type) -> dict[str, inspect.Parameter]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from naturalinversion.errors import TeacherError, reason_of
 from naturalinversion.seeds import generator, seeded
-from naturalinversion.teacher.operations import last_operations
+from naturalinversion.teacher.operations import LAYER, last_operations
 
 LEVELS = (-1.0, 0.0, 1.0)  # of darker and lighter images, where noise finds all units off
 PROBABILITIES = {"Softmax": "softmax", "Sigmoid": "sigmoid", "Hardsigmoid": "sigmoid"}
@@ -80,9 +80,10 @@ def _activation(logits: Tensor) -> str:
     if (values < 0).any():
         return ""
     rounding = math.sqrt(torch.finfo(logits.dtype).eps)
-    if bool(((values.sum(dim=1) - 1).abs() < rounding).all()):
-        return "softmax"
     last = [node.name() for node in last_operations(logits)][-1:]
+    by_a_layer = any(map(LAYER.match, last))  # whose bias alone may sum to one
+    if bool(((values.sum(dim=1) - 1).abs() < rounding).all()) and not by_a_layer:
+        return "softmax"
     return next((n for start, n in PROBABILITIES.items() for o in last if o.startswith(start)), "")
 
 

@@ -10,21 +10,19 @@ MOVES = (
     "Alias|Clone|Permute|Reshape|Select|Slice|Squeeze|T|ToCopy|Transpose|UnsafeView|Unsqueeze|View"
 )
 WITH_CONSTANTS = "Add|Clamp|ClampMax|ClampMin|Div|Hardtanh|Mul|Rsub|Sub"
+#: Layers with weights.
+LAYER = re.compile("(.*Convolution|Addmm|Mm|Bmm|Addbmm|Baddbmm|.*Linear)Backward")
 PASS_THROUGH = re.compile(rf"({MOVES}|{WITH_CONSTANTS})Backward\d*")
 
 
-def last_operations(output: Tensor, also: str = "") -> Iterator[Any]:
+def last_operations(output: Tensor) -> Iterator[Any]:
     """The node that computed ``output``, then that before it, down to the first that does more
     than move values, or scale, shift and clamp them by constants.
-
-    ``also``: those whose names begin so are passed as well.
     """
     node: Any = output.grad_fn
     while node is not None:
         yield node
-        name = node.name()
-        passed = PASS_THROUGH.fullmatch(name) or (also and name.startswith(also))
-        node = _only_input(node) if passed else None
+        node = _only_input(node) if PASS_THROUGH.fullmatch(node.name()) else None
 
 
 def _only_input(node: Any) -> Any:

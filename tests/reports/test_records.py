@@ -101,7 +101,7 @@ def test_a_field_more_is_of_a_newer_version_and_no_damage(
     part = content[path_of[0]] if path_of else content
     part["new_field"] = 1
     path.write_text(json.dumps(content))
-    with pytest.raises(SchemaError, match=r"of a newer version of this program .*`new_field`"):
+    with pytest.raises(SchemaError, match=r"of another version of this program .*`new_field`"):
         records.read(path)
 
 

@@ -158,9 +158,14 @@ def test_the_student_kept_is_that_of_the_images_asked_for(
     assert "batch 2 of 2 done" not in err, "its state was kept"
     of_two = path.read_bytes()
     assert of_two != of_one
-    for images, wanted in (("8", of_one), ("16", of_two)):
-        assert here(capfd, *command, "--images", images)[0] == 0
-        assert path.read_bytes() == wanted
+    code, _, err = here(capfd, *command, "--images", "8")
+    assert code == 2
+    assert f"{path} was trained on 2 batches, not 1: take another folder" in err
+    (tmp_path / "out" / "student.json").unlink()  # as in a folder of before it was written
+    code, _, err = here(capfd, *command, "--images", "16")
+    assert code == 0
+    assert "done" not in err, "nothing is made twice"
+    assert path.read_bytes() == of_two
 
 
 def interrupt(*given: object) -> None:

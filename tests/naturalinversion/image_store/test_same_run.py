@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -335,7 +335,7 @@ def scale(least: float) -> Callable[[float], float]:
 def test_what_functions_modules_and_objects_compute_tells_runs_apart() -> None:
     class Shift:
         def __init__(self, by: int) -> None:
-            self.by, self.owner = by, self
+            self.by, self.owner, self._calls = by, self, object()
 
         def of(self, value: int) -> int:
             return value + self.by
@@ -347,6 +347,9 @@ def test_what_functions_modules_and_objects_compute_tells_runs_apart() -> None:
     assert plain(Shift(1)) == plain(Shift(1)) != plain(Shift(2)), "and one that holds itself"
     assert plain(Shift(1).of) != plain(Shift(2).of)
     assert plain(nn.LeakyReLU(0.1)) != plain(nn.LeakyReLU(0.9)), "modules without weights"
+    assert plain(lru_cache(lambda x: x)) != plain(lru_cache(lambda x: -x))
+    one, two = (eval("lambda x: K * x", {"__name__": "mine", "K": k}) for k in (1, 2))
+    assert plain(one) != plain(two), "globals that it names"
     assert plain(nn.functional.relu) == "torch.nn.functional.relu"
     assert plain(max) == "builtins.max"
     assert plain(nn.ReLU) == "torch.nn.modules.activation.ReLU"

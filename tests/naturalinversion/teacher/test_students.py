@@ -32,10 +32,10 @@ class Student(Small):
         return self.outside(super().forward(self.inside(images)))
 
 
-def with_a_head_of_zeros() -> nn.Module:
+def with_a_head_of_zeros(bias: float = 0.0) -> nn.Module:
     student = Small()
     nn.init.zeros_(student.head.weight)
-    nn.init.zeros_(student.head.bias)
+    nn.init.constant_(student.head.bias, bias)
     return student
 
 
@@ -82,11 +82,18 @@ def test_a_student_without_the_gradient_that_is_needed_is_refused_before_any_wor
     ("make", "for_what"),
     [
         (with_a_head_of_zeros, (True, False)),
+        (lambda: with_a_head_of_zeros(1 / CLASSES), (True, False)),
         (lambda: Small().requires_grad_(False), (True, False)),
         (lambda: Student(inside=torch.round), (True,)),
         (lambda: Student(inside=lambda x: x.detach()), (True,)),
     ],
-    ids=["a head of zeros", "frozen", "rounds its images", "detaches its images"],
+    ids=[
+        "a head of zeros",
+        "a head of equal biases",
+        "frozen",
+        "rounds its images",
+        "detaches its images",
+    ],
 )
 def test_a_student_that_can_be_used_is_not_refused(
     make: Callable[[], nn.Module], for_what: tuple[bool, ...]

@@ -299,6 +299,7 @@ class Heads(BottleneckNet):
     def __init__(self, way: str) -> None:
         super().__init__()
         self.way, self.other = way, nn.Linear(32, 5)
+        self.narrow = nn.Sequential(nn.Linear(32, 2), nn.Linear(2, 5))
 
     def forward(self, images: Tensor) -> Tensor:
         pooled = self.maps(images)[-1].mean(dim=(2, 3))
@@ -318,6 +319,12 @@ WAYS: dict[str, Callable[[Heads, Tensor], Tensor]] = {
     "a temperature": lambda net, x: first(net.fc(x) / 2, net.other(x + 1)),
     "in place": lambda net, x: first(net.fc(x).mul_(2), net.other(x + 1)),
     "another type": lambda net, x: first(net.fc(x).double(), net.other(x + 1)),
+    "normalised": lambda net, x: first(F.layer_norm(net.fc(x), (5,)), net.other(x + 1)),
+    "of unit length": lambda net, x: first(10 * F.normalize(net.fc(x)), net.other(x + 1)),
+    "softly capped": lambda net, x: first(30 * torch.tanh(net.fc(x) / 30), net.other(x + 1)),
+    "centred": lambda net, x: first(net.fc(x) - net.fc(x).mean(1, keepdim=True), net.other(x)),
+    "averaged": lambda net, x: (net.fc(x) + net.other(x)) / 2,
+    "adapted": lambda net, x: net.fc(x) + net.narrow[1](net.narrow[0](x)),
 }
 
 

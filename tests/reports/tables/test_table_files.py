@@ -90,7 +90,7 @@ def test_what_a_table_does_not_know_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.json"
     table_files.write(path, with_figures(figure("scatter")))
     path.write_text(path.read_text().replace('"first_rows"', '"frist_rows"'))
-    with pytest.raises(RecordError, match="of a newer version of this program"):
+    with pytest.raises(RecordError, match="of another version of this program"):
         table_files.read(path)
 
 
