@@ -1,9 +1,14 @@
-"""What tests of ``accept`` and ``check`` share."""
+"""What tests of the commands share."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+
+from naturalinversion.classifiers.weights import Classifier
+from tests.benchmarks.cli.inversion import seen
 
 
 @pytest.fixture
@@ -17,3 +22,12 @@ def ask(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, list
         return code, captured.out, captured.err.splitlines()
 
     return answer
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """ResNet-18, an eighth of the width, 4 classes, with running statistics."""
+    path = tmp_path_factory.mktemp("weights") / "mine.pt"
+    model = seen(Classifier("resnet18", 4, 0.125, 16, (0.5,) * 3, (0.5,) * 3).build(0))
+    torch.save({"state_dict": model.state_dict()}, path)
+    return path

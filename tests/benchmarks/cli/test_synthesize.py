@@ -8,51 +8,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import nn
 
-from naturalinversion.classifiers.weights import Classifier, load_classifier, save_classifier
+from naturalinversion.classifiers.weights import Classifier, save_classifier
 from naturalinversion.image_store.dataset import SyntheticDataset
 from naturalinversion.image_store.pixels import PixelMapping
-from naturalinversion.seeds import generator
-from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD
+from tests.benchmarks.cli.inversion import invert
 from tests.benchmarks.command_line import here, one_line
 
 MAPPINGS: tuple[PixelMapping, ...] = get_args(PixelMapping)
-
-
-def seen(model: nn.Module) -> nn.Module:
-    """``model``, after its batch norms have seen a few images."""
-    with torch.no_grad():
-        model.train()(torch.randn(8, 3, 16, 16, generator=generator(0)))
-    return model
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """ResNet-18, an eighth of the width, 4 classes, with running statistics."""
-    path = tmp_path_factory.mktemp("weights") / "mine.pt"
-    model = seen(Classifier("resnet18", 4, 0.125, 16, (0.5,) * 3, (0.5,) * 3).build(0))
-    torch.save({"state_dict": model.state_dict()}, path)
-    return path
-
-
-def invert(path: Path, out: Path, **changes: str) -> list[str]:
-    options = {
-        "out": str(out),
-        "method": "di",
-        "arch": "resnet18",
-        "weights": str(path),
-        "num-classes": "4",
-        "width": "0.125",
-        "image-size": "16",
-        "images": "6",
-        "batch-size": "4",
-        "set": "di.settings.iterations=2",
-        "device": "cpu",
-        "threads": "1",
-    }
-    merged = options | {name.replace("_", "-"): value for name, value in changes.items()}
-    return ["synthesize", *(p for n, v in merged.items() if v for p in (f"--{n}", v))]
 
 
 def test_synthesize_inverts_a_classifier_and_exports_it(
@@ -271,66 +234,6 @@ def test_a_model_without_batch_norm_is_one_line(
         code, _, err = here(capfd, *command)
         assert code == 2
         assert says in one_line(err)
-
-
-def dafl(weights: Path, out: Path, **changes: str) -> list[str]:
-    small = ["epochs=1", "steps=2", "batch_size=8", "latent=8", "generator_width=0.125"]
-    command = invert(weights, out, **{"method": "dafl", "set": "", "student": "resnet18"} | changes)
-    return [*command, *(f"--set=dafl.settings.{setting}" for setting in small)]
-
-
-def test_the_student_of_a_joint_method_is_kept_and_not_trained_twice(
-    weights: Path,
-    tmp_path: Path,
-    capfd: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    command = dafl(weights, tmp_path / "out")
-    code, _, err = here(capfd, *command)
-    assert code == 0
-    path = tmp_path / "out" / "student.safetensors"
-    assert f"the student trained jointly with the generator: {path}" in err
-    student, description = load_classifier(path)
-    assert (description.arch, description.num_classes) == ("resnet18", 4)
-    assert int(student.get_buffer("bn1.num_batches_tracked")) == 2
-    assert not list((tmp_path / "out").glob("*.pt"))
-    monkeypatch.setattr("baselines.dafl.DAFL.step", lambda *given: pytest.fail("trained again"))
-    assert here(capfd, *command)[0] == 0
-    code, out, err = here(capfd, *dafl(weights, tmp_path / "out", student="mobilenetv2"))
-    assert (code, out) == (2, "")
-    assert one_line(err) == (
-        f"error: --student mobilenetv2: {path} says of itself arch resnet18, not mobilenetv2; "
-        "take another folder"
-    )
-    other = dafl(weights, tmp_path / "out", student_weights=str(weights))
-    assert "holds images of another run: the student was " in one_line(here(capfd, *other)[2])
-
-
-def test_a_student_without_its_images_is_trained_again(
-    weights: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    kept = tmp_path / "out" / "student.safetensors"
-    kept.parent.mkdir()
-    description = Classifier("resnet18", 4, 0.125, 16, CIFAR10_MEAN, CIFAR10_STD)
-    save_classifier(kept, description.build(1), description)
-    assert here(capfd, *dafl(weights, tmp_path / "out"))[0] == 0
-    student, _ = load_classifier(kept)
-    assert int(student.get_buffer("bn1.num_batches_tracked")) == 2
-
-
-def test_a_method_that_competes_takes_no_notice_of_a_joint_student(
-    weights: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "out"
-    changes = {"method": "adi", "set": "adi.settings.iterations=2", "images": "4"}
-    command = invert(weights, out, **changes, student="resnet18")
-    assert here(capfd, *command)[0] == 0
-    (out / "student.safetensors").write_bytes(b"somebody's")
-    assert here(capfd, *command)[0] == 0
-    other = invert(weights, out, **changes, student="mobilenetv2")
-    code, _, err = here(capfd, *other)
-    assert code == 1
-    assert "holds images of another run: the student was " in err
 
 
 @pytest.mark.filterwarnings("default:the teacher gives")
