@@ -74,7 +74,7 @@ check-faults: setup  ## plant faults in a copy and see whether check-accuracy fi
 report: setup  ## write the report again from the records
 	$(RUN) report $(ARGS)
 
-results: setup  ## write docs/results.md again from the kept records
+results: setup  ## write the pages of results again from the kept records
 	$(RUN) results $(ARGS)
 
 # Stopped at any moment, the same command goes on; ARGS='--max-hours 0.15' stops it by itself.

@@ -1,14 +1,15 @@
-"""``docs/results.md``: its sentences are written by hand and its numbers are not.
+"""Pages of results: their sentences are written by hand and their numbers are not.
 
-Its template names them by folder of kept results, table, row and column. One that isn't there is an
-error, which says what is.
+A template ``docs/NAME.md.j2`` becomes ``docs/NAME.md``, and `README_TEMPLATE` the marked part of
+the README. Templates name numbers by folder of kept results or file of accepted ones, table, row
+and column. One that isn't there is an error, which says what is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from itertools import combinations
+from itertools import combinations, cycle
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined, TemplateError
@@ -17,15 +18,27 @@ from reports.archive import KEPT, RUNS
 from reports.image_metrics import image_cells, of_images
 from reports.machine import device_class
 from reports.records import Record, RecordError, load_all
-from reports.seed_statistics import SIGNIFICANCE, compare_by_seed, correct_for_many, summarise
+from reports.regression.accepted import Accepted
+from reports.regression.accepted_file import FOLDER as ACCEPTED
+from reports.regression.accepted_file import read as read_accepted
+from reports.seed_statistics import (
+    SIGNIFICANCE,
+    compare_by_seed,
+    correct_for_many,
+    interval_of_mean,
+    summarise,
+)
 from reports.table_report import TableReport, make_table_report
-from reports.tables.cost_text import cost_table
 from reports.tables.export import number, places
 from reports.tables.markup import escape_markdown, markdown_table
 from reports.tables.measured import Line, lines_of
 from reports.tables.table_files import read, table_files
 
-TEMPLATE = "results.md.j2"
+TEMPLATES = "*.md.j2"
+README_TEMPLATE = "readme-results.j2"
+BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
+
+BySeed = dict[int, float]
 
 
 class Archive:
@@ -52,8 +65,13 @@ class Archive:
         """The table without its notes."""
         return self.report(table).markdown.split("\n\n- ")[0].partition("\n\n")[2].strip()
 
-    def summary(self, table: str, columns: Mapping[str, str], rows: Sequence[str] = ()) -> str:
-        """Some columns, by id with their headings, of all or some rows; a dash where none ran."""
+    def summary(
+        self, table: str, columns: Mapping[str, str], rows: Sequence[str] = (), head: str = "Row"
+    ) -> str:
+        """Some columns, by id with their headings, of all or some rows; a dash where none ran.
+
+        ``head`` stands above the rows' labels.
+        """
         found, frame = self.report(table).table, self.report(table).frame
         for row_id in rows:
             self._check_place(table, row=row_id)
@@ -68,20 +86,17 @@ class Archive:
             for row in found.rows
             if not rows or row.id in rows
         ]
-        return markdown_table(["", *columns.values()], body, "l" + "r" * len(columns))
+        return markdown_table([head, *columns.values()], body, "l" + "r" * len(columns))
 
-    def cost(self, table: str, rows: Sequence[str] = ()) -> str:
-        """The table of what its methods cost, in all or some rows, without its notes."""
-        for row in rows:
-            self._check_place(table, row=row)
-        costs = [
-            one
-            for one in self.report(table).costs
-            if not rows or not set(rows).isdisjoint(one.rows)
-        ]
-        if not costs:
-            raise RecordError(f"{self.runs}: {table} has no images whose cost is known")
-        return cost_table(costs)
+    def seconds(self, table: str, row: str, method: str) -> str:
+        """Device seconds for a method's images in a row."""
+        self._check_place(table, row)
+        costs = {one.method: one for one in self.report(table).costs if row in one.rows}
+        _check(method, costs, f"{self.runs}: {table}, {row} has no method")
+        found = costs[method].seconds
+        if found is None:
+            raise RecordError(f"{self.runs}: {table}: the cost of {method} is not known")
+        return _with_sd(found.mean, found.sd)
 
     def line(self, table: str, row: str, column: str) -> Line:
         """One number with its seeds."""
@@ -105,7 +120,7 @@ class Archive:
         return _with_sd(line["mean"], line["sd"] if line["n"] > 1 else None)
 
     def difference(self, table: str, row: str, one: str, other: str) -> str:
-        """How much more the first column has than the other, by seed, with the p-value."""
+        """How much more the first column has than the other: `difference_by_seed`."""
         return self._between(table, (row, one), (row, other))
 
     def row_difference(self, table: str, column: str, one: str, other: str) -> str:
@@ -125,15 +140,8 @@ class Archive:
         ]
 
     def _between(self, table: str, one: tuple[str, str], other: tuple[str, str]) -> str:
-        lines = [self.line(table, *place) for place in (one, other)]
-        found = compare_by_seed(*map(_by_seed, lines))
-        if found.difference is None:
-            raise RecordError(f"{self.runs}: {table}: {one} and {other} share no seed")
-        decimals = 2 if max(abs(line["mean"]) for line in lines) < 2 else 1
-        text = f"{found.difference:+.{decimals}f}"
-        if found.p_value is not None:
-            text += f" (paired over {found.n} seeds, p = {found.p_value:.1g})"
-        return text
+        first, second = (_by_seed(self.line(table, *place)) for place in (one, other))
+        return difference_by_seed(first, second, f"{self.runs}: {table}: {one} and {other}")
 
     def of_images(self, table: str, row: str, column: str, name: str, factor: float = 1.0) -> str:
         """Mean of a metric over all images behind a number, ± over its seeds.
@@ -195,15 +203,70 @@ class Archive:
         return "; ".join(f"{one}, {' and '.join(sorted(found[one]))}" for one in sorted(found))
 
 
-def render_results(template: Path, kept: Path = KEPT) -> str:
-    """``docs/results.md`` as Markdown. RecordError for a number that there is no record of, and for
-    a name that the template doesn't know."""
+class AcceptedNumbers:
+    """A file of accepted numbers, as the template sees it."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._numbers = {(one.row, one.column): one for one in read_accepted(file)}
+
+    def value(self, row: str, column: str) -> str:
+        """The mean, with its standard deviation."""
+        found = self._number(row, column)
+        return _with_sd(found.mean, found.sd)
+
+    def row_difference(self, column: str, one: str, other: str) -> str:
+        """How much more the first row has than the other: `difference_by_seed`."""
+        numbers = (self._number(row, column) for row in (one, other))
+        first, second = (dict(zip(n.seeds, cycle(n.values), strict=False)) for n in numbers)
+        return difference_by_seed(first, second, f"{self.file}: {one} and {other}")
+
+    def _number(self, row: str, column: str) -> Accepted:
+        there = [" ".join(place) for place in self._numbers]
+        _check(f"{row} {column}", there, f"{self.file}: no number")
+        return self._numbers[row, column]
+
+
+def difference_by_seed(one: BySeed, other: BySeed, where: str) -> str:
+    """The mean of ``one`` minus ``other`` over the seeds of both.
+
+    Of three seeds or more with its 95 % interval and the p-value of a paired t-test: ``+27.0 [24.1,
+    29.9], p = 1e-07``. RecordError, which begins with ``where``, if they share no seed.
+    """
+    found = compare_by_seed(one, other)
+    if found.difference is None:
+        raise RecordError(f"{where} share no seed")
+    decimals = 2 if max(map(abs, (*one.values(), *other.values()))) < 2 else 1
+    text = f"{found.difference:+.{decimals}f}"
+    interval = interval_of_mean([one[seed] - other[seed] for seed in one.keys() & other.keys()])
+    if interval and found.p_value is not None:
+        low, high = (f"{bound:.{decimals}f}" for bound in interval)
+        text += f" [{low}, {high}], p = {found.p_value:.1g}"
+    return text
+
+
+def render(template: Path, kept: Path = KEPT, accepted: Path = ACCEPTED) -> str:
+    """A template as Markdown. RecordError for a number that there is no record of, and for a name
+    that the template doesn't know."""
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True)
     folder = cache(lambda name: Archive(kept / name))
+    file = cache(lambda name: AcceptedNumbers(accepted / f"{name}.csv"))
     try:
-        return environment.from_string(template.read_text("utf-8")).render(kept=folder)
+        text = environment.from_string(template.read_text("utf-8"))
+        return text.render(kept=folder, accepted=file)
     except TemplateError as error:
         raise RecordError(f"{template}: {error.message}") from None
+
+
+def render_all(docs: Path) -> dict[Path, str]:
+    """The pages that the templates in ``docs`` make, and the README beside that folder."""
+    pages = {path.with_suffix(""): render(path) for path in sorted(docs.glob(TEMPLATES))}
+    readme = docs.parent / "README.md"
+    before, begin, rest = readme.read_text("utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise RecordError(f"{readme}: no part between {BEGIN.strip()} and {END.strip()}")
+    return pages | {readme: before + begin + render(docs / README_TEMPLATE) + end + after}
 
 
 def _check(name: str, there: Iterable[str], none: str) -> None:
@@ -219,5 +282,5 @@ def _with_sd(mean: float, sd: float | None) -> str:
     return text if sd is None else f"{text} ± {number(sd, decimals)}"
 
 
-def _by_seed(line: Line) -> dict[int, float]:
+def _by_seed(line: Line) -> BySeed:
     return dict(zip(line["seeds"], line["values"], strict=True))

@@ -10,7 +10,7 @@ from reports.archive import KEPT, REPORT, RUNS, keep
 from reports.new_folder import replaced
 from reports.records import write_atomically
 from reports.report import write_report
-from reports.results_page import TEMPLATE, render_results
+from reports.results_page import TEMPLATES, render_all
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -38,21 +38,20 @@ class Keep:
 
 @dataclass(frozen=True)
 class Results:
-    """Write docs/results.md and the kept reports again from their templates and records."""
+    """Write docs/results.md, the other pages of results and the kept reports again."""
 
     docs: Path = DOCS
-    """the folder of the template and the page"""
+    """the folder of the templates and pages; the README beside it has a part made of them"""
 
     def run(self) -> int:
         """Render."""
-        template = self.docs / TEMPLATE
-        if not template.is_file():
-            raise MissingError(f"{template} is missing")
+        if not any(self.docs.glob(TEMPLATES)):
+            raise MissingError(f"{self.docs / TEMPLATES} is missing")
         for folder in sorted(path.parent for path in KEPT.glob(f"[!.]*/{RUNS}")):
             log(f"written: {report(folder)[-1]}")
-        page = template.with_suffix("")
-        write_atomically(page, render_results(template).encode())
-        log(f"written: {page}")
+        for page, text in render_all(self.docs).items():
+            write_atomically(page, text.encode())
+            log(f"written: {page}")
         return 0
 
 

@@ -1,4 +1,4 @@
-"""The page of results has no number of its own, and says what it misses."""
+"""Pages of results have no number of their own, and say what they miss."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,9 +8,20 @@ from msgspec.structs import replace
 
 from reports.archive import keep
 from reports.records import RecordError
-from reports.results_page import TEMPLATE, Archive, render_results
+from reports.regression.accepted_file import FOLDER, read
+from reports.results_page import (
+    BEGIN,
+    END,
+    README_TEMPLATE,
+    AcceptedNumbers,
+    Archive,
+    difference_by_seed,
+    render,
+    render_all,
+)
 
 TABLE = "table5-demo-digits"
+TEMPLATE = "page.md.j2"
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -23,8 +34,8 @@ def test_numbers_of_the_page_are_those_of_the_records(runs: Path, tmp_path: Path
         f"{{{{ k.difference('{TABLE}', 'r', 'NI', 'DI') }}}} points, "
         "{{ '%.2f' % k.hours }} h on {{ k.made_with }}\n"
     )
-    said = render_results(template, tmp_path / "kept")
-    assert said.startswith("NI 90.1 ± 0.1, +10.0 (paired over 3 seeds, p = ")
+    said = render(template, tmp_path / "kept")
+    assert said.startswith("NI 90.1 ± 0.1, +10.0 [10.0, 10.0], p = ")
     assert said.endswith(" points, 0.03 h on cpu, threads a run: 2, PyTorch 2.15.0, fp32\n")
 
 
@@ -70,17 +81,17 @@ def test_a_number_without_a_record_is_an_error(runs: Path, tmp_path: Path) -> No
     kept = Archive(tmp_path / "kept" / "here")
     with pytest.raises(RecordError, match=r"has no column XX; there are: DFAD, DI, NI$"):
         kept.value(TABLE, "r", "XX")
-    assert kept.row_difference(TABLE, "NI", "r", "r").startswith("+0.0 (paired over 3 seeds")
+    assert kept.row_difference(TABLE, "NI", "r", "r").startswith("+0.0 [0.0, 0.0], p = 1")
     assert kept.metric(TABLE, "r", "NI", "images", of="images") == 64
     with pytest.raises(RecordError, match=r"has no number frame; there are: test_accuracy$"):
         kept.metric(TABLE, "r", "NI", "frame")
     template = tmp_path / TEMPLATE
     template.write_text("{{ kept('here').value(no_such_name, 'r', 'NI') }}")
-    with pytest.raises(RecordError, match=r"results\.md\.j2: 'no_such_name' is undefined$"):
-        render_results(template, tmp_path / "kept")
+    with pytest.raises(RecordError, match=r"page\.md\.j2: 'no_such_name' is undefined$"):
+        render(template, tmp_path / "kept")
     assert kept.table(TABLE).startswith("| Teacher")
-    head, _, row = kept.summary(TABLE, {"NI": "NI, %"}, rows=["r"]).splitlines()
-    assert head.split() == ["|", "|", "NI,", "%", "|"]
+    head, _, row = kept.summary(TABLE, {"NI": "NI, %"}, rows=["r"], head="Pair").splitlines()
+    assert head.split() == ["|", "Pair", "|", "NI,", "%", "|"]
     assert row.split("|")[2] == " 90.1 ± 0.1 "
     with pytest.raises(RecordError, match=r"has no column XX; there are"):
         kept.summary(TABLE, {"NI": "NI", "XX": "another"})
@@ -88,8 +99,45 @@ def test_a_number_without_a_record_is_an_error(runs: Path, tmp_path: Path) -> No
         kept.summary(TABLE, {"NI": "NI"}, rows=["no row"])
 
 
-def test_the_page_of_the_repository_is_what_its_records_say() -> None:
-    assert (DOCS / "results.md").read_text() == render_results(DOCS / TEMPLATE)
+def test_the_pages_of_the_repository_are_what_their_records_say() -> None:
+    pages = render_all(DOCS)
+    assert {"README.md", "results.md", "tuning.md", "digits.md"} <= {page.name for page in pages}
+    for page, text in pages.items():
+        assert page.read_text("utf-8") == text, page
+
+
+def test_only_the_marked_part_of_the_readme_is_written(runs: Path, tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / README_TEMPLATE).write_text("{{ 1 + 1 }}\n")
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{BEGIN}old\n{END}after\n")
+    assert render_all(docs) == {readme: f"before\n{BEGIN}2\n{END}after\n"}
+    readme.write_text("no marks\n")
+    with pytest.raises(RecordError, match=r"README\.md: no part between <!-- measured: begin"):
+        render_all(docs)
+
+
+def test_a_difference_has_its_interval_and_p_from_three_seeds_on() -> None:
+    one, other = {0: 61.0, 1: 62.0, 2: 66.0}, {0: 50.0, 1: 52.0, 2: 53.0, 3: 90.0}
+    # differences 11, 10, 13: mean 11.33, sd 1.53, t(2) = 4.303
+    assert difference_by_seed(one, other, "here") == "+11.3 [7.5, 15.1], p = 0.006"
+    assert difference_by_seed({0: 61.0}, other, "here") == "+11.0"
+    with pytest.raises(RecordError, match=r"^here share no seed$"):
+        difference_by_seed({7: 1.0}, other, "here")
+
+
+def test_accepted_numbers_are_read_from_their_file(tmp_path: Path) -> None:
+    numbers = AcceptedNumbers(FOLDER / "accuracy-demo-digits.csv")
+    (student,) = (
+        one
+        for one in read(FOLDER / "accuracy-demo-digits.csv")
+        if (one.row, one.column) == ("ni", "student")
+    )
+    assert numbers.value("ni", "student") == f"{student.mean:.1f} ± {student.sd:.1f}"
+    assert numbers.row_difference("student", "ni", "ni") == "+0.0 [0.0, 0.0], p = 1"
+    with pytest.raises(RecordError, match=r"digits\.csv: no number xx student; there are: di "):
+        numbers.value("xx", "student")
 
 
 ASKED: list[tuple[str, Callable[[Archive], object]]] = [
@@ -138,6 +186,6 @@ def test_a_template_that_can_not_be_filled_is_one_line(
 ) -> None:
     keep(runs, tmp_path / "kept" / "here")
     (tmp_path / TEMPLATE).write_text(text)
-    with pytest.raises(RecordError, match=r"results\.md\.j2: ") as caught:
-        render_results(tmp_path / TEMPLATE, tmp_path / "kept")
+    with pytest.raises(RecordError, match=r"page\.md\.j2: ") as caught:
+        render(tmp_path / TEMPLATE, tmp_path / "kept")
     assert "\n" not in str(caught.value)

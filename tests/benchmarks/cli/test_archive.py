@@ -7,7 +7,7 @@ import pytest
 from benchmarks.cli import archive
 from benchmarks.cli.archive import Keep, Results
 from reports.records import RecordError, write
-from reports.results_page import TEMPLATE
+from reports.results_page import BEGIN, END, README_TEMPLATE
 from reports.tables import table_files
 from reports.tables.layout import Picture, TableCell
 from tests.benchmarks.command_line import here
@@ -60,14 +60,20 @@ def test_a_report_is_kept_beside_its_records_and_made_again(kept: Path, tmp_path
         str(path.relative_to(kept)) for path in before
     }
     (kept / "report" / "old.md").touch()
-    (tmp_path / TEMPLATE).write_text("No numbers.\n")
-    assert Results(tmp_path).run() == 0
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "page.md.j2").write_text("{{ 'No' }} numbers.\n")
+    (docs / README_TEMPLATE).write_text("None.\n")
+    (tmp_path / "README.md").write_text(f"{BEGIN}{END}")
+    assert Results(docs).run() == 0
+    assert (docs / "page.md").read_text() == "No numbers.\n"
+    assert (tmp_path / "README.md").read_text() == f"{BEGIN}None.\n{END}"
     assert content(kept) == before
     assert [path.name for path in kept.parent.iterdir()] == ["here"]
 
 
 def test_a_report_that_can_not_be_made_leaves_the_old_one(kept: Path, tmp_path: Path) -> None:
-    (tmp_path / TEMPLATE).touch()
+    (tmp_path / "page.md.j2").touch()
     without = make_record("k", metrics={"other": 1.0})
     for runs in (kept / "runs", tmp_path / "runs"):
         write(next(runs.glob("distillation/*")), without)
