@@ -68,7 +68,9 @@ def synthesize(
     `compute_in`. ``on_batch`` is called with the number and content of every batch made in this
     call, before it is written. ``student`` is for methods that compete with one or train one,
     others don't look at it. ``student_known``: the caller has the student of a joint method, which
-    is then not trained again if all batches exist. ``progress`` draws a bar.
+    is then not trained again if all batches exist. ``progress`` draws a bar. Networks are
+    initialised from the global random state, seeded for the moment: no other thread may draw from
+    it meanwhile.
 
     Warns where images can hardly be in teacher space, and where the teacher gives fewer than half
     of them the label they are stored with (`SyntheticDataset.teacher_agreement`), unless their

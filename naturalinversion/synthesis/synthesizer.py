@@ -79,7 +79,7 @@ class Synthesizer(Protocol):
         """
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Load a `state_dict`; `prepare` with its arguments was or will be called."""
+        """Load a `state_dict`, after `prepare` with its arguments, which begins anew."""
 
 
 def iterations_of(synthesizer: Synthesizer, batches: int) -> int:
