@@ -141,7 +141,7 @@ def synthesize(
             if on_batch is not None:
                 on_batch(index, batch)
             order.write(index, batch.images, batch.labels, attempt)
-    with usual_torch_state():
+    with usual_torch_state(), compute_in(teacher.device, teacher.precision):
         record_agreement(folder, batches, teacher, missing)
     dataset = SyntheticDataset(folder, batches)
     share = dataset.teacher_agreement
