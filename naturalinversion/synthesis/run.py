@@ -88,8 +88,7 @@ def synthesize(
     training = training or Training()
     folder = Path(folder)
     order = order_of(synthesizer, folder)
-    with usual_torch_state():
-        order.begin(teacher, first, batches, batch_size)
+    order.check_first(first)
     meta = as_stored(
         Meta(
             method=method or type(synthesizer).__name__,
@@ -125,22 +124,28 @@ def synthesize(
         _given_back(folder, existed, unclaimed),
         usual_torch_state(),
         student_given_back(synthesizer, student) as taking_part,
-        training_bar(synthesizer, len(missing), joint, meta.method, progress, training) as shown,
     ):
-        if missing or joint:
-            with compute_in(teacher.device, teacher.precision):
-                synthesizer.prepare(teacher, taking_part, derive(seed, "prepare"), shown)
-            order.resume()
-        for index in missing:
-            labels = balanced_labels(batch_size, teacher.num_classes, derive(seed, "labels", index))
-            labels = labels.to(teacher.device)
-            with compute_in(teacher.device, teacher.precision):
-                batch, attempt = _attempt(synthesizer, labels, meta, index, shown, order)
-            if not remarks and (remark := implausible(batch, teacher)):
-                remarks.append(f"{meta.method}, batch {index}: {remark}")
-            if on_batch is not None:
-                on_batch(index, batch)
-            order.write(index, batch.images, batch.labels, attempt)
+        if missing:
+            order.begin(teacher, batches, batch_size)
+        with training_bar(
+            synthesizer, len(missing), joint, meta.method, progress, training
+        ) as shown:
+            if missing or joint:
+                with compute_in(teacher.device, teacher.precision):
+                    synthesizer.prepare(teacher, taking_part, derive(seed, "prepare"), shown)
+                order.resume()
+            for index in missing:
+                labels = balanced_labels(
+                    batch_size, teacher.num_classes, derive(seed, "labels", index)
+                )
+                labels = labels.to(teacher.device)
+                with compute_in(teacher.device, teacher.precision):
+                    batch, attempt = _attempt(synthesizer, labels, meta, index, shown, order)
+                if not remarks and (remark := implausible(batch, teacher)):
+                    remarks.append(f"{meta.method}, batch {index}: {remark}")
+                if on_batch is not None:
+                    on_batch(index, batch)
+                order.write(index, batch.images, batch.labels, attempt)
     with usual_torch_state(), compute_in(teacher.device, teacher.precision):
         record_agreement(folder, batches, teacher, missing)
     dataset = SyntheticDataset(folder, batches)

@@ -51,7 +51,8 @@ class Synthesizer(Protocol):
     each. ``with_iterations(iterations, batch_size)``: the same method, fresh, with so many steps in
     all, those of `prepare` of ``batch_size`` images; it is what an estimate times. Without it no
     time is estimated for the method's synthesis. An optional ``begin(teacher, batches,
-    batch_size)`` refuses a run before it starts (`SettingError`).
+    batch_size)`` refuses a run before it starts (`SettingError`); where all batches exist there is
+    nothing to refuse, and it isn't called.
 
     A method whose batches build on those before has an attribute ``sequential`` that is true: its
     batches are made in order. `state_dict` then holds all that one batch leaves to the next, the
