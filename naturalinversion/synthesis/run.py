@@ -20,7 +20,7 @@ from naturalinversion.synthesis.agreement import low_agreement, record_agreement
 from naturalinversion.synthesis.batch_check import check_batch, implausible
 from naturalinversion.synthesis.method_settings import settings_of, source_of
 from naturalinversion.synthesis.sequence import AnyOrder, order_of
-from naturalinversion.synthesis.student import student_digest, student_given_back
+from naturalinversion.synthesis.student import student_digest, student_restored
 from naturalinversion.synthesis.synthesizer import Batch, Synthesizer, Training, check_request
 from naturalinversion.synthesis.training_bar import training_bar
 from naturalinversion.teacher.teacher import Teacher
@@ -67,10 +67,10 @@ def synthesize(
     records the retries. Whatever the method computes is in the teacher's ``precision``, by
     `compute_in`. ``on_batch`` is called with the number and content of every batch made in this
     call, before it is written. ``student`` is for methods that compete with one or train one,
-    others don't look at it. ``student_known``: the caller has the student of a joint method, which
-    is then not trained again if all batches exist. ``progress`` draws a bar. Networks are
-    initialised from the global random state, seeded for the moment: no other thread may draw from
-    it meanwhile.
+    others don't look at it; where the call fails or is interrupted, it is as it was before.
+    ``student_known``: the caller has the student of a joint method, which is then not trained again
+    if all batches exist. ``progress`` draws a bar. Networks are initialised
+    from the global random state, seeded for the moment: no other thread may draw from it meanwhile.
 
     Warns where images can hardly be in teacher space, and where the teacher gives fewer than half
     of them the label they are stored with (`SyntheticDataset.teacher_agreement`), unless their
@@ -121,9 +121,9 @@ def synthesize(
     missing = order.to_make(missing, batches, joint)
     remarks: list[str] = []
     with (
-        _given_back(folder, existed, unclaimed),
+        _released_if_empty(folder, existed, unclaimed),
         usual_torch_state(),
-        student_given_back(synthesizer, student) as taking_part,
+        student_restored(synthesizer, student) as taking_part,
     ):
         if missing:
             order.begin(teacher, batches, batch_size)
@@ -146,19 +146,19 @@ def synthesize(
                 if on_batch is not None:
                     on_batch(index, batch)
                 order.write(index, batch.images, batch.labels, attempt)
-    with usual_torch_state(), compute_in(teacher.device, teacher.precision):
-        record_agreement(folder, batches, teacher, missing)
-    dataset = SyntheticDataset(folder, batches)
-    share = dataset.teacher_agreement
-    if share is not None and (remark := low_agreement(share, synthesizer)):
-        remarks.append(remark)
-    for remark in remarks:
-        warnings.warn(remark, NaturalInversionWarning, stacklevel=2)
+        with compute_in(teacher.device, teacher.precision):
+            record_agreement(folder, batches, teacher, missing)
+        dataset = SyntheticDataset(folder, batches)
+        share = dataset.teacher_agreement
+        if share is not None and (remark := low_agreement(share, synthesizer)):
+            remarks.append(remark)
+        for remark in remarks:  # here, as they may be errors
+            warnings.warn(remark, NaturalInversionWarning, stacklevel=2)
     return dataset
 
 
 @contextmanager
-def _given_back(folder: Path, existed: bool, unclaimed: bool) -> Iterator[None]:
+def _released_if_empty(folder: Path, existed: bool, unclaimed: bool) -> Iterator[None]:
     """Give up a folder in which nothing was made: another run, of a mended method, may have it.
 
     ``existed``: it was there before this call, and stays, empty. ``unclaimed``: it was nobody's.
