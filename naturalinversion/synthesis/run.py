@@ -19,6 +19,7 @@ from naturalinversion.seeds import derive, generator
 from naturalinversion.synthesis.agreement import low_agreement, record_agreement
 from naturalinversion.synthesis.batch_check import check_batch, implausible
 from naturalinversion.synthesis.method_settings import settings_of, source_of
+from naturalinversion.synthesis.prepare_state import PrepareState
 from naturalinversion.synthesis.sequence import AnyOrder, order_of
 from naturalinversion.synthesis.student import student_digest, student_restored
 from naturalinversion.synthesis.synthesizer import Batch, Synthesizer, Training, check_request
@@ -69,7 +70,8 @@ def synthesize(
     call, before it is written. ``student`` is for methods that compete with one or train one,
     others don't look at it; where the call fails or is interrupted, it is as it was before.
     ``student_known``: the caller has the student of a joint method, which is then not trained again
-    if all batches exist. ``progress`` draws a bar. Networks are initialised
+    if all batches exist. Without a ``training`` the state that `prepare` saves lies in the folder
+    until all batches exist (`prepare_state`). ``progress`` draws a bar. Networks are initialised
     from the global random state, seeded for the moment: no other thread may draw from it meanwhile.
 
     Warns where images can hardly be in teacher space, and where the teacher gives fewer than half
@@ -85,7 +87,6 @@ def synthesize(
     )
     if synthesizer.student_use != "none" and student is not None:
         teacher.check_student(student, trained=synthesizer.student_use == "joint")
-    training = training or Training()
     folder = Path(folder)
     order = order_of(synthesizer, folder)
     order.check_first(first)
@@ -119,6 +120,7 @@ def synthesize(
     missing = [index for index in numbers if not shard_is_whole(folder, index, found)]
     joint = synthesizer.student_use == "joint" and not student_known
     missing = order.to_make(missing, batches, joint)
+    kept = PrepareState(folder, meta, training)
     remarks: list[str] = []
     with (
         _released_if_empty(folder, existed, unclaimed),
@@ -128,10 +130,10 @@ def synthesize(
         if missing:
             order.begin(teacher, batches, batch_size)
         with training_bar(
-            synthesizer, len(missing), joint, meta.method, progress, training
+            synthesizer, len(missing), joint, meta.method, progress, kept.training
         ) as shown:
             if missing or joint:
-                with compute_in(teacher.device, teacher.precision):
+                with compute_in(teacher.device, teacher.precision), kept.preparing():
                     synthesizer.prepare(teacher, taking_part, derive(seed, "prepare"), shown)
                 order.resume()
             for index in missing:
@@ -154,6 +156,7 @@ def synthesize(
             remarks.append(remark)
         for remark in remarks:  # here, as they may be errors
             warnings.warn(remark, NaturalInversionWarning, stacklevel=2)
+        kept.forget()
     return dataset
 
 

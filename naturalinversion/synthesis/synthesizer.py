@@ -29,8 +29,8 @@ class Training:
     """Callbacks of `Synthesizer.prepare` for progress and checkpoints.
 
     ``progress`` is called with a number of steps. ``restore`` returns the state of the last
-    ``save``, or None: a method that trains for long saves its state at intervals, and resumes from
-    it when it was interrupted.
+    ``save``, or None: a method that trains for long saves its state, tensors and plain values, at
+    intervals, and resumes from it when it was interrupted.
     """
 
     progress: Progress = silent
