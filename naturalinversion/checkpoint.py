@@ -3,6 +3,7 @@
 import hashlib
 import io
 import logging
+import pickle
 import time
 from pathlib import Path
 from typing import Any
@@ -32,21 +33,31 @@ class Checkpoint:
             return
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        content = buffer.getvalue()
-        write_atomically(self.path, hashlib.sha256(content).digest() + content)
+        content = buffer.getbuffer()  # not a copy: a state may be large
+        write_atomically(self.path, hashlib.sha256(content).digest(), content)
         self._last = time.monotonic()
 
     def restore(self) -> dict[str, Any] | None:
-        """The last state, or None; a damaged file is named in the log and counts as none."""
+        """The last state, or None. A file that can't be used is named in the log, and is none."""
         try:
-            content = self.path.read_bytes()
+            with open(self.path, "rb", buffering=0) as file:  # a buffer is a copy
+                digest, body = file.read(_DIGEST), file.read()
         except FileNotFoundError:
             return None
-        body = content[_DIGEST:]
-        if hashlib.sha256(body).digest() != content[:_DIGEST]:
+        if hashlib.sha256(body).digest() != digest:
             log.warning("checkpoint %s is damaged: what it was written for starts again", self.path)
             return None
-        state: dict[str, Any] = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+        try:
+            state: dict[str, Any] = torch.load(
+                io.BytesIO(body), map_location="cpu", weights_only=True
+            )
+        except pickle.UnpicklingError:
+            log.warning(
+                "checkpoint %s holds more than tensors and plain values: what it was written for "
+                "starts again",
+                self.path,
+            )
+            return None
         return state
 
     def delete(self) -> None:

@@ -1,7 +1,8 @@
 """Seeds: one integer per (run, purpose, batch), and module initialisation that is reproducible.
 
-Nothing here reads or moves the global random state, so batch ``k`` is the same whether it
-is made alone or after others, on any machine and in any order.
+Draws come from generators of their own, so batch ``k`` is the same whether it is made alone or
+after others, on any machine and in any order. Only `seeded` uses the global random state, which all
+threads share.
 """
 
 import hashlib
@@ -58,6 +59,9 @@ def seeded(seed: int) -> Iterator[None]:
     It is that of the CPU and, once CUDA is in use, of its devices. `torch.manual_seed` would seed
     all other devices as well, for good, and replace the seed that a caller has given a GPU which
     is not in use yet.
+
+    Another thread that draws from the global state meanwhile changes what the block draws, and
+    draws from this seed itself: keep such threads out of it.
     """
     in_use = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     devices = range(torch.cuda.device_count() if in_use else 0)

@@ -19,8 +19,9 @@ from naturalinversion.seeds import derive, generator
 from naturalinversion.synthesis.agreement import low_agreement, record_agreement
 from naturalinversion.synthesis.batch_check import check_batch, implausible
 from naturalinversion.synthesis.method_settings import settings_of, source_of
+from naturalinversion.synthesis.prepare_state import PrepareState
 from naturalinversion.synthesis.sequence import AnyOrder, order_of
-from naturalinversion.synthesis.student import student_digest, student_given_back
+from naturalinversion.synthesis.student import student_digest, student_restored
 from naturalinversion.synthesis.synthesizer import Batch, Synthesizer, Training, check_request
 from naturalinversion.synthesis.training_bar import training_bar
 from naturalinversion.teacher.teacher import Teacher
@@ -67,8 +68,11 @@ def synthesize(
     records the retries. Whatever the method computes is in the teacher's ``precision``, by
     `compute_in`. ``on_batch`` is called with the number and content of every batch made in this
     call, before it is written. ``student`` is for methods that compete with one or train one,
-    others don't look at it. ``student_known``: the caller has the student of a joint method, which
-    is then not trained again if all batches exist. ``progress`` draws a bar.
+    others don't look at it; where the call fails or is interrupted, it is as it was before.
+    ``student_known``: the caller has the student of a joint method, which is then not trained again
+    if all batches exist. Without a ``training`` the state that `prepare` saves lies in the folder
+    until all batches exist (`prepare_state`). ``progress`` draws a bar. Networks are initialised
+    from the global random state, seeded for the moment: no other thread may draw from it meanwhile.
 
     Warns where images can hardly be in teacher space, and where the teacher gives fewer than half
     of them the label they are stored with (`SyntheticDataset.teacher_agreement`), unless their
@@ -83,11 +87,9 @@ def synthesize(
     )
     if synthesizer.student_use != "none" and student is not None:
         teacher.check_student(student, trained=synthesizer.student_use == "joint")
-    training = training or Training()
     folder = Path(folder)
     order = order_of(synthesizer, folder)
-    with usual_torch_state():
-        order.begin(teacher, first, batches, batch_size)
+    order.check_first(first)
     meta = as_stored(
         Meta(
             method=method or type(synthesizer).__name__,
@@ -118,40 +120,48 @@ def synthesize(
     missing = [index for index in numbers if not shard_is_whole(folder, index, found)]
     joint = synthesizer.student_use == "joint" and not student_known
     missing = order.to_make(missing, batches, joint)
+    kept = PrepareState(folder, meta, training)
     remarks: list[str] = []
     with (
-        _given_back(folder, existed, unclaimed),
+        _released_if_empty(folder, existed, unclaimed),
         usual_torch_state(),
-        student_given_back(synthesizer, student) as taking_part,
-        training_bar(synthesizer, len(missing), joint, meta.method, progress, training) as shown,
+        student_restored(synthesizer, student) as taking_part,
     ):
-        if missing or joint:
-            with compute_in(teacher.device, teacher.precision):
-                synthesizer.prepare(teacher, taking_part, derive(seed, "prepare"), shown)
-            order.resume()
-        for index in missing:
-            labels = balanced_labels(batch_size, teacher.num_classes, derive(seed, "labels", index))
-            labels = labels.to(teacher.device)
-            with compute_in(teacher.device, teacher.precision):
-                batch, attempt = _attempt(synthesizer, labels, meta, index, shown, order)
-            if not remarks and (remark := implausible(batch, teacher)):
-                remarks.append(f"{meta.method}, batch {index}: {remark}")
-            if on_batch is not None:
-                on_batch(index, batch)
-            order.write(index, batch.images, batch.labels, attempt)
-    with usual_torch_state():
-        record_agreement(folder, batches, teacher, missing)
-    dataset = SyntheticDataset(folder, batches)
-    share = dataset.teacher_agreement
-    if share is not None and (remark := low_agreement(share, synthesizer)):
-        remarks.append(remark)
-    for remark in remarks:
-        warnings.warn(remark, NaturalInversionWarning, stacklevel=2)
+        if missing:
+            order.begin(teacher, batches, batch_size)
+        with training_bar(
+            synthesizer, len(missing), joint, meta.method, progress, kept.training
+        ) as shown:
+            if missing or joint:
+                with compute_in(teacher.device, teacher.precision), kept.preparing():
+                    synthesizer.prepare(teacher, taking_part, derive(seed, "prepare"), shown)
+                order.resume()
+            for index in missing:
+                labels = balanced_labels(
+                    batch_size, teacher.num_classes, derive(seed, "labels", index)
+                )
+                labels = labels.to(teacher.device)
+                with compute_in(teacher.device, teacher.precision):
+                    batch, attempt = _attempt(synthesizer, labels, meta, index, shown, order)
+                if not remarks and (remark := implausible(batch, teacher)):
+                    remarks.append(f"{meta.method}, batch {index}: {remark}")
+                if on_batch is not None:
+                    on_batch(index, batch)
+                order.write(index, batch.images, batch.labels, attempt)
+        with compute_in(teacher.device, teacher.precision):
+            record_agreement(folder, batches, teacher, missing)
+        dataset = SyntheticDataset(folder, batches)
+        share = dataset.teacher_agreement
+        if share is not None and (remark := low_agreement(share, synthesizer)):
+            remarks.append(remark)
+        for remark in remarks:  # here, as they may be errors
+            warnings.warn(remark, NaturalInversionWarning, stacklevel=2)
+        kept.forget()
     return dataset
 
 
 @contextmanager
-def _given_back(folder: Path, existed: bool, unclaimed: bool) -> Iterator[None]:
+def _released_if_empty(folder: Path, existed: bool, unclaimed: bool) -> Iterator[None]:
     """Give up a folder in which nothing was made: another run, of a mended method, may have it.
 
     ``existed``: it was there before this call, and stays, empty. ``unclaimed``: it was nobody's.

@@ -2,9 +2,9 @@
 
 A method is sequential where the attribute ``sequential`` of its object is true. Its batch k may
 depend on batches 0 to k - 1, as they are stored, and on what `state_dict` holds after batch k - 1,
-which is kept beside the shards: a run that was stopped goes on with the same bytes. Where the state
-is lost, or a shard from before it, everything is made again from batch 0, and shards that come out
-as they are stay.
+which is kept beside the shards, at intervals and after the last batch: a run that was stopped goes
+on with the same bytes. Batches after the state's are made again; where the state is lost, or a
+shard from before it, all are, from batch 0. Shards that come out as they are stay.
 """
 
 import os
@@ -56,8 +56,11 @@ class AnyOrder:
     def __init__(self, method: Any, folder: Path) -> None:
         self.method, self.folder = method, folder
 
-    def begin(self, teacher: Any, first: int, batches: int, batch_size: int) -> None:
-        """Before anything is made or written. Raises `SettingError` for what can't be made."""
+    def check_first(self, first: int) -> None:
+        """Raises `SettingError` where batch ``first`` can't be the first one to be made."""
+
+    def begin(self, teacher: Any, batches: int, batch_size: int) -> None:
+        """Before anything is made. Raises `SettingError` for what can't be made."""
         hook: Callable[[Any, int, int], None] | None = getattr(self.method, "begin", None)
         if hook is not None:
             hook(teacher, batches, batch_size)
@@ -85,17 +88,17 @@ class InOrder(AnyOrder):
 
     def __init__(self, method: Any, folder: Path) -> None:
         super().__init__(method, folder)
-        self._checkpoint = Checkpoint(folder / STATE, every=0.0)
-        self._done, self._state = 0, dict[str, Tensor]()
+        self._checkpoint = Checkpoint(folder / STATE)
+        self._done, self._batches, self._state = 0, 0, dict[str, Tensor]()
 
-    def begin(self, teacher: Any, first: int, batches: int, batch_size: int) -> None:
+    def check_first(self, first: int) -> None:
         if first:
             name = type(self.method).__name__
             raise SettingError(f"first batch {first}: {name} makes its batches in order, from 0 on")
-        super().begin(teacher, first, batches, batch_size)
 
     def to_make(self, missing: list[int], batches: int, trains: bool) -> list[int]:
         """All after the state's, or none if all are there."""
+        self._batches = batches
         if not missing and not trains:
             return []
         saved = self._checkpoint.restore()
@@ -120,11 +123,15 @@ class InOrder(AnyOrder):
             follow(EarlierBatches(self.folder, index))
 
     def write(self, index: int, images: Tensor, labels: Tensor, attempt: int) -> None:
-        """Write the shard, unless it is there already, then the state after it."""
+        """Write the shard, unless it is there already; the state after it at intervals, and at once
+        after the last one.
+        """
         if not _is_stored(self.folder, index, images, labels):
             super().write(index, images, labels, attempt)
         self._state = _copied(self.method.state_dict())
-        self._checkpoint.save({"batches": index + 1, "state": self._state})
+        made = index + 1
+        last = made == self._batches
+        self._checkpoint.save({"batches": made, "state": self._state}, at_once=last)
 
 
 def order_of(method: object, folder: Path) -> AnyOrder:
@@ -143,24 +150,32 @@ def forget_state(folder: Path) -> None:
 
 
 def require_memory(size: int, what: str, device: torch.device) -> None:
-    """Raises `SettingError` where ``size`` bytes for ``what`` are more than ``device`` has free."""
+    """Raises `SettingError` where ``size`` bytes for ``what`` are more than ``device`` has free.
+
+    Where that can't be known, nothing is refused.
+    """
     free = _free(device)
-    if size > free:
+    if free is not None and size > free:
         raise SettingError(
             f"{what} would take {size / 1e9:,.2f} GB of memory, {free / 1e9:,.2f} GB are free on "
             f"{device}: fewer or smaller batches"
         )
 
 
-def _free(device: torch.device) -> int:
+def _free(device: torch.device) -> int | None:
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + cached
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         (available,) = (line.split()[1] for line in lines if line.startswith("MemAvailable:"))
         return int(available) * 1024
     except (OSError, ValueError):  # not Linux
+        pass
+    try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # Windows
+        return None
 
 
 def _is_stored(folder: Path, index: int, images: Tensor, labels: Tensor) -> bool:

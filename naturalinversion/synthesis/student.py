@@ -1,5 +1,6 @@
 """The student that takes part in a method's synthesis."""
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -7,7 +8,7 @@ from torch import nn
 
 from naturalinversion.digest import weights_digest
 from naturalinversion.layout import layout_kept
-from naturalinversion.module_modes import frozen, trainability_kept
+from naturalinversion.module_modes import frozen, modes_kept, trainability_kept
 from naturalinversion.synthesis.synthesizer import Synthesizer
 
 
@@ -19,14 +20,15 @@ def student_digest(synthesizer: Synthesizer, student: nn.Module | None) -> str:
 
 
 @contextmanager
-def student_given_back(
+def student_restored(
     synthesizer: Synthesizer, student: nn.Module | None
 ) -> Iterator[nn.Module | None]:
     """The student that takes part until the end of the block; None where the method uses none.
 
     Afterwards memory layout and hooks are as they were, and so is which weights are trainable. One
-    to compete with is frozen within the block, and its modes are as they were; a joint one is in
-    eval mode.
+    to compete with is frozen within the block, and its modes are as they were. A joint one is in
+    eval mode; if an exception leaves the block, its weights and modes are as they were: the same
+    call again is the same run.
     """
     if student is None or synthesizer.student_use == "none":
         yield None
@@ -34,8 +36,18 @@ def student_given_back(
         with layout_kept(student), frozen(student):
             yield student
     else:
-        with layout_kept(student), trainability_kept(student):
-            try:
-                yield student
-            finally:
-                student.eval()
+        with layout_kept(student), trainability_kept(student), _untrained_on_error(student):
+            yield student
+        student.eval()
+
+
+@contextmanager
+def _untrained_on_error(student: nn.Module) -> Iterator[None]:
+    """Undo what the block did to weights, buffers and extra states if an exception leaves it."""
+    before = copy.deepcopy(student.state_dict())
+    with modes_kept(student):
+        try:
+            yield
+        except BaseException:
+            student.load_state_dict(before)
+            raise

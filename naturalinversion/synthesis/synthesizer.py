@@ -29,8 +29,8 @@ class Training:
     """Callbacks of `Synthesizer.prepare` for progress and checkpoints.
 
     ``progress`` is called with a number of steps. ``restore`` returns the state of the last
-    ``save``, or None: a method that trains for long saves its state at intervals, and resumes from
-    it when it was interrupted.
+    ``save``, or None: a method that trains for long saves its state, tensors and plain values, at
+    intervals, and resumes from it when it was interrupted.
     """
 
     progress: Progress = silent
@@ -51,7 +51,8 @@ class Synthesizer(Protocol):
     each. ``with_iterations(iterations, batch_size)``: the same method, fresh, with so many steps in
     all, those of `prepare` of ``batch_size`` images; it is what an estimate times. Without it no
     time is estimated for the method's synthesis. An optional ``begin(teacher, batches,
-    batch_size)`` refuses a run before it starts (`SettingError`).
+    batch_size)`` refuses a run before it starts (`SettingError`); where all batches exist there is
+    nothing to refuse, and it isn't called.
 
     A method whose batches build on those before has an attribute ``sequential`` that is true: its
     batches are made in order. `state_dict` then holds all that one batch leaves to the next, the
@@ -79,7 +80,7 @@ class Synthesizer(Protocol):
         """
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Load a `state_dict`; `prepare` with its arguments was or will be called."""
+        """Load a `state_dict`, after `prepare` with its arguments, which begins anew."""
 
 
 def iterations_of(synthesizer: Synthesizer, batches: int) -> int:

@@ -1,6 +1,8 @@
 """Checkpoints: whole or not used, and not written more often than asked for."""
 
 import logging
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -55,3 +57,33 @@ def test_a_damaged_file_is_named_and_counts_as_none(
     with caplog.at_level(logging.WARNING):
         assert Checkpoint(path).restore() is None
     assert f"{path} is damaged" in caplog.text
+
+
+class Settings:
+    """Not what a state may hold."""
+
+
+def test_a_state_that_can_not_be_read_back_counts_as_none(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoint = Checkpoint(tmp_path / "state.pt")
+    checkpoint.save({"settings": Settings()}, at_once=True)
+    with caplog.at_level(logging.WARNING):
+        assert checkpoint.restore() is None
+    assert "state.pt holds more than tensors and plain values" in caplog.text
+
+
+def test_a_large_state_is_in_memory_once_beside_its_tensors(tmp_path: Path) -> None:
+    """PyTorch's own memory is not counted."""
+    checkpoint = Checkpoint(tmp_path / "state.pt")
+    state = {"weights": torch.zeros(2**22)}
+
+    def peak(what: Callable[[], object]) -> float:
+        tracemalloc.start()
+        what()
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most / state["weights"].nbytes
+
+    assert peak(lambda: checkpoint.save(state, at_once=True)) < 1.6
+    assert peak(checkpoint.restore) < 1.6

@@ -253,6 +253,21 @@ def test_the_result_says_how_often_the_teacher_agrees_and_warns_below_a_half(
         assert SyntheticDataset(tmp_path, 1).teacher_agreement == share
 
 
+def test_agreement_is_counted_in_the_precision_of_the_teacher(
+    make_teacher: MakeTeacher, tmp_path: Path
+) -> None:
+    """As all passes of the teacher are: another one answers otherwise for some images."""
+    teacher = Teacher(
+        make_teacher().model, num_classes=4, image_shape=(3, 16, 16), precision="bf16"
+    )
+    kinds: set[torch.dtype] = set()
+    head = [module for module in teacher.model.modules() if isinstance(module, nn.Linear)][-1]
+    hook = head.register_forward_hook(lambda module, given, made: kinds.add(made.dtype))
+    fill(teacher, tmp_path, FromOutside())
+    hook.remove()
+    assert kinds == {torch.bfloat16}
+
+
 def test_labels_that_shifts_and_mirroring_spoil_are_warned_of_with_these_settings() -> None:
     moved = low_agreement(0.3, NaturalInversion(iterations=7))
     assert moved.endswith(

@@ -10,6 +10,7 @@ from contract_methods import SequentialFromOutside
 from torch import Tensor
 
 from naturalinversion import Batch, Teacher, synthesize
+from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.errors import DivergedError, MethodError, SettingError
 from naturalinversion.image_store.shards import retried, shard_path
 from naturalinversion.progress import Progress
@@ -17,6 +18,12 @@ from naturalinversion.synthesis.sequence import STATE, EarlierBatches, forget_st
 
 MakeTeacher = Callable[..., Teacher]
 BATCHES, SIZE = 4, 4
+
+
+@pytest.fixture
+def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state is written after every batch, as where a batch takes longer than the interval."""
+    monkeypatch.setattr(Checkpoint.__init__, "__defaults__", (0.0,))
 
 
 class Counts(SequentialFromOutside):
@@ -47,6 +54,16 @@ class Counts(SequentialFromOutside):
         return made
 
 
+class TooLarge(Counts):
+    """Needs more memory than there is."""
+
+    bytes_per_image = 10**15
+
+    def begin(self, teacher: Teacher, batches: int, batch_size: int) -> None:
+        size = batches * batch_size * self.bytes_per_image
+        require_memory(size, "a bank of all images", teacher.device)
+
+
 def fill(teacher: Teacher, folder: Path, method: Any, batches: int = BATCHES, **more: Any) -> Any:
     synthesize(method, teacher, folder, batches=batches, batch_size=SIZE, **more)
     return method
@@ -56,6 +73,7 @@ def content(folder: Path) -> list[bytes]:
     return [shard_path(folder, index).read_bytes() for index in range(BATCHES)]
 
 
+@pytest.mark.usefixtures("_often")
 def test_a_stopped_run_goes_on_after_its_last_batch(
     make_teacher: MakeTeacher, tmp_path: Path
 ) -> None:
@@ -66,6 +84,37 @@ def test_a_stopped_run_goes_on_after_its_last_batch(
     assert fill(teacher, tmp_path / "cut", Counts()).made == [2, 3]
     assert content(tmp_path / "cut") == content(tmp_path / "whole")
     assert fill(teacher, tmp_path / "cut", Counts()).made == []
+
+
+def test_quick_batches_write_the_state_at_intervals_and_after_the_last(
+    make_teacher: MakeTeacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped with a state older than the shards, a run makes those after it again."""
+    teacher = make_teacher()
+    fill(teacher, tmp_path / "whole", Counts())
+    saved = Checkpoint(tmp_path / "whole" / STATE).restore()
+    assert saved is not None
+    assert saved["batches"] == BATCHES
+    monkeypatch.setattr("time.monotonic", lambda: seconds)
+    cut, seconds = tmp_path / "cut", 0.0
+
+    def stop(index: int, batch: Batch) -> None:
+        nonlocal seconds
+        seconds += 20.0  # the second of the batches ends after 40
+        if index == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fill(teacher, cut, Counts(), on_batch=stop)
+    saved = Checkpoint(cut / STATE).restore()
+    assert saved is not None
+    assert saved["batches"] == 2
+    written = shard_path(cut, 2).stat().st_mtime_ns
+    method = fill(teacher, cut, Counts())
+    assert method.made == [2, 3]
+    assert shard_path(cut, 2).stat().st_mtime_ns == written, "it came out as it was"
+    assert content(cut) == content(tmp_path / "whole")
+    assert fill(teacher, cut, Counts()).made == []
 
 
 def test_a_retry_starts_from_the_state_before_the_batch(
@@ -82,6 +131,7 @@ def test_a_retry_starts_from_the_state_before_the_batch(
     assert content(tmp_path / "retried") == content(tmp_path / "again")
 
 
+@pytest.mark.usefixtures("_often")
 @pytest.mark.parametrize("lost", ["state", "damaged state", "shard"])
 def test_what_was_lost_is_made_again_from_the_start(
     lost: str, make_teacher: MakeTeacher, tmp_path: Path
@@ -126,14 +176,48 @@ def test_a_part_of_the_batches_is_refused(make_teacher: MakeTeacher, tmp_path: P
 def test_a_method_may_refuse_a_run_before_it_starts(
     make_teacher: MakeTeacher, tmp_path: Path
 ) -> None:
-    class TooLarge(Counts):
-        def begin(self, teacher: Teacher, batches: int, batch_size: int) -> None:
-            require_memory(batches * batch_size * 10**15, "a bank of all images", teacher.device)
-
     with pytest.raises(SettingError, match=r"^a bank of all images would take 16,000,000.00 GB "):
         fill(make_teacher(), tmp_path / "x", TooLarge())
     assert not (tmp_path / "x").exists()
     require_memory(1000, "a bank", torch.device("cpu"))
+
+
+def test_nothing_is_refused_where_all_batches_exist(
+    make_teacher: MakeTeacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made on a larger machine, or with more memory free."""
+    with monkeypatch.context() as patch:
+        patch.setattr(TooLarge, "bytes_per_image", 1)
+        fill(make_teacher(), tmp_path, TooLarge())
+    assert fill(make_teacher(), tmp_path, TooLarge()).made == []
+    with pytest.raises(SettingError, match=r"^a bank of all images would take "):
+        fill(make_teacher(), tmp_path, TooLarge(), batches=BATCHES + 1)
+
+
+def test_what_pytorch_holds_of_a_gpu_without_using_it_is_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: (10**9, 8 * 10**9))
+    monkeypatch.setattr("torch.cuda.memory_reserved", lambda device: 6 * 10**9)
+    monkeypatch.setattr("torch.cuda.memory_allocated", lambda device: 2 * 10**9)
+    require_memory(5 * 10**9, "a bank", torch.device("cuda"))
+    with pytest.raises(SettingError, match=r"take 5.10 GB of memory, 5.00 GB are free on cuda"):
+        require_memory(51 * 10**8, "a bank", torch.device("cuda"))
+
+
+def test_a_system_that_does_not_say_its_memory_refuses_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Such as Windows: no /proc, no sysconf."""
+
+    def missing(path: Path) -> str:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(Path, "read_text", missing)
+    with pytest.raises(SettingError, match="are free on cpu"):
+        require_memory(10**18, "a bank", torch.device("cpu"))
+    monkeypatch.delattr("os.sysconf")
+    require_memory(10**18, "a bank", torch.device("cpu"))
 
 
 def test_a_state_that_is_no_tensor_is_one_line(make_teacher: MakeTeacher, tmp_path: Path) -> None:

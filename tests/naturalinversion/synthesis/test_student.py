@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,7 +10,9 @@ from contract_methods import SMALL, small
 from torch import nn
 
 from baselines.deep_inversion import DeepInversion
-from naturalinversion import Teacher, Training, synthesize
+from naturalinversion import Batch, SyntheticDataset, Teacher, Training, synthesize
+from naturalinversion.digest import weights_digest
+from naturalinversion.errors import DivergedError
 from tests.baselines.bank_methods import fast, student
 from tests.naturalinversion.teacher.zoo import ZOO
 
@@ -56,6 +59,36 @@ def test_a_run_that_ends_in_the_warm_up_gives_back_a_student_that_can_be_trained
     model = student()
     synthesize(fast(warmup=3), make_teacher(), tmp_path, batches=2, batch_size=8, student=model)
     assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, DivergedError])
+@pytest.mark.parametrize("name", ["dfad", "fast"])
+def test_a_call_that_fails_leaves_the_student_as_it_was_and_the_same_call_goes_on(
+    name: str, error: type[BaseException], make_teacher: MakeTeacher, tmp_path: Path
+) -> None:
+    """As in a notebook, where a cell is interrupted and run again."""
+    model, expected = student(), student()
+
+    def run(folder: str, of: nn.Module, **more: Any) -> SyntheticDataset:
+        numbers = {"batches": 3, "batch_size": 8}
+        return synthesize(
+            small(name), make_teacher(), tmp_path / folder, student=of, **numbers, **more
+        )
+
+    def stop(index: int, batch: Batch) -> None:
+        if index == 2:
+            assert weights_digest(model) != before
+            raise error
+
+    before = weights_digest(model)
+    with pytest.raises(error):
+        run("cut", model, on_batch=stop)
+    assert weights_digest(model) == before
+    assert all(module.training for module in model.modules())
+    found, whole = run("cut", model), run("whole", expected)
+    assert torch.equal(found.tensors()[0], whole.tensors()[0])
+    assert weights_digest(model) == weights_digest(expected)
+    assert not any(module.training for module in model.modules())
 
 
 def test_methods_by_themselves_leave_a_student_that_can_be_trained(
