@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from naturalinversion import Teacher, synthesize
 from naturalinversion.errors import TeacherError, TeacherWarning
-from tests.naturalinversion.teacher.zoo import Animal, Small, trained
+from tests.naturalinversion.teacher.zoo import Small, ZooModel, trained
 
-PLAIN = Animal(Small).arguments()
+PLAIN = ZooModel(Small).arguments()
 
 
 class Side(Small):

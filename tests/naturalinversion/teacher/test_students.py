@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from naturalinversion import Teacher, synthesize
 from naturalinversion.errors import SettingError
 from naturalinversion.teacher.students import check_student
-from tests.naturalinversion.teacher.zoo import CLASSES, Animal, Small, trained
+from tests.naturalinversion.teacher.zoo import CLASSES, Small, ZooModel, trained
 
 IMAGES = torch.zeros(2, 3, 16, 16)
 
@@ -69,7 +69,7 @@ def test_a_student_that_returns_no_logits_is_refused(name: str, to_train: bool) 
 def test_a_student_without_the_gradient_that_is_needed_is_refused_before_any_work(
     way: str, student: Callable[[], nn.Module], says: str, tmp_path: Path
 ) -> None:
-    teacher = Teacher(trained(Small), **Animal(Small).arguments())
+    teacher = Teacher(trained(Small), **ZooModel(Small).arguments())
     with pytest.raises(SettingError, match=f"^the student's {says}") as caught:
         synthesize(
             small(way), teacher, tmp_path / "out", batches=1, batch_size=8, student=student()
