@@ -241,7 +241,7 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     ),
     "forward of another instance": (
         lambda: trained(OwnForward),
-        "the forward pass of OwnForward is a function that holds your instance, so a copy can't",
+        "a function that holds your instance computes with its 'conv1' (line ",
     ),
     "instance norms": (
         lambda: trained(

@@ -104,3 +104,17 @@ def test_a_student_that_can_be_used_is_not_refused(
         before = [parameter.requires_grad for parameter in student.parameters()]
         check_student(student, IMAGES, CLASSES, to_train)
         assert [parameter.requires_grad for parameter in student.parameters()] == before
+
+
+@pytest.mark.parametrize("to_train", [True, False])
+def test_a_student_with_a_function_over_itself_is_refused_and_stays_as_it_is(
+    to_train: bool,
+) -> None:
+    """The check of a copy would write to the norm of the student."""
+    student = Student()
+    student.inside = lambda x: student.norm1(student.conv1(x))[:, :3]
+    before = {name: value.clone() for name, value in student.state_dict().items()}
+    with pytest.raises(SettingError, match=r"^a function that holds your instance .* its 'conv1'"):
+        check_student(student, IMAGES, CLASSES, to_train)
+    after = student.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
