@@ -308,6 +308,12 @@ def test_normalisation_and_back() -> None:
     torch.testing.assert_close(teacher.denormalize(images), pixels)
 
 
+def test_statistics_that_were_not_observed_are_one_line() -> None:
+    observation = teach(made(BottleneckNet)).observe(noise(2, 3, 16, 16))
+    with pytest.raises(TeacherError, match=r"no batch-norm statistics .*, statistics=True\)$"):
+        observation.bn_statistics()
+
+
 MEAN, STD = (0.125, 0.25, 0.375), (0.5, 0.25, 0.125)
 
 
