@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from naturalinversion.classifiers.ready import load_ready
+from naturalinversion.classifiers.weights import Classifier
 from naturalinversion.digest import update_by_network
 from naturalinversion.errors import TeacherError, TeacherWarning
 from naturalinversion.precision import Precision
@@ -115,7 +116,17 @@ class Teacher:
 
         Raises `UsageError` for another name, with the list, or when its file is damaged.
         """
-        model, classifier = load_ready(name)
+        return cls.from_classifier(*load_ready(name), device, precision)
+
+    @classmethod
+    def from_classifier(
+        cls,
+        model: nn.Module,
+        classifier: Classifier,
+        device: torch.device | str = "cpu",
+        precision: Precision = "fp32",
+    ) -> "Teacher":
+        """``model`` as a teacher on ``device``, for the images of its stored description."""
         return cls(
             model.to(device),
             num_classes=classifier.num_classes,
@@ -225,11 +236,6 @@ class Teacher:
     def batch_norms(self) -> tuple[nn.Module, ...]:
         """The modules of ``model`` that take part in R_BN, in its order."""
         return tuple(self._norms)
-
-    @property
-    def batch_norm_count(self) -> int:
-        """How many layers take part in R_BN."""
-        return len(self._norms)
 
     @property
     def device(self) -> torch.device:

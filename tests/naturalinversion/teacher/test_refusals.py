@@ -350,4 +350,4 @@ def test_norms_that_are_not_called_are_named_in_a_warning() -> None:
     left_out = "R_BN leaves out 1 of the classifier's 2 batch norms, which .* as modules: 'norm1'$"
     with pytest.warns(TeacherWarning, match=left_out):
         teacher = Teacher(trained(HalfFunctional), **ZooModel(Small).arguments())
-    assert teacher.batch_norm_count == 1
+    assert len(teacher.batch_norms) == 1

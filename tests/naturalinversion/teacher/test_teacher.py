@@ -275,7 +275,7 @@ def test_statistics_are_those_of_each_batch_norms_input() -> None:
     assert isinstance(model, FunctionalPooling)
     images = noise(6, 3, 16, 16)
     observed = teacher.observe(images, statistics=True).statistics
-    assert len(observed) == teacher.batch_norm_count == 3
+    assert len(observed) == len(teacher.batch_norms) == 3
     first = model.convs[0](images)
     torch.testing.assert_close(observed[0].mean, first.mean(dim=(0, 2, 3)))
     torch.testing.assert_close(observed[0].variance, first.var(dim=(0, 2, 3), correction=0))
