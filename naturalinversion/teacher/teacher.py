@@ -15,6 +15,7 @@ from naturalinversion.errors import TeacherError, TeacherWarning
 from naturalinversion.precision import Precision
 from naturalinversion.teacher.accelerated_forward import AcceleratedForward
 from naturalinversion.teacher.batch_norms import called_norms
+from naturalinversion.teacher.derived_tensors import can_cache, lasting_tensors
 from naturalinversion.teacher.examination import written_buffers
 from naturalinversion.teacher.head import find_head
 from naturalinversion.teacher.image_space import (
@@ -74,6 +75,7 @@ class Teacher:
     ) -> None:
         channels, height, width = check_shape(image_shape)
         self.mean, self.std = check_normalisation(mean, std, channels)
+        self._normalisations: dict[tuple[object, ...], tuple[Tensor, Tensor]] = {}
         self.precision = precision
         one_of(Precision, self, "precision", error=TeacherError)
         self.num_classes = whole("num_classes", num_classes, TeacherError)
@@ -261,6 +263,14 @@ class Teacher:
         return maps if image_dtype is None else maps.to(image_dtype)
 
     def _channels(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and deviation (1, C, 1, 1) of the type and on the device of ``like``, cached."""
         check_floating(like)
-        shape = (1, -1, 1, 1)
-        return like.new_tensor(self.mean).view(shape), like.new_tensor(self.std).view(shape)
+        key = (self.mean, self.std, like.dtype, like.device)
+        known = self._normalisations.get(key)
+        if known is None:
+            with lasting_tensors():
+                mean, std = (like.new_tensor(values) for values in (self.mean, self.std))
+            known = mean.view(1, -1, 1, 1), std.view(1, -1, 1, 1)
+            if can_cache(like.device):
+                self._normalisations[key] = known
+        return known
