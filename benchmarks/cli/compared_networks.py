@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.cli.console import log
+from benchmarks.cli.drawn_tensors import drawn_tensors
 from benchmarks.cli.given_classifier import given_weights
 from benchmarks.datasets.load import sizes
 from benchmarks.recipes.resolve import Recipes
 from naturalinversion.classifiers import ARCHITECTURES
 from naturalinversion.classifiers.outside import (
     build_outside,
-    drawn_tensors,
     identify,
     is_outside,
     plain_name,
