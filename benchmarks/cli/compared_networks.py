@@ -10,17 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.cli.console import log
+from benchmarks.cli.drawn_tensors import drawn_tensors
+from benchmarks.cli.given_classifier import given_weights
 from benchmarks.datasets.load import sizes
 from benchmarks.recipes.resolve import Recipes
 from naturalinversion.classifiers import ARCHITECTURES
 from naturalinversion.classifiers.outside import (
     build_outside,
-    drawn_tensors,
     identify,
     is_outside,
     plain_name,
 )
-from naturalinversion.classifiers.weights import load_state, read_weights
+from naturalinversion.classifiers.weights import load_state
 from naturalinversion.errors import TeacherError, UsageError, reason_of
 from naturalinversion.seeds import seeded
 from naturalinversion.teacher.logit_checks import check_trainable, check_values
@@ -83,7 +84,7 @@ def _examine_teacher(name: str, weights: Path | None, recipes: Recipes) -> None:
     model = build_outside(name, classes)
     _check_state(model, where)
     if weights is not None:
-        load_state(model, read_weights(weights), weights)
+        load_state(model, given_weights(weights, f"{where}:"), weights)
     elif drawn := drawn_tensors(name, classes).drawn:
         raise UsageError(
             f"{where}: {len(drawn)} of its tensors are random, such as '{drawn[0]}': give "

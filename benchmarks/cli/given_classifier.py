@@ -1,6 +1,7 @@
 """Somebody's classifier on the command line: a factory's, one of ours with weights, or stored."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from safetensors import SafetensorError, safe_open
@@ -18,7 +19,7 @@ from naturalinversion.classifiers.weights import (
     load_state,
     read_weights,
 )
-from naturalinversion.errors import UsageError
+from naturalinversion.errors import MissingError, UsageError
 from naturalinversion.named_code import load_object
 
 Floats = tuple[float, ...]
@@ -52,7 +53,7 @@ def given_network(
         factory, where = load_object(model, "--model"), f"--model {model}"
         network = call_factory(factory, inputs.num_classes, where)
         if weights is not None:
-            _fill(network, weights)
+            _fill(network, weights, "--weights")
         return network, inputs, ""
     if weights is None:
         raise UsageError("--arch needs --weights FILE")
@@ -62,7 +63,7 @@ def given_network(
         except UsageError as error:
             raise UsageError(f"{error}; of what network? --arch or --model says so") from error
     if (found := _description(weights)) is None:
-        return filled(described(arch, inputs), weights), inputs, arch
+        return filled(described(arch, inputs), weights, "--weights"), inputs, arch
     if found.arch != arch:
         raise UsageError(f"--arch {arch}: {weights} says of itself arch {found.arch}")
     return _with_inputs(*load_classifier(weights))
@@ -76,7 +77,7 @@ def given_student(description: Classifier, weights: Path) -> nn.Module:
     found = _description(weights)
     if found is not None and (unlike := difference(found, description)):
         raise UsageError(f"--student-weights {weights}: says of itself {unlike}")
-    return filled(description, weights)
+    return filled(description, weights, "--student-weights")
 
 
 def difference(found: Classifier, asked: Classifier) -> str:
@@ -88,14 +89,14 @@ def difference(found: Classifier, asked: Classifier) -> str:
     return ""
 
 
-def filled(description: Classifier, weights: Path) -> nn.Module:
-    """The network of ours that is described, with the weights of a file."""
+def filled(description: Classifier, weights: Path, flag: str) -> nn.Module:
+    """The network of ours that is described, with the weights of the file that ``flag`` gives."""
     if description.arch not in ARCHITECTURES:
         raise UsageError(
             f"unknown architecture '{description.arch}': one of {', '.join(ARCHITECTURES)}"
         )
     model = description.build(0)
-    _fill(model, weights)
+    _fill(model, weights, flag)
     return model
 
 
@@ -135,7 +136,15 @@ def _description(weights: Path) -> Classifier | None:
     return load_described(weights, "classifier", Classifier)[0] if "classifier" in says else None
 
 
-def _fill(model: nn.Module, weights: Path) -> None:
+def given_weights(weights: Path, flag: str) -> dict[str, Any]:
+    """As `read_weights`, but the line of an error begins with ``flag``, which gives the file."""
+    try:
+        return read_weights(weights)
+    except (MissingError, UsageError) as error:
+        raise type(error)(f"{flag} {error}") from error
+
+
+def _fill(model: nn.Module, weights: Path, flag: str) -> None:
     """Load the weights of a file, and say what was renamed and left out."""
-    if renamed := load_state(model, read_weights(weights), weights):
+    if renamed := load_state(model, given_weights(weights, flag), weights):
         log(f"{weights}: {renaming_text(renamed)}")

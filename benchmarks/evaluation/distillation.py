@@ -25,7 +25,7 @@ from benchmarks.training.real_images import ReadsRealImages, load_real, provenan
 from benchmarks.training.training_steps import ForwardStep, TrainingStep
 from naturalinversion.classifiers.weights import WEIGHTS, load_classifier, save_classifier
 from naturalinversion.seeds import derive
-from naturalinversion.teacher.load import as_teacher
+from naturalinversion.teacher.teacher import Teacher
 
 
 class Recipe(ReadsRealImages, frozen=True, forbid_unknown_fields=True):
@@ -52,7 +52,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     """
     device = context.machine.torch_device()
     teacher_model, teacher_description = load_classifier(context.inputs["teacher"] / WEIGHTS)
-    teacher = as_teacher(teacher_model, teacher_description, device)
+    teacher = Teacher.from_classifier(teacher_model, teacher_description, device)
     dataset = whole = load_real(context, recipe)
     if recipe.tested_on == "held-out":
         dataset = dataset.held_out()

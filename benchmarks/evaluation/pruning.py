@@ -24,7 +24,7 @@ from benchmarks.training.training_steps import ForwardStep, TrainingStep
 from naturalinversion.classifiers.weights import WEIGHTS, load_classifier
 from naturalinversion.errors import UsageError
 from naturalinversion.seeds import derive
-from naturalinversion.teacher.load import as_teacher
+from naturalinversion.teacher.teacher import Teacher
 
 
 class Recipe(ReadsRealImages, frozen=True, forbid_unknown_fields=True):
@@ -48,7 +48,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     device = context.machine.torch_device()
     path = context.inputs["teacher"] / WEIGHTS
     (model, classifier), (intact, _) = load_classifier(path), load_classifier(path)
-    teacher = as_teacher(intact, classifier, device)
+    teacher = Teacher.from_classifier(intact, classifier, device)
     found = (classifier.arch, classifier.width, classifier.image_size)
     if found != (recipe.arch, recipe.width, recipe.image_size):
         raise UsageError(f"{context.label}: the recipe's network is not the teacher's, {found}")

@@ -27,6 +27,8 @@ ARCHITECTURES: dict[str, Callable[[int, float], nn.Module]] = {
 def build(name: str, num_classes: int, width: float = 1.0) -> nn.Module:
     """A freshly initialised classifier for images (N, 3, H, W), H = W = 16 or more.
 
+    All take three channels: repeat a grey image's, or invert a network of your own (`Teacher` takes
+    any number).
     ``width`` scales every layer's channels; 1.0 is the published network. A network of somebody's
     own code (`outside`) has the width and takes the images that its code says. Raises
     `SettingError` for an unknown name. Initialisation draws from the global random state: see

@@ -8,7 +8,6 @@ or `identify` was told of, so that a name read from a file imports nothing.
 import copy
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -109,40 +108,6 @@ def _made(factory: Factory, num_classes: int, where: str) -> nn.Module:
         raise UsageError(f"{where}: the network can't be copied: {reason_of(error)}") from error
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """Which tensors of a network are ``drawn`` at random, and which others are ``fixed`` and hold
-    more than one value; with how many values each.
-    """
-
-    drawn: list[str]
-    fixed: list[str]
-    drawn_count: int
-    fixed_count: int
-
-
-def drawn_tensors(name: str, num_classes: int) -> Drawn:
-    """What of the network ``name`` its seed decides.
-
-    The network is made three times, twice from one seed: what differs with the seed is drawn, what
-    does not was loaded or computed. Raises `UsageError` when a seed does not decide its weights.
-    """
-    made = []
-    for seed in (0, 0, 1):
-        with seeded(seed):
-            made.append(_tensors(build_outside(name, num_classes)))
-    first, again, other = made
-    if unlike := [key for key in first if not _same(first[key], again.get(key))]:
-        raise UsageError(
-            f"{plain_name(name)}: '{unlike[0]}' comes out otherwise from the same seed: draw from "
-            "PyTorch's random state alone"
-        )
-    drawn = [key for key in first if not _same(first[key], other.get(key))]
-    fixed = [key for key in first if key not in drawn and _varies(first[key])]
-    counts = [sum(first[key].numel() for key in keys) for keys in (drawn, fixed)]
-    return Drawn(drawn, fixed, *counts)
-
-
 @cache
 def own_weights_sha256(name: str, num_classes: int) -> str:
     """`state_sha256` of a network whose code loads its weights, built once to see it."""
@@ -151,19 +116,8 @@ def own_weights_sha256(name: str, num_classes: int) -> str:
 
 def state_sha256(model: nn.Module) -> str:
     """That of a network's weights and buffers, by name, type and shape."""
-    return tensors_sha256(_tensors(model))
-
-
-def _tensors(model: nn.Module) -> dict[str, Tensor]:
-    return {key: value for key, value in model.state_dict().items() if isinstance(value, Tensor)}
-
-
-def _varies(tensor: Tensor) -> bool:
-    return tensor.numel() > 1 and bool((tensor != tensor.flatten()[0]).any())
-
-
-def _same(one: Tensor, other: Tensor | None) -> bool:
-    return other is not None and one.shape == other.shape and torch.equal(one, other)
+    state = model.state_dict()
+    return tensors_sha256({key: value for key, value in state.items() if isinstance(value, Tensor)})
 
 
 def _takes_classes(factory: Factory) -> bool:

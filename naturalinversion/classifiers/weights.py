@@ -98,7 +98,7 @@ def read_weights(path: Path) -> dict[str, Any]:
     tensors, but for extra states of modules. Raises `MissingError` or `UsageError`.
     """
     if not path.is_file():
-        raise MissingError(f"--weights {path}: no such file")
+        raise MissingError(f"{path}: no such file")
     try:
         if path.suffix == ".safetensors":
             found: Any = load_file(path)
@@ -110,7 +110,7 @@ def read_weights(path: Path) -> dict[str, Any]:
             with path.open("rb") as file:
                 objects = file.read(1) == PICKLE or is_zipfile(file)
             reason = OBJECTS if objects else "it is neither safetensors nor of torch.save"
-        raise UsageError(f"--weights {path}: can't be read as weights: {reason}") from error
+        raise UsageError(f"{path}: can't be read as weights: {reason}") from error
     for name in CONTAINERS:
         if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
             found = found[name]
@@ -120,7 +120,7 @@ def read_weights(path: Path) -> dict[str, Any]:
     ):
         held = ", ".join(map(str, found)) if isinstance(found, Mapping) else type(found).__name__
         raise UsageError(
-            f"--weights {path}: holds no state dict of tensors, but {held[:80] or 'nothing'}; "
+            f"{path}: holds no state dict of tensors, but {held[:80] or 'nothing'}; "
             f"it may lie under {', '.join(CONTAINERS)}"
         )
     return dict(found)

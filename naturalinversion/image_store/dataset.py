@@ -73,7 +73,11 @@ class SyntheticDataset(Dataset[tuple[Any, int]]):
     def as_pixels(
         self, mapping: PixelMapping, transform: Callable[[Tensor], Any] | None = None
     ) -> "SyntheticDataset":
-        """The same images as uint8 (C, H, W) by ``mapping``, see `to_pixels` for errors."""
+        """The same images as uint8 (C, H, W) by ``mapping``, see `to_pixels` for errors.
+
+        ``transform`` is applied to them. The dataset's own, for float32 images in teacher space, is
+        not: give it again if it takes uint8.
+        """
         check_mapping(mapping)
         dataset = SyntheticDataset(self.folder, self.batches, transform)
         dataset.mapping = mapping

@@ -1,7 +1,8 @@
-"""What a network keeps beside its weights: functions that hold parts of it, computed tensors."""
+"""What a network has beside its weights: hooks, and tensors that were computed."""
 
 import dis
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import lru_cache, partial
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
@@ -10,8 +11,7 @@ from torch import Tensor, nn
 
 COMPILED = "_torchdynamo_orig_callable"  # of a function that torch.compile has wrapped
 HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
-_OF_A_MODULE = frozenset(vars(nn.Module()))
-_OURS = ("torch", "naturalinversion")  # packages whose functions only do what a pass needs
+OURS = ("torch", "naturalinversion")  # packages whose functions only do what a pass needs
 _CACHED = type(lru_cache(int))  # a function with a cache, which a copy shares as well
 
 
@@ -22,21 +22,19 @@ def computed_tensors(model: nn.Module) -> Iterator[Tensor]:
             yield value
 
 
-def held_by_functions(model: nn.Module) -> tuple[str, str] | None:
-    """The first function among attributes and hooks that holds a part of ``model``.
+def hook_that_holds(model: nn.Module) -> str | None:
+    """The first module with a hook that is a function which reads a module of ``model``.
 
-    Which function of which module. Copies of a network have the same functions, also those behind
-    caches and partial application: these work on the parts of the network that they were made for.
+    It may keep what it is given there, and a copy of the network has the same function.
     """
-    parts = {id(part) for part in (*model.modules(), *model.parameters(), *model.buffers())}
+    parts = {id(module) for module in model.modules()}
     for name, module in model.named_modules():
-        own = [(f"'{n}'", [v]) for n, v in vars(module).items() if n not in _OF_A_MODULE]
-        for kind, values in (*own, ("a hook", _hooks(module))):
-            functions = [value for value in _items(values) if _is_function(value)]
-            for function in (getattr(each, COMPILED, each) for each in functions):
-                cached = isinstance(function, _CACHED)  # a method of PyTorch's, it may be
-                if (cached or not _is_ours(function)) and _holds(function, parts, set()):
-                    return kind, _owner(model, name)
+        for function in map(_called, _hooks(module)):
+            if not isinstance(function, FunctionType) or _is_ours(function):
+                continue
+            owners = (getattr(value, "__self__", value) for value in _items(_read(function)))
+            if any(id(owner) in parts for owner in owners):
+                return _owner(model, name)
     return None
 
 
@@ -56,16 +54,12 @@ def has_own_hooks(module: nn.Module) -> bool:
     return not all(_is_ours(hook) for hook in _hooks(module))
 
 
-def _is_function(value: Any) -> bool:
-    return isinstance(value, (FunctionType, _CACHED))
-
-
 def _is_ours(value: Any) -> bool:
     """Whether a function, or the class of an object that is called, is ours."""
     called = _called(value)
     function = isinstance(called, FunctionType | BuiltinFunctionType)
     where = called.__module__ if function else type(called).__module__
-    return (where or "").split(".")[0] in _OURS
+    return (where or "").split(".")[0] in OURS
 
 
 def _called(value: Any) -> Any:
@@ -86,38 +80,14 @@ def _hooks(module: nn.Module) -> list[Any]:
     return [hook for name in HOOKS for hook in vars(module).get(name, {}).values()]
 
 
-def _holds(function: Any, parts: set[int], seen: set[int]) -> bool:
-    """Whether a function reaches one of ``parts``, from its closure, defaults or globals."""
-    seen.add(id(function))
-    for value in _items(_reached(function)):
-        owner = value.__self__ if isinstance(value, MethodType) else value
-        if id(owner) in parts:
-            return True
-        near = _is_function(value) and _module(value) == _module(function)
-        if near and id(value) not in seen and _holds(value, parts, seen):
-            return True
-    return False
-
-
-def _module(function: Any) -> Any:
-    """That of the function behind caches, or of the class of another object."""
-    return getattr(_called(function), "__module__", None)
-
-
-def _reached(function: Any) -> Iterator[Any]:
-    if isinstance(function, _CACHED):
-        yield function.__wrapped__
-        return
+def _read(function: FunctionType) -> Iterator[Any]:
+    """What a function finds in its closure and by global names."""
     for cell in function.__closure__ or ():
-        try:
+        with suppress(ValueError):  # not assigned yet
             yield cell.cell_contents
-        except ValueError:  # not assigned yet
-            continue
-    yield from function.__defaults__ or ()
-    yield from (function.__kwdefaults__ or {}).values()
     for instruction in dis.get_instructions(function):
-        if instruction.opname == "LOAD_GLOBAL" and instruction.argval in function.__globals__:
-            yield function.__globals__[instruction.argval]
+        if instruction.opname == "LOAD_GLOBAL":
+            yield function.__globals__.get(instruction.argval)
 
 
 def _items(values: Iterable[Any]) -> Iterator[Any]:

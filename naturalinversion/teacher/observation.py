@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from naturalinversion import priors
+from naturalinversion.errors import TeacherError
 from naturalinversion.priors import LayerStatistics
 from naturalinversion.teacher.stacked_moments import StackedMoments
 
@@ -20,7 +21,15 @@ class Observation:
     stacked: StackedMoments | None = None  # the statistics stacked over layers, on a GPU
 
     def bn_statistics(self) -> Tensor:
-        """R_BN (Eq. 3), as `priors.bn_statistics` of ``statistics``."""
+        """R_BN (Eq. 3), a scalar, as `priors.bn_statistics` of ``statistics``.
+
+        Raises `TeacherError` where none were observed.
+        """
         if self.stacked is not None:
             return self.stacked.distance()
+        if not self.statistics:
+            raise TeacherError(
+                "no batch-norm statistics were observed: ask for them, by "
+                "teacher.observe(images, statistics=True)"
+            )
         return priors.bn_statistics(self.statistics)

@@ -14,7 +14,7 @@ from naturalinversion.teacher.attributes import (
     COMPILED,
     computed_tensors,
     has_own_hooks,
-    held_by_functions,
+    hook_that_holds,
 )
 
 
@@ -23,8 +23,7 @@ def own_copy(model: nn.Module, what: str = "the classifier") -> nn.Module:
 
     Compiled networks and submodules are replaced by the modules behind them, whose layers can be
     observed. Raises `TeacherError`, in which the model is called ``what``, for what is no module,
-    TorchScript, weights on the meta device, functions that hold parts of the model, and what can't
-    be copied.
+    TorchScript, weights on the meta device, hooks that hold the model, and what can't be copied.
     """
     if not isinstance(model, nn.Module):
         raise TeacherError(
@@ -40,10 +39,9 @@ def own_copy(model: nn.Module, what: str = "the classifier") -> nn.Module:
         )
     if any(tensor.is_meta for tensor in chain(model.parameters(), model.buffers())):
         raise TeacherError(f"{what}'s weights are on the meta device: it has no values yet")
-    if (held := held_by_functions(model)) is not None:
-        kind = "the forward pass" if held[0] == "'forward'" else held[0]
+    if (name := hook_that_holds(model)) is not None:
         raise TeacherError(
-            f"{kind} of {held[1]} is a function that holds your instance, so a copy can't have it: "
+            f"a hook of {name} is a function that holds your instance, so a copy can't have it: "
             "make it a method"
         )
     try:

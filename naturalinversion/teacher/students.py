@@ -7,6 +7,7 @@ from naturalinversion.seeds import seeded
 from naturalinversion.teacher.examination import shape_of
 from naturalinversion.teacher.logit_checks import check_gradient, check_trainable, check_values
 from naturalinversion.teacher.own_copy import own_copy
+from naturalinversion.teacher.use_of_original import refused_use_of
 
 STUDENT = "the student"
 
@@ -31,8 +32,10 @@ def check_student(student: nn.Module, images: Tensor, num_classes: int, trained:
         parameter.requires_grad_(trained and parameter.is_floating_point())
     leaf = images.contiguous().clone().requires_grad_(not trained)
     try:
-        with seeded(0):
+        with refused_use_of(student), seeded(0):
             logits = copied(leaf.clone())
+    except TeacherError as error:
+        raise SettingError(str(error)) from error
     except Exception as error:
         raise SettingError(_does_not_take(student, images, error)) from error
     given = shape_of(logits)

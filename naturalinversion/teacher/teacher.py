@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from naturalinversion.classifiers.ready import load_ready
+from naturalinversion.classifiers.weights import Classifier
 from naturalinversion.digest import update_by_network
 from naturalinversion.errors import TeacherError, TeacherWarning
 from naturalinversion.precision import Precision
 from naturalinversion.teacher.accelerated_forward import AcceleratedForward
-from naturalinversion.teacher.adoption import NARROW, adopt
 from naturalinversion.teacher.batch_norms import called_norms
+from naturalinversion.teacher.derived_tensors import can_cache, lasting_tensors
 from naturalinversion.teacher.examination import written_buffers
 from naturalinversion.teacher.head import find_head
 from naturalinversion.teacher.image_space import (
@@ -27,6 +28,7 @@ from naturalinversion.teacher.module_calls import module_calls
 from naturalinversion.teacher.observation import Observation
 from naturalinversion.teacher.observed_pass import check_observed
 from naturalinversion.teacher.own_copy import first_tensor
+from naturalinversion.teacher.prepared_copy import HALF_PRECISION, prepare_copy
 from naturalinversion.teacher.read_outputs import OutputReader
 from naturalinversion.teacher.remarks import remarks
 from naturalinversion.teacher.stages import Stage, find_stages, left_out
@@ -73,6 +75,7 @@ class Teacher:
     ) -> None:
         channels, height, width = check_shape(image_shape)
         self.mean, self.std = check_normalisation(mean, std, channels)
+        self._normalisations: dict[tuple[object, ...], tuple[Tensor, Tensor]] = {}
         self.precision = precision
         one_of(Precision, self, "precision", error=TeacherError)
         self.num_classes = whole("num_classes", num_classes, TeacherError)
@@ -80,29 +83,29 @@ class Teacher:
         if smallest_stage is not None:
             smallest_stage = whole("smallest_stage", smallest_stage, TeacherError)
         with usual_torch_state():
-            self._adopted = adopt(model, self.image_shape, self.num_classes)
-            self.model = self._adopted.model
+            self._prepared = prepare_copy(model, self.image_shape, self.num_classes)
+            self.model = self._prepared.model
             with written_buffers(self.model) as self._written:
-                calls = module_calls(self.model, self._adopted.images)
+                calls = module_calls(self.model, self._prepared.images)
             norms = called_norms(self.model, calls)
             self._norms = list(norms)
             self.stages: tuple[Stage, ...] = find_stages(calls, (height, width), smallest_stage)
             self.left_out: tuple[Stage, ...] = ()
             if smallest_stage is None:
                 self.left_out = left_out(calls, (height, width), self.stages)
-            head = find_head(self.model, self._adopted.images)
+            head = find_head(self.model, self._prepared.images)
             self._outputs = OutputReader(self.model, self.stages, head)
             self._accelerated = AcceleratedForward(
                 self.model,
                 norms,
                 self._outputs.overwritten,
-                layers=self._adopted.layout == torch.channels_last,
+                layers=self._prepared.layout == torch.channels_last,
             )
             with self._accelerated.for_few_images():
                 check_observed(
                     self._logits,
                     partial(self.observe, statistics=True, maps=True),
-                    self._adopted.images,
+                    self._prepared.images,
                 )
             for remark in remarks(self.model, norms, self._written):
                 warn(remark, TeacherWarning, stacklevel=2)
@@ -115,7 +118,17 @@ class Teacher:
 
         Raises `UsageError` for another name, with the list, or when its file is damaged.
         """
-        model, classifier = load_ready(name)
+        return cls.from_classifier(*load_ready(name), device, precision)
+
+    @classmethod
+    def from_classifier(
+        cls,
+        model: nn.Module,
+        classifier: Classifier,
+        device: torch.device | str = "cpu",
+        precision: Precision = "fp32",
+    ) -> "Teacher":
+        """``model`` as a teacher on ``device``, for the images of its stored description."""
         return cls(
             model.to(device),
             num_classes=classifier.num_classes,
@@ -180,7 +193,7 @@ class Teacher:
         ``trained``: it will be.
         """
         with usual_torch_state():
-            check_student(student, self._adopted.images, self.num_classes, trained)
+            check_student(student, self._prepared.images, self.num_classes, trained)
 
     def normalize(self, pixels: Tensor) -> Tensor:
         """Pixels in [0, 1] (N, C, H, W), floating point, to teacher space.
@@ -216,20 +229,15 @@ class Teacher:
 
         None for a network that computes in 16 bits, which rounds too much.
         """
-        adopted = self._adopted
-        if adopted.image_dtype is not None or adopted.logits.dtype in NARROW:
+        prepared = self._prepared
+        if prepared.image_dtype is not None or prepared.logits.dtype in HALF_PRECISION:
             return None
-        return tuple(float(f"{value:.3g}") for value in adopted.logits[0, :LOGITS].tolist())
+        return tuple(float(f"{value:.3g}") for value in prepared.logits[0, :LOGITS].tolist())
 
     @property
     def batch_norms(self) -> tuple[nn.Module, ...]:
         """The modules of ``model`` that take part in R_BN, in its order."""
         return tuple(self._norms)
-
-    @property
-    def batch_norm_count(self) -> int:
-        """How many layers take part in R_BN."""
-        return len(self._norms)
 
     @property
     def device(self) -> torch.device:
@@ -238,23 +246,31 @@ class Teacher:
     @property
     def dtype(self) -> torch.dtype:
         """That of its images."""
-        return self._adopted.image_dtype or first_tensor(self.model).dtype
+        return self._prepared.image_dtype or first_tensor(self.model).dtype
 
     def _logits(self, images: Tensor) -> Tensor:
         check_batch(images, self.image_shape)
-        adopted = self._adopted
+        prepared = self._prepared
         if not torch.is_autocast_enabled(images.device.type):  # which converts them itself
             images = images.to(self.dtype)
-        given = images.contiguous(memory_format=adopted.layout)
-        logits: Tensor = self.model(given.clone() if adopted.writes_to_input else given)
+        given = images.contiguous(memory_format=prepared.layout)
+        logits: Tensor = self.model(given.clone() if prepared.writes_to_input else given)
         return logits
 
     def _as_images(self, maps: Tensor) -> Tensor:
         """In the images' type, where that is not the weights'."""
-        image_dtype = self._adopted.image_dtype
+        image_dtype = self._prepared.image_dtype
         return maps if image_dtype is None else maps.to(image_dtype)
 
     def _channels(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and deviation (1, C, 1, 1) of the type and on the device of ``like``, cached."""
         check_floating(like)
-        shape = (1, -1, 1, 1)
-        return like.new_tensor(self.mean).view(shape), like.new_tensor(self.std).view(shape)
+        key = (self.mean, self.std, like.dtype, like.device)
+        known = self._normalisations.get(key)
+        if known is None:
+            with lasting_tensors():
+                mean, std = (like.new_tensor(values) for values in (self.mean, self.std))
+            known = mean.view(1, -1, 1, 1), std.view(1, -1, 1, 1)
+            if can_cache(like.device):
+                self._normalisations[key] = known
+        return known

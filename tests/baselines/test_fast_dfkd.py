@@ -80,7 +80,7 @@ def test_mixed_statistics_are_plain_at_first_and_weigh_less_later(
     plain, mixed = (start(fast(statistics_momentum=m), teacher) for m in (0.0, 0.9))
     first = [make(method, 1)[0].losses["bn_statistics"] for method in (plain, mixed)]
     assert torch.equal(*first)
-    assert len(mixed._moments) == teacher.batch_norm_count
+    assert len(mixed._moments) == len(teacher.batch_norms)
     means = [mean.clone() for mean, _ in mixed._moments]
     latents = torch.randn(8, 8)
     made = mixed.images(1, latents, 0)

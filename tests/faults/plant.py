@@ -123,9 +123,9 @@ SUBTLE = (
     ),
     Fault(  # the deviations of all of CIFAR-10's pixels, not those the teacher was trained with
         "other-deviations",
-        "naturalinversion/teacher/load.py",
-        "        std=description.std,\n",
-        "        std=(0.2470, 0.2435, 0.2616),\n",
+        "naturalinversion/teacher/teacher.py",
+        "            std=classifier.std,\n",
+        "            std=(0.2470, 0.2435, 0.2616),\n",
     ),
     Fault(  # the gradient of the loss goes through the features that the pyramid reads
         "features-not-detached",

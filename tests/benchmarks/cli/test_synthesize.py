@@ -130,7 +130,17 @@ def test_weights_of_another_architecture_are_one_line(
         ({"arch": "alexnet"}, 2, "unknown architecture 'alexnet'"),
         ({"arch": ""}, 2, "of what network? --arch or --model says so"),
         ({"ready": "cifar10-vgg11"}, 2, "or --ready, one of these and not several"),
-        ({"weights": "/no/such/file.pt"}, 3, "/no/such/file.pt: no such file"),
+        ({"weights": "/no/such/file.pt"}, 3, "--weights /no/such/file.pt: no such file"),
+        (
+            {
+                "method": "adi",
+                "set": "adi.settings.iterations=2",
+                "student": "resnet18",
+                "student_weights": "/no/such/file.pt",
+            },
+            3,
+            "--student-weights /no/such/file.pt: no such file",
+        ),
         ({"weights": __file__}, 2, "it is neither safetensors nor of torch.save"),
         ({"weights": ""}, 2, "--arch needs --weights"),
         ({"image_size": "18", "method": "ni", "set": "ni.settings.iterations=2"}, 2, "not 18"),

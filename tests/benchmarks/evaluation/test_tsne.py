@@ -35,7 +35,6 @@ from naturalinversion.errors import BenchmarkError, UsageError
 from naturalinversion.image_store.meta import IMAGES, Meta, write_meta
 from naturalinversion.image_store.shards import write_shard
 from naturalinversion.seeds import seeded
-from naturalinversion.teacher.load import as_teacher
 from naturalinversion.teacher.teacher import Teacher
 
 SIZE, BATCHES = 40, 3
@@ -76,7 +75,7 @@ def teacher() -> Teacher:
     with seeded(0), torch.no_grad():
         for batch in digits()[:300].split(100):
             model(batch)
-    return as_teacher(model, DESCRIPTION, torch.device("cpu"))
+    return Teacher.from_classifier(model, DESCRIPTION)
 
 
 @pytest.fixture(scope="module")

@@ -105,7 +105,9 @@ def test_as_pixels_gives_uint8_and_a_transform_what_it_returns(
         return image.float().mean().item()
 
     assert dataset.as_pixels(mapping, mean)[2][0] == pixels[2].float().mean().item()
-    assert SyntheticDataset(tmp_path / "a", transform=mean)[2][0] == mean(dataset[2][0])
+    transformed = SyntheticDataset(tmp_path / "a", transform=mean)
+    assert transformed[2][0] == mean(dataset[2][0])
+    assert torch.equal(transformed.as_pixels(mapping)[2][0], pixels[2])
     with pytest.raises(SettingError, match="unknown pixel mapping 'raw'"):
         dataset.as_pixels("raw")  # type: ignore[arg-type]
 

@@ -13,7 +13,7 @@ from baselines.deep_inversion import DeepInversion
 from naturalinversion import SyntheticDataset, Teacher, synthesize
 from naturalinversion.errors import StoreError, TeacherWarning
 from naturalinversion.image_store.meta import read_meta, write_meta
-from tests.naturalinversion.teacher.zoo import CLASSES, ZOO, Animal, Small, trained
+from tests.naturalinversion.teacher.zoo import CLASSES, ZOO, Small, ZooModel, trained
 
 pytestmark = pytest.mark.filterwarnings("ignore:images can hardly")
 
@@ -40,7 +40,7 @@ class Described(Small):
 
 def teach(model: nn.Module) -> Teacher:
     model.load_state_dict(trained(Described).state_dict(), strict=False)
-    return Teacher(model, **Animal(Small).arguments())
+    return Teacher(model, **ZooModel(Small).arguments())
 
 
 def fill(teacher: Teacher, folder: Path, batches: int = 1) -> SyntheticDataset:
@@ -104,7 +104,7 @@ def test_a_network_that_counts_its_passes_fills_a_folder_in_two_calls(
 ) -> None:
     def make() -> Teacher:
         with pytest.warns(TeacherWarning, match="writes its buffer 'passes' in eval mode"):
-            return Teacher(trained(lambda: Counts(in_place)), **Animal(Small).arguments())
+            return Teacher(trained(lambda: Counts(in_place)), **ZooModel(Small).arguments())
 
     teacher = make()
     fill(teacher, tmp_path)

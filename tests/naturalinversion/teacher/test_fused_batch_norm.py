@@ -124,7 +124,7 @@ def test_all_layers_at_once_are_the_layers_one_by_one(
     assert_close(observed.logits, expected.logits)
     assert_close(observed.bn_statistics(), expected.bn_statistics())
     assert_close(found, gradient)
-    assert len(observed.statistics) == len(expected.statistics) == teacher.batch_norm_count
+    assert len(observed.statistics) == len(expected.statistics) == len(teacher.batch_norms)
     for layer, other in zip(observed.statistics, expected.statistics, strict=True):
         assert layer.running_mean is other.running_mean
         assert layer.running_variance is other.running_variance

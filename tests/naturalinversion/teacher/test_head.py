@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from naturalinversion import Teacher
 from naturalinversion.errors import TeacherError
 from naturalinversion.seeds import generator
-from tests.naturalinversion.teacher.zoo import CLASSES, Animal, Small, trained
+from tests.naturalinversion.teacher.zoo import CLASSES, Small, ZooModel, trained
 
 IMAGES = torch.randn(2, 3, 16, 16, generator=generator(0))
 
@@ -60,7 +60,7 @@ WAYS: dict[str, Callable[[Heads, Tensor], Tensor]] = {
 def test_the_embedding_is_what_the_logits_layer_reads(way: str) -> None:
     model = trained(lambda: Heads(way)).eval()
     assert isinstance(model, Heads)
-    teacher = Teacher(model, **Animal(Small).arguments())
+    teacher = Teacher(model, **ZooModel(Small).arguments())
     found = teacher.observe(IMAGES, embedding=True).embedding
     assert found is not None
     torch.testing.assert_close(found, pooled(model, IMAGES))
@@ -80,6 +80,6 @@ class ConvolutionAsHead(Small):
 
 
 def test_a_layer_inside_with_as_many_values_as_classes_is_no_head() -> None:
-    teacher = Teacher(trained(ConvolutionAsHead), **Animal(Small).arguments())
+    teacher = Teacher(trained(ConvolutionAsHead), **ZooModel(Small).arguments())
     with pytest.raises(TeacherError, match="no linear layer that returns its logits"):
         teacher.observe(IMAGES, embedding=True)

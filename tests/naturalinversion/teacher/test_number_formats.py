@@ -11,9 +11,9 @@ from baselines.deep_inversion import DeepInversion
 from naturalinversion import Teacher, synthesize
 from naturalinversion.errors import SettingError
 from naturalinversion.inversion.objective import Objective, Weights
-from tests.naturalinversion.teacher.zoo import ZOO, Animal, Small, trained
+from tests.naturalinversion.teacher.zoo import ZOO, Small, ZooModel, trained
 
-PLAIN = Animal(Small).arguments()
+PLAIN = ZooModel(Small).arguments()
 LABELS = torch.tensor([0, 1, 2, 3])
 
 

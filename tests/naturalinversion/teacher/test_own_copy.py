@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from torch import Tensor, nn
 
 from naturalinversion import Teacher, synthesize
 from naturalinversion.errors import TeacherError, TeacherWarning
-from tests.naturalinversion.teacher.zoo import Animal, Small, trained
+from naturalinversion.teacher.use_of_original import refused_use_of
+from tests.naturalinversion.teacher.zoo import ZOO, Small, ZooModel, trained
 
-PLAIN = Animal(Small).arguments()
+PLAIN = ZooModel(Small).arguments()
+HOLDS = "^a function that holds your instance computes with "
 
 
 class Side(Small):
@@ -74,35 +77,130 @@ class Side(Small):
         "closure over a cache",
     ],
 )
-def test_a_function_that_holds_a_part_of_the_network_is_refused(way: str) -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_function_that_holds_a_part_of_the_network_is_refused(
+    way: str, dtype: torch.dtype
+) -> None:
     """The copy's would normalise with the user's norm, in training mode."""
-    model = trained(lambda: Side(way))
-    before = model.state_dict()["beside.running_mean"].clone()
-    with pytest.raises(TeacherError, match=r"^'side' of Side is a function that holds your inst"):
+    model = trained(lambda: Side(way)).to(dtype)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(
+        TeacherError, match=HOLDS + r"its 'beside' \(line \d+ of test_own_copy.py\)"
+    ):
         Teacher(model, **PLAIN)
-    assert torch.equal(model.state_dict()["beside.running_mean"], before)
+    after = model.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 
 @pytest.mark.parametrize("way", ["method", "argument of a partial"])
 def test_what_is_copied_with_the_network_works_on_the_copy(way: str) -> None:
     model = trained(lambda: Side(way))
     before = model.state_dict()["beside.running_mean"].clone()
-    assert Teacher(model, **PLAIN).batch_norm_count == 3
+    assert len(Teacher(model, **PLAIN).batch_norms) == 3
     assert torch.equal(model.state_dict()["beside.running_mean"], before)
 
 
+class Scaled(Small):
+    """Images go through ``scale``, whatever that is."""
+
+    scale: Callable[[Tensor], Tensor] = staticmethod(F.relu)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(self.scale(images))
+
+
 def test_a_function_that_reaches_the_network_by_a_global_name_is_refused() -> None:
-    model = trained(Small)
+    model = trained(Scaled)
     names: dict[str, Any] = {"model": model, "F": F}
     exec(
-        "def scale(x):\n    return x * model.norm1.weight\ndef plain(x):\n    return F.relu(x)",
+        "def scale(x):\n    return x * model.norm1.weight[:3, None, None]\n"
+        "def plain(x):\n    return F.relu(x)",
         names,
     )
-    model.plain = names["plain"]
+    model.scale = names["plain"]
     Teacher(model, **PLAIN)
     model.scale = names["scale"]
-    with pytest.raises(TeacherError, match=r"^'scale' of Small is a function that holds your inst"):
+    with pytest.raises(TeacherError, match=HOLDS + "its 'norm1.weight'.*: make it a method$"):
         Teacher(model, **PLAIN)
+
+
+class Through:
+    """An object that is called, and calls a function."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        self.function = function
+
+    def __call__(self, maps: Tensor) -> Tensor:
+        return self.function(maps)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_function_behind_an_object_is_refused(dtype: torch.dtype) -> None:
+    """The teacher's logits would follow the user's weights."""
+    model = trained(Small).to(dtype)
+    head = model.head
+    model.head.forward = Through(lambda x: F.linear(x, head.weight, head.bias))  # type: ignore
+    state = torch.random.get_rng_state()
+    with pytest.raises(TeacherError, match=HOLDS + r"its 'head.weight' \(line \d+ of test_own"):
+        Teacher(model, **PLAIN)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_a_function_over_a_computed_weight_is_refused() -> None:
+    model = ZOO["normalised weights"].make()
+    conv = model.conv1
+    model.conv1.forward = lambda x: F.conv2d(x, conv.weight, padding=1)  # type: ignore
+    with pytest.raises(TeacherError, match=HOLDS + "a tensor of it"):
+        Teacher(model, **PLAIN)
+
+
+def test_a_function_over_a_part_without_weights_is_refused() -> None:
+    """A dropout follows the mode of the user's network."""
+    model = trained(Scaled).eval()
+    model.drop = nn.Dropout()
+    model.scale = lambda x: model.drop(x)  # type: ignore[operator]
+    with pytest.raises(TeacherError, match=HOLDS + "its 'drop'"):
+        Teacher(model, **PLAIN)
+
+
+def test_a_use_that_the_network_survives_is_refused() -> None:
+    model = trained(Scaled)
+
+    def scale(images: Tensor) -> Tensor:
+        try:
+            return images * model.norm1.weight.mean()  # type: ignore[union-attr]
+        except Exception:
+            return images
+
+    model.scale = scale
+    with pytest.raises(TeacherError, match=HOLDS + "its 'norm1.weight'"):
+        Teacher(model, **PLAIN)
+
+
+def test_a_compiled_function_over_the_network_is_refused() -> None:
+    model = trained(Scaled)
+    model.scale = torch.compile(lambda x: x * model.norm1.weight.mean())  # type: ignore
+    with pytest.raises(TeacherError, match=HOLDS + "its 'norm1.weight'"):
+        Teacher(model, **PLAIN)
+
+
+def test_a_function_that_a_pass_does_not_call_is_not_refused() -> None:
+    model = trained(Small)
+    model.describe = lambda: sum(p.numel() for p in model.parameters())
+    assert len(Teacher(model, **PLAIN).batch_norms) == 2
+
+
+def test_another_thread_may_use_the_network_while_a_copy_is_tried() -> None:
+    model, original = trained(Scaled), trained(Small)
+
+    def scale(images: Tensor) -> Tensor:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(original, torch.zeros(2, 3, 16, 16)).result()
+        return images
+
+    model.scale = scale
+    with refused_use_of(original):
+        model(torch.zeros(2, 3, 16, 16))
 
 
 class Hooked(Small):
@@ -219,7 +317,7 @@ def test_a_network_that_keeps_features_is_copied_and_keeps_its_own(
     model = trained(lambda: Keeps(wrap))
     model(torch.zeros(2, 3, 16, 16))
     kept = model.kept
-    assert Teacher(model, **PLAIN).batch_norm_count == 2
+    assert len(Teacher(model, **PLAIN).batch_norms) == 2
     assert model.kept is kept
 
 

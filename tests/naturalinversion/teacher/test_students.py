@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from naturalinversion import Teacher, synthesize
 from naturalinversion.errors import SettingError
 from naturalinversion.teacher.students import check_student
-from tests.naturalinversion.teacher.zoo import CLASSES, Animal, Small, trained
+from tests.naturalinversion.teacher.zoo import CLASSES, Small, ZooModel, trained
 
 IMAGES = torch.zeros(2, 3, 16, 16)
 
@@ -69,7 +69,7 @@ def test_a_student_that_returns_no_logits_is_refused(name: str, to_train: bool) 
 def test_a_student_without_the_gradient_that_is_needed_is_refused_before_any_work(
     way: str, student: Callable[[], nn.Module], says: str, tmp_path: Path
 ) -> None:
-    teacher = Teacher(trained(Small), **Animal(Small).arguments())
+    teacher = Teacher(trained(Small), **ZooModel(Small).arguments())
     with pytest.raises(SettingError, match=f"^the student's {says}") as caught:
         synthesize(
             small(way), teacher, tmp_path / "out", batches=1, batch_size=8, student=student()
@@ -104,3 +104,17 @@ def test_a_student_that_can_be_used_is_not_refused(
         before = [parameter.requires_grad for parameter in student.parameters()]
         check_student(student, IMAGES, CLASSES, to_train)
         assert [parameter.requires_grad for parameter in student.parameters()] == before
+
+
+@pytest.mark.parametrize("to_train", [True, False])
+def test_a_student_with_a_function_over_itself_is_refused_and_stays_as_it_is(
+    to_train: bool,
+) -> None:
+    """The check of a copy would write to the norm of the student."""
+    student = Student()
+    student.inside = lambda x: student.norm1(student.conv1(x))[:, :3]
+    before = {name: value.clone() for name, value in student.state_dict().items()}
+    with pytest.raises(SettingError, match=r"^a function that holds your instance .* its 'conv1'"):
+        check_student(student, IMAGES, CLASSES, to_train)
+    after = student.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from naturalinversion import Teacher
 from naturalinversion.errors import TeacherError
 from naturalinversion.seeds import generator, seeded
+from tests.naturalinversion.fake_cuda_graph import FakeGraph
 
 
 class FunctionalPooling(nn.Module):
@@ -275,7 +276,7 @@ def test_statistics_are_those_of_each_batch_norms_input() -> None:
     assert isinstance(model, FunctionalPooling)
     images = noise(6, 3, 16, 16)
     observed = teacher.observe(images, statistics=True).statistics
-    assert len(observed) == teacher.batch_norm_count == 3
+    assert len(observed) == len(teacher.batch_norms) == 3
     first = model.convs[0](images)
     torch.testing.assert_close(observed[0].mean, first.mean(dim=(0, 2, 3)))
     torch.testing.assert_close(observed[0].variance, first.var(dim=(0, 2, 3), correction=0))
@@ -306,6 +307,31 @@ def test_normalisation_and_back() -> None:
     images = teacher.normalize(pixels)
     torch.testing.assert_close(images[:, 2], (pixels[:, 2] - 0.3) / 0.125)
     torch.testing.assert_close(teacher.denormalize(images), pixels)
+
+
+def test_a_normalisation_is_copied_from_the_host_once() -> None:
+    """So it can be captured, and differentiated after a first call in inference mode."""
+    teacher = teach(made(BottleneckNet))
+    pixels = torch.rand(2, 3, 16, 16, generator=generator(0)).requires_grad_()
+    with torch.inference_mode():
+        expected = teacher.normalize(pixels)
+        teacher.denormalize(expected.double())
+    graph = FakeGraph()
+    with graph.captured():
+        images = teacher.normalize(pixels)
+        back = teacher.denormalize(images.double())
+    assert torch.equal(images, expected)
+    (gradient,) = torch.autograd.grad(images.sum(), pixels)
+    torch.testing.assert_close(gradient[0, :, 0, 0], 1 / torch.tensor(teacher.std))
+    assert back.dtype == torch.float64
+    teacher.mean = (0.0, 0.0, 0.0)
+    torch.testing.assert_close(teacher.normalize(pixels)[:, 0], pixels[:, 0] / teacher.std[0])
+
+
+def test_statistics_that_were_not_observed_are_one_line() -> None:
+    observation = teach(made(BottleneckNet)).observe(noise(2, 3, 16, 16))
+    with pytest.raises(TeacherError, match=r"no batch-norm statistics .*, statistics=True\)$"):
+        observation.bn_statistics()
 
 
 MEAN, STD = (0.125, 0.25, 0.375), (0.5, 0.25, 0.125)

@@ -15,7 +15,15 @@ from naturalinversion import NaturalInversion, Synthesizer, SyntheticDataset, Te
 from naturalinversion.errors import TeacherError
 from naturalinversion.seeds import generator
 from tests.naturalinversion.teacher.emulated_kernels import emulated
-from tests.naturalinversion.teacher.zoo import CLASSES, ZOO, Animal, ByName, InPlace, Small, trained
+from tests.naturalinversion.teacher.zoo import (
+    CLASSES,
+    ZOO,
+    ByName,
+    InPlace,
+    Small,
+    ZooModel,
+    trained,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::naturalinversion.errors.NaturalInversionWarning")
 
@@ -30,7 +38,7 @@ def method(name: str) -> Synthesizer:
     return NaturalInversion(iterations=2, latent=4, generator_width=0.1, pyramid=name == "ni")
 
 
-def invert(animal: Animal, name: str, folder: Path) -> SyntheticDataset:
+def invert(animal: ZooModel, name: str, folder: Path) -> SyntheticDataset:
     teacher = Teacher(animal.make(), **animal.arguments())
     return synthesize(method(name), teacher, folder, batches=1, batch_size=4)
 
@@ -129,7 +137,7 @@ def test_images_of_any_channels_and_sides_of_fours(
     channels: int, height: int, width: int, way: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     shape = (channels, height, width)
-    animal = Animal(lambda: trained(lambda: Small(channels), shape), shape)
+    animal = ZooModel(lambda: trained(lambda: Small(channels), shape), shape)
     dataset = invert(animal, way, tmp_path_factory.mktemp("images"))
     assert dataset.tensors()[0].shape == (4, *shape)
 

@@ -275,7 +275,7 @@ def normalised_weights() -> nn.Module:
 
 
 @dataclass(frozen=True)
-class Animal:
+class ZooModel:
     """A classifier, the images it takes, how many norms a pass calls, and if it has maps."""
 
     make: Callable[[], nn.Module]
@@ -302,39 +302,39 @@ def oblong_grey() -> nn.Module:
     return trained(lambda: Small(1), (1, 24, 12))
 
 
-ZOO: dict[str, Animal] = {
-    "plain": Animal(lambda: trained(Small)),
-    "grey": Animal(grey, (1, 16, 16)),
-    "oblong": Animal(oblong, (3, 16, 24)),
-    "oblong grey": Animal(oblong_grey, (1, 24, 12)),
-    "with opacity": Animal(lambda: trained(lambda: Small(4), (4, 16, 16)), (4, 16, 16)),
-    "frozen norms": Animal(lambda: trained(lambda: Small(norm=FrozenNorm))),
-    "synchronised norms": Animal(
+ZOO: dict[str, ZooModel] = {
+    "plain": ZooModel(lambda: trained(Small)),
+    "grey": ZooModel(grey, (1, 16, 16)),
+    "oblong": ZooModel(oblong, (3, 16, 24)),
+    "oblong grey": ZooModel(oblong_grey, (1, 24, 12)),
+    "with opacity": ZooModel(lambda: trained(lambda: Small(4), (4, 16, 16)), (4, 16, 16)),
+    "frozen norms": ZooModel(lambda: trained(lambda: Small(norm=FrozenNorm))),
+    "synchronised norms": ZooModel(
         lambda: nn.SyncBatchNorm.convert_sync_batchnorm(trained(Small)),
     ),
-    "norms with activations": Animal(lambda: trained(lambda: Small(norm=NormAndActivation))),
-    "norms without a bias": Animal(lambda: trained(lambda: Small(norm=NormWithoutBias))),
-    "shared norm": Animal(lambda: trained(Shared)),
-    "norms over features": Animal(lambda: trained(Dense), norms=1, maps=False),
-    "by name": Animal(lambda: trained(ByName)),
-    "own norms by name": Animal(lambda: trained(lambda: ByName(norm=OwnNorm))),
-    "squeeze and excitation": Animal(lambda: trained(Excited)),
-    "attention": Animal(lambda: trained(Attention)),
-    "in place": Animal(lambda: trained(InPlace)),
-    "view": Animal(lambda: trained(View)),
-    "extra state": Animal(lambda: trained(ExtraState)),
-    "half": Animal(lambda: trained(Small).half()),
-    "bfloat16": Animal(lambda: trained(Small).bfloat16()),
-    "converts to half": Animal(converting),
-    "double": Animal(lambda: trained(Small).double()),
-    "writes to its input": Animal(lambda: trained(WritesToInput)),
-    "squeezes": Animal(lambda: trained(Squeezes)),
-    "without parameters": Animal(without_parameters),
-    "compiled": Animal(lambda: torch.compile(trained(Small))),  # type: ignore[return-value, arg-type]
-    "part compiled": Animal(part_compiled),
-    "compiled in place": Animal(compiled_in_place),
-    "compiled forward": Animal(compiled_forward),
-    "for several devices": Animal(lambda: nn.DataParallel(trained(Small))),
-    "made in inference mode": Animal(made_in_inference_mode),
-    "normalised weights": Animal(normalised_weights),
+    "norms with activations": ZooModel(lambda: trained(lambda: Small(norm=NormAndActivation))),
+    "norms without a bias": ZooModel(lambda: trained(lambda: Small(norm=NormWithoutBias))),
+    "shared norm": ZooModel(lambda: trained(Shared)),
+    "norms over features": ZooModel(lambda: trained(Dense), norms=1, maps=False),
+    "by name": ZooModel(lambda: trained(ByName)),
+    "own norms by name": ZooModel(lambda: trained(lambda: ByName(norm=OwnNorm))),
+    "squeeze and excitation": ZooModel(lambda: trained(Excited)),
+    "attention": ZooModel(lambda: trained(Attention)),
+    "in place": ZooModel(lambda: trained(InPlace)),
+    "view": ZooModel(lambda: trained(View)),
+    "extra state": ZooModel(lambda: trained(ExtraState)),
+    "half": ZooModel(lambda: trained(Small).half()),
+    "bfloat16": ZooModel(lambda: trained(Small).bfloat16()),
+    "converts to half": ZooModel(converting),
+    "double": ZooModel(lambda: trained(Small).double()),
+    "writes to its input": ZooModel(lambda: trained(WritesToInput)),
+    "squeezes": ZooModel(lambda: trained(Squeezes)),
+    "without parameters": ZooModel(without_parameters),
+    "compiled": ZooModel(lambda: torch.compile(trained(Small))),  # type: ignore[return-value, arg-type]
+    "part compiled": ZooModel(part_compiled),
+    "compiled in place": ZooModel(compiled_in_place),
+    "compiled forward": ZooModel(compiled_forward),
+    "for several devices": ZooModel(lambda: nn.DataParallel(trained(Small))),
+    "made in inference mode": ZooModel(made_in_inference_mode),
+    "normalised weights": ZooModel(normalised_weights),
 }

@@ -10,18 +10,18 @@ from naturalinversion.precision import compute_in
 from naturalinversion.teacher.examination import check_logits, probe_images, writes_to_input
 from naturalinversion.teacher.logit_checks import agree
 from naturalinversion.teacher.own_copy import check_wrappers, first_tensor, own_copy
+from naturalinversion.teacher.use_of_original import refused_use_of
 
-NARROW = (torch.float16, torch.bfloat16)
+HALF_PRECISION = (torch.float16, torch.bfloat16)
 
 
 @dataclass(frozen=True)
-class Adopted:
+class PreparedCopy:
     """The copy, how to call it, and ``images`` (N, C, H, W) that it was tried with.
 
-    ``logits`` (N, K) are theirs.
-
-    ``image_dtype`` is None where the images' type is that of the weights. ``layout`` is that of
-    images and weights; ``writes_to_input``: a pass changes the images it is given.
+    ``logits`` (N, K) are theirs. ``image_dtype`` is None where the images' type is that of the
+    weights. ``layout`` is that of images and weights; ``writes_to_input``: a pass changes the
+    images it is given.
     """
 
     model: nn.Module
@@ -32,7 +32,9 @@ class Adopted:
     writes_to_input: bool = False
 
 
-def adopt(model: nn.Module, image_shape: tuple[int, int, int], num_classes: int) -> Adopted:
+def prepare_copy(
+    model: nn.Module, image_shape: tuple[int, int, int], num_classes: int
+) -> PreparedCopy:
     """A copy of ``model`` that was tried with images of noise, without TF32.
 
     Raises `TeacherError`.
@@ -44,12 +46,13 @@ def adopt(model: nn.Module, image_shape: tuple[int, int, int], num_classes: int)
     image_dtype = None
     with compute_in(weights.device, "fp32"):
         types = {weights.dtype, *(parameter.dtype for parameter in copied.parameters())}
-        if not types.isdisjoint(NARROW) and weights.dtype != torch.float64:
+        if not types.isdisjoint(HALF_PRECISION) and weights.dtype != torch.float64:
             copied, images, image_dtype = _widened(model, image_shape, num_classes)
-        logits = check_logits(copied, images, num_classes)
+        with refused_use_of(model):
+            logits = check_logits(copied, images, num_classes)
         writes = writes_to_input(copied, images)
         layout = _choose_layout(copied, images, logits)
-    return Adopted(copied, images, logits, layout, image_dtype, writes)
+    return PreparedCopy(copied, images, logits, layout, image_dtype, writes)
 
 
 def _widened(
@@ -64,7 +67,8 @@ def _widened(
     images = probe_images(image_shape, first_tensor(wide))
     for candidate, image_dtype in ((wide, None), (own_copy(model), torch.float32)):
         try:
-            check_logits(candidate, images, num_classes)
+            with refused_use_of(model):
+                check_logits(candidate, images, num_classes)
         except TeacherError:
             continue
         return candidate, images, image_dtype
