@@ -9,7 +9,7 @@ trains the student on all images so far (`BankStudent`). What a batch leaves to 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -40,10 +40,6 @@ class BankSynthesizer(BankSettings, ABC):
 
     student_use: ClassVar[StudentUse] = "joint"
     sequential: ClassVar[bool] = True
-
-    _teacher: Teacher = field(init=False, repr=False)
-    _student: BankStudent = field(init=False, repr=False)
-    _bank: ImageBank = field(init=False, repr=False)
 
     def begin(self, teacher: Teacher, batches: int, batch_size: int) -> None:
         """Raises `SettingError` for more batches than epochs, and where memory does not do."""

@@ -11,7 +11,7 @@ student is the one after the last epoch, not the best on the test set. The paper
 hand: where it differs from the code, this is the code.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -52,11 +52,6 @@ class CMI(BankSynthesizer):
     projection: int = 256
     memory: int = 40_960
     negatives: int = 4096
-
-    _taps: FeatureTaps = field(init=False, repr=False)
-    _head: nn.Module = field(init=False, repr=False)
-    _head_optimizer: torch.optim.Optimizer = field(init=False, repr=False)
-    _memory: "FeatureMemory" = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()

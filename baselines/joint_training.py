@@ -7,7 +7,7 @@ the host and copied into the tensor that the step reads: a GPU captures it once 
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import torch
@@ -50,10 +50,6 @@ class JointSynthesizer(ABC):
     generator_schedule: bool = False
 
     student_use: ClassVar[StudentUse] = "joint"
-
-    _teacher: Teacher = field(init=False, repr=False)
-    _generator: UnconditionalGenerator = field(init=False, repr=False)
-    _losses: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         typed(self)

@@ -12,7 +12,7 @@ where the code has 10.
 """
 
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
 import torch
@@ -73,11 +73,10 @@ class NaturalInversion(InversionMethod):
 
     student_use: ClassVar[StudentUse] = "none"
 
-    _shared: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
-    _losses: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
-
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._shared: dict[str, Tensor] = {}
+        self._losses: dict[str, Tensor] = {}
         at_least(1, self, "latent")
         at_least(2, self, "shared_batch")
         at_least(0, self, "rate_generator", "rate_pyramid", "rate_scaling")

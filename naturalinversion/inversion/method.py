@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Self
 
 from torch import Tensor, nn
@@ -52,13 +52,8 @@ class InversionMethod:
 
     student_use: ClassVar[StudentUse] = "none"
 
-    _teacher: Teacher = field(init=False, repr=False)
-    _student: nn.Module | None = field(default=None, init=False, repr=False)
-    _captured: CapturedBatches = field(
-        default_factory=CapturedBatches, init=False, repr=False, compare=False
-    )
-
     def __post_init__(self) -> None:
+        self._captured = CapturedBatches()  # no field, as all that is no setting
         typed(self)
         at_least(1, self, "iterations")
         at_least(0, self, "jitter", "reference_batch", "compete_floor")
