@@ -16,6 +16,7 @@ from torch import Tensor
 from baselines.joint_state import JointState
 from baselines.joint_training import JointSynthesizer
 from naturalinversion import priors
+from naturalinversion.module_modes import trainability_kept
 from naturalinversion.validation import at_least
 
 
@@ -50,11 +51,11 @@ class DFAD(JointSynthesizer):
             state.student_optimizer.zero_grad()
             student_loss.backward()  # type: ignore[no-untyped-call]
             state.student_optimizer.step()
-        state.student.requires_grad_(False)
-        images = state.generator(latents[-1])
-        generator_loss = -priors.disagreement(state.student(images), state.teacher(images))
-        state.generator_optimizer.zero_grad()
-        generator_loss.backward()  # type: ignore[no-untyped-call]
-        state.generator_optimizer.step()
-        state.student.requires_grad_(True)
+        with trainability_kept(state.student):
+            state.student.requires_grad_(False)
+            images = state.generator(latents[-1])
+            generator_loss = -priors.disagreement(state.student(images), state.teacher(images))
+            state.generator_optimizer.zero_grad()
+            generator_loss.backward()  # type: ignore[no-untyped-call]
+            state.generator_optimizer.step()
         return {"student": student_loss.detach(), "generator": generator_loss.detach()}

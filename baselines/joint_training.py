@@ -106,7 +106,8 @@ class JointSynthesizer(ABC):
     ) -> None:
         """Train the generator and, in place, ``student``; resumes from the saved state.
 
-        Raises `DivergedError` naming the term and the epoch.
+        Frozen weights of the student stay as they are. Raises `SettingError` where all are frozen,
+        and `DivergedError` naming the term and the epoch.
         """
         assert student is not None, (
             "synthesize() raises SettingError for a joint method without a student"
@@ -117,7 +118,6 @@ class JointSynthesizer(ABC):
         saved = training.restore()
         if saved is not None:
             state.load_state_dict(saved)
-        student.requires_grad_(True)
         to_fast_layout(student, teacher.image_shape)
         state.begin_epoch(state.epoch / self.epochs)
         latents = torch.zeros(
