@@ -67,7 +67,7 @@ class CMI(BankSynthesizer):
             self._head = nn.Sequential(
                 nn.Linear(features, features), nn.ReLU(), nn.Linear(features, self.projection)
             )
-        self._head.to(teacher.device, teacher.dtype)
+        self._head.to(teacher.device, self._taps.dtype)
         self._head_optimizer = torch.optim.Adam(self._head.parameters(), lr=self.rate_generator)
         self._memory = FeatureMemory(self.memory, features, teacher.device)
 
