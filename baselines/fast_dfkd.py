@@ -46,7 +46,7 @@ class FastDFKD(BankSynthesizer):
     inner_steps: int = 5
     rate_generator: float = 3e-3
     rate_latent: float = 0.01
-    one_hot: float = 0.5
+    cross_entropy: float = 0.5
     bn_statistics: float = 10.0
     adversarial: float = 1.33
     warmup: int = 20

@@ -86,7 +86,7 @@ class JointState:
         self.epoch += 1
 
     def losses(self) -> dict[str, Tensor]:
-        """Each term's mean per epoch (epochs,)."""
+        """Each term's mean per epoch (epochs,), without its weight."""
         return {n: torch.tensor([row[n] for row in self.history]) for n in self.history[0]}
 
     def state_dict(self) -> dict[str, Any]:

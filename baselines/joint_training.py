@@ -95,8 +95,9 @@ class JointSynthesizer(ABC):
 
     @abstractmethod
     def step(self, state: JointState, latents: Tensor) -> dict[str, Tensor]:
-        """One step of generator and student; returns the loss terms, detached.
+        """One step of generator and student; returns the loss terms, unweighted and detached.
 
+        ``generator`` and ``student`` among them are what these two minimise.
         ``latents`` (samples, N, Z) are drawn for each step. A GPU captures this once and replays
         it, so it must not depend on Python values that change, nor read values back.
         """
@@ -144,7 +145,8 @@ class JointSynthesizer(ABC):
     def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
         """``len(labels)`` samples of the generator, labelled by the teacher's argmax.
 
-        The generator's batch norms use the sample's own statistics, as in its training.
+        The generator's batch norms use the sample's own statistics, as in its training. Losses are
+        those of the training: unweighted terms, their mean over each epoch (epochs,).
         """
         self._generator.train()
         with torch.no_grad(), compute_in(self._teacher.device, self._teacher.precision):
