@@ -17,6 +17,16 @@ class BankSettings:
     earlier. ``draw_labels``: classes drawn at random in place of the balanced ones asked for.
     ``truncate``: pixels are stored rounded down, as the official codes do, or to the nearest.
     Images and views are cropped from ``crop`` black pixels around them and mirrored if ``flip``.
+
+    Images come of ``latent`` normal values each, through a generator whose channels are
+    ``generator_width`` times the published ones; ``rate_generator`` and ``rate_latent`` are Adam's
+    learning rates. Weights of the loss terms, 0 for none: ``cross_entropy`` against the target
+    labels, ``bn_statistics`` (R_BN), ``adversarial``, of disagreement of the student where it names
+    the teacher's class (`priors.agreeing_divergence`).
+
+    The student's steps are on ``student_batch`` images, by SGD with ``momentum`` and
+    ``weight_decay``. ``temperature`` softens its distillation, times temperature squared, as Hinton
+    et al. have it; DAFL's has no such factor.
     """
 
     epochs: int

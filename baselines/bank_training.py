@@ -112,7 +112,7 @@ class BankSynthesizer(BankSettings, ABC):
         if self.draw_labels:
             draws = generator(derive(seed, "labels"))
             drawn = torch.randint(self._teacher.num_classes, labels.shape, generator=draws)
-            labels = drawn.to(labels.device)
+            labels = to_device(drawn, labels.device)
         pixels, losses = self._synthesise(number, labels, seed, progress)
         images = self._bank.append(pixels, truncate=self.truncate)
         if number >= self.warmup:
@@ -134,7 +134,7 @@ class BankSynthesizer(BankSettings, ABC):
     ) -> tuple[Tensor, Terms]:
         """Pixels (N, 3, H, W) of the iterate with the lowest loss, and the course of each term.
 
-        Terms are unweighted, one value per step (``inner_steps``,); ``total`` is their weighted sum.
+        Terms are unweighted, one value per step (``inner_steps``,); ``total`` is the weighted sum.
         """
         teacher, student = self._teacher, self._student.network
         drawn = torch.randn(len(labels), self.latent, generator=generator(derive(seed, "latents")))

@@ -38,9 +38,12 @@ AREA, ASPECT = (0.25, 1.0), (3 / 4, 4 / 3)  # of the local view
 class CMI(BankSynthesizer):
     """The synthesizer. Defaults are the official preset "scratch", with batches of 256.
 
-    ``taps`` names the inputs whose means over pixels are an image's features: those of all batch
-    norms, or of the four stages (``layer1`` to ``layer4``), as the official code has it for
-    ResNet-34. ``memory`` images are remembered, ``negatives`` of them drawn in each step.
+    ``contrast`` is the weight of the contrastive term, without which neither head nor memory is
+    made; ``contrast_temperature`` divides its cosines, ``projection`` is the number of values that
+    the head gives an image. ``taps`` names the inputs whose means over pixels are an image's
+    features: those of all batch norms, or of the four stages (``layer1`` to ``layer4``), as the
+    official code has it for ResNet-34. ``memory`` images are remembered, ``negatives`` of them
+    drawn in each step.
     """
 
     epochs: int = 200

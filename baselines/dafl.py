@@ -25,7 +25,15 @@ TERMS = ("one_hot", "information_entropy", "activation")  # of the generator, wi
 
 @dataclass(kw_only=True)
 class DAFL(JointSynthesizer):
-    """The synthesizer; its student is trained in `prepare`, on images that are not stored."""
+    """The synthesizer; its student is trained in `prepare`, on images that are not stored.
+
+    Weights of the generator's terms (Eq. 7), 0 for none: ``one_hot``, the cross-entropy against the
+    teacher's own argmax (`priors.one_hot`), no target label as ``cross_entropy`` is of other
+    methods; ``information_entropy``, of balanced classes; ``activation``, of large features before
+    the last layer. ``temperature`` softens the student's distillation (Eq. 8), without a factor
+    temperature squared, which CMI and Fast-DFKD have. ``generator_eps`` is that of the
+    generator's two inner batch norms.
+    """
 
     epochs: int = 2000
     steps: int = 120

@@ -22,7 +22,10 @@ from naturalinversion.validation import at_least
 
 @dataclass(kw_only=True)
 class DFAD(JointSynthesizer):
-    """The synthesizer; its student is trained in `prepare`, on images that are not stored."""
+    """The synthesizer; its student is trained in `prepare`, on images that are not stored.
+
+    ``student_steps`` of the student come before each of the generator's.
+    """
 
     epochs: int = 500
     steps: int = 50

@@ -31,6 +31,9 @@ from naturalinversion.validation import above_zero, at_least, below_one, typed, 
 class JointSynthesizer(ABC):
     """Train generator and student in ``epochs`` times ``steps`` steps, then sample the generator.
 
+    A step is on ``batch_size`` images from ``latent`` normal values each; the generator's channels
+    are ``generator_width`` times the published ones. ``rate_generator`` is Adam's learning rate;
+    ``rate_student``, ``momentum`` and ``weight_decay`` are of the student's SGD.
     ``milestones`` are fractions of the run at which ``gamma`` multiplies the student's learning
     rate (the generator's as well if ``generator_schedule``). The result is the student
     after the last epoch, not the best one.

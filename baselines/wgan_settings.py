@@ -10,8 +10,11 @@ from naturalinversion.validation import above_zero, at_least, typed
 class WassersteinSettings:
     """``iterations`` are the generator's; the rate of both networks falls linearly to 0.
 
-    ``batch_size`` is the number of real images in a critic's step, and of generated ones. Raises
-    `SettingError` for values of another type or out of range.
+    Each of them follows ``critic_steps`` of the critic. ``batch_size`` is the number of real images
+    in a critic's step, and of generated ones; ``generator_batch_size`` that in a generator's step,
+    from ``latent`` normal values each. ``width`` multiplies the published channels of both
+    networks. ``penalty`` is the weight of the gradient penalty (lambda in Eq. 3). ``rate`` and
+    ``betas`` are Adam's. Raises `SettingError` for values of another type or out of range.
     """
 
     iterations: int = 100_000

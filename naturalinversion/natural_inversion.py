@@ -48,6 +48,14 @@ class NaturalInversion(InversionMethod):
     Without ``pyramid`` the generator's image goes through ``bare_head``: ``auto`` is tanh, or
     nothing if there is no ``channel_scaling`` either. Without that the scale is ``fixed_scale``.
     The paper leaves these cases of its Table 3 open.
+
+    The generator reads ``latent`` normal values and a one-hot label; its channels are
+    ``generator_width`` times the published ones. ``rate_generator``, ``rate_pyramid`` and
+    ``rate_scaling`` are Adam's learning rates of generator, pyramid and alpha. ``pyramid_stages``
+    are the feature maps that the pyramid reads, 1 the finest (Table 4), None: all;
+    ``pyramid_head`` is what follows it (``conv_tanh`` is the official code's, ``tanh`` is Eq. 7).
+    ``feature_gradient``: the features are no constants, the generator learns through the teacher
+    too. ``shared_latents`` of a shared generator are drawn "every step" or "once".
     """
 
     latent: int = 1024

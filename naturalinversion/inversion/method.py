@@ -29,6 +29,13 @@ WEIGHTS = tuple(weight.name for weight in fields(Weights))
 class InversionMethod:
     """Loss weights, jitter and iterations of a batch; subclasses set the published values.
 
+    A batch takes ``iterations`` steps. Weights of the loss terms, 0 for none: ``cross_entropy``
+    (NaturalInversion's Eq. 2), ``bn_statistics`` (R_BN, Eq. 3), ``total_variation`` and ``l2``
+    (R_TV and R_l2, Eq. 4), ``compete`` (ADI's R_compete, whose probabilities are clamped to
+    ``compete_floor`` from 0 and from 1). In every iteration the images are rolled by up to
+    ``jitter`` pixels each way and, with ``flip``, mirrored half of the time. ``keep`` says which
+    iterate is returned: the "best", of the lowest loss, or the "last".
+
     ``reference_batch`` is the batch size that the weights are for (0: any). ``schedule`` is that of
     all learning rates. ``plateau`` is a window as a fraction of the iterations: a batch ends early
     once the mean loss of a window is less than 1 % below that of the window before (0: never).

@@ -81,9 +81,9 @@ def test_dfads_generator_learns_without_gradients_of_the_student(make_teacher: M
     network = student()
     found: list[bool] = []
     network.register_forward_hook(
-        lambda module, inputs, out: found.extend(flags(network).values())
-        if inputs[0].requires_grad
-        else None
+        lambda module, inputs, out: (
+            found.extend(flags(network).values()) if inputs[0].requires_grad else None
+        )
     )
     trained("dfad", make_teacher(), network)
     assert found
