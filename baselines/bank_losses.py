@@ -5,7 +5,7 @@ from torch import Tensor
 
 from naturalinversion.errors import DivergedError
 
-Terms = dict[str, Tensor]
+Terms = dict[str, Tensor]  # without their weights, but for "total"
 
 
 class LowestLoss:

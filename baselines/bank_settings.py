@@ -1,8 +1,9 @@
 """Settings that CMI and Fast-DFKD share."""
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
+from baselines.loss_weights import check_weights
 from naturalinversion.errors import SettingError
 from naturalinversion.validation import above_zero, at_least, below_one, typed
 
@@ -16,6 +17,16 @@ class BankSettings:
     earlier. ``draw_labels``: classes drawn at random in place of the balanced ones asked for.
     ``truncate``: pixels are stored rounded down, as the official codes do, or to the nearest.
     Images and views are cropped from ``crop`` black pixels around them and mirrored if ``flip``.
+
+    Images come of ``latent`` normal values each, through a generator whose channels are
+    ``generator_width`` times the published ones; ``rate_generator`` and ``rate_latent`` are Adam's
+    learning rates. Weights of the loss terms, 0 for none: ``cross_entropy`` against the target
+    labels, ``bn_statistics`` (R_BN), ``adversarial``, of disagreement of the student where it names
+    the teacher's class (`priors.agreeing_divergence`).
+
+    The student's steps are on ``student_batch`` images, by SGD with ``momentum`` and
+    ``weight_decay``. ``temperature`` softens its distillation, times temperature squared, as Hinton
+    et al. have it; DAFL's has no such factor.
     """
 
     epochs: int
@@ -26,7 +37,7 @@ class BankSettings:
     generator_width: float = 1.0
     rate_generator: float
     rate_latent: float
-    one_hot: float = 1.0
+    cross_entropy: float = 1.0
     bn_statistics: float = 1.0
     adversarial: float = 0.5
     warmup: int = 0
@@ -40,6 +51,8 @@ class BankSettings:
     draw_labels: bool = False
     truncate: bool = True
 
+    terms: ClassVar[tuple[str, ...]] = ("cross_entropy", "bn_statistics", "adversarial")
+
     def __post_init__(self) -> None:
         typed(self)
         at_least(1, self, "epochs", "inner_steps", "latent")
@@ -48,9 +61,15 @@ class BankSettings:
         at_least(0, self, "student_steps", "warmup", "crop", "weight_decay")
         below_one(self, "momentum")
         above_zero(self, "generator_width", "temperature")
-        at_least(0, self, "one_hot", "bn_statistics", "adversarial")
+        check_weights(self, self.terms)
         if self.warmup >= self.epochs:
             raise SettingError(f"warmup is {self.warmup}: fewer than the {self.epochs} epochs")
+        always = [name for name in self.terms if name != "adversarial"]
+        if self.warmup > 1 and not any(getattr(self, name) for name in always):
+            raise SettingError(
+                f"{', '.join(always)} are all 0, and warmup is {self.warmup}: nothing to minimise "
+                "before the adversarial term starts"
+            )
 
     @property
     def iterations(self) -> int:

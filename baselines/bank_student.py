@@ -13,6 +13,7 @@ from baselines.bank_losses import check_finite
 from baselines.bank_settings import BankSettings
 from baselines.image_bank import ImageBank
 from baselines.named_tensors import load_tensors, part, tensors_of
+from baselines.trained_weights import trained_weights
 from naturalinversion import priors
 from naturalinversion.augmentation import crop_and_flip, normalise, sample_crop_flips
 from naturalinversion.inversion.optimizers import set_rate
@@ -24,7 +25,10 @@ from naturalinversion.teacher.teacher import Teacher
 
 
 class BankStudent:
-    """A network that learns the teacher's outputs on the images of a bank."""
+    """A network that learns the teacher's outputs on the images of a bank.
+
+    Its frozen weights stay as they are. Raises `SettingError` where all are frozen.
+    """
 
     def __init__(self, teacher: Teacher, network: nn.Module, settings: BankSettings) -> None:
         self.teacher, self.settings = teacher, settings
@@ -32,7 +36,7 @@ class BankStudent:
         network.eval()  # whose own train() may return nothing
         to_fast_layout(network, teacher.image_shape)
         self.optimizer = torch.optim.SGD(
-            network.parameters(),
+            trained_weights(network),
             lr=settings.rate_student,
             momentum=settings.momentum,
             weight_decay=settings.weight_decay,
@@ -43,7 +47,6 @@ class BankStudent:
         settings, teacher, network = self.settings, self.teacher, self.network
         set_rate(self.optimizer, self._rate(number))
         network.train()
-        network.requires_grad_(True)
         mean, std = (torch.tensor(v, device=teacher.device) for v in (teacher.mean, teacher.std))
         draws = generator(derive(seed, "distillation"))
         order = bank.order(settings.student_steps, settings.student_batch, draws)

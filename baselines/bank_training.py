@@ -9,11 +9,10 @@ trains the student on all images so far (`BankStudent`). What a batch leaves to 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from baselines.bank_losses import LowestLoss, Terms, check_finite
@@ -21,6 +20,7 @@ from baselines.bank_settings import BankSettings
 from baselines.bank_student import BankStudent, random_view
 from baselines.batch_images import BatchImages
 from baselines.image_bank import ImageBank
+from baselines.loss_weights import weighted_sum
 from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion import priors
 from naturalinversion.errors import SettingError
@@ -40,10 +40,6 @@ class BankSynthesizer(BankSettings, ABC):
 
     student_use: ClassVar[StudentUse] = "joint"
     sequential: ClassVar[bool] = True
-
-    _teacher: Teacher = field(init=False, repr=False)
-    _student: BankStudent = field(init=False, repr=False)
-    _bank: ImageBank = field(init=False, repr=False)
 
     def begin(self, teacher: Teacher, batches: int, batch_size: int) -> None:
         """Raises `SettingError` for more batches than epochs, and where memory does not do."""
@@ -109,13 +105,14 @@ class BankSynthesizer(BankSettings, ABC):
     def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
         """The next batch (N, 3, H, W); trains the student on it and all before.
 
+        Losses are unweighted, one value per step of the images, and their weighted sum ``total``.
         Raises `DivergedError` naming the term and the step.
         """
         number = self._bank.batches
         if self.draw_labels:
             draws = generator(derive(seed, "labels"))
             drawn = torch.randint(self._teacher.num_classes, labels.shape, generator=draws)
-            labels = drawn.to(labels.device)
+            labels = to_device(drawn, labels.device)
         pixels, losses = self._synthesise(number, labels, seed, progress)
         images = self._bank.append(pixels, truncate=self.truncate)
         if number >= self.warmup:
@@ -135,7 +132,10 @@ class BankSynthesizer(BankSettings, ABC):
     def _synthesise(
         self, number: int, labels: Tensor, seed: int, progress: Progress
     ) -> tuple[Tensor, Terms]:
-        """Pixels (N, 3, H, W) of the iterate with the lowest loss, and the course of each term."""
+        """Pixels (N, 3, H, W) of the iterate with the lowest loss, and the course of each term.
+
+        Terms are unweighted, one value per step (``inner_steps``,); ``total`` is the weighted sum.
+        """
         teacher, student = self._teacher, self._student.network
         drawn = torch.randn(len(labels), self.latent, generator=generator(derive(seed, "latents")))
         latents = to_device(drawn, teacher.device).to(teacher.dtype)
@@ -147,18 +147,21 @@ class BankSynthesizer(BankSettings, ABC):
                 pixels = made.render()
                 view = teacher.normalize(random_view(pixels, self.crop, self.flip, draws))
                 seen = self.observe(view)
-                logits = seen.logits.float()
-                terms = {
-                    "cross_entropy": self.one_hot * F.cross_entropy(logits, labels),
-                    "bn_statistics": self.bn_statistics * made.bn_statistics(seen),
-                }
+                # Widened once: the gradients of two terms are summed before they are rounded.
+                logits = seen.logits.to(torch.promote_types(seen.logits.dtype, torch.float32))
+                terms = {}
+                if self.cross_entropy:
+                    terms["cross_entropy"] = priors.cross_entropy(logits, labels)
+                if self.bn_statistics:
+                    terms["bn_statistics"] = made.bn_statistics(seen)
                 if self.adversarial and number + 1 >= self.warmup:
                     against = priors.agreeing_divergence(student(view), logits)
-                    terms["adversarial"] = -self.adversarial * against
+                    terms["adversarial"] = -against
                 terms |= made.more_terms(pixels, draws)
-                total = torch.stack(list(terms.values())).sum()
+                total = weighted_sum(self, terms)
                 lowest.offer(total, [pixels, *made.beside()])
                 made.step(total, last=step == self.inner_steps - 1)
+                terms["total"] = total
                 rows.append({name: term.detach() for name, term in terms.items()})
                 progress(1)
         losses = {name: torch.stack([row[name] for row in rows]).cpu() for name in rows[0]}

@@ -33,7 +33,7 @@ class BatchImages:
         return seen.bn_statistics()
 
     def more_terms(self, pixels: Tensor, draws: torch.Generator) -> Terms:
-        """Further loss terms of the method by name, with their weights."""
+        """Further loss terms, unweighted; the method's setting of that name is the weight."""
         return {}
 
     def beside(self) -> list[Tensor]:

@@ -11,7 +11,8 @@ student is the one after the last epoch, not the best on the test set. The paper
 hand: where it differs from the code, this is the code.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from baselines.bank_losses import Terms
 from baselines.bank_training import BankSynthesizer
 from baselines.batch_images import BatchImages
+from baselines.feature_memory import FeatureMemory
 from baselines.named_tensors import load_tensors, part, tensors_of
 from baselines.teacher_features import FeatureTaps, Taps
 from naturalinversion import priors
@@ -36,9 +38,12 @@ AREA, ASPECT = (0.25, 1.0), (3 / 4, 4 / 3)  # of the local view
 class CMI(BankSynthesizer):
     """The synthesizer. Defaults are the official preset "scratch", with batches of 256.
 
-    ``taps`` names the inputs whose means over pixels are an image's features: those of all batch
-    norms, or of the four stages (``layer1`` to ``layer4``), as the official code has it for
-    ResNet-34. ``memory`` images are remembered, ``negatives`` of them drawn in each step.
+    ``contrast`` is the weight of the contrastive term, without which neither head nor memory is
+    made; ``contrast_temperature`` divides its cosines, ``projection`` is the number of values that
+    the head gives an image. ``taps`` names the inputs whose means over pixels are an image's
+    features: those of all batch norms, or of the four stages (``layer1`` to ``layer4``), as the
+    official code has it for ResNet-34. ``memory`` images are remembered, ``negatives`` of them
+    drawn in each step.
     """
 
     epochs: int = 200
@@ -53,31 +58,35 @@ class CMI(BankSynthesizer):
     memory: int = 40_960
     negatives: int = 4096
 
-    _taps: FeatureTaps = field(init=False, repr=False)
-    _head: nn.Module = field(init=False, repr=False)
-    _head_optimizer: torch.optim.Optimizer = field(init=False, repr=False)
-    _memory: "FeatureMemory" = field(init=False, repr=False)
+    terms: ClassVar[tuple[str, ...]] = (*BankSynthesizer.terms, "contrast")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(1, self, "memory", "projection")
-        at_least(0, self, "negatives", "contrast")
+        at_least(0, self, "negatives")
         above_zero(self, "contrast_temperature")
 
     def build(self, seed: int) -> None:
+        if not self.contrast:
+            return
         teacher = self._teacher
         self._taps = FeatureTaps(teacher, self.taps)
         features = self._taps.features
         with seeded(derive(seed, "head")):
-            self._head = nn.Sequential(
-                nn.Linear(features, features), nn.ReLU(), nn.Linear(features, self.projection)
-            )
-        self._head.to(teacher.device, teacher.dtype)
+            self._head = self._build_head(features)
+        self._head.to(teacher.device, self._taps.dtype)
         self._head_optimizer = torch.optim.Adam(self._head.parameters(), lr=self.rate_generator)
-        self._memory = FeatureMemory(self.memory, features, teacher.device)
+        self._memory = FeatureMemory(self.memory, features, teacher.device, self.epochs)
 
     def more_bytes(self, teacher: Teacher, images: int) -> int:
-        return 4 * FeatureTaps(teacher, self.taps).features * min(self.memory, images)
+        """The remembered features, and the head with its gradient and Adam's two moments."""
+        if not self.contrast:
+            return 0
+        taps = FeatureTaps(teacher, self.taps)
+        with torch.device("meta"):
+            head = sum(weight.numel() for weight in self._build_head(taps.features).parameters())
+        rows = 2 * torch.float16.itemsize * taps.features * min(self.memory, images)
+        return rows + 4 * taps.dtype.itemsize * head
 
     def observe(self, view: Tensor) -> Observation:
         if not self.contrast:
@@ -89,15 +98,25 @@ class CMI(BankSynthesizer):
         return _ContrastedImages(self, network, latents, generator(derive(seed, "negatives")))
 
     def state_dict(self) -> dict[str, Tensor]:
-        found = super().state_dict() | tensors_of(self._head_optimizer, "head_optimizer")
+        found = super().state_dict()
+        if not self.contrast:
+            return found
+        found |= tensors_of(self._head_optimizer, "head_optimizer")
         found |= {f"head.{name}": tensor for name, tensor in self._head.state_dict().items()}
         return found | {f"memory.{n}": tensor for n, tensor in self._memory.state_dict().items()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         super().load_state_dict(state)
+        if not self.contrast:
+            return
         self._head.load_state_dict(part(state, "head"))
         load_tensors(self._head_optimizer, state, "head_optimizer")
         self._memory.load_state_dict(part(state, "memory"))
+
+    def _build_head(self, features: int) -> nn.Module:
+        return nn.Sequential(
+            nn.Linear(features, features), nn.ReLU(), nn.Linear(features, self.projection)
+        )
 
 
 class _ContrastedImages(BatchImages):
@@ -123,6 +142,7 @@ class _ContrastedImages(BatchImages):
             flip=method.flip,
             generator=draws,
         )
+        # With statistics, which nobody reads: without them gradients to the crop round otherwise.
         method._taps.observe(teacher.normalize(resized_crop(pixels, crops)))
         local = method._taps.last
         self.rows = [local.detach(), whole.detach()]
@@ -131,12 +151,15 @@ class _ContrastedImages(BatchImages):
         with torch.no_grad():
             others = F.normalize(method._head(torch.cat([whole, earlier[:, 1]])), dim=1)
         term = priors.contrast(anchors, others, len(local), method.contrast_temperature)
-        return {"contrast": method.contrast * term}
+        return {"contrast": term}
 
     def beside(self) -> list[Tensor]:
         return self.rows
 
     def step(self, total: Tensor, last: bool) -> None:
+        if not self.method.contrast:
+            super().step(total, last)
+            return
         self.method._head_optimizer.zero_grad(set_to_none=True)
         super().step(total, last)
         self.method._head_optimizer.step()
@@ -144,37 +167,6 @@ class _ContrastedImages(BatchImages):
     def finish(self, kept: list[Tensor]) -> None:
         if kept:
             self.method._memory.add(torch.stack(kept, dim=1))
-
-
-class FeatureMemory:
-    """The features (2, F) of local and whole view of the last ``capacity`` images, as float16."""
-
-    def __init__(self, capacity: int, features: int, device: torch.device) -> None:
-        self.capacity = capacity
-        self.rows = torch.empty(0, 2, features, dtype=torch.float16, device=device)
-        self.next = 0  # where the oldest row is overwritten, once all places are taken
-
-    def add(self, rows: Tensor) -> None:
-        """Remember ``rows`` (N, 2, F), in place of the oldest where there is no room."""
-        for some in torch.split(rows.to(torch.float16), self.capacity):
-            free = self.capacity - len(self.rows)
-            with torch.autocast(self.rows.device.type, enabled=False):  # to bfloat16 refuses these
-                self.rows = torch.cat([self.rows, some[:free]])
-            left = some[free:]
-            places = (self.next + torch.arange(len(left))) % self.capacity
-            self.rows[places.to(self.rows.device)] = left
-            self.next = (self.next + len(left)) % self.capacity
-
-    def sample(self, count: int, draws: torch.Generator) -> Tensor:
-        """So many different rows (N, 2, F), or all if there are fewer."""
-        picked = torch.randperm(len(self.rows), generator=draws)[:count]
-        return self.rows[picked.to(self.rows.device)]
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return {"rows": self.rows, "next": torch.tensor(self.next)}
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        self.rows, self.next = state["rows"].to(self.rows.device), int(state["next"])
 
 
 def _initialise(module: nn.Module) -> None:

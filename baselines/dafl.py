@@ -11,19 +11,29 @@ not the best on the test set.
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from baselines.joint_state import JointState
 from baselines.joint_training import JointSynthesizer
+from baselines.loss_weights import check_weights, weighted_sum
 from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion import priors
 from naturalinversion.validation import above_zero, at_least
 
+TERMS = ("one_hot", "information_entropy", "activation")  # of the generator, with a weight each
+
 
 @dataclass(kw_only=True)
 class DAFL(JointSynthesizer):
-    """The synthesizer; its student is trained in `prepare`, on images that are not stored."""
+    """The synthesizer; its student is trained in `prepare`, on images that are not stored.
+
+    Weights of the generator's terms (Eq. 7), 0 for none: ``one_hot``, the cross-entropy against the
+    teacher's own argmax (`priors.one_hot`), no target label as ``cross_entropy`` is of other
+    methods; ``information_entropy``, of balanced classes; ``activation``, of large features before
+    the last layer. ``temperature`` softens the student's distillation (Eq. 8), without a factor
+    temperature squared, which CMI and Fast-DFKD have. ``generator_eps`` is that of the
+    generator's two inner batch norms.
+    """
 
     epochs: int = 2000
     steps: int = 120
@@ -39,7 +49,7 @@ class DAFL(JointSynthesizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(0, self, "one_hot", "information_entropy", "activation")
+        check_weights(self, TERMS)
         at_least(0, self, "generator_eps")
         above_zero(self, "temperature")
 
@@ -55,14 +65,15 @@ class DAFL(JointSynthesizer):
 
     def step(self, state: JointState, latents: Tensor) -> dict[str, Tensor]:
         images = state.generator(latents[0])
-        observation = state.teacher.observe(images, embedding=True)
-        assert observation.embedding is not None
-        terms = {
-            "one_hot": priors.one_hot(observation.logits),
-            "information_entropy": priors.information_entropy(observation.logits),
-            "activation": priors.activation(observation.embedding),
-        }
-        generator_loss = torch.stack([getattr(self, n) * t for n, t in terms.items()]).sum()
+        observation = state.teacher.observe(images, embedding=self.activation > 0)
+        terms = {}
+        if self.one_hot:
+            terms["one_hot"] = priors.one_hot(observation.logits)
+        if self.information_entropy:
+            terms["information_entropy"] = priors.information_entropy(observation.logits)
+        if observation.embedding is not None:
+            terms["activation"] = priors.activation(observation.embedding)
+        generator_loss = weighted_sum(self, terms)
         logits = state.student(images.detach())
         student_loss = priors.distillation(logits, observation.logits.detach(), self.temperature)
         state.generator_optimizer.zero_grad()

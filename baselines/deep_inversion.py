@@ -59,7 +59,10 @@ class Pixels:
 
 @dataclass(kw_only=True)
 class DeepInversion(InversionMethod):
-    """The synthesizer; pixels start from N(0, 1) in teacher space and are never clamped."""
+    """The synthesizer; pixels start from N(0, 1) in teacher space and are never clamped.
+
+    ``rate`` is Adam's learning rate, in units of teacher space.
+    """
 
     rate: float = 0.1
     total_variation: float = 1e-3

@@ -16,12 +16,16 @@ from torch import Tensor
 from baselines.joint_state import JointState
 from baselines.joint_training import JointSynthesizer
 from naturalinversion import priors
+from naturalinversion.module_modes import trainability_kept
 from naturalinversion.validation import at_least
 
 
 @dataclass(kw_only=True)
 class DFAD(JointSynthesizer):
-    """The synthesizer; its student is trained in `prepare`, on images that are not stored."""
+    """The synthesizer; its student is trained in `prepare`, on images that are not stored.
+
+    ``student_steps`` of the student come before each of the generator's.
+    """
 
     epochs: int = 500
     steps: int = 50
@@ -50,11 +54,11 @@ class DFAD(JointSynthesizer):
             state.student_optimizer.zero_grad()
             student_loss.backward()  # type: ignore[no-untyped-call]
             state.student_optimizer.step()
-        state.student.requires_grad_(False)
-        images = state.generator(latents[-1])
-        generator_loss = -priors.disagreement(state.student(images), state.teacher(images))
-        state.generator_optimizer.zero_grad()
-        generator_loss.backward()  # type: ignore[no-untyped-call]
-        state.generator_optimizer.step()
-        state.student.requires_grad_(True)
+        with trainability_kept(state.student):
+            state.student.requires_grad_(False)
+            images = state.generator(latents[-1])
+            generator_loss = -priors.disagreement(state.student(images), state.teacher(images))
+            state.generator_optimizer.zero_grad()
+            generator_loss.backward()  # type: ignore[no-untyped-call]
+            state.generator_optimizer.step()
         return {"student": student_loss.detach(), "generator": generator_loss.detach()}

@@ -10,7 +10,7 @@ at hand: where it differs from the code, this is the code.
 """
 
 import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -46,7 +46,7 @@ class FastDFKD(BankSynthesizer):
     inner_steps: int = 5
     rate_generator: float = 3e-3
     rate_latent: float = 0.01
-    one_hot: float = 0.5
+    cross_entropy: float = 0.5
     bn_statistics: float = 10.0
     adversarial: float = 1.33
     warmup: int = 20
@@ -58,10 +58,6 @@ class FastDFKD(BankSynthesizer):
     reset: float = 0.6
     reset_gain: float = 0.0
 
-    _learned: UnconditionalGenerator = field(init=False, repr=False)
-    _outer: torch.optim.Optimizer = field(init=False, repr=False)
-    _moments: Moments = field(default_factory=list, init=False, repr=False)
-
     def __post_init__(self) -> None:
         super().__post_init__()
         within(0, 1, self, "reset", "statistics_momentum")
@@ -71,7 +67,7 @@ class FastDFKD(BankSynthesizer):
         network = self._learned = self.pixel_generator(seed)
         rate = self.inner_steps * self.rate_generator
         self._outer = torch.optim.Adam(network.parameters(), lr=rate, betas=BETAS)
-        self._moments = []
+        self._moments: Moments = []
 
     def images(self, number: int, latents: Tensor, seed: int) -> BatchImages:
         span = self.epochs - self.warmup

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from baselines.trained_weights import trained_weights
 from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion.errors import DivergedError
 from naturalinversion.inversion.cuda_graph import supports_capture
@@ -26,7 +27,10 @@ class JointRecipe(Protocol):
 
 
 class JointState:
-    """Networks, optimisers and loss history of a training; `state_dict` is its checkpoint."""
+    """Networks, optimisers and loss history of a training; `state_dict` is its checkpoint.
+
+    Of the student those weights are trained that are trainable. Raises `SettingError` if none is.
+    """
 
     def __init__(
         self,
@@ -46,7 +50,7 @@ class JointState:
             capturable=supports_capture(device),
         )
         self.student_optimizer = torch.optim.SGD(
-            student.parameters(),
+            trained_weights(student),
             lr=rate_on(device, recipe.rate_student),
             momentum=recipe.momentum,
             weight_decay=recipe.weight_decay,
@@ -82,7 +86,7 @@ class JointState:
         self.epoch += 1
 
     def losses(self) -> dict[str, Tensor]:
-        """Each term's mean per epoch (epochs,)."""
+        """Each term's mean per epoch (epochs,), without its weight."""
         return {n: torch.tensor([row[n] for row in self.history]) for n in self.history[0]}
 
     def state_dict(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ the host and copied into the tensor that the step reads: a GPU captures it once 
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import torch
@@ -31,6 +31,9 @@ from naturalinversion.validation import above_zero, at_least, below_one, typed, 
 class JointSynthesizer(ABC):
     """Train generator and student in ``epochs`` times ``steps`` steps, then sample the generator.
 
+    A step is on ``batch_size`` images from ``latent`` normal values each; the generator's channels
+    are ``generator_width`` times the published ones. ``rate_generator`` is Adam's learning rate;
+    ``rate_student``, ``momentum`` and ``weight_decay`` are of the student's SGD.
     ``milestones`` are fractions of the run at which ``gamma`` multiplies the student's learning
     rate (the generator's as well if ``generator_schedule``). The result is the student
     after the last epoch, not the best one.
@@ -50,10 +53,6 @@ class JointSynthesizer(ABC):
     generator_schedule: bool = False
 
     student_use: ClassVar[StudentUse] = "joint"
-
-    _teacher: Teacher = field(init=False, repr=False)
-    _generator: UnconditionalGenerator = field(init=False, repr=False)
-    _losses: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         typed(self)
@@ -99,8 +98,9 @@ class JointSynthesizer(ABC):
 
     @abstractmethod
     def step(self, state: JointState, latents: Tensor) -> dict[str, Tensor]:
-        """One step of generator and student; returns the loss terms, detached.
+        """One step of generator and student; returns the loss terms, unweighted and detached.
 
+        ``generator`` and ``student`` among them are what these two minimise.
         ``latents`` (samples, N, Z) are drawn for each step. A GPU captures this once and replays
         it, so it must not depend on Python values that change, nor read values back.
         """
@@ -110,7 +110,8 @@ class JointSynthesizer(ABC):
     ) -> None:
         """Train the generator and, in place, ``student``; resumes from the saved state.
 
-        Raises `DivergedError` naming the term and the epoch.
+        Frozen weights of the student stay as they are. Raises `SettingError` where all are frozen,
+        and `DivergedError` naming the term and the epoch.
         """
         assert student is not None, (
             "synthesize() raises SettingError for a joint method without a student"
@@ -121,7 +122,6 @@ class JointSynthesizer(ABC):
         saved = training.restore()
         if saved is not None:
             state.load_state_dict(saved)
-        student.requires_grad_(True)
         to_fast_layout(student, teacher.image_shape)
         state.begin_epoch(state.epoch / self.epochs)
         latents = torch.zeros(
@@ -148,7 +148,8 @@ class JointSynthesizer(ABC):
     def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
         """``len(labels)`` samples of the generator, labelled by the teacher's argmax.
 
-        The generator's batch norms use the sample's own statistics, as in its training.
+        The generator's batch norms use the sample's own statistics, as in its training. Losses are
+        those of the training: unweighted terms, their mean over each epoch (epochs,).
         """
         self._generator.train()
         with torch.no_grad(), compute_in(self._teacher.device, self._teacher.precision):

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from naturalinversion.errors import SettingError
+from naturalinversion.teacher.module_calls import first_input
 from naturalinversion.teacher.observation import Observation
 from naturalinversion.teacher.teacher import Teacher
 
@@ -16,8 +17,8 @@ STAGES = ("layer1", "layer2", "layer3", "layer4")
 class FeatureTaps:
     """Passes through ``teacher`` that also read the inputs of its batch norms, or of its stages.
 
-    ``features`` is how many channels these have together. Raises `SettingError` for stages of a
-    classifier that has no ``layer1`` to ``layer4``.
+    ``features`` is how many channels these have together, ``dtype`` their type: float32 or wider.
+    Raises `SettingError` for stages of a classifier that has no ``layer1`` to ``layer4``.
     """
 
     def __init__(self, teacher: Teacher, taps: Taps) -> None:
@@ -35,16 +36,20 @@ class FeatureTaps:
         probe = torch.zeros(2, *teacher.image_shape, device=teacher.device, dtype=teacher.dtype)
         with torch.no_grad():
             self.observe(probe)
-        self.features = self.last.shape[1]
+        self.features, self.dtype = self.last.shape[1], self.last.dtype
 
     def observe(self, images: Tensor) -> Observation:
         """`Teacher.observe` with statistics, which leaves batch norms as they are."""
         found: list[Tensor] = []
 
-        def read(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-            found.append(_mean_over_pixels(inputs[0].float()))
+        def read(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+            maps: Tensor = first_input(inputs, named)
+            wide = torch.promote_types(maps.dtype, torch.float32)
+            found.append(_mean_over_pixels(maps.to(wide)))
 
-        handles = [module.register_forward_pre_hook(read) for module in self._modules]
+        handles = [
+            module.register_forward_pre_hook(read, with_kwargs=True) for module in self._modules
+        ]
         try:
             seen = self._teacher.observe(images, statistics=True)
         finally:

@@ -14,11 +14,12 @@ off the darker half of the pixels.
 Differs from the official code: real images are drawn independently of each other, not epoch by
 epoch, so that every iteration has a seed of its own; one device, so a batch norm sees its whole
 batch, not the half on each of two. Other widths, and other sizes of image than 32, are ours.
-Never in bfloat16: the penalty is the gradient of a gradient.
+Never in bfloat16, whatever the caller computes in: the penalty is the gradient of a gradient.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -28,30 +29,39 @@ from baselines.wgan_networks import BASE_SIDE, Critic, Generator
 from baselines.wgan_settings import WassersteinSettings
 from naturalinversion.errors import SettingError
 from naturalinversion.inversion.cuda_graph import CapturedStep, supports_capture
-from naturalinversion.inversion.loss_history import LossHistory
+from naturalinversion.inversion.loss_history import CHECK_EVERY, LossHistory
 from naturalinversion.inversion.optimizers import load_state, rate_on, set_rate, state_of
+from naturalinversion.precision import compute_in
 from naturalinversion.seeds import derive, generator, seeded, to_device
 from naturalinversion.synthesis import Training
+from naturalinversion.torch_state import usual_torch_state
+from naturalinversion.validation import one_of
 
 TERMS = ("critic", "wasserstein", "generator")
-CHECK_EVERY = 50  # iterations between two checks of the losses, and two checkpoints
+WassersteinPrecision = Literal["fp32", "tf32"]
 
 
 class WassersteinGAN:
     """Generator and critic; `train`, then `sample`. Deterministic by seed on a CPU.
 
-    Raises `SettingError` for an ``image_size`` that is not a power of two, 8 or more.
+    ``precision`` is "fp32", or "tf32" on a GPU. Raises `SettingError` for another one, and for an
+    ``image_size`` that is not a power of two, 8 or more.
     """
 
     losses: dict[str, Tensor]  # each term (iterations,): means over the critic's steps
 
     def __init__(
-        self, settings: WassersteinSettings, image_size: int, device: torch.device | str = "cpu"
+        self,
+        settings: WassersteinSettings,
+        image_size: int,
+        device: torch.device | str = "cpu",
+        precision: WassersteinPrecision = "fp32",
     ) -> None:
         if image_size < 2 * BASE_SIDE or image_size & (image_size - 1):
             raise SettingError(f"WGAN-GP makes images of 8, 16, 32, … pixels: not {image_size}")
         self.settings, self.image_size = settings, image_size
-        self.device = torch.device(device)
+        self.device, self.precision = torch.device(device), precision
+        one_of(WassersteinPrecision, self, "precision")
 
     def train(
         self, sample_real: RealSampler, *, seed: int, training: Training | None = None
@@ -60,7 +70,26 @@ class WassersteinGAN:
 
         Raises `DivergedError` naming the term and the iteration.
         """
-        training = training or Training()
+        with self._own_state():
+            self._train(sample_real, seed, training or Training())
+
+    def sample(self, count: int, seed: int) -> Tensor:
+        """``count`` images (N, 3, H, W) in [-1, 1] of the trained generator.
+
+        Its batch norms use the sample's own statistics, as in training.
+        """
+        with self._own_state(), torch.no_grad():
+            latent = torch.randn(count, self.settings.latent, generator=generator(seed))
+            images: Tensor = self.generator(to_device(latent, self.device))
+        return images
+
+    @contextmanager
+    def _own_state(self) -> Iterator[None]:
+        """Neither the caller's autocast nor its `no_grad` holds until the end of the block."""
+        with usual_torch_state(), compute_in(self.device, self.precision):
+            yield
+
+    def _train(self, sample_real: RealSampler, seed: int, training: Training) -> None:
         self._build(seed)
         history = LossHistory(self.settings.iterations)
         saved = training.restore()
@@ -82,16 +111,6 @@ class WassersteinGAN:
                 history.check_later(done)
                 training.save(self._state(history.rows[:done].clone()))
         self.losses = history.to_host(self.settings.iterations)
-
-    def sample(self, count: int, seed: int) -> Tensor:
-        """``count`` images (N, 3, H, W) in [-1, 1] of the trained generator.
-
-        Its batch norms use the sample's own statistics, as in training.
-        """
-        with torch.no_grad():
-            latent = torch.randn(count, self.settings.latent, generator=generator(seed))
-            images: Tensor = self.generator(to_device(latent, self.device))
-        return images
 
     def _build(self, seed: int) -> None:
         settings = self.settings

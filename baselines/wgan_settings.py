@@ -1,18 +1,20 @@
 """The hyper-parameters of WGAN-GP; the defaults are the published ones."""
 
-import math
 from dataclasses import dataclass
 
 from naturalinversion.errors import SettingError
-from naturalinversion.validation import typed
+from naturalinversion.validation import above_zero, at_least, typed
 
 
 @dataclass(frozen=True, kw_only=True)
 class WassersteinSettings:
     """``iterations`` are the generator's; the rate of both networks falls linearly to 0.
 
-    ``batch_size`` is the number of real images in a critic's step, and of generated ones. Raises
-    `SettingError` for values of another type or out of range.
+    Each of them follows ``critic_steps`` of the critic. ``batch_size`` is the number of real images
+    in a critic's step, and of generated ones; ``generator_batch_size`` that in a generator's step,
+    from ``latent`` normal values each. ``width`` multiplies the published channels of both
+    networks. ``penalty`` is the weight of the gradient penalty (lambda in Eq. 3). ``rate`` and
+    ``betas`` are Adam's. Raises `SettingError` for values of another type or out of range.
     """
 
     iterations: int = 100_000
@@ -27,14 +29,9 @@ class WassersteinSettings:
 
     def __post_init__(self) -> None:
         typed(self)
-        if min(self.iterations, self.critic_steps, self.latent) < 1:
-            raise SettingError("iterations, critic_steps and latent must be one or more")
-        if min(self.batch_size, self.generator_batch_size) < 2:
-            raise SettingError("batches must be of two or more: the generator has batch norms")
-        for name in ("width", "rate"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise SettingError(f"{name} must be above zero, not {getattr(self, name)}")
-        if not 0 <= self.penalty < math.inf:
-            raise SettingError(f"penalty must be zero or more, not {self.penalty}")
+        at_least(1, self, "iterations", "critic_steps", "latent")
+        at_least(2, self, "batch_size", "generator_batch_size")  # the generator has batch norms
+        above_zero(self, "width", "rate")
+        at_least(0, self, "penalty")
         if not all(0 <= beta < 1 for beta in self.betas):
-            raise SettingError(f"betas must lie in [0, 1), not {self.betas}")
+            raise SettingError(f"betas are {self.betas}: 0 or more, below 1")

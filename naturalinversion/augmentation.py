@@ -14,6 +14,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from naturalinversion.seeds import to_device
+
 Padding = Literal["zeros", "reflect"]
 
 
@@ -28,8 +30,8 @@ class CropFlips:
         return CropFlips(self.offsets[part], self.flips[part])
 
     def to(self, device: torch.device) -> "CropFlips":
-        """The same on ``device``."""
-        return CropFlips(self.offsets.to(device), self.flips.to(device))
+        """The same on ``device``; the host does not wait for the copy."""
+        return CropFlips(to_device(self.offsets, device), to_device(self.flips, device))
 
 
 def sample_crop_flips(
@@ -115,10 +117,10 @@ def resized_crop(images: Tensor, crops: ResizedCrops) -> Tensor:
     resampling kernel differs from run to run.
     """
     height, width = images.shape[-2:]
-    boxes = crops.boxes.to(images.device)
+    boxes = to_device(crops.boxes, images.device)
     rows = _interpolation(boxes[:, 0], boxes[:, 2], height, images.dtype)
     columns = _interpolation(boxes[:, 1], boxes[:, 3], width, images.dtype)
-    flips = crops.flips.to(images.device)[:, None, None]
+    flips = to_device(crops.flips, images.device)[:, None, None]
     columns = torch.where(flips, columns.flip(1), columns)
     with torch.autocast(images.device.type, enabled=False):  # pixels have more than eight bits
         return rows[:, None] @ images @ columns[:, None].transpose(2, 3)

@@ -12,7 +12,7 @@ where the code has 10.
 """
 
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
 import torch
@@ -48,6 +48,14 @@ class NaturalInversion(InversionMethod):
     Without ``pyramid`` the generator's image goes through ``bare_head``: ``auto`` is tanh, or
     nothing if there is no ``channel_scaling`` either. Without that the scale is ``fixed_scale``.
     The paper leaves these cases of its Table 3 open.
+
+    The generator reads ``latent`` normal values and a one-hot label; its channels are
+    ``generator_width`` times the published ones. ``rate_generator``, ``rate_pyramid`` and
+    ``rate_scaling`` are Adam's learning rates of generator, pyramid and alpha. ``pyramid_stages``
+    are the feature maps that the pyramid reads, 1 the finest (Table 4), None: all;
+    ``pyramid_head`` is what follows it (``conv_tanh`` is the official code's, ``tanh`` is Eq. 7).
+    ``feature_gradient``: the features are no constants, the generator learns through the teacher
+    too. ``shared_latents`` of a shared generator are drawn "every step" or "once".
     """
 
     latent: int = 1024
@@ -73,11 +81,10 @@ class NaturalInversion(InversionMethod):
 
     student_use: ClassVar[StudentUse] = "none"
 
-    _shared: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
-    _losses: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
-
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._shared: dict[str, Tensor] = {}
+        self._losses: dict[str, Tensor] = {}
         at_least(1, self, "latent")
         at_least(2, self, "shared_batch")
         at_least(0, self, "rate_generator", "rate_pyramid", "rate_scaling")

@@ -31,8 +31,8 @@ def generator(seed: int) -> torch.Generator:
 
 
 def to_device(drawn: Tensor, device: torch.device) -> Tensor:
-    """A non-blocking copy of a host draw on ``device``."""
-    if device.type == "cuda":
+    """A non-blocking copy of a host draw on ``device``; the draw itself where it is there."""
+    if device.type == "cuda" and not drawn.is_cuda:
         drawn = drawn.pin_memory()
     return drawn.to(device, non_blocking=True)
 

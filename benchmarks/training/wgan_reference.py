@@ -7,7 +7,7 @@ import msgspec
 import torch
 from torch import Tensor
 
-from baselines.wgan_gp import WassersteinGAN
+from baselines.wgan_gp import WassersteinGAN, WassersteinPrecision
 from baselines.wgan_inputs import RealSampler
 from baselines.wgan_settings import WassersteinSettings
 from benchmarks.datasets.dataset import Dataset
@@ -51,7 +51,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     settings = _settings(recipe.settings)
     device = context.machine.torch_device()
     dataset = load_real(context, recipe)
-    gan = WassersteinGAN(settings, recipe.image_size, device)
+    gan = WassersteinGAN(settings, recipe.image_size, device, _precision(context.machine))
     checkpoint = Checkpoint(context.folder / "training.pt")
     with bar(settings.iterations, context.label) as progress:
         gan.train(
@@ -71,6 +71,10 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     }
     checkpoint.delete()
     return metrics
+
+
+def _precision(machine: Machine) -> WassersteinPrecision:
+    return "fp32" if machine.precision == "fp32" else "tf32"
 
 
 def _settings(values: dict[str, Any]) -> WassersteinSettings:
@@ -149,7 +153,8 @@ class WassersteinStep:
         draw = real_sampler(torch.zeros(1, 3, self.image_size, self.image_size, device=device))
 
         def run(iterations: int) -> None:
-            gan = WassersteinGAN(replace(settings, iterations=iterations), self.image_size, device)
+            few = replace(settings, iterations=iterations)
+            gan = WassersteinGAN(few, self.image_size, device, _precision(machine))
             gan.train(draw, seed=0)
 
         return factor * per_step(run, device)

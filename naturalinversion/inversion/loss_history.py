@@ -19,7 +19,10 @@ FINAL = 20  # iterations that a final loss is the mean of: a single one varies b
 
 
 class LossHistory:
-    """The loss terms (E, terms) of E iterations, kept on the device; `to_host` copies them."""
+    """The loss terms (E, terms) of E iterations, kept on the device; `to_host` copies them.
+
+    Terms are unweighted, one value per iteration; ``total`` is their weighted sum.
+    """
 
     def __init__(self, iterations: int) -> None:
         self.iterations = iterations

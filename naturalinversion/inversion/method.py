@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Self
 
 from torch import Tensor, nn
@@ -29,6 +29,13 @@ WEIGHTS = tuple(weight.name for weight in fields(Weights))
 class InversionMethod:
     """Loss weights, jitter and iterations of a batch; subclasses set the published values.
 
+    A batch takes ``iterations`` steps. Weights of the loss terms, 0 for none: ``cross_entropy``
+    (NaturalInversion's Eq. 2), ``bn_statistics`` (R_BN, Eq. 3), ``total_variation`` and ``l2``
+    (R_TV and R_l2, Eq. 4), ``compete`` (ADI's R_compete, whose probabilities are clamped to
+    ``compete_floor`` from 0 and from 1). In every iteration the images are rolled by up to
+    ``jitter`` pixels each way and, with ``flip``, mirrored half of the time. ``keep`` says which
+    iterate is returned: the "best", of the lowest loss, or the "last".
+
     ``reference_batch`` is the batch size that the weights are for (0: any). ``schedule`` is that of
     all learning rates. ``plateau`` is a window as a fraction of the iterations: a batch ends early
     once the mean loss of a window is less than 1 % below that of the window before (0: never).
@@ -52,13 +59,8 @@ class InversionMethod:
 
     student_use: ClassVar[StudentUse] = "none"
 
-    _teacher: Teacher = field(init=False, repr=False)
-    _student: nn.Module | None = field(default=None, init=False, repr=False)
-    _captured: CapturedBatches = field(
-        default_factory=CapturedBatches, init=False, repr=False, compare=False
-    )
-
     def __post_init__(self) -> None:
+        self._captured = CapturedBatches()  # no field, as all that is no setting
         typed(self)
         at_least(1, self, "iterations")
         at_least(0, self, "jitter", "reference_batch", "compete_floor")

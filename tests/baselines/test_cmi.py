@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from baselines import cmi as module
-from baselines.cmi import FeatureMemory
+from baselines.feature_memory import FeatureMemory
 from baselines.teacher_features import FeatureTaps
 from naturalinversion import Teacher, priors, synthesize
 from naturalinversion.classifiers import build
@@ -46,7 +46,7 @@ def test_the_adversarial_term_counts_images_whose_class_both_name() -> None:
 
 @pytest.mark.parametrize(("added", "kept"), [(0, 0), (3, 3), (5, 5), (6, 5), (12, 5)])
 def test_a_memory_that_is_exactly_full_is_full(added: int, kept: int) -> None:
-    memory = FeatureMemory(5, 2, torch.device("cpu"))
+    memory = FeatureMemory(5, 2, torch.device("cpu"), batches=4)
     rows = torch.arange(added).view(-1, 1, 1).expand(-1, 2, 2).float()
     for start_ in range(0, added, 3):
         memory.add(rows[start_ : start_ + 3])
@@ -56,12 +56,23 @@ def test_a_memory_that_is_exactly_full_is_full(added: int, kept: int) -> None:
     assert memory.sample(4, draws).shape == (min(4, kept), 2, 2)
     drawn = memory.sample(9, draws)[:, 0, 0].tolist()
     assert sorted(drawn) == found, "each row once"
-    again = FeatureMemory(5, 2, torch.device("cpu"))
+    again = FeatureMemory(5, 2, torch.device("cpu"), batches=4)
     again.load_state_dict(memory.state_dict())
     more = torch.full((2, 2, 2), 99.0)
     again.add(more)
     memory.add(more)
     assert torch.equal(again.rows, memory.rows)
+
+
+@pytest.mark.parametrize(("capacity", "room"), [(5, 5), (100, 12)])
+def test_a_memory_takes_its_room_once(capacity: int, room: int) -> None:
+    memory = FeatureMemory(capacity, 2, torch.device("cpu"), batches=4)
+    places = set()
+    for _ in range(4):
+        memory.add(torch.ones(3, 2, 2))
+        places.add((memory.rows.data_ptr(), memory.rows.untyped_storage().nbytes()))
+    assert [size for _, size in places] == [room * 2 * 2 * 2]
+    assert len(memory.rows) == min(capacity, 12)
 
 
 @pytest.mark.parametrize(
@@ -127,8 +138,19 @@ def test_images_learn_from_their_crop_alone_and_the_head_from_the_memory_too(
 def test_without_contrast_there_is_no_second_pass(make_teacher: MakeTeacher) -> None:
     method = start(cmi(contrast=0.0), make_teacher())
     (batch,) = make(method, 1)
-    assert set(batch.losses) == {"cross_entropy", "bn_statistics", "adversarial"}
-    assert len(method._memory.rows) == 0
+    assert set(batch.losses) == {"cross_entropy", "bn_statistics", "adversarial", "total"}
+
+
+def test_without_contrast_there_is_neither_head_nor_memory(make_teacher: MakeTeacher) -> None:
+    teacher = make_teacher()
+    method = start(cmi(contrast=0.0), teacher)
+    make(method, 1)
+    state = {name: tensor.clone() for name, tensor in method.state_dict().items()}
+    assert {name.partition(".")[0] for name in state} == {"student", "student_optimizer"}
+    assert method.more_bytes(teacher, 10**6) == 0
+    again = start(cmi(contrast=0.0), teacher)
+    again.load_state_dict(state)
+    assert equal(state, again.state_dict())
 
 
 def test_a_generator_is_new_with_each_batch_and_head_and_memory_go_on(
@@ -154,5 +176,10 @@ def test_what_it_keeps_is_counted_before_it_starts(make_teacher: MakeTeacher) ->
     said = str(caught.value)
     assert said.startswith("the bank of 1,000,000,000,000 images that CMI keeps would take 768,0")
     assert "GB are free on cpu" in said
+    taps, head = FeatureTaps(teacher, "batch norms"), start(cmi(), teacher)._head
+    weights = sum(weight.numel() for weight in head.parameters())
+    for images, kept in ((8, 8), (10**6, 20)):  # two views of each in float16
+        expected = 4 * taps.features * kept + 16 * weights  # weight, gradient, Adam's two moments
+        assert cmi().more_bytes(teacher, images) == expected
     with pytest.raises(SettingError, match="5 batches: the schedule ends with epoch 4"):
         cmi().begin(teacher, batches=5, batch_size=8)

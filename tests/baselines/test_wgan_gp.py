@@ -1,6 +1,8 @@
 """WGAN-GP: penalty, order of steps, networks, convergence, determinism and resuming."""
 
 import copy
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -163,6 +165,31 @@ def test_the_same_seed_gives_the_same_bytes_and_leaves_the_global_state_alone() 
     assert not torch.equal(first.sample(5, 2), first.sample(5, 3))
 
 
+@pytest.mark.parametrize(
+    "ambient",
+    [
+        lambda: torch.autocast("cpu", torch.bfloat16),
+        torch.no_grad,
+        torch.inference_mode,
+    ],
+    ids=["autocast", "no_grad", "inference_mode"],
+)
+def test_what_the_caller_computes_in_changes_nothing(
+    ambient: Callable[[], AbstractContextManager[None]],
+) -> None:
+    expected = trained()
+    with ambient():
+        found = trained()
+        assert torch.equal(found.sample(5, 2), expected.sample(5, 2))
+    assert same(found, expected)
+    assert found.sample(5, 2).dtype == torch.float32
+
+
+def test_bfloat16_is_refused() -> None:
+    with pytest.raises(SettingError, match=r"^precision is 'bf16': one of fp32, tf32$"):
+        WassersteinGAN(TINY, 8, precision="bf16")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("betas", [(0.5, 0.9), (0.0, 0.5)])
 def test_the_moments_decay_with_the_betas_asked_for(betas: tuple[float, float]) -> None:
     """Other betas train another generator and another critic."""
@@ -246,8 +273,8 @@ def test_a_loss_that_is_not_finite_names_its_iteration(broken: int) -> None:
         ({"iterations": 0}, "iterations"),
         ({"critic_steps": 0}, "critic_steps"),
         ({"latent": 0}, "latent"),
-        ({"batch_size": 1}, "two or more"),
-        ({"generator_batch_size": 1}, "two or more"),
+        ({"batch_size": 1}, "^batch_size is 1: 2 or more$"),
+        ({"generator_batch_size": 1}, "^generator_batch_size is 1: 2 or more$"),
         ({"width": 0.0}, "width"),
         ({"width": float("nan")}, "width"),
         ({"rate": -1e-4}, "rate"),

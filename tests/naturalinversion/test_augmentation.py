@@ -163,3 +163,23 @@ def test_resized_crops_have_the_area_and_aspect_asked_for() -> None:
     )
     assert still.boxes[:, 1:].tolist() == [[0, 28, 24]] * 9
     assert not still.flips.any()
+
+
+def test_host_draws_reach_the_images_without_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By `to_device`, which on a GPU copies from pinned memory."""
+    copied: list[Tensor] = []
+
+    def to_device(drawn: Tensor, device: torch.device) -> Tensor:
+        copied.append(drawn)
+        return drawn.to(device)
+
+    monkeypatch.setattr("naturalinversion.augmentation.to_device", to_device)
+    draws = torch.Generator().manual_seed(0)
+    crops = sample_crop_flips(2, padding=1, flip=True, generator=draws)
+    crops.to(torch.device("cpu"))
+    boxes = sample_resized_crops(
+        2, (4, 4), area=(0.5, 1.0), aspect=(1.0, 1.0), flip=True, generator=draws
+    )
+    resized_crop(torch.rand(2, 3, 4, 4), boxes)
+    expected = [crops.offsets, crops.flips, boxes.boxes, boxes.flips]
+    assert all(one is other for one, other in zip(copied, expected, strict=True))

@@ -179,7 +179,7 @@ def test_published_cmi(dataset: str, teacher: str, taps: str) -> None:
         "inner_steps": 200,
         "rate_generator": 1e-3,
         "rate_latent": 1e-3,
-        "one_hot": 1.0,
+        "cross_entropy": 1.0,
         "bn_statistics": 1.0,
         "adversarial": 0.5,
         "warmup": 0,
@@ -196,7 +196,7 @@ def test_published_cmi(dataset: str, teacher: str, taps: str) -> None:
 
 @pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
 @pytest.mark.parametrize(
-    ("teacher", "adversarial", "one_hot"),
+    ("teacher", "adversarial", "cross_entropy"),
     [("resnet34", 1.33, 0.5), ("vgg11", 1.0, 0.5), ("wrn40_2", 1.1, 0.4)],
 )
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_published_fast_dfkd(
     rate_generator: float,
     teacher: str,
     adversarial: float,
-    one_hot: float,
+    cross_entropy: float,
     dataset: str,
 ) -> None:
     recipe = Recipes("paper", dataset).resolve(teacher).method(name)
@@ -220,7 +220,7 @@ def test_published_fast_dfkd(
         "inner_steps": steps,
         "rate_generator": rate_generator,
         "rate_latent": rate_latent,
-        "one_hot": one_hot,
+        "cross_entropy": cross_entropy,
         "bn_statistics": 10.0,
         "statistics_momentum": 0.9,
         "adversarial": adversarial,

@@ -73,7 +73,7 @@ def test_published_presets_of_fast(
     assert (recipe.batches, recipe.batch_size) == (220, 256)
     expected = {
         **{"inner_steps": steps, "rate_generator": of_generator, "rate_latent": of_latents},
-        **{"adversarial": 1.33, "one_hot": 0.5, "bn_statistics": 10.0, "epochs": 220},
+        **{"adversarial": 1.33, "cross_entropy": 0.5, "bn_statistics": 10.0, "epochs": 220},
         **{"warmup": 20, "rate_student": 0.2, "rate_student_end": 2e-4, "student_steps": 400},
     }
     assert {key: recipe.settings[key] for key in expected} == expected
@@ -82,7 +82,7 @@ def test_published_presets_of_fast(
 def test_presets_that_depend_on_the_teacher() -> None:
     paper = Recipes("paper", "cifar10")
     of_wide = paper.resolve("wrn40_2").method("fast-2").settings
-    assert (of_wide["adversarial"], of_wide["one_hot"]) == (1.1, 0.4)
+    assert (of_wide["adversarial"], of_wide["cross_entropy"]) == (1.1, 0.4)
     assert paper.resolve("vgg11").method("fast-10").settings["adversarial"] == 1.0
     assert paper.resolve("resnet34").method("cmi").settings["taps"] == "stages"
     assert paper.resolve("vgg11").method("cmi").settings["taps"] == "batch norms"

@@ -1,0 +1,58 @@
+"""Features that CMI reads inside a teacher, of types and calls of others' networks."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from baselines.teacher_features import FeatureTaps
+from naturalinversion import Teacher, Training
+from tests.baselines.bank_methods import cmi, fast
+from tests.naturalinversion.small_methods import network
+from tests.naturalinversion.teacher.zoo import CLASSES, ZOO, Small
+
+
+class ByKeyword(Small):
+    """Calls its norms by keyword."""
+
+    def maps(self, images: Tensor) -> Tensor:
+        x = self.pool(F.relu(self.norm1(input=self.conv1(images))))
+        return self.pool(F.relu(self.norm2(input=self.conv2(x))))  # type: ignore[no-any-return]
+
+
+def test_norms_may_be_called_by_keyword() -> None:
+    plain = ZOO["plain"].make()
+    named = ByKeyword()
+    named.load_state_dict(plain.state_dict())
+    images = torch.randn(6, 3, 16, 16)
+    found = []
+    for model in (plain, named):
+        teacher = Teacher(model, num_classes=CLASSES, image_shape=(3, 16, 16))
+        taps = FeatureTaps(teacher, "batch norms")
+        taps.observe(images)
+        found.append(taps.last)
+    assert torch.equal(*found)
+
+
+def test_features_are_as_wide_as_the_teacher() -> None:
+    for model, dtype in (
+        (network("resnet18", 0), torch.float64),
+        (network("resnet18", 0).float(), torch.float32),
+        (network("resnet18", 0).bfloat16(), torch.float32),
+    ):
+        teacher = Teacher(model, num_classes=10, image_shape=(3, 16, 16))
+        assert FeatureTaps(teacher, "batch norms").dtype == dtype
+
+
+@pytest.mark.parametrize("method", [cmi, fast])
+def test_a_teacher_in_float64_is_inverted(method: Callable[..., Any]) -> None:
+    made = method()
+    teacher = Teacher(network("resnet18", 0), num_classes=10, image_shape=(3, 16, 16))
+    made.prepare(teacher, network("resnet18", 1), 0, Training())
+    for seed in range(2):
+        batch = made.batch(torch.arange(8), seed, lambda done: None)
+        assert batch.images.dtype == torch.float64
+        assert all(course.isfinite().all() for course in batch.losses.values())
