@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from benchmarks.engine.attempts import AttemptsWriter, read_attempts
 from benchmarks.engine.cell import Cell, with_inputs
+from benchmarks.engine.checkpoints import delete_checkpoints
 from benchmarks.engine.context import CellContext, DataOptions
 from benchmarks.engine.digests import file_sha256
 from benchmarks.engine.kinds import Kinds, Metrics, load_kind
@@ -143,6 +144,7 @@ def _compute(
             )
             write_record(folder, _record(cell, folder, metrics, meter))
             attempts.delete()
+            delete_checkpoints(folder)
         log.info("finished: %s", metrics)
     except KNOWN_ERRORS as error:
         log.error("%s", error)
