@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from benchmarks.cli.console import log, print_json, print_result
-from benchmarks.cli.options import PathOptions, RecipeOptions, RunOptions
+from benchmarks.cli.help_texts import TABLES, optional
+from benchmarks.cli.options import DataPaths, RecipeOptions, RunOptions
 from benchmarks.cli.table_options import TableOptions, compute_cells
 from benchmarks.cli.unused_options import reject_overrides
 from benchmarks.engine.provenance import commit_here
@@ -28,16 +30,16 @@ from reports.tables.layout import Table
 
 @dataclass(frozen=True)
 class Accept:
-    """Write a table's numbers over several seeds into the repository, from records alone."""
+    """For maintainers: write a table's numbers over several seeds into the repository."""
 
-    tables: Positional[tuple[str, ...]] = ("accuracy",)
+    tables: Annotated[Positional[tuple[str, ...]], arg(metavar=TABLES)] = ("accuracy",)
     """accuracy, or any other table"""
     recipe: RecipeOptions = field(default_factory=RecipeOptions)
-    paths: PathOptions = field(default_factory=PathOptions)
+    paths: DataPaths = field(default_factory=DataPaths)
     execution: RunOptions = field(default_factory=RunOptions)
-    rows: tuple[str, ...] = ()
+    rows: Annotated[tuple[str, ...], optional("[ROW [ROW ...]]")] = ()
     """some rows of the tables; what is accepted of the others stays"""
-    again_dir: Path | None = None
+    again_dir: Annotated[Path | None, optional("PATH")] = None
     """a second runs folder, where the same seeds were run with other rounding, such as
     ONEDNN_MAX_CPU_ISA=AVX2: checks then compare seed by seed, and see more"""
     accepted_dir: Path = FOLDER

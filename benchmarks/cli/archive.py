@@ -17,7 +17,9 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 @dataclass(frozen=True)
 class Keep:
-    """Copy tables, records and sample pictures to reports/results/NAME, and report them."""
+    """For maintainers: copy tables, records and sample pictures to reports/results/NAME, and report
+    them.
+    """
 
     name: str
     """of the folder, e.g. 2026-11-23-two-cores"""
@@ -38,7 +40,7 @@ class Keep:
 
 @dataclass(frozen=True)
 class Results:
-    """Write docs/results.md, the other pages of results and the kept reports again."""
+    """For maintainers: write the pages of results and the kept reports again from the records."""
 
     docs: Path = DOCS
     """the folder of the templates and pages; the README beside it has a part made of them"""

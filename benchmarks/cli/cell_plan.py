@@ -21,17 +21,23 @@ def print_plan(
     timing: bool = True,
     json: bool = False,
 ) -> None:
-    """Cells and images of ``about`` at once, then their times, measured here if ``timing``."""
+    """Cells and images of ``about`` at once, then their times, measured here if ``timing``.
+
+    Raises `UsageError` before anything is printed, where the device to be timed is not there.
+    """
+    machine = execution.machine()
+    if timing:
+        machine.torch_device()
     if not json:
         _print_cells(about, cells)
-    todo = [cell for cell in cells if not is_done(cell, runs)]
+    todo = [cell for cell in cells if not is_done(cell, runs, verify=False)]
     if not json:
         print_result(f"{len(cells) - len(todo)} done, {len(todo)} to do")
         if todo and timing:
             log("timing their steps on this machine, which takes a minute or more")
     found, workers = None, execution.worker_count()
     if timing:
-        found = estimate(cells, todo, count_steps, execution.machine(), workers)
+        found = estimate(cells, todo, count_steps, machine, workers)
     if json:
         _print_json(cells, todo, found, workers)
     elif found is not None and todo:

@@ -3,12 +3,14 @@
 import shlex
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from benchmarks.cli.console import log, print_json, print_result
-from benchmarks.cli.options import PathOptions, RecipeOptions, RunOptions
+from benchmarks.cli.help_texts import TABLES, optional
+from benchmarks.cli.options import DataPaths, RecipeOptions, RunOptions
 from benchmarks.cli.table_options import TableOptions, compute_cells
 from benchmarks.cli.unused_options import reject_overrides
 from benchmarks.engine.digests import computing_digest
@@ -30,18 +32,29 @@ FIRST_SEED = 100  # not one of those accepted, unless these are compared one by 
 
 
 @dataclass(frozen=True)
+class CheckedRecipes(RecipeOptions):
+    """Which recipes: scale, data sets and seeds."""
+
+    seeds: int = SEEDS
+    """how many seeds"""
+    first_seed: Annotated[int | None, optional("INT")] = None
+    """the first of these seeds; by default 100, or with --exact and where all accepted numbers were
+    computed twice the first of theirs"""
+
+
+@dataclass(frozen=True)
 class Check:
     """Test whether a table's numbers are still the accepted ones: exit code 1 if not."""
 
-    tables: Positional[tuple[str, ...]] = ("accuracy",)
+    tables: Annotated[Positional[tuple[str, ...]], arg(metavar=TABLES)] = ("accuracy",)
     """accuracy, or any other table with accepted numbers"""
-    recipe: RecipeOptions = field(default_factory=lambda: RecipeOptions(seeds=SEEDS))
-    paths: PathOptions = field(default_factory=lambda: PathOptions(runs_dir=RUNS))
+    recipe: CheckedRecipes = field(default_factory=CheckedRecipes)
+    paths: DataPaths = field(default_factory=lambda: DataPaths(runs_dir=RUNS))
     """by default a folder for each version of the code and of what computes: its numbers are
     compared, no older ones"""
     execution: RunOptions = field(default_factory=RunOptions)
-    rows: tuple[str, ...] = ()
-    """some rows of the tables; default: all"""
+    rows: Annotated[tuple[str, ...], optional("[ROW [ROW ...]]")] = ()
+    """some rows of the tables; by default all"""
     accepted_dir: Path = FOLDER
     """where the accepted numbers are"""
     exact: bool = False
@@ -55,7 +68,7 @@ class Check:
         """Compute what is missing, then compare; a failed cell is a failed check."""
         return replace(self, paths=self._of_this_state())._run()
 
-    def _of_this_state(self) -> PathOptions:
+    def _of_this_state(self) -> DataPaths:
         if self.paths.runs_dir != RUNS and not self.exact:
             return self.paths
         own = self.paths.runs_dir / computing_digest(CostMeter(self.execution.machine()).provenance)

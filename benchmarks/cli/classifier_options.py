@@ -4,10 +4,12 @@ import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from torch import nn
 
 from benchmarks.cli.given_classifier import Floats, Inputs, given_network
+from benchmarks.cli.help_texts import optional
 from naturalinversion.classifiers.ready import describe
 from naturalinversion.errors import TeacherError, TeacherWarning, UsageError
 from naturalinversion.precision import Precision
@@ -27,25 +29,26 @@ OPTIONS = {  # by what `Inputs` calls them
 class ClassifierOptions:
     """Which classifier, and what it takes."""
 
-    ready: str = ""
+    ready: Annotated[str, optional("NAME")] = ""
     """a classifier that comes with the library: see the command ready"""
-    arch: str = ""
+    arch: Annotated[str, optional("ARCH")] = ""
     """one of the library's architectures, with --weights"""
-    weights: Path | None = None
-    """for --arch or --model: safetensors, or a state dict (loaded with weights_only)"""
-    model: str = ""
+    weights: Annotated[Path | None, optional("FILE")] = None
+    """for --arch or --model: safetensors, or a state dict (loaded with weights_only); alone a file
+    that this suite wrote, which says of itself what network it is"""
+    model: Annotated[str, optional("MODULE:FACTORY")] = ""
     """package.module:factory, a function that returns your network (this runs its code), trained
     or with --weights"""
-    num_classes: int | None = None
+    num_classes: Annotated[int | None, optional("INT")] = None
     """10 by default; this and the next four are known of a classifier that is stored with them"""
-    width: float | None = None
+    width: Annotated[float | None, optional("FLOAT")] = None
     """width factor of --arch, and of a student's; 1 by default"""
-    image_size: tuple[int, ...] | None = None
+    image_size: Annotated[tuple[int, ...] | None, optional("SIDE [SIDE]")] = None
     """side in pixels, or height and width; 32 by default"""
-    mean: Floats | None = None
+    mean: Annotated[Floats | None, optional("FLOAT [FLOAT ...]")] = None
     """per channel, for pixels in [0, 1], as in the classifier's training; grey images: one value;
     CIFAR-10's by default"""
-    std: Floats | None = None
+    std: Annotated[Floats | None, optional("FLOAT [FLOAT ...]")] = None
     """of the same; CIFAR-10's by default"""
 
     def check(self) -> None:

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from benchmarks.cli.cell_plan import print_plan
 from benchmarks.cli.compared_networks import ComparedNetworks, compared_networks
+from benchmarks.cli.help_texts import optional
 from benchmarks.cli.options import PathOptions, RecipeOptions, RunOptions
 from benchmarks.cli.table_options import run_and_report
 from benchmarks.cli.unused_options import reject_unused
@@ -23,16 +25,16 @@ from naturalinversion.errors import UsageError
 class Compare:
     """Run some methods on one teacher and report them side by side."""
 
-    methods: Positional[tuple[str, ...]]
+    methods: Annotated[Positional[tuple[str, ...]], optional("[METHOD [METHOD ...]]")]
     """dafl dfad di adi ni ni_adi cmi fast noise, a variant of a recipe (di-paper), or
     package.module:Class"""
-    teacher: str = ""
+    teacher: Annotated[str, optional("NETWORK")] = ""
     """an architecture, or package.module:factory, a function that returns your network (this runs
     its code); by default resnet34, or that of --ready"""
-    teacher_weights: Path | None = None
+    teacher_weights: Annotated[Path | None, optional("FILE")] = None
     """of the teacher, which is then not trained: safetensors or a state dict of torch.save; a
     factory may load its weights itself"""
-    student: str = "resnet18"
+    student: Annotated[str, arg(metavar="NETWORK")] = "resnet18"
     """an architecture or package.module:factory, of a network that starts from random weights"""
     recipe: RecipeOptions = field(default_factory=RecipeOptions)
     paths: PathOptions = field(default_factory=PathOptions)
@@ -68,7 +70,6 @@ class Compare:
         return run_and_report(planned, paths, self.execution, self.json)
 
     def _print_plan(self, planned: list[PlannedTable], paths: PathOptions) -> int:
-        self.execution.machine().torch_device()  # what can't be is said before anything is printed
         about = f"compare {' '.join(self.methods)} at scale {self.recipe.scale}"
         cells = with_inputs([cell for one in planned for cell in one.targets])
         here = self.execution.ray_options() is None

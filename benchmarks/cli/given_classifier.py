@@ -46,7 +46,10 @@ def given_network(
     sources = (ready, model, arch or (weights and not model))
     if sum(map(bool, sources)) != 1:
         several = ", one of these and not several" if any(sources) else ""
-        raise UsageError(f"synthesize needs --arch with --weights, or --model, or --ready{several}")
+        raise UsageError(
+            "synthesize needs --arch with --weights, or --model, or --ready, or --weights alone of "
+            f"a file that this suite wrote{several}"
+        )
     if ready:
         return _with_inputs(*load_ready(ready))
     if model:

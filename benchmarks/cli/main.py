@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Protocol, TextIO
+from typing import Annotated, Protocol, TextIO, get_args
 
 import tyro
 from tyro.conf import subcommand
@@ -27,6 +27,7 @@ from benchmarks.cli.console import (
     log,
     stdout_is_the_result,
 )
+from benchmarks.cli.help_texts import join_lines
 from benchmarks.cli.pictures import Pictures
 from benchmarks.cli.plan import Plan
 from benchmarks.cli.ready import Ready
@@ -40,6 +41,7 @@ from benchmarks.engine.deadline import TimeIsUpError
 from naturalinversion.errors import NaturalInversionWarning
 
 SCRIPT = "naturalinversion"  # the console script
+HELP_OPTIONS = {"-h", "--help"}
 
 Command = (
     Annotated[Run, subcommand("run")]
@@ -47,14 +49,14 @@ Command = (
     | Annotated[Status, subcommand("status")]
     | Annotated[Report, subcommand("report")]
     | Annotated[Compare, subcommand("compare")]
+    | Annotated[Synthesize, subcommand("synthesize")]
+    | Annotated[Pictures, subcommand("pictures")]
+    | Annotated[Ready, subcommand("ready")]
     | Annotated[Claims, subcommand("claims")]
     | Annotated[Check, subcommand("check")]
     | Annotated[Accept, subcommand("accept")]
     | Annotated[Keep, subcommand("keep")]
     | Annotated[Results, subcommand("results")]
-    | Annotated[Synthesize, subcommand("synthesize")]
-    | Annotated[Ready, subcommand("ready")]
-    | Annotated[Pictures, subcommand("pictures")]
 )
 
 
@@ -70,6 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parse_and_execute(arguments: Sequence[str] | None) -> int:
+    words = sys.argv[1:] if arguments is None else arguments
+    if HELP_OPTIONS & set(words):  # reading the texts takes half a second
+        for one in get_args(Command):
+            join_lines(get_args(one)[0])
     command, unknown = tyro.cli(
         Command,
         prog=SCRIPT if Path(sys.argv[0]).stem == SCRIPT else "python -m benchmarks",

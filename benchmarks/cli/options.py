@@ -12,6 +12,7 @@ import torch
 from tyro.conf import UseAppendAction, arg
 
 from benchmarks.cli.console import log
+from benchmarks.cli.help_texts import optional
 from benchmarks.engine.context import DataOptions, default_root
 from benchmarks.engine.executor import RayOptions
 from benchmarks.engine.machine import Machine, device_named
@@ -31,22 +32,21 @@ class RecipeOptions:
     """Which recipes: scale, data sets, seeds, and overrides."""
 
     scale: str = "demo"
-    """demo: minutes on two cores; small: hours on two cores, for real CIFAR; mini: an hour a row on
-    one GPU; paper: the paper's budget"""
-    dataset: tuple[str, ...] = ()
+    """demo: minutes on two cores; small: hours on two cores, for real CIFAR; mini: a row on one
+    GPU, about an hour (estimated); paper: the paper's budget"""
+    dataset: Annotated[tuple[str, ...], optional("[DATASET [DATASET ...]]")] = ()
     """digits, cifar10, cifar100 or imagefolder:PATH; by default digits at demo, else the paper's"""
     seeds: int = 1
-    """how many seeds; teachers, images and students all change with the seed"""
-    first_seed: int | None = None
-    """the first of these seeds; default: 0, of a check 100, or with --exact and where all accepted
-    numbers were computed twice the first of theirs"""
+    """how many seeds; teachers, images and students all change with the seed, but a teacher that
+    came ready or from a file stays the same"""
+    first_seed: Annotated[int | None, optional("INT")] = None
+    """the first of these seeds; by default 0"""
     set: Annotated[tuple[str, ...], arg(metavar="RECIPE.KEY=VALUE"), UseAppendAction] = ()
     """override a recipe value, e.g. di.settings.iterations=50; may be given several times"""
     recipe_files: Annotated[tuple[Path, ...], RECIPE, UseAppendAction] = ()
     """the recipe of a method from outside, in the form of the suite's (docs/adding-a-method.md)"""
-    ready: str = ""
-    """the teacher of its architecture comes with the library (see the command ready); networks and
-    images get its size. At small this is so by itself"""
+    ready: Annotated[str, optional("NAME")] = ""
+    """a pretrained teacher (see `ready`); sets width and image size; the default at small"""
 
     def recipes(
         self,
@@ -96,33 +96,29 @@ class RecipeOptions:
 
 
 @dataclass(frozen=True)
-class FolderOptions:
+class RunsFolder:
     """Folders."""
 
     runs_dir: Path = Path("runs")
     """finished cells; what computes goes on from those that are here"""
+
+
+@dataclass(frozen=True)
+class FolderOptions(RunsFolder):
+    """Folders."""
+
     out_dir: Path = Path("reports/out")
     """where tables, the page and the ledger of claims are written"""
 
 
 @dataclass(frozen=True)
-class PathOptions(FolderOptions):
-    """Folders and data."""
+class PlanPaths(RunsFolder):
+    """What says which cells there are."""
 
     data_root: Path = field(default_factory=default_root)
     """CIFAR as torchvision lays it out or as ImageFolder trees ($NATURALINVERSION_DATA or data)"""
-    download: bool = False
-    """let torchvision fetch CIFAR into the data root, and torch hub the Inception weights"""
-    inception_weights: Path | None = None
-    """torch-fidelity's weights-inception-2015-12-05-6726825d.pth, for metrics at mini and paper; or
-    torchvision's inception_v3_google-0cc3c7bd.pth for the extractor inception-v3-torchvision"""
     weights: Annotated[tuple[str, ...], arg(metavar="ARCH=FILE"), UseAppendAction] = ()
     """a classifier that is not to be trained but read: safetensors or a state dict of torch.save"""
-
-    def data(self) -> DataOptions:
-        """Where cells find real images, classifiers and the weights of extractors."""
-        given = self.given_weights()
-        return DataOptions(self.data_root, self.download, self.inception_weights, given)
 
     def given_weights(self) -> dict[str, Path]:
         """Files of classifiers by architecture."""
@@ -142,8 +138,29 @@ class PathOptions(FolderOptions):
 
 
 @dataclass(frozen=True)
+class DataPaths(PlanPaths):
+    """Folders and data of cells that are computed."""
+
+    download: bool = False
+    """let torchvision fetch CIFAR into the data root, and torch hub the Inception weights"""
+    inception_weights: Annotated[Path | None, optional("FILE")] = None
+    """torch-fidelity's weights-inception-2015-12-05-6726825d.pth, for metrics at mini and paper; or
+    torchvision's inception_v3_google-0cc3c7bd.pth for the extractor inception-v3-torchvision"""
+
+    def data(self) -> DataOptions:
+        """Where cells find real images, classifiers and the weights of extractors."""
+        given = self.given_weights()
+        return DataOptions(self.data_root, self.download, self.inception_weights, given)
+
+
+@dataclass(frozen=True)
+class PathOptions(DataPaths, FolderOptions):
+    """Folders and data."""
+
+
+@dataclass(frozen=True)
 class ComputeOptions:
-    """Device, precision and threads, of a command that computes in its own process."""
+    """Device, precision and threads."""
 
     device: str = "auto"
     """cpu, cuda, cuda:1 …; auto takes a GPU if there is one"""
@@ -194,7 +211,7 @@ def _say_slow(precision: str) -> None:
 
 @dataclass(frozen=True)
 class WorkerOptions(ComputeOptions):
-    """The same, of several processes."""
+    """Device, precision, threads and processes."""
 
     workers: int = 0
     """cells at a time, each in a process of its own; 0: one per core on a CPU, one on a GPU"""
@@ -234,7 +251,7 @@ class RunOptions(TimeLimit, WorkerOptions):
 
     engine: Literal["local", "ray"] = "local"
     """where cells are computed: processes of this machine, or the nodes of a Ray cluster"""
-    address: str = ""
+    address: Annotated[str, optional("ADDRESS")] = ""
     """of the Ray cluster, e.g. auto or ray://host:10001; by default one is started here"""
     gpu_share: float = 1.0
     """of a GPU that one cell takes on a Ray cluster; 0.5 lets two cells share one"""

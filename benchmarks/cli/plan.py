@@ -9,6 +9,7 @@ from benchmarks.cli.table_options import ALL, TableOptions
 from benchmarks.engine.cell import with_inputs
 from benchmarks.engine.estimate import simulate
 from reports.records import load_all
+from reports.tables.markup import markdown_table
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,7 @@ class Plan(TableOptions):
             names = ("table", "cells", "recorded", "wall_seconds")
             print_json([dict(zip(names, row, strict=True)) for row in rows])
             return 0
-        print_result(f"| table | cells | recorded | minutes, {workers} at a time |")
-        print_result("| --- | ---: | ---: | ---: |")
-        for name, count, known_count, wall in rows:
-            print_result(f"| {name} | {count} | {known_count} | {wall / 60:.1f} |")
+        head = ("table", "cells", "recorded", f"minutes, {workers} at a time")
+        lines = [(name, str(n), str(known), f"{wall / 60:.1f}") for name, n, known, wall in rows]
+        print_result(markdown_table(head, lines, "lrrr", pad=False))
         return 0

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from benchmarks.cli.options import RunOptions
+from benchmarks.cli.options import PathOptions, RunOptions
 from benchmarks.cli.table_options import TableOptions, run_and_report
 
 
@@ -10,6 +10,7 @@ from benchmarks.cli.table_options import TableOptions, run_and_report
 class Run(TableOptions):
     """Run tables or figures and report them; the same command again resumes."""
 
+    paths: PathOptions = field(default_factory=PathOptions)
     execution: RunOptions = field(default_factory=RunOptions)
     json: bool = False
     """print the result as JSON; failed and blocked cells by label-key, the name of their folder"""

@@ -11,6 +11,7 @@ from tyro.conf import UseAppendAction, arg
 from benchmarks.cli.classifier_options import ClassifierOptions
 from benchmarks.cli.console import log, print_json, print_result
 from benchmarks.cli.given_classifier import described, given_student
+from benchmarks.cli.help_texts import optional
 from benchmarks.cli.kept_student import JointStudent
 from benchmarks.cli.options import RECIPE, ComputeOptions, TimeLimit
 from benchmarks.cli.time_estimate import with_estimate
@@ -39,7 +40,7 @@ class Synthesize:
 
     out: Path
     """folder for the images: safetensors shards, a grid, and PNGs with --export"""
-    method: str = "ni"
+    method: Annotated[str, arg(metavar="METHOD")] = "ni"
     """di, ni, …, a variant such as di-paper, or package.module:Class"""
     classifier: ClassifierOptions = field(default_factory=ClassifierOptions)
     images: int = 256
@@ -47,15 +48,17 @@ class Synthesize:
     batch_size: int = 0
     """images a batch; 0: the recipe's"""
     seed: int = 0
-    student: str = ""
+    """of labels and noise: another seed, other images"""
+    student: Annotated[str, optional("ARCH")] = ""
     """architecture of the student, for methods that compete with one or train one jointly"""
-    student_weights: Path | None = None
+    student_weights: Annotated[Path | None, optional("FILE")] = None
     """weights of the student to compete with"""
-    export: Literal["", "denormalize", "minmax"] = ""
+    export: Annotated[Literal["", "denormalize", "minmax"], optional("{denormalize,minmax}")] = ""
     """also write an ImageFolder tree of PNGs under OUT/png, pixels mapped like this"""
     scale: str = "paper"
-    """whose recipe: paper is the published one"""
-    dataset: str = ""
+    """whose recipe: paper is the published one, on a CPU hours a batch; small and demo have fewer
+    iterations, for networks a quarter and an eighth as wide"""
+    dataset: Annotated[str, optional("DATASET")] = ""
     """which data set's recipe: cifar10, cifar100 or digits; by default that of --ready, else
     cifar10"""
     set: Annotated[tuple[str, ...], arg(metavar="RECIPE.KEY=VALUE"), UseAppendAction] = ()

@@ -4,18 +4,20 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 from tyro.conf import Positional
 
 from benchmarks.cli.cell_plan import print_plan
 from benchmarks.cli.console import log, print_json, print_result
-from benchmarks.cli.options import PathOptions, RecipeOptions, RunOptions
+from benchmarks.cli.help_texts import TABLES, optional
+from benchmarks.cli.options import DataPaths, PathOptions, PlanPaths, RecipeOptions, RunOptions
 from benchmarks.cli.other_precision import refuse_other_precision
-from benchmarks.cli.unused_options import reject_unused
+from benchmarks.cli.unused_options import reject_unused, reject_unused_inception
 from benchmarks.engine.cell import Cell, with_inputs
+from benchmarks.engine.cell_runner import KNOWN_ERRORS
 from benchmarks.engine.deadline import TimeIsUpError, stop_after
 from benchmarks.engine.executor import Summary, run
-from benchmarks.engine.workers import WorkerKilledError
 from benchmarks.evaluation.fidelity.extractors import find_extractor
 from benchmarks.synthesis.generate_images import batches_in_order
 from benchmarks.tables.expand import PlannedTable, expand
@@ -35,19 +37,21 @@ ALL = "all"
 class TableOptions:
     """Options of every command about tables."""
 
-    tables: Positional[tuple[str, ...]]
-    """table1 to table5, figure2 to figure6, or all of these; accuracy, studies of our own
-    (rivals, budget, images, iterations, questions, padding, tuning, split, updates), and peers:
-    methods of after the paper"""
+    tables: Annotated[Positional[tuple[str, ...]], optional(TABLES)]
+    """table1 fidelity, table2 training from scratch, table3 and table4 ablations, table5
+    distillation, figure2 and figure3 images, figure4 t-SNE, figure5 losses, figure6 pruning, or all
+    of these; accuracy, of `check`; studies of our own: rivals, budget, images, iterations,
+    questions, padding, tuning, split, updates; peers, methods of after the paper. Example:
+    table5 --methods di ni --rows vgg11-resnet18"""
     recipe: RecipeOptions = field(default_factory=RecipeOptions)
-    paths: PathOptions = field(default_factory=PathOptions)
-    methods: tuple[str, ...] = ()
-    """some of a table's methods, variants (di-paper), or package.module:Class of your own; default:
-    the table's"""
-    rows: tuple[str, ...] = ()
-    """some rows as teacher-student, e.g. resnet34-resnet18; default: all"""
-    teacher: str = ""
-    """an architecture in the place of the teacher of each row; default: the table's"""
+    paths: PlanPaths = field(default_factory=PlanPaths)
+    methods: Annotated[tuple[str, ...], optional("[METHOD [METHOD ...]]")] = ()
+    """some of a table's methods, variants (di-paper), or package.module:Class of your own; by
+    default the table's"""
+    rows: Annotated[tuple[str, ...], optional("[ROW [ROW ...]]")] = ()
+    """some rows as teacher-student, e.g. resnet34-resnet18; by default all"""
+    teacher: Annotated[str, optional("ARCH")] = ""
+    """an architecture in the place of the teacher of each row; by default the table's"""
     json: bool = False
     """print the result as JSON"""
 
@@ -84,7 +88,10 @@ class TableOptions:
 def run_and_report(
     planned: Sequence[PlannedTable], paths: PathOptions, execution: RunOptions, json: bool
 ) -> int:
-    """Compute all cells, then report what there is; exit code 1 if a cell failed."""
+    """Compute all cells, then report what there is; exit code 1 if a cell failed.
+
+    What ends the run early is raised once the finished cells are reported.
+    """
     check_request(planned, paths, execution, json)  # refused before anything is written
     shown = tables_shown(planned, paths.runs_dir)
     targets = [cell for one in planned for cell in one.targets]
@@ -92,7 +99,7 @@ def run_and_report(
     write_tables(shown, paths.runs_dir)
     try:
         summary = compute_cells(planned, paths, execution, json)
-    except (TimeIsUpError, WorkerKilledError):
+    except (TimeIsUpError, *KNOWN_ERRORS):
         report_shown(planned, paths)
         raise
     report = report_shown(planned, paths)
@@ -113,11 +120,12 @@ def run_and_report(
 
 
 def check_request(
-    planned: Sequence[PlannedTable], paths: PathOptions, execution: RunOptions, json: bool
+    planned: Sequence[PlannedTable], paths: DataPaths, execution: RunOptions, json: bool
 ) -> None:
     """Raises `UsageError` or `MissingError` for what can't be computed so, and without --yes for
     cells of scale paper, whose plan is printed.
     """
+    reject_unused_inception(planned, paths)
     machine = execution.machine()
     here = execution.ray_options() is None
     targets = [cell for one in planned for cell in one.targets]
@@ -134,7 +142,7 @@ def check_request(
 
 
 def compute_cells(
-    planned: Sequence[PlannedTable], paths: PathOptions, execution: RunOptions, json: bool = False
+    planned: Sequence[PlannedTable], paths: DataPaths, execution: RunOptions, json: bool = False
 ) -> Summary:
     """Compute all cells that aren't done; prints on stderr which failed. Raises what
     `check_request` does.

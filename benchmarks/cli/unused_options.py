@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from benchmarks.cli.options import PathOptions, RecipeOptions
+from benchmarks.cli.options import DataPaths, PlanPaths, RecipeOptions
 from benchmarks.engine.cell import with_inputs
 from benchmarks.evaluation.fidelity.extractors import reads_inception
 from benchmarks.recipes.overrides import parse_override
@@ -12,9 +12,7 @@ from naturalinversion.classifiers.ready import describe
 from naturalinversion.errors import UsageError
 
 
-def reject_unused(
-    planned: Sequence[PlannedTable], recipe: RecipeOptions, paths: PathOptions
-) -> None:
+def reject_unused(planned: Sequence[PlannedTable], recipe: RecipeOptions, paths: PlanPaths) -> None:
     """A file or a value that no cell depends on was meant for something else. Raises `UsageError`.
 
     Values of the protocol are not judged.
@@ -27,12 +25,6 @@ def reject_unused(
     if recipe.ready and recipe.ready not in {cell.recipe.get("ready") for cell in cells}:
         arch = describe(recipe.ready).recipe["arch"]
         raise UsageError(f"--ready {recipe.ready}: nothing here inverts it: --teacher {arch} would")
-    if paths.inception_weights is not None and not any(
-        reads_inception(cell.recipe["fidelity"]["extractor"])
-        for cell in cells
-        if cell.kind == "fidelity"
-    ):
-        raise UsageError("--inception-weights: nothing here is measured with Inception")
     methods = {cell.recipe.get("method") for cell in cells}
     for method in read_recipes(recipe.recipe_files):
         if method not in methods:
@@ -43,7 +35,17 @@ def reject_unused(
             raise UsageError(f"--set {text}: no cell of this run reads the recipe of {name}")
 
 
-def reject_overrides(recipe: RecipeOptions, paths: PathOptions) -> None:
+def reject_unused_inception(planned: Sequence[PlannedTable], paths: DataPaths) -> None:
+    """Raises `UsageError` for weights of Inception that no cell reads."""
+    if paths.inception_weights is None:
+        return
+    cells = with_inputs([cell for one in planned for cell in one.targets])
+    measured = [cell.recipe["fidelity"] for cell in cells if cell.kind == "fidelity"]
+    if not any(reads_inception(protocol["extractor"]) for protocol in measured):
+        raise UsageError("--inception-weights: nothing here is measured with Inception")
+
+
+def reject_overrides(recipe: RecipeOptions, paths: PlanPaths) -> None:
     """Accepted numbers are of the recipes as they are. Raises `UsageError`."""
     if recipe.set or recipe.ready or recipe.recipe_files or paths.weights:
         raise UsageError(

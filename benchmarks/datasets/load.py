@@ -17,6 +17,7 @@ from benchmarks.datasets.cifar_layout import OFFICIAL, cifar_content
 from benchmarks.datasets.content import content_sha256
 from benchmarks.datasets.dataset import Dataset
 from benchmarks.datasets.image_folder import load_image_folder, require_utf8, scan
+from benchmarks.datasets.listing import listing
 from naturalinversion.errors import UsageError
 
 _OWN = "imagefolder:"
@@ -51,14 +52,14 @@ def sizes(name: str) -> tuple[int, int, int]:
     folder = _folder(name)
     if folder is None:
         return _SIZES[name]
-    found = scan(folder)
-    return len(found.classes), len(found.files["train"]), len(found.files["test"])
+    found = listing(folder)
+    return len(found.classes), found.train, found.test
 
 
 def class_names(name: str) -> tuple[str, ...]:
     """Those of a folder of anybody's own images, by label; empty for data sets known by name."""
     folder = _folder(name)
-    return () if folder is None else scan(folder).classes
+    return () if folder is None else listing(folder).classes
 
 
 def content(name: str, root: Path) -> str:

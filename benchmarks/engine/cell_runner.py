@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from benchmarks.engine.attempts import AttemptsWriter, read_attempts
 from benchmarks.engine.cell import Cell, with_inputs
+from benchmarks.engine.checkpoints import delete_checkpoints
 from benchmarks.engine.context import CellContext, DataOptions
 from benchmarks.engine.digests import file_sha256
 from benchmarks.engine.kinds import Kinds, Metrics, load_kind
@@ -41,15 +42,19 @@ class CellFailedError(BenchmarkError):
     """A cell could not be computed; the message is one line and names its log."""
 
 
-def is_done(cell: Cell, runs: Path) -> bool:
-    """Whether the cell's record is there and its artefacts are the files that it names."""
-    return (cell.folder(runs) / RECORD).exists() and not find_damage(cell, runs)
+def is_done(cell: Cell, runs: Path, *, verify: bool = True) -> bool:
+    """Whether the cell's record is there and its artefacts are the files that it names.
+
+    Without ``verify`` they are not read, only looked for: at scale paper they are many gigabytes.
+    """
+    return (cell.folder(runs) / RECORD).exists() and not find_damage(cell, runs, verify=verify)
 
 
-def find_damage(cell: Cell, runs: Path) -> str:
+def find_damage(cell: Cell, runs: Path, *, verify: bool = True) -> str:
     """What is wrong with a recorded cell, in a few words; empty for a whole or a missing one.
 
-    Raises `SchemaError` for the record of another version: it is neither used nor overwritten.
+    ``verify`` is that of `is_done`. Raises `SchemaError` for the record of another version: it is
+    neither used nor overwritten.
     """
     folder = cell.folder(runs)
     if not (folder / RECORD).exists():
@@ -65,7 +70,7 @@ def find_damage(cell: Cell, runs: Path) -> str:
     for name, recorded in record.artefacts.items():
         if not (folder / name).is_file():
             return f"{folder / name} is missing"
-        if file_sha256(folder / name) != recorded:
+        if verify and file_sha256(folder / name) != recorded:
             return f"{folder / name} is not the file its record names"
     return ""
 
@@ -76,8 +81,8 @@ def run_cell(
     """Compute ``cell``, whose inputs are done, unless its record is there already.
 
     A cell whose lock another process holds is ``busy``: it is not waited for. Raises
-    `CellFailedError` in one line; whatever the cell had finished stays in its folder and is used
-    by the next attempt.
+    `CellFailedError` in one line, or an error of exit code 2 or 3 as it is; whatever the cell had
+    finished stays in its folder and is used by the next attempt.
     """
     folder = cell.folder(runs)
     try:
@@ -143,6 +148,7 @@ def _compute(
             )
             write_record(folder, _record(cell, folder, metrics, meter))
             attempts.delete()
+            delete_checkpoints(folder)
         log.info("finished: %s", metrics)
     except KNOWN_ERRORS as error:
         log.error("%s", error)

@@ -81,13 +81,19 @@ def _platform() -> str:
 
 @cache
 def commit_here() -> str:
-    """The checkout's commit, with ``+`` when files differ from it; empty outside a checkout."""
+    """The checkout's commit, with ``+`` when files differ from it; empty outside a checkout.
+
+    A repository that only surrounds an installed suite, in ``.venv`` for one, is not its checkout.
+    """
+
+    code = Path(__file__)
 
     def git(*arguments: str) -> str:
-        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        command = ["git", "-C", str(code.parent), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", code.name)
         commit = git("rev-parse", "HEAD")
         return commit + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.CalledProcessError):

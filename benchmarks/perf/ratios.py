@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from reports.tables.markup import markdown_table
+
 KEPT = Path(__file__).parent / "results" / "cpu.json"
 OTHERS = {
     "test_full_step": "NI's step, ResNet-34 at full width, 32 images",
@@ -29,7 +31,7 @@ def markdown(kept: Path = KEPT) -> str:
         "A step of the joint methods, by teacher and student:",
         _matrix(joint, "name", "of", "student"),
         "The rest:",
-        "\n".join(["| what | times faster |", "| --- | ---: |", *_others(found)]),
+        markdown_table(("what", "times faster"), _others(found), "lr", pad=False),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -40,13 +42,11 @@ def _matrix(found: list[dict[str, Any]], row: str, *columns: str) -> str:
         of = " to ".join(one["params"][name] for name in columns)
         cells.setdefault(one["params"][row], {})[of] = f"{one['extra_info']['ratio']:.2f}"
     heads = list(dict.fromkeys(head for line in cells.values() for head in line))
-    lines = [f"| | {' | '.join(heads)} |", "| --- |" + " ---: |" * len(heads)]
-    for name, line in cells.items():
-        lines.append(f"| {name} | {' | '.join(line.get(head, '') for head in heads)} |")
-    return "\n".join(lines)
+    lines = [(name, *(line.get(head, "") for head in heads)) for name, line in cells.items()]
+    return markdown_table(("", *heads), lines, "l" + "r" * len(heads), pad=False)
 
 
-def _others(found: list[dict[str, Any]]) -> Iterator[str]:
+def _others(found: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
     for one in found:
         name = one["name"].partition("[")[0]
         if name not in OTHERS:
@@ -54,7 +54,7 @@ def _others(found: list[dict[str, Any]]) -> Iterator[str]:
         about = OTHERS[name] + _parameters(one["params"])
         stats = one["stats"]
         spread = f"{1 / stats['max']:.2f} to {1 / stats['min']:.2f}"
-        yield f"| {about} | {one['extra_info']['ratio']:.2f} ({spread}) |"
+        yield about, f"{one['extra_info']['ratio']:.2f} ({spread})"
 
 
 def _parameters(params: Mapping[str, Any] | None) -> str:

@@ -11,6 +11,7 @@ from torch import nn
 from tqdm import tqdm
 
 from benchmarks.engine.cell import Cell
+from benchmarks.engine.checkpoints import PREPARE
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.step_timing import RandomClassifier, StepCounts, classifier_of
@@ -76,7 +77,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
         ends = {name: round(float(course[-1]), 4) for name, course in batch.losses.items()}
         context.log.info("batch %d done, last losses %s", index, ends)
 
-    checkpoint = Checkpoint(context.folder / "prepare.pt")
+    checkpoint = Checkpoint(context.folder / PREPARE)
     with (
         _remarks_to(context),
         bar(iterations_of(synthesizer, recipe.batches), context.label) as progress,
@@ -108,8 +109,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
         **final_losses(context.folder / LOSSES),
         **teacher_agreement(teacher, dataset),
     }
-    checkpoint.delete()  # last: killed before, a joint method would be trained again
-    forget_state(dataset.folder)
+    forget_state(dataset.folder)  # last: killed before, what is in order goes on from it
     return metrics
 
 

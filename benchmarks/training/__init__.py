@@ -1,1 +1,1 @@
-"""Networks trained on real images: one loop for teachers, students and what later tables train."""
+"""Networks trained on real or on synthetic images, all by one loop."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from torch import nn
 
+from benchmarks.engine.checkpoints import TRAINING
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
 from benchmarks.recipes.schema import TrainingRecipe
@@ -29,10 +30,9 @@ def train_and_test(
     """Train ``model`` on ``dataset``, have it saved, and return accuracies and losses.
 
     ``test_accuracy`` is that of the last epoch; ``best_test_accuracy`` is selected on the test set.
-    Raises `BenchmarkError` when the first is below ``floor``; the training is kept, so that the
-    same again fails at once.
+    Raises `BenchmarkError` when the first is below ``floor``. The checkpoint stays until the cell's
+    record is written: what is interrupted or fails later trains no epoch again.
     """
-    checkpoint = Checkpoint(context.folder / "training.pt")
     history = train(
         model,
         dataset,
@@ -41,7 +41,7 @@ def train_and_test(
         seed=seed,
         device=dataset.images.device,
         evaluate=lambda network: accuracy(network, test),
-        checkpoint=checkpoint,
+        checkpoint=Checkpoint(context.folder / TRAINING),
         progress=context.label,
         precision=context.machine.precision,
     )
@@ -53,7 +53,6 @@ def train_and_test(
             f"floor {floor:.1%}"
         )
     save()
-    checkpoint.delete()
     return {
         "test_accuracy": history.last_accuracy,
         "best_test_accuracy": history.best_accuracy,

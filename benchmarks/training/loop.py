@@ -68,7 +68,7 @@ def train(
 
     ``evaluate`` gives an accuracy (see `accuracy`) every ``recipe.evaluate_every`` epochs and after
     the last one. A run that finds its own state in ``checkpoint`` goes on from there; it is written
-    between epochs, and after the last: the caller deletes it once the weights are stored.
+    between epochs, and after the last: the caller deletes it once all that follows is stored.
     ``progress`` heads the bar on stderr. "tf32" and "bf16" are for GPUs, and so is the capture of
     the update, in runs of ``capture_from`` updates or more: a replay repeats its operations, so
     what Python code in ``model`` and ``loss`` does must not differ from update to update.

@@ -12,6 +12,7 @@ from baselines.wgan_inputs import RealSampler
 from baselines.wgan_settings import WassersteinSettings
 from benchmarks.datasets.dataset import Dataset
 from benchmarks.engine.cell import Cell
+from benchmarks.engine.checkpoints import TRAINING
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.machine import Machine
@@ -52,7 +53,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     device = context.machine.torch_device()
     dataset = load_real(context, recipe)
     gan = WassersteinGAN(settings, recipe.image_size, device, _precision(context.machine))
-    checkpoint = Checkpoint(context.folder / "training.pt")
+    checkpoint = Checkpoint(context.folder / TRAINING)
     with bar(settings.iterations, context.label) as progress:
         gan.train(
             real_sampler(dataset.train.images.to(device)),
@@ -63,14 +64,12 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     context.log.info("trained, last losses %s", final_losses(context.folder / LOSSES))
     images = _write_images(context, recipe, gan, dataset)
     save_rows(context.folder / GRID, _first(images, ROWS * COLUMNS))
-    metrics: Metrics = {
+    return {
         "images": len(images),
         "data_free": 0,
         **provenance_of(dataset),
         **final_losses(context.folder / LOSSES),
     }
-    checkpoint.delete()
-    return metrics
 
 
 def _precision(machine: Machine) -> WassersteinPrecision:

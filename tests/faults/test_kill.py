@@ -50,5 +50,5 @@ def test_what_is_made_twice_or_left_over_is_found(tmp_path: Path) -> None:
     kill._still(found, tmp_path, recorded)
     assert found.faults == ["runs/student/x/record.json was recorded and made again"]
     (folder / ".weights.0a1b.tmp").touch()
-    (folder / "prepare.pt").touch()
+    (folder / ".prepare.pt").touch()
     assert len(kill.left_over(tmp_path)) == 2

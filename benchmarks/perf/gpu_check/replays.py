@@ -50,17 +50,26 @@ class Guard:
 def guarded(total: int) -> Iterator[Guard]:
     """A guard for a batch of ``total`` iterations, whose replays it counts."""
     guard = Guard(total)
+    with at_replays(guard.replayed):
+        try:
+            yield guard
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+
+@contextmanager
+def at_replays(call: Callable[[], None]) -> Iterator[None]:
+    """Call ``call`` before every replay of a captured graph in the block."""
     graph: Any = torch.cuda.CUDAGraph
     replay: Callable[[Any], None] = graph.replay
 
     @wraps(replay)
-    def counted(graph: Any) -> None:
-        guard.replayed()
+    def announced(graph: Any) -> None:
+        call()
         replay(graph)
 
-    graph.replay = counted
+    graph.replay = announced
     try:
-        yield guard
+        yield
     finally:
         graph.replay = replay
-        torch.cuda.set_sync_debug_mode("default")

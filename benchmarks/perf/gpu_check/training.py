@@ -2,17 +2,17 @@
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from benchmarks.perf.gpu_check.cases import CPU, Sizes, network_on, teacher
 from benchmarks.perf.gpu_check.check import Check, Measured, cuda_missing, differing, relative
+from benchmarks.perf.gpu_check.replays import at_replays
 from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.loop import TrainingHistory, train
@@ -121,7 +121,8 @@ def _bf16(training: Training) -> Sequence[Measured]:
 
 def _captured(training: Training) -> Sequence[Measured]:
     """Every full batch is a replay, and the weights are those without one."""
-    with _replays() as replayed:
+    replayed: list[None] = []
+    with at_replays(lambda: replayed.append(None)):
         found, weights = training.run()
     with eager():
         expected, others = training.run()
@@ -130,24 +131,6 @@ def _captured(training: Training) -> Sequence[Measured]:
         Measured("weights", max(relative(weights[n], others[n]) for n in weights), CAPTURED),
         Measured("not replayed", abs(EPOCHS * FULL - len(replayed)), 0),
     )
-
-
-@contextmanager
-def _replays() -> Iterator[list[None]]:
-    """Has an element for every replay in the block."""
-    graph: Any = torch.cuda.CUDAGraph
-    replay: Callable[[Any], None] = graph.replay
-    replayed: list[None] = []
-
-    def counted(graph: Any) -> None:
-        replayed.append(None)
-        replay(graph)
-
-    graph.replay = counted
-    try:
-        yield replayed
-    finally:
-        graph.replay = replay
 
 
 def _resumed(training: Training) -> Sequence[Measured]:

@@ -242,6 +242,22 @@ def test_what_only_reads_records_refuses_options_of_computing(
     assert f"unknown option {option.partition('=')[0]}" in err
 
 
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        *((command, "--out-dir=out") for command in ("plan", "status", "check", "accept")),
+        *((command, "--download") for command in ("plan", "status")),
+        *((command, "--inception-weights=w.pth") for command in ("plan", "status")),
+    ],
+)
+def test_what_a_command_would_ignore_is_no_option_of_it(
+    command: str, option: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = here(capfd, command, "table5", option)
+    assert code == 2
+    assert f"unknown option {option.partition('=')[0]}" in one_line(err)
+
+
 def test_folders_that_cannot_be_written_are_one_line(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -30,6 +30,11 @@ def test_pictures_are_one_file_and_the_same_command_reads_what_is_there(
     assert out == f"12 images by each of DeepInversion, NaturalInversion: {tmp_path}/pictures.png\n"
     with Image.open(tmp_path / "pictures.png") as picture:
         assert min(picture.size) > 300
+    recipes = Recipes("small", "cifar10").resolve("vgg11")
+    for name in ("di", "ni"):
+        (meta,) = tmp_path.glob(f"{name}-*/meta.json")
+        made_with = json.loads(meta.read_text())["settings"]
+        assert made_with == {**recipes.method(name).settings, "iterations": 2}
     shards = list(tmp_path.rglob("*.safetensors"))
     assert len(shards) == 2
     before = [path.stat().st_mtime_ns for path in shards]
@@ -50,7 +55,10 @@ def test_a_ready_classifier_is_inverted_from_the_command_line(
     assert "no ready classifier 'cifar10-vgg99': one of " in err
     code, _, err = here(capfd, *words, "--ready", "cifar10-vgg11", "--arch", "vgg11")
     assert code == 2
-    assert "synthesize needs --arch with --weights, or --model, or --ready" in err
+    assert (
+        "synthesize needs --arch with --weights, or --model, or --ready, or --weights alone of a "
+        "file that this suite wrote, one of these and not several" in err
+    )
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from benchmarks.tables.pipeline import Pipeline
 from benchmarks.tables.registry import count_steps
 from benchmarks.tables.spec import Measurement, read_table, tables
 from benchmarks.training.training_steps import ForwardStep, TrainingStep
-from tests.benchmarks.command_line import ONE, here
+from tests.benchmarks.command_line import ONE, here, one_line
 
 TINY = ("protocol.network.width=0.125",)
 MACHINE = Machine("cpu", "fp32", 1)
@@ -234,6 +234,28 @@ def test_cells_and_images_are_printed_before_anything_is_timed(
     assert after.endswith("  about 4 min with 1 at a time\n")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["plan", "table5"],
+        ["plan", "table5", "--json"],
+        ["compare", "di", "--plan"],
+        ["run", "table5", "--scale", "paper"],
+    ],
+)
+def test_a_device_to_be_timed_that_is_not_there_is_one_line(
+    command: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    code, out, err = here(capfd, *command, "--device", "cuda")
+    assert (code, out) == (2, "")
+    assert one_line(err) == "error: --device cuda: no CUDA device on this machine"
+
+
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_without_timing_nothing_is_timed_and_cells_and_images_are_said(
     form: str,
@@ -265,7 +287,7 @@ def test_what_is_shown_as_done_has_nothing_left_to_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cell_plan, "is_done", lambda cell, runs: True)
+    monkeypatch.setattr(cell_plan, "is_done", lambda cell, runs, verify: not verify)
     code, out, err = here(capfd, *ASKED)
     assert code == 0
     assert out.endswith("4 done, 0 to do\n")

@@ -19,7 +19,7 @@ from benchmarks.engine.workers import WorkerKilledError
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.spec import read_table
-from naturalinversion.errors import UsageError
+from naturalinversion.errors import MissingError, UsageError
 from reports import records as store
 from reports.tables.table_files import read, table_files
 from tests.reports.makers import make_record
@@ -63,7 +63,16 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return during
 
 
-@pytest.mark.parametrize("error", [None, TimeIsUpError(), WorkerKilledError("a: killed")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        None,
+        TimeIsUpError(),
+        WorkerKilledError("a: killed"),
+        UsageError("a: other images by now"),
+        MissingError("a: no such file"),
+    ],
+)
 def test_seeds_of_another_command_stay_in_the_table_and_its_report(
     error: BaseException | None, paths: PathOptions, meanwhile: Callable[..., None]
 ) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.engine import executor
+from benchmarks.engine import cell_runner, executor
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_status import cell_state, computed_by
 from benchmarks.engine.context import CellContext
@@ -111,3 +111,14 @@ def test_a_lock_left_by_a_killed_process_holds_nobody_up(
     assert (root.folder(tmp_path / "runs") / ".lock").exists()
     assert cell_state(root, tmp_path / "runs") == "to do"
     assert make(root, tmp_path / "runs") == "computed"
+
+
+def test_a_state_is_found_without_reading_an_artefact(
+    toys: Toys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, *_ = diamond()
+    make(root, tmp_path)
+    monkeypatch.setattr(cell_runner, "file_sha256", lambda path: pytest.fail(f"{path} was read"))
+    assert cell_state(root, tmp_path) == "done"
+    (root.folder(tmp_path) / "sum.txt").unlink()
+    assert cell_state(root, tmp_path) == "to do"

@@ -52,3 +52,13 @@ def test_a_commit_has_a_plus_where_a_file_differs_from_it(code: Path) -> None:
 def test_code_outside_a_checkout_has_no_commit(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(code.parents[1]))
     assert commit() == ""
+
+
+def test_installed_inside_somebody_elses_repository_it_has_no_commit(code: Path) -> None:
+    """A virtual environment in a project's folder, which that project ignores."""
+    project = code.parents[1]
+    (project / ".gitignore").write_text("package/\n")
+    git(project, "init", "--quiet", "--template=")
+    git(project, "add", ".gitignore")
+    git(project, "commit", "--quiet", "--message", "one")
+    assert commit() == ""

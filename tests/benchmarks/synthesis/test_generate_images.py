@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from benchmarks.engine.checkpoints import PREPARE
 from benchmarks.engine.context import CellContext, DataOptions
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.machine import Machine
@@ -122,7 +123,7 @@ def test_killed_in_its_last_computation_a_joint_method_keeps_its_training(
     monkeypatch.setattr(Checkpoint.__init__, "__defaults__", (0.0,))  # written after each epoch
     with pytest.raises(KeyboardInterrupt):
         make(Recipe("dfad", JOINT, 2, 8, 0, student="resnet18", width=0.0625))
-    assert (tmp_path / "cell" / "prepare.pt").is_file()
+    assert (tmp_path / "cell" / PREPARE).is_file()
 
 
 def test_a_method_that_was_edited_since_it_was_planned_is_not_run(tmp_path: Path) -> None:
