@@ -1,0 +1,57 @@
+"""docs/your-classifier.md: its Python runs in order, and what it says of torchvision's networks."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from torchvision.models import resnet18
+
+from naturalinversion import Teacher
+from naturalinversion.generator.conditional_generator import ConditionalGenerator
+from tests.naturalinversion.teacher.zoo import Small, trained
+
+PAGE = Path(__file__).parents[2] / "docs" / "your-classifier.md"
+GREY = (1, 28, 28)
+
+
+@pytest.mark.filterwarnings("ignore::naturalinversion.errors.NaturalInversionWarning")
+def test_the_blocks_run_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    assert len(blocks) == 4
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {
+        "my_model": trained(lambda: Small(1, outputs=10), GREY),
+        "my_student": Small(1, outputs=10),
+        "test_pixels": torch.rand(4, *GREY),
+        "test_labels": torch.arange(4),
+    }
+    text = "\n".join(blocks)
+    for long, short in (("iterations=300", "iterations=2"), ("range(20)", "range(1)")):
+        assert long in text
+        text = text.replace(long, short)
+    exec(compile(text, PAGE.name, "exec"), names)
+    assert (tmp_path / "images" / "grid.png").is_file()
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        "teacher:",
+        "the",
+        "student:",
+    ]
+
+
+@pytest.mark.filterwarnings("ignore::naturalinversion.errors.TeacherWarning")
+def test_a_network_of_torchvision_is_a_teacher_of_large_images() -> None:
+    shape = (3, 224, 224)
+    teacher = Teacher(resnet18(), num_classes=1000, image_shape=shape, smallest_stage=7)
+    assert teacher.batch_norm_count == 20
+    assert [stage.size[0] for stage in teacher.stages] == [112, 56, 28, 14, 7]
+
+
+@pytest.mark.parametrize(("latent", "width", "millions"), [(1024, 1.0, 812), (256, 0.25, 126)])
+def test_the_page_says_how_large_the_generator_is(latent: int, width: float, millions: int) -> None:
+    with torch.device("meta"):
+        made = ConditionalGenerator(1000, latent=latent, image_size=224, width=width)
+    assert made.project.weight.numel() // 10**6 == millions
+    assert f"{millions} million" in PAGE.read_text("utf-8")
