@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -167,3 +168,20 @@ def test_steps_are_counted_and_shortened_for_an_estimate(make_teacher: MakeTeach
     done: list[int] = []
     short.batch(torch.arange(8) % 4, 0, done.append)
     assert sum(done) == 5
+
+
+@pytest.mark.parametrize("make_method", [cmi, fast])
+def test_what_is_minimised_is_the_weighted_sum_of_the_terms(
+    make_method: Callable[..., Any], make_teacher: MakeTeacher
+) -> None:
+    """The adversarial one is below zero: images are sought that the student answers otherwise."""
+    weights = {"cross_entropy": 2.0, "bn_statistics": 3.0, "adversarial": 5.0}
+    method = start(make_method(inner_steps=1, **weights), make_teacher())
+    (batch,) = make(method, 1)
+    terms = {name: term for name, term in batch.losses.items() if name != "total"}
+    expected = sum(getattr(method, name) * term for name, term in terms.items())
+    torch.testing.assert_close(batch.losses["total"], expected)
+    assert set(weights) <= set(terms)
+    assert (terms["cross_entropy"] > 0).all()
+    assert (terms["bn_statistics"] > 0).all()
+    assert (terms["adversarial"] <= 0).all()

@@ -183,3 +183,65 @@ def test_what_it_keeps_is_counted_before_it_starts(make_teacher: MakeTeacher) ->
         assert cmi().more_bytes(teacher, images) == expected
     with pytest.raises(SettingError, match="5 batches: the schedule ends with epoch 4"):
         cmi().begin(teacher, batches=5, batch_size=8)
+
+
+def test_contrast_is_told_from_so_many_remembered_images_as_asked_for(
+    make_teacher: MakeTeacher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight of the batch and three of the sixteen remembered, in each of two steps."""
+    teacher, contrast = make_teacher(), priors.contrast
+    asked: list[tuple[int, int, float]] = []
+    terms: list[torch.Tensor] = []
+
+    def watched(
+        anchors: torch.Tensor, others: torch.Tensor, current: int, temperature: float
+    ) -> torch.Tensor:
+        asked.append((len(anchors), current, temperature))
+        terms.append(contrast(anchors, others, current, temperature))
+        return terms[-1]
+
+    method = start(
+        cmi(inner_steps=2, negatives=3, contrast=0.25, contrast_temperature=0.7), teacher
+    )
+    make(method, 2)
+    monkeypatch.setattr(priors, "contrast", watched)
+    (batch,) = make(method, 1)
+    assert asked == [(8 + 3, 8, 0.7)] * 2
+    torch.testing.assert_close(batch.losses["contrast"], torch.stack(terms).detach())
+
+
+def test_contrast_has_a_mean_for_the_batch_and_one_for_the_memory_whatever_their_sizes() -> None:
+    """One row of the batch and three of the memory, told apart unlike well."""
+    anchors = F.normalize(torch.randn(4, 5, generator=torch.Generator().manual_seed(0)), dim=1)
+    others = F.normalize(torch.randn(4, 5, generator=torch.Generator().manual_seed(1)), dim=1)
+    scores = (anchors @ others.T / 0.1).log_softmax(dim=1)
+    each = -scores.diagonal()
+    expected = each[0] + each[1:].mean()
+    torch.testing.assert_close(priors.contrast(anchors, others, 1, 0.1), expected)
+    assert abs(each[0] - each.mean()) > 0.1
+
+
+def test_remembered_crops_are_told_from_remembered_wholes(
+    make_teacher: MakeTeacher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below the batch's own rows: those of the memory, each crop beside its own whole."""
+    method, contrast = start(cmi(inner_steps=1, negatives=20), make_teacher()), priors.contrast
+    make(method, 1)
+    checked: list[int] = []
+
+    def watched(
+        anchors: torch.Tensor, others: torch.Tensor, current: int, temperature: float
+    ) -> torch.Tensor:
+        for rows, view in ((anchors[current:], 0), (others[current:], 1)):
+            known = method._memory.state_dict()["rows"][:, view].float()
+            wanted = F.normalize(method._head(known), dim=1)
+            by_first = (found[found[:, 0].argsort()] for found in (rows, wanted))
+            torch.testing.assert_close(*by_first, rtol=1e-4, atol=1e-5)
+            checked.append(len(rows))
+        return contrast(anchors, others, current, temperature)
+
+    monkeypatch.setattr(priors, "contrast", watched)
+    make(method, 1)
+    assert checked == [8, 8]
+    rows = method._memory.state_dict()["rows"]
+    assert not torch.equal(rows[:, 0], rows[:, 1])

@@ -148,3 +148,49 @@ def test_settings_out_of_range_are_refused() -> None:
     with pytest.raises(SettingError, match="warmup is 4: fewer than the 4 epochs"):
         fast(warmup=4)
     assert len(LABELS) == 8
+
+
+def test_reptile_moves_the_learned_generator_towards_the_batchs_copy(
+    make_teacher: MakeTeacher,
+) -> None:
+    method = start(fast(meta="reptile", inner_steps=2), make_teacher())
+    before = {name: p.detach().clone() for name, p in method._learned.named_parameters()}
+    copies = _watch_images(method)
+    make(method, 1)
+    there = dict(copies[0].network.named_parameters())
+    for name, parameter in method._learned.named_parameters():
+        way, wanted = parameter.detach() - before[name], there[name].detach() - before[name]
+        assert (way * wanted).sum() > 0, name
+
+
+def test_a_batch_changes_the_statistics_that_are_kept_by_the_share_that_is_its_own(
+    make_teacher: MakeTeacher,
+) -> None:
+    method = start(fast(statistics_momentum=0.9, inner_steps=1), make_teacher())
+    made = _watch_images(method)
+    make(method, 1)
+    before = list(method._moments)
+    make(method, 1)
+    for old, new, kept in zip(before, made[-1].moments, method._moments, strict=True):
+        for k in (0, 1):
+            torch.testing.assert_close(kept[k], 0.9 * old[k] + 0.1 * new[k])
+
+
+def test_the_first_norm_starts_anew_with_gains_around_the_mean_asked_for(
+    make_teacher: MakeTeacher,
+) -> None:
+    method = start(fast(epochs=7, warmup=2, reset=0.6, reset_gain=0.5), make_teacher())
+    method.images(4, torch.randn(8, 8), seed=4)
+    assert (method._learned.body[0].weight - 0.5).abs().max() < 0.2
+
+
+def _watch_images(method: Any) -> list[Any]:
+    """What ``method.images`` will have made, batch by batch."""
+    original, made = method.images, []
+
+    def images(number: int, latents: torch.Tensor, seed: int) -> Any:
+        made.append(original(number, latents, seed))
+        return made[-1]
+
+    method.images = images
+    return made

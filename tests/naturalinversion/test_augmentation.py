@@ -183,3 +183,19 @@ def test_host_draws_reach_the_images_without_a_wait(monkeypatch: pytest.MonkeyPa
     resized_crop(torch.rand(2, 3, 4, 4), boxes)
     expected = [crops.offsets, crops.flips, boxes.boxes, boxes.flips]
     assert all(one is other for one, other in zip(copied, expected, strict=True))
+
+
+def test_a_crop_of_random_size_may_lie_anywhere_inside() -> None:
+    """Half of each side leaves nine places, each as likely."""
+    crops = sample_resized_crops(
+        900,
+        (16, 16),
+        area=(0.25, 0.25),
+        aspect=(1.0, 1.0),
+        flip=False,
+        generator=torch.Generator().manual_seed(0),
+    )
+    for start in crops.boxes[:, 0], crops.boxes[:, 1]:
+        found = torch.bincount(start, minlength=9)
+        assert len(found) == 9
+        assert found.min() > 60

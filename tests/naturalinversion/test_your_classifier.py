@@ -45,7 +45,7 @@ def test_the_blocks_run_one_after_the_other(
 def test_a_network_of_torchvision_is_a_teacher_of_large_images() -> None:
     shape = (3, 224, 224)
     teacher = Teacher(resnet18(), num_classes=1000, image_shape=shape, smallest_stage=7)
-    assert teacher.batch_norm_count == 20
+    assert len(teacher.batch_norms) == 20
     assert [stage.size[0] for stage in teacher.stages] == [112, 56, 28, 14, 7]
 
 

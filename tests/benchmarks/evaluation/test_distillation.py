@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from torch import Tensor
 
 from benchmarks.datasets.dataset import Dataset
@@ -12,7 +13,9 @@ from benchmarks.datasets.load import load
 from benchmarks.engine.kinds import Metrics
 from benchmarks.evaluation import distillation, joint_student
 from benchmarks.recipes.schema import TestSplit
+from benchmarks.synthesis.image_sets import ImageSelection
 from benchmarks.training.accuracy import accuracy
+from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.real_images import splits
 from naturalinversion.classifiers.weights import WEIGHTS, load_classifier, save_classifier
 from tests.benchmarks.evaluation.noise_cell import IMAGES_OF, NETWORK, STILL, work_in
@@ -101,3 +104,33 @@ def test_held_out_training_images_stand_in_for_the_test_images(
             metrics, network = distil(folder, tested_on=tested_on), folder / "cell"
         assert metrics["test_images"] == len(dataset.test)
         assert metrics["test_accuracy"] == share_right(network, dataset)
+
+
+def test_a_control_learns_from_real_images_drawn_by_its_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Tensor] = []
+    balanced = DeviceDataset.balanced
+
+    def watched(self: DeviceDataset, count: int, seed: int) -> DeviceDataset:
+        part = balanced(self, count, seed)
+        drawn.append(part.images)
+        return part
+
+    monkeypatch.setattr(DeviceDataset, "balanced", watched)
+    for name, seed in (("a", 0), ("b", 1), ("again", 0)):
+        recipe = distillation.Recipe(
+            arch="resnet18",
+            dataset="digits",
+            width=0.0625,
+            image_size=8,
+            seed=seed,
+            training=STILL,
+            temperature=4.0,
+            temperature_squared=True,
+            images=ImageSelection([], 40),
+        )
+        found = distillation.run(work_in(tmp_path / name), recipe)
+        assert found["synthetic_images"] == 40
+    assert torch.equal(drawn[0], drawn[2])
+    assert not torch.equal(drawn[0], drawn[1])

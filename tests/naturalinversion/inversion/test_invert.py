@@ -1,6 +1,7 @@
 """The optimisation loop: shifts on the device, precision, schedules, plateaus, the best iterate."""
 
 import copy
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -178,3 +179,16 @@ def test_the_iterate_kept_is_the_one_asked_for(
         assert shown == course.min()
     else:
         assert shown > course.min()
+
+
+def test_each_rate_falls_in_half_a_cosine_from_its_own_value(model: nn.Module) -> None:
+    own = {"rate_generator": 1e-3, "rate_pyramid": 5e-4, "rate_scaling": 0.05}
+    found = method(model, "ni", iterations=4, **own)
+    objective = Objective(found._teacher, LABELS, found.weights(len(LABELS)))
+    shifts = HostShifts(found.draws(0))
+    step = Step(found.source(LABELS, 0), objective, shifts, 4, keep_best=False, schedule="cosine")
+    for done in range(4):
+        step()
+        share = (1 + math.cos(math.pi * (done + 0.5) / 4)) / 2
+        rates = [float(group["lr"]) for group in step.optimizer.param_groups]
+        assert rates == pytest.approx([share * rate for rate in own.values()])

@@ -49,6 +49,8 @@ WAYS: dict[str, Callable[[Heads, Tensor], Tensor]] = {
     "a batch norm": lambda net, x: first(net.norm(net.head(x)), net.other(x + 1)),
     "a layer norm": lambda net, x: first(F.layer_norm(net.head(x), (CLASSES,)), net.other(x + 1)),
     "of unit length": lambda net, x: first(10 * F.normalize(net.head(x)), net.other(x + 1)),
+    "averaged with an earlier one's": lambda net, x: (net.other(x + 1) + net.head(x)) / 2,
+    "over another one's scales": lambda net, x: net.head(x) / F.softplus(net.other(x + 1)),
     "softly capped": lambda net, x: first(30 * torch.tanh(net.head(x) / 30), net.other(x + 1)),
     "centred": lambda net, x: first(net.head(x) - net.head(x).mean(1, keepdim=True), net.other(x)),
     "averaged": lambda net, x: (net.head(x) + net.other(x)) / 2,

@@ -340,3 +340,10 @@ def test_the_page_counts_first_and_explains_its_notes_once() -> None:
     assert "| cifar10, resnet34 → resnet18, ni, test accuracy | 93.72 | 93.70 ± 0.10 (3) |" in text
     assert text.index("| all |") < text.index("## table1")
     assert text.count("Copied from the DFAD paper") == 1
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_tables_the_one_with_more_seeds_is_compared(order: int) -> None:
+    few, many = students(0.93, name="few"), students(0.93, 0.94, 0.95, name="many")
+    tables = [(table(NI, few), few), (table(NI, many), many)][::order]
+    assert frame_of(*tables).loc[NI]["n"] == 3

@@ -201,3 +201,20 @@ def test_a_table_without_the_other_method_hides_no_ordering() -> None:
         tables = [table for table, _ in cases]
         records = {key: record for _, found in cases for key, record in found.items()}
         assert line(orderings(tables, records))["direction"] == "holds"
+
+
+def test_ahead_is_the_higher_number_but_of_distances_the_lower() -> None:
+    values = {
+        (n.table, n.dataset, n.teacher, n.student, n.metric, n.method): n.value
+        for n in published().values()
+        if n.note != "repeats"
+    }
+    seen = set()
+    for _, one in orderings([], {}).iterrows():
+        of = tuple(one[["table", "dataset", "teacher", "student", "metric"]])
+        ahead, behind = values[(*of, one["ahead"])], values[(*of, one["behind"])]
+        assert one["published"] == pytest.approx(abs(ahead - behind))
+        if ahead != behind:
+            assert (ahead < behind) == one["metric"].startswith("fid"), of
+            seen.add(one["metric"])
+    assert {"fid", "fid_early", "inception_score", "test_accuracy"} <= seen

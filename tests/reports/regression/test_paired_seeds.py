@@ -5,11 +5,18 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from scipy import stats
 
 from reports.records import RecordError
 from reports.regression.accepted import Accepted, RefusedError, accepted_from
 from reports.regression.accepted_file import read, write
-from reports.regression.check import compare, compare_numbers, compare_seeds
+from reports.regression.check import (
+    compare,
+    compare_numbers,
+    compare_seeds,
+    paired_allowance,
+    rounding_of,
+)
 from reports.regression.power import smallest_seen
 from tests.reports.regression.test_check import ACCURACIES, Case, case, verdicts
 from tests.reports.regression.test_made_on import later
@@ -120,3 +127,12 @@ def test_a_seed_that_was_not_computed_again_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "short.csv", [short])
     with pytest.raises(RecordError, match="not every seed was computed again"):
         read(tmp_path / "short.csv")
+
+
+def test_the_allowance_is_of_as_many_degrees_of_freedom_as_seeds_were_made_again() -> None:
+    accepted = number(8, between=5.0, rounding=3.0)
+    quantile = float(stats.t.ppf(1 - 0.01 / 2 / NUMBERS, 8))
+    expected = quantile * accepted.rounding * (1.5 / 4) ** 0.5
+    assert paired_allowance(accepted, 4, NUMBERS) == pytest.approx(expected)
+    seen = smallest_seen(accepted, range(4), NUMBERS)
+    assert seen == pytest.approx(expected + 1.6449 * rounding_of(accepted, 4), 1e-4)

@@ -334,3 +334,16 @@ def test_a_control_is_no_cost_of_the_method_of_its_row() -> None:
     assert made.student_seconds is not None
     assert made.student_seconds.mean == 1.0
     assert (real.method, real.of_real_images) == ("real", True)
+
+
+def test_the_teachers_agreement_is_of_images_not_of_cells() -> None:
+    """Of 300 and 100 images: 0.9 and 0.5 of them are 320 of 400."""
+    made = [
+        msgspec.structs.replace(
+            images(key, 10.0, count), metrics={"images": count, "teacher_agreement": share}
+        )
+        for key, count, share in (("a", 300, 0.9), ("b", 100, 0.5))
+    ]
+    (line,) = costs(column_view("s"), *made, student("s", 1.0, "a", "b"))
+    assert line.agreement is not None
+    assert line.agreement.mean == pytest.approx(80.0)

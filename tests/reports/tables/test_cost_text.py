@@ -241,3 +241,14 @@ def test_no_note_warns_of_a_student_without_labels_or_of_a_control() -> None:
         changed = {"metrics": made.metrics | {"teacher_agreement": 0.1}, "recipe": {"settings": {}}}
         records[made.key] = msgspec.structs.replace(made, **changed)
     assert not [n for n in cost_notes(costs_of(table, records)) if n.startswith("WARNING")]
+
+
+def test_units_suit_a_student_that_took_more_than_its_images() -> None:
+    table, records = case(100.0)
+    for key in ("student0", "student1"):
+        large = Cost(36_000.0, 36_000.0, 0, 41_500.0)
+        records[key] = msgspec.structs.replace(records[key], cost=large)
+    found = printed(costs_of(table, records))
+    assert found["Student: hours"] == "10.0 ± 0.0"
+    assert found["Student: peak GB"] == "41.5"
+    assert found["Images: peak GB"] == "0.3"

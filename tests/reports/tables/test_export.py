@@ -314,3 +314,11 @@ def test_latex_has_its_notes_below_the_table_and_names_its_packages(case: MakeCa
     above, below = rest.split(r"\end{tabular}")
     assert "No test can tell" not in above
     assert re.search(r"No test can tell.*\\par", below)
+
+
+def test_one_seed_of_several_planned_says_so_and_one_of_one_does_not(case: MakeCase) -> None:
+    table, records = case({"DI": [0.8, None, None], "NI": [0.8, 0.9, 0.7]})
+    frame = measured_frame(table, records)
+    assert cells(to_markdown(table, frame), "measured")[-2].strip("_") == "80.00 [n=1]"
+    table, records = case({"DI": [0.8], "NI": [0.7]})
+    assert "[n=1]" not in to_markdown(table, measured_frame(table, records))

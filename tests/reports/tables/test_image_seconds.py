@@ -64,3 +64,12 @@ def test_without_images_nothing_was_spent_and_without_a_record_nothing_is_known(
     found = image_seconds(real, {"s": real})
     assert (found.seconds, found.makers) == (0.0, {})
     assert seconds_of("s", student("s", "gone", batches=[1])) is None
+
+
+def test_a_cell_of_two_readers_costs_what_the_one_that_read_more_of_it_read() -> None:
+    """Whichever of them that is: the last student here, which reads all that its rival did."""
+    start = images("start", 100.0)
+    rival = student("rival", "start", batches=[2], seconds=7.0)
+    made = images("round", 30.0, 3, inputs={"teacher": "t", "student": "rival"})
+    last = student("s", "start", "round", batches=[6, 1])
+    assert seconds_of("s", start, rival, made, last) == pytest.approx(60.0 + 7.0 + 10.0)

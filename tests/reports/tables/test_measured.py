@@ -307,3 +307,16 @@ def test_a_record_without_the_metric_names_what_it_has(case: MakeCase) -> None:
     records[key] = make_record(key, metrics={"loss": 1.0})
     with pytest.raises(RecordError, match="no number 'test_accuracy'; it has loss"):
         measured_frame(table, records)
+
+
+def test_unlike_metrics_of_a_row_have_no_best_among_them(case: MakeCase) -> None:
+    """Even where seeds would tell the two numbers apart."""
+    table, records = case({"DI": [0.91, 0.92, 0.93], "NI": [0.5, 0.5, 0.5]})
+    columns = [make_column("DI"), make_column("NI", metric="loss")]
+    changed = msgspec.structs.replace(table, columns=columns)
+    for number, key in enumerate(table.rows[0].cells["NI"].records):
+        metrics = {"loss": 0.2 + number / 1000}
+        records[key] = msgspec.structs.replace(records[key], metrics=metrics)
+    frame = measured_frame(changed, records)
+    assert list(frame["mark"]) == ["", ""]
+    assert frame["p_value"].isna().all()
