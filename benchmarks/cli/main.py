@@ -1,4 +1,4 @@
-"""The command line: ``naturalinversion {run,plan,status,report,compare,check,…}``.
+"""Reproduce and compare methods that make training images out of a classifier alone.
 
 Exit codes: 0 fine; 1 a cell failed; 2 usage or recipe error; 3 a needed file is missing; 75 out of
 time, 130 interrupted, 141 nobody reads on, 143 terminated (what was finished is kept, the same
