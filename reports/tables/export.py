@@ -22,7 +22,8 @@ from reports.tables.markup import (
     markdown_table,
 )
 from reports.tables.measured import Line, lines_of
-from reports.tables.notes import about_columns, footnotes, has_published, notes
+from reports.tables.notes import about_columns, notes
+from reports.tables.published_notes import footnotes, has_published
 
 NOT_RUN = "—"
 
@@ -102,8 +103,8 @@ def _heads(block: pd.DataFrame) -> list[str]:
 def to_csv(frame: pd.DataFrame) -> str:
     """The long form as CSV, numbers with the decimals that the table prints them with.
 
-    Seeds, values and record keys are separated by spaces, devices by semicolons; the values of
-    single seeds are not rounded.
+    Seeds, values and record keys are separated by spaces, what they were computed with by
+    semicolons; the values of single seeds are not rounded.
     """
     flat, digits = frame.copy(), decimals(frame)
     printed = dict.fromkeys(("mean", "sd", "ci_low", "ci_high", "difference"), "measured")
@@ -115,7 +116,8 @@ def to_csv(frame: pd.DataFrame) -> str:
     for name in ("seeds", "records"):
         flat[name] = [" ".join(map(str, items)) for items in frame[name]]
     flat["values"] = [" ".join(f"{value:.10g}" for value in items) for items in frame["values"]]
-    flat["images_made_on"] = ["; ".join(items) for items in frame["images_made_on"]]
+    for name in ("computed_on", "torch", "commits", "teachers"):
+        flat[name] = ["; ".join(items) for items in frame[name]]
     return csv_text(flat)
 
 

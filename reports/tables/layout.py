@@ -157,6 +157,12 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         return f"{self.id}-{self.scale}-{self.dataset}{self._part}"
 
     @property
+    def paper_id(self) -> str:
+        """The paper's table or figure that it measures, such as ``table5``; empty for no such."""
+        found = re.match(r"(table|figure)\d+(?![^-])", self.id)
+        return found[0] if found else ""
+
+    @property
     def file_stem(self) -> str:
         """How its files are called: the name, but for a data set's path only its folder."""
         return f"{self.whole_stem}{self._part}"

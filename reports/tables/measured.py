@@ -13,10 +13,10 @@ from typing import Any
 import pandas as pd
 
 from reports.image_metrics import of_images
-from reports.machine import devices_of
 from reports.published import find_published
 from reports.records import Record, RecordError, kind_of, lineage
 from reports.seed_statistics import Ranking, rank, summarise
+from reports.tables.computed_with import computed_with
 from reports.tables.layout import Column, Row, Table
 
 #: What must be equal down a column: stated by the record (metrics, then recipe) or by its inputs,
@@ -53,8 +53,8 @@ def measured_frame(table: Table, records: Mapping[str, Record]) -> pd.DataFrame:
 
     Columns: row, column, one per label, metric, mean, sd, n, planned, ci_low, ci_high, published,
     difference (only if measured on the published data set), reimplemented, footnote, claim, mark,
-    p_value (of the first two of a ranking, corrected), and the tuples seeds, values, records,
-    images_made_on (devices and precisions of the synthetic images behind the number).
+    p_value (of the first two of a ranking, Benjamini-Hochberg), the tuples seeds, values, records,
+    and those of `computed_with`.
     RecordError if unlike numbers meet in a column.
     """
     check_comparable(table, records)
@@ -63,7 +63,7 @@ def measured_frame(table: Table, records: Mapping[str, Record]) -> pd.DataFrame:
     ranked = _ranked(table, measured)
     return pd.DataFrame(
         _line(table, *at, measured[place], *ranked.get(place, ("", None)))
-        | {"images_made_on": _images_made_on(measured[place], records)}
+        | computed_with([key for key, _ in measured[place].values()], records)
         for place, at in places.items()
     )
 
@@ -137,11 +137,6 @@ def _measured(table: Table, row: Row, column: Column, records: Mapping[str, Reco
     return measured
 
 
-def _images_made_on(measured: Measured, records: Mapping[str, Record]) -> tuple[str, ...]:
-    found = lineage([key for key, _ in measured.values()], records)
-    return tuple(devices_of(one for one in found if kind_of(one) == "synthesis"))
-
-
 def _ranked(
     table: Table, measured: Mapping[Place, Measured]
 ) -> dict[Place, tuple[str, float | None]]:
@@ -156,7 +151,9 @@ def _ranked(
                 groups.setdefault(group, {})[place] = by_seed
     results = rank([Ranking(found, better[next(iter(found))[1]]) for found in groups.values()])
     return {
-        place: (mark, result.p_value) for result in results for place, mark in result.marks.items()
+        place: (mark, result.p_values[place])
+        for result in results
+        for place, mark in result.marks.items()
     }
 
 
