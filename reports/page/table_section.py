@@ -102,7 +102,7 @@ def number_cell(table: Table, head: str, line: Line, decimals: export.Decimals) 
         low, high = (export.number(line[name], places) for name in ("ci_low", "ci_high"))
         interval = f"{low} to {high}"
     if not export.missing(line["difference"]):
-        difference = f"{line['difference']:+.{places}f}"
+        difference = f"{line['difference']:+z.{places}f}"
     runs = [
         (seed, export.number(value, places), key)
         for seed, value, key in zip(line["seeds"], line["values"], line["records"], strict=True)
@@ -151,7 +151,7 @@ def _head(table: Table, column: Column, index: FilterIndex) -> dict[str, Any]:
     grouped = column.group and column.detail == column.group
     title = column.title.removesuffix(f", {column.group}") if grouped else column.title
     mixed_units = len({other.unit for other in table.columns}) > 1
-    unit = f"in {column.unit}" if mixed_units and column.unit else ""
+    unit = f"in {column.unit}" if mixed_units and column.unit not in column.title else ""
     mixed_ways = len({other.higher_is_better for other in table.columns}) > 1
     return {
         "title": title,

@@ -2,7 +2,7 @@
 
 A table names record keys and ids of published numbers, never values: rows x columns of cells, one
 key per seed. Every column has a metric of its own. Metrics in records are fractions for accuracies
-and are shown times 100 when the unit is ``%``. This module imports no plotting library.
+and are shown times 100 when the unit is ``%``, times 1,000 when it is ``×10³``. This module imports no plotting library.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ LONGEST_PART = 60  # letters of a name
 GRID_ROWS, GRID_COLUMNS = 6, 10  # tiles of the sample picture that a set of images has
 #: Files in a record's folder that figures read, by the type of the figure.
 FIGURE_FILES = {"loss_curves": "losses.csv", "scatter": "embedding.csv"}
+
+#: What numbers of a unit are multiples of the record's.
+FACTORS = {"%": 100.0, "×10³": 1000.0}  # noqa: RUF001
 
 Role = Literal["baseline", "method"]
 
@@ -77,7 +80,7 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def factor(self) -> float:
         """What a record's metric is multiplied by to be shown."""
-        return 100.0 if self.unit == "%" else 1.0
+        return FACTORS.get(self.unit, 1.0)
 
 
 class TableCell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -73,7 +73,7 @@ def directions(table: Table) -> str:
     for column in table.columns:
         title = column.title.removesuffix(f", {column.group}")  # a metric's columns go one way
         name = title if table.rank_along == "column" else column.metric.replace("_", " ")
-        unit = f" in {column.unit}" if column.unit else ""
+        unit = f" in {column.unit}" if column.unit not in column.title else ""
         ways[column.higher_is_better][name.partition("{")[0].strip() + unit] = None
     if not is_ranked(table):
         return ", ".join([*ways[True], *ways[False]])

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from reports.records import Record
-from reports.tables.export import decimals, to_csv, to_latex, to_markdown
+from reports.tables.export import decimals, number, places, to_csv, to_latex, to_markdown
 from reports.tables.layout import Row, Table, TableCell
 from reports.tables.measured import measured_frame
 from tests.reports.makers import DI_CLAIM, NI_CLAIM, make_column, make_record, make_table
@@ -146,16 +146,44 @@ def test_the_p_value_of_the_first_two_is_in_the_csv(case: MakeCase) -> None:
 
 def test_decimals_are_those_of_the_column(ablation: MakeCase) -> None:
     table, records = ablation(
-        {"NI": {"fid": [76.04], "precision": [0.6797], "kid": [0.001234], "loss": [0.0]}}
+        {"NI": {"fid": [76.04], "precision": [0.6797], "kid": [0.001834], "loss": [0.0]}}
     )
     frame = measured_frame(table, records)
     assert {name: of.measured for name, of in decimals(frame).items()} == {
-        **{"fid": 2, "precision": 4, "kid": 6, "loss": 2},
+        **{"fid": 2, "precision": 4, "kid": 5, "loss": 2},
     }
     assert cells(to_markdown(table, frame), "measured")[2:] == [
-        *("76.04", "0.6797", "0.001234", "0.00"),
+        *("76.04", "0.6797", "0.00183", "0.00"),
     ]
-    assert "76.04 & 0.6797 & 0.001234" in to_latex(table, frame)
+    assert "76.04 & 0.6797 & 0.00183" in to_latex(table, frame)
+
+
+@pytest.mark.parametrize(
+    ("largest", "printed"),
+    [(93.724, "93.72"), (0.704, "0.7040"), (0.01, "0.0100"), (0.0099, "0.00990"), (1e-12, "0")],
+)
+def test_a_columns_largest_number_has_three_digits_or_four(largest: float, printed: str) -> None:
+    text = number(largest, places(0.0, None, -largest))
+    assert text == printed or float(text) == 0 == float(printed)
+
+
+def test_a_zero_has_no_sign(ablation: MakeCase) -> None:
+    numbers = {"NI": {"kid": [0.74, 0.75]}, "Real": {"kid": [-0.00001, -0.00002]}}
+    table, records = ablation(numbers)
+    frame = measured_frame(table, records)
+    assert cells(to_markdown(table, frame), "| Real")[-1] == "0.0000 ± 0.0000"
+    assert "-0.0000" not in to_latex(table, frame) + to_csv(frame)
+
+
+def test_a_distance_may_be_shown_a_thousandfold(ablation: MakeCase) -> None:
+    table, records = ablation({"NI": {"kid": [0.01234]}, "DI": {"kid": [0.0234]}})
+    thousandfold = msgspec.structs.replace(table.columns[0], title="KID ×10³", unit="×10³")
+    table = msgspec.structs.replace(table, columns=[thousandfold])
+    frame = measured_frame(table, records)
+    markdown = to_markdown(table, frame)
+    assert cells(markdown, "| NI")[-1].strip("_") == "12.34"
+    assert "KID ×10³: higher is better" in markdown
+    assert r"KID $\times$10$^3$" in to_latex(table, frame)
 
 
 def test_published_numbers_stand_as_printed_whatever_was_measured(ablation: MakeCase) -> None:
