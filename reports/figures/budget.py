@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from reports.figures.axes import about_runs, legend_below, log_ticks, panels, wrap_label
 from reports.figures.style import DASHES, MUTED, SeriesStyle, series_styles
 from reports.machine import machines_of
-from reports.records import NotRunError, Record, RecordError, kind_of
+from reports.records import NotRunError, Record, RecordError
 from reports.tables.image_seconds import image_seconds
 from reports.tables.layout import FigureSpec, Row, Table
 
@@ -103,7 +103,7 @@ def _points(
 
 def _x(row: Row, student: Record, records: Mapping[str, Record], by_time: bool) -> float | None:
     if not by_time:
-        return None if kind_of(student) == "joint_student" else row.x
+        return None if student.kind == "joint_student" else row.x
     return row.x if row.role == "baseline" else image_seconds(student, records).seconds
 
 
@@ -115,7 +115,7 @@ def _students(table: Table, records: Mapping[str, Record]) -> list[tuple[Row, Re
 def _jointly_trained(table: Table, records: Mapping[str, Record]) -> set[str]:
     """The methods whose student learned with the generator, not from a number of images."""
     found = _students(table, records)
-    return {row.labels[NAME] for row, one in found if kind_of(one) == "joint_student"}
+    return {row.labels[NAME] for row, one in found if one.kind == "joint_student"}
 
 
 def _one_machine(table: Table, records: Mapping[str, Record]) -> None:

@@ -22,7 +22,8 @@ SEED = 0
 
 
 def draw_scatter(frame: pd.DataFrame, records: Mapping[str, Record], runs: Path) -> Figure:
-    """The points of every set of the first run, as many of each, in an order that hides none behind another.
+    """The points of every set of the first run, as many of each, in an order that hides none behind
+    another.
 
     RecordError as `read_columns`.
     """

@@ -2,7 +2,8 @@
 
 A table names record keys and ids of published numbers, never values: rows x columns of cells, one
 key per seed. Every column has a metric of its own. Metrics in records are fractions for accuracies
-and are shown times 100 when the unit is ``%``, times 1,000 when it is ``×10³``. This module imports no plotting library.
+and are shown times 100 when the unit is ``%``, times 1,000 when it is ``×10³``. This module
+imports no plotting library.
 """
 
 from __future__ import annotations

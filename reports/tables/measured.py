@@ -14,7 +14,7 @@ import pandas as pd
 
 from reports.image_metrics import of_images
 from reports.published import find_published
-from reports.records import Record, RecordError, kind_of, lineage
+from reports.records import Record, RecordError, lineage
 from reports.seed_statistics import Ranking, rank, summarise
 from reports.tables.computed_with import computed_with
 from reports.tables.layout import Column, Row, Table
@@ -40,8 +40,6 @@ WITHIN = {"data_fingerprint": ("dataset", "image_size")}
 
 #: The label of rows that are numbers of images.
 COUNTED = "Images"
-#: Records of before these were measured have none: there such a number counts as not run.
-MEASURED_LATER = frozenset({"student_teacher_agreement"})
 
 Line = Mapping[str, Any]
 Place = tuple[str, str]  # row, column
@@ -104,7 +102,7 @@ def _check_alike(where: str, name: str, stated: dict[str, Record]) -> None:
 def stated_by(name: str, record: Record, records: Mapping[str, Record]) -> object:
     """What the record says of ``name``, or else the nearest of those that it was made from."""
     if name == "--precision":
-        return NOT_STATED if kind_of(record) == "pretrained" else record.provenance.precision
+        return NOT_STATED if record.kind == "pretrained" else record.provenance.precision
     for found in lineage([record.key], {**records, record.key: record}):
         for source in (found.metrics, found.recipe):
             if name in source:
@@ -125,8 +123,6 @@ def _measured(table: Table, row: Row, column: Column, records: Mapping[str, Reco
         value = (
             of_images(record, metric, records) if column.of_images else record.metrics.get(metric)
         )
-        if value is None and metric in MEASURED_LATER:
-            continue
         if not isinstance(value, float | int):
             raise RecordError(
                 f"{table.name}: record {record.label}-{key} has no number {metric!r}; "

@@ -39,7 +39,7 @@ def test_every_metric_has_two_columns_and_the_published_number_stands_beside_the
 ) -> None:
     found = expanded("table1", scale)
     table = found.tables[0]
-    titles = ("IS", "FID", "Precision", "Recall", "KID ×10³", "PRD F8", "PRD F1/8")
+    titles = ("IS", "FID", "Precision", "Recall", "KID ×10³", "PRD F8", "PRD F1/8")  # noqa: RUF001
     assert [column.title for column in table.columns] == [
         f"{title}, {reading}" for title in titles for reading in (SAVED, SEEN)
     ]

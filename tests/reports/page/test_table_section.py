@@ -21,7 +21,6 @@ from reports.tables.layout import FigureSpec, Picture, Table, TableCell
 from tests.reports.makers import (
     DI_CLAIM,
     make_column,
-    make_grid,
     make_record,
     make_table,
     make_tiles,
@@ -33,11 +32,7 @@ Case = tuple[Table, dict[str, Record]]
 MakeCase = Callable[..., Case]
 
 
-@pytest.mark.parametrize(("gap", "scale"), [(0, 1), (2, 2)], ids=["native", "former"])
-def test_sample_images_are_inside_the_page_pixel_by_pixel(runs: Path, gap: int, scale: int) -> None:
-    picture = next(runs.glob("synthesis/*/grid.png"))
-    record = store.read(picture.with_name("record.json"))
-    put(runs, record, grid_png=make_grid(make_tiles(), gap, scale))
+def test_sample_images_are_inside_the_page_pixel_by_pixel(runs: Path) -> None:
     (source,) = Page(rendered(runs)).values("src")
     data = base64.b64decode(source.removeprefix("data:image/png;base64,"))
     shown = np.asarray(Image.open(io.BytesIO(data)))

@@ -11,11 +11,13 @@ import pandas as pd
 import pytest
 
 from reports.records import Record
-from reports.tables.export import decimals, number, places, to_csv, to_latex, to_markdown
+from reports.tables import export
+from reports.tables.export import decimals, places, to_csv, to_latex, to_markdown
 from reports.tables.layout import Row, Table, TableCell
 from reports.tables.measured import measured_frame
 from tests.reports.makers import DI_CLAIM, NI_CLAIM, make_column, make_record, make_table
 
+UNIT = "×10³"  # noqa: RUF001
 MakeCase = Callable[..., tuple[Table, dict[str, Record]]]
 
 
@@ -163,7 +165,7 @@ def test_decimals_are_those_of_the_column(ablation: MakeCase) -> None:
     [(93.724, "93.72"), (0.704, "0.7040"), (0.01, "0.0100"), (0.0099, "0.00990"), (1e-12, "0")],
 )
 def test_a_columns_largest_number_has_three_digits_or_four(largest: float, printed: str) -> None:
-    text = number(largest, places(0.0, None, -largest))
+    text = export.number(largest, places(0.0, None, -largest))
     assert text == printed or float(text) == 0 == float(printed)
 
 
@@ -177,12 +179,12 @@ def test_a_zero_has_no_sign(ablation: MakeCase) -> None:
 
 def test_a_distance_may_be_shown_a_thousandfold(ablation: MakeCase) -> None:
     table, records = ablation({"NI": {"kid": [0.01234]}, "DI": {"kid": [0.0234]}})
-    thousandfold = msgspec.structs.replace(table.columns[0], title="KID ×10³", unit="×10³")
+    thousandfold = msgspec.structs.replace(table.columns[0], title=f"KID {UNIT}", unit=UNIT)
     table = msgspec.structs.replace(table, columns=[thousandfold])
     frame = measured_frame(table, records)
     markdown = to_markdown(table, frame)
     assert cells(markdown, "| NI")[-1].strip("_") == "12.34"
-    assert "KID ×10³: higher is better" in markdown
+    assert f"KID {UNIT}: higher is better" in markdown
     assert r"KID $\times$10$^3$" in to_latex(table, frame)
 
 
