@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reports.records import Record, RecordError, kind_of, lineage
+from reports.records import Record, RecordError, lineage
 
 
 def image_cells(record: Record, records: Mapping[str, Record]) -> list[Record]:
@@ -15,7 +15,7 @@ def image_cells(record: Record, records: Mapping[str, Record]) -> list[Record]:
             raise RecordError(
                 f"{record.label}-{record.key} was made from {min(gone)}, which has no record"
             )
-    return [one for one in found if kind_of(one) == "synthesis"]
+    return [one for one in found if one.kind == "synthesis"]
 
 
 def of_images(record: Record, metric: str, records: Mapping[str, Record]) -> float | None:

@@ -23,18 +23,10 @@ log = logging.getLogger(__name__)
 
 SCHEMA = 1
 FILE_NAME = "record.json"
+MEND = "remove its folder and run its table again"
 ABANDONED = 3600  # seconds after which nobody is still writing a draft
 
 Metric = float | int | str | list[float]
-
-
-#: What kinds of cell were called before; kept records are not rewritten.
-FORMER_KINDS = {
-    "student": "distillation",
-    "pruned": "pruning",
-    "embedding": "tsne",
-    "given_classifier": "pretrained",
-}
 
 
 class RecordError(ValueError):
@@ -103,11 +95,6 @@ class _Header(msgspec.Struct):
     schema: int
 
 
-def kind_of(record: Record) -> str:
-    """The kind of a record's cell by the name it has today."""
-    return FORMER_KINDS.get(record.kind, record.kind)
-
-
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 
@@ -136,15 +123,25 @@ def read(path: Path) -> Record:
     return read_struct(path, Record, SCHEMA)
 
 
-def load_all(runs: Path) -> dict[str, Record]:
+def load_all(runs: Path, *, skip_damaged: bool = False) -> dict[str, Record]:
     """Every record of ``runs/*/*/record.json`` by key.
 
-    A cell that was made twice, under two labels, counts once: as it was made first. Where the two
-    have other numbers, one line on stderr says so.
+    RecordError if one can't be used. With ``skip_damaged`` one that is damaged is left out, and one
+    line on stderr says so; one of another version is still refused. A cell that was made twice,
+    under two labels, counts once: as it was made first. Where the two have other numbers, one line
+    says so as well.
     """
     records: dict[str, Record] = {}
     for path in sorted(runs.glob(f"*/*/{FILE_NAME}")):
-        record = read(path)
+        try:
+            record = read(path)
+        except SchemaError:
+            raise
+        except RecordError as error:
+            if not skip_damaged:
+                raise RecordError(f"{error}; {MEND}") from None
+            log.warning("%s: left out; %s", error, MEND)
+            continue
         known = records.setdefault(record.key, record)
         if known.metrics == record.metrics:
             continue
@@ -180,7 +177,7 @@ def computed_for(keys: Iterable[str], records: Mapping[str, Record]) -> list[Rec
     """
     own = dict.fromkeys(keys)
     found = lineage(own, records)
-    return [one for one in found if one.key in own or kind_of(one) != "pretrained"]
+    return [one for one in found if one.key in own or one.kind != "pretrained"]
 
 
 def read_artefact(record: Record, file: str, runs: Path) -> bytes:

@@ -43,13 +43,14 @@ def write_report(
 
     ``tables`` are files, all of ``runs/tables`` by default; ``others`` stand on the page and in
     ``out`` as well, where they can be made. With ``protocol``, as `claims.ledger.ledger` takes it,
-    the page has the paper's claims. RecordError, before anything is written, if a record or one of
-    ``tables`` cannot be read or a table cannot be made of them.
+    the page has the paper's claims. A damaged record counts as not run. RecordError, before
+    anything is written, if a record is of another version, or one of ``tables`` cannot be read or
+    made of the records.
     """
     files = tables_to_report(runs) if tables is None else list(tables)
     if len({file.stem for file in files}) < len(files):
         raise RecordError("two of the tables have the same file name; their reports would collide")
-    records = load_all(runs)
+    records = load_all(runs, skip_damaged=True)
     made: dict[Path, TableReport] = {}
     written: dict[str, bytes] = {}
     left_out = []

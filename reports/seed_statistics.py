@@ -7,7 +7,7 @@ three, and no "best" where a difference from the first is inside the noise.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ import scipy
 
 ENOUGH_SEEDS = 3
 SIGNIFICANCE = 0.05
+CORRECTION = "Benjamini-Hochberg"  # for many tests
 DIGITS = 10  # of means that are compared
 
 Mark = Literal["", "best", "second", "tied"]
@@ -96,54 +97,100 @@ class Ranking:
 
 @dataclass(frozen=True)
 class RankingResult:
-    """Marks of the first two by name, and the corrected p-value of the first against all others."""
+    """Marks of the first two, and corrected p-values, both by name.
+
+    A p-value is the largest of the tests of the first against every other; that of a second best is
+    the largest of its tests against all after it.
+    """
 
     marks: dict[Any, Mark]
+    p_values: dict[Any, float | None]
+
+
+@dataclass(frozen=True)
+class _Test:
+    """One name against others: the largest p-value, None if one has none, and whether it is ahead
+    of all in the seeds that they share.
+    """
+
     p_value: float | None
+    ahead: bool
+
+    @property
+    def significant(self) -> bool:
+        return self.p_value is not None and self.p_value < SIGNIFICANCE and self.ahead
 
 
 def rank(rankings: Sequence[Ranking]) -> list[RankingResult]:
     """Best and second best of every ranking of a table.
 
-    ``best`` only if paired tests over three shared seeds or more, corrected over all rankings of
-    the table, tell the first from every other, and the first is ahead in these seeds too; else the
-    first two are ``tied``: nothing is called best inside the noise, nor where one or two runs leave
-    the noise unknown. Of two there is a best one at most: the other is not marked, nor are both
-    where nothing tells them apart.
+    ``best`` only if paired tests over three shared seeds or more find the first significantly
+    better than every other (Benjamini-Hochberg over all rankings of the table), and it is ahead in
+    these seeds too; else the first two are ``tied``: nothing is called best inside the noise, nor
+    where one or two runs leave the noise unknown. ``second`` only below a best one, and only if the
+    same tests, corrected over the rankings that have a best one, find it significantly better than
+    all that come after it; else nobody is. Of two there is a best one at most: the other is not
+    marked, nor are both where nothing tells them apart.
     """
     leaders = [_first_two(ranking) for ranking in rankings]
-    tests = [
-        _against_all(ranking, pair[0]) if pair else (None, False)
-        for ranking, pair in zip(rankings, leaders, strict=True)
+    firsts = _corrected(
+        [
+            _against_all(ranking, pair[0], _others(ranking, pair[0])) if pair else None
+            for ranking, pair in zip(rankings, leaders, strict=True)
+        ]
+    )
+    seconds = _corrected(
+        [
+            _against_all(ranking, pair[1], rest)
+            if pair and first and first.significant and (rest := _others(ranking, *pair))
+            else None
+            for ranking, pair, first in zip(rankings, leaders, firsts, strict=True)
+        ]
+    )
+    return [
+        _result(ranking, pair, first, second) if pair and first else RankingResult({}, {})
+        for ranking, pair, first, second in zip(rankings, leaders, firsts, seconds, strict=True)
     ]
-    corrected = correct_for_many([p for p, _ in tests])
-    results = []
-    for ranking, pair, (_, ahead), p in zip(rankings, leaders, tests, corrected, strict=True):
-        marks: dict[Any, Mark] = {}
-        if pair:
-            means = _means(ranking)
-            apart = p is not None and p < SIGNIFICANCE and ahead
-            of_two = len(means) == 2
-            marks[pair[0]] = "best" if apart else "" if of_two else "tied"
-            shared = any(m == means[pair[1]] for name, m in means.items() if name not in pair)
-            if not shared:  # else a third has the second's mean: neither is the second
-                marks[pair[1]] = "" if of_two else "second" if apart else "tied"
-        results.append(RankingResult(marks, p))
-    return results
 
 
-def _against_all(ranking: Ranking, first: Any) -> tuple[float | None, bool]:
-    """The largest p-value of ``first`` against another, None if one has none; whether it is ahead
-    of all in the seeds that they share.
+def _result(
+    ranking: Ranking, pair: tuple[Any, Any], first: _Test, second: _Test | None
+) -> RankingResult:
+    means, (leader, next_one) = _means(ranking), pair
+    of_two = len(means) == 2
+    # Where a third has the second's mean, neither is the second.
+    shared = any(m == means[next_one] for name, m in means.items() if name not in pair)
+    if not first.significant:
+        tied: Mark = "" if of_two else "tied"
+        names = [leader] if shared else [leader, next_one]
+        return RankingResult(dict.fromkeys(names, tied), dict.fromkeys(names, first.p_value))
+    if second and second.significant and not shared:
+        p_values = {leader: first.p_value, next_one: second.p_value}
+        return RankingResult({leader: "best", next_one: "second"}, p_values)
+    p_values = {leader: first.p_value, next_one: first.p_value if of_two else None}
+    return RankingResult({leader: "best", next_one: ""}, p_values)
 
-    All comparisons have to be told apart, so the largest needs no correction for their number.
+
+def _corrected(tests: Sequence[_Test | None]) -> list[_Test | None]:
+    """The tests that there are, with their p-values corrected for each other."""
+    p_values = correct_for_many([test.p_value if test else None for test in tests])
+    return [test and replace(test, p_value=p) for test, p in zip(tests, p_values, strict=True)]
+
+
+def _others(ranking: Ranking, *names: Any) -> list[Mapping[int, float]]:
+    """The values of all that were run but ``names``."""
+    return [values for name, values in ranking.values.items() if name not in names and values]
+
+
+def _against_all(ranking: Ranking, name: Any, others: Sequence[Mapping[int, float]]) -> _Test:
+    """All comparisons have to be significant, so the largest needs no correction for their
+    number.
     """
-    others = [by_seed for name, by_seed in ranking.values.items() if name != first and by_seed]
-    tests = [compare_by_seed(ranking.values[first], by_seed) for by_seed in others]
+    tests = [compare_by_seed(ranking.values[name], other) for other in others]
     known = [test.p_value for test in tests if test.p_value is not None]
     way = 1 if ranking.higher_is_better else -1
     ahead = all((test.difference or 0.0) * way > 0 for test in tests)
-    return (max(known) if len(known) == len(tests) else None), ahead
+    return _Test(max(known) if len(known) == len(tests) else None, ahead)
 
 
 def _means(ranking: Ranking) -> dict[Any, float]:

@@ -80,10 +80,8 @@ class JointStudent:
 
 
 def _seen(folder: Path) -> int:
-    """The number of batches that the student is of; in a folder of before this was kept, all."""
+    """The number of batches that the student is of; 0 where nothing says."""
     try:
         return msgspec.json.decode((folder / SEEN).read_bytes(), type=Seen).batches
-    except FileNotFoundError:
-        return read_meta(folder).batches
     except (OSError, msgspec.MsgspecError):
         return 0

@@ -21,7 +21,11 @@ NAMES = {
     "wrn16_2": "WRN-16-2",
     "wrn16_1": "WRN-16-1",
 }
-FLOORS = {"train": "Real test images (floor)", "test": "Real training images (floor)"}
+#: Real images in place of a method's, by the split that all are compared with.
+REAL_IMAGES = {
+    "train": "Real test images (reference)",
+    "test": "Real training images (reference)",
+}
 _CIFAR10 = "airplane automobile bird cat deer dog frog horse ship truck"
 _CIFAR100 = "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle"  # the first ten
 
@@ -36,7 +40,7 @@ def title_of(recipes: Recipes, method: str) -> str:
     if not method:
         return ""
     if method == REAL:
-        return FLOORS[recipes.resolve().protocol.fidelity.reference]
+        return REAL_IMAGES[recipes.resolve().protocol.fidelity.reference]
     return recipes.title(method)
 
 

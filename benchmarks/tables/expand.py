@@ -51,50 +51,87 @@ def expand(
     ``methods`` and ``rows`` choose some; all without. ``teacher`` takes the place of the table's.
     What differs from the whole table is part of its name, or ``named`` in its place.
     """
-    given = spec
-    published_for = recipes.dataset if recipes.dataset in spec.datasets else spec.reference_dataset
-    whole = on_dataset(spec, published_for)
-    asked = on_teacher(whole, teacher)
-    plain = select(asked, methods, rows)
-    recipes.tell_apart(_methods(plain))
-    plain = _labelled(plain, recipes)
-    spec = by_pixels(plain, recipes)
-    ranked = {r.name: row_cells(spec, recipes, seeds, r) for r in spec.rows if r.role == "method"}
-    counts = [row.evaluated for row in ranked.values()]
+    reference = recipes.dataset if recipes.dataset in spec.datasets else spec.reference_dataset
+    whole = on_dataset(spec, reference)
+    of_teacher = on_teacher(whole, teacher)
+    selected = select(of_teacher, methods, rows)
+    recipes.tell_apart(_methods(selected))
+    selected = _labelled(selected, recipes)
     # The same whichever rows are chosen, so that a number is always in the table of one name.
-    every = select(asked, methods, ())
-    main = _judged_on(every, recipes, seeds[0]) or _judged_on(asked, recipes, seeds[0])
-    # References are measured on as many images as the methods, where there are so many.
-    beside = replace(spec, defaults=replace(spec.defaults, images=main or spec.defaults.images))
-    made = [ranked.get(row.name) or row_cells(beside, recipes, seeds, row) for row in spec.rows]
+    all_rows = select(of_teacher, methods, ())
+    main_count = _judged_on(all_rows, recipes, seeds[0]) or _judged_on(
+        of_teacher, recipes, seeds[0]
+    )
+    planned_rows = _planned_rows(by_pixels(selected, recipes), recipes, seeds, main_count, rows)
+    check_networks(spec.name, planned_rows)
+    tables = _tables(selected, recipes, seeds, planned_rows, reference, main_count)
+
+    def tables_of(other_seeds: Sequence[int]) -> list[Table]:
+        return expand(
+            spec, recipes, other_seeds, methods=methods, rows=rows, teacher=teacher, named=named
+        ).tables
+
+    return PlannedTable(
+        spec.name,
+        [cell for row in planned_rows for cells in row.cells.values() for cell in cells],
+        _named(tables, named, chosen(whole, selected), changed(recipes)),
+        _recipes_read(recipes, planned_rows),
+        tables_of,
+    )
+
+
+def _planned_rows(
+    spec: TableSpec, recipes: Recipes, seeds: Sequence[int], main_count: int, asked: Sequence[str]
+) -> list[RowCells]:
+    """The rows of ``spec`` with their cells, without those that too few images make.
+
+    References are measured on ``main_count`` images, as the methods, where there are so many.
+    """
+    images = main_count or spec.defaults.images
+    of_references = replace(spec, defaults=replace(spec.defaults, images=images))
+    planned = [
+        row_cells(spec if row.role == "method" else of_references, recipes, seeds, row)
+        for row in spec.rows
+    ]
+    if "images" not in spec.labels:
+        return planned
     # A row of more images than are made would be that of all again, and one of so few that its
     # method has made none of them would be another method's.
-    if "images" in spec.labels:
-        found = [row for row in made if row.spec.images <= row.images and not row.others]
-        _require_made(spec, rows, made, found)
-        made = found
-    check_networks(spec.name, made)
-    tables: list[Table] = []
-    for count in dict.fromkeys([main, *counts, *(row.evaluated for row in made)]):
-        if not (alike := [row for row in made if row.evaluated == count]):
+    kept = [row for row in planned if row.spec.images <= row.images and not row.others]
+    _require_made(spec, asked, planned, kept)
+    return kept
+
+
+def _tables(
+    selected: TableSpec,
+    recipes: Recipes,
+    seeds: Sequence[int],
+    rows: Sequence[RowCells],
+    reference: str,
+    main_count: int,
+) -> list[Table]:
+    """A table for each number of images that fidelity metrics of ``rows`` read: the main one, those
+    of methods, those of references.
+    """
+    of_methods = [row.evaluated for row in rows if row.spec.role == "method"]
+    counts = dict.fromkeys([main_count, *of_methods, *(row.evaluated for row in rows)])
+    tables = []
+    for count in counts:
+        if not (alike := [row for row in rows if row.evaluated == count]):
             continue
-        own = count != main and all(row.were_pixels for row in alike)
-        columns = plain if own else spec
-        tables.append(report_table(columns, recipes, seeds, alike, published_for, count == main))
-    about = [named, changed(recipes)] if named else [chosen(whole, plain), changed(recipes)]
-    part = "; ".join(filter(None, about))
-    said = "; ".join(filter(None, about[1:] if named else about))  # a title of its own says it
-    title = "{} ({})" if said else "{}"
-    tables = [replace(t, part=part, title=title.format(t.title, said)) for t in tables]
-    targets = [cell for row in made for cells in row.cells.values() for cell in cells]
+        one_reading = count != main_count and all(row.were_pixels for row in alike)
+        columns = selected if one_reading else by_pixels(selected, recipes)
+        main = count == main_count
+        tables.append(report_table(columns, recipes, seeds, alike, reference, main))
+    return tables
 
-    def tables_of(others: Sequence[int]) -> list[Table]:
-        again = expand(
-            given, recipes, others, methods=methods, rows=rows, teacher=teacher, named=named
-        )
-        return again.tables
 
-    return PlannedTable(spec.name, targets, tables, _recipes_read(recipes, made), tables_of)
+def _named(tables: Sequence[Table], named: str, selection: str, changes: str) -> list[Table]:
+    """The tables with the part that they are in name and title; a title of its own says it."""
+    part = "; ".join(filter(None, [named or selection, changes]))
+    in_title = changes if named else part
+    title = "{} ({})" if in_title else "{}"
+    return [replace(t, part=part, title=title.format(t.title, in_title)) for t in tables]
 
 
 def _require_made(

@@ -54,8 +54,8 @@ def _orderings(orders: pd.DataFrame) -> list[str]:
         (
             f"{line['ahead']} over {line['behind']}",
             ", ".join(filter(None, (line["dataset"], _networks(line), line["metric"]))),
-            f"{line['published']:+.{_places(line)}f}",
-            f"{line['measured']:+.{_places(line)}f} ({line['n']})",
+            f"{line['published']:+z.{_places(line)}f}",
+            f"{line['measured']:+z.{_places(line)}f} ({line['n']})",
             line["scale"],
             line["direction"],
             line["reason"],
@@ -116,4 +116,4 @@ def _number(value: float | None, line: Line, sign: str = "") -> str:
         return NOT_RUN
     if line["method"] == PROTOCOL:
         return f"{value:{sign}g}"
-    return f"{value:{sign}.{4 if abs(line['published']) < 2 else 2}f}"
+    return f"{value:{sign}z.{4 if abs(line['published']) < 2 else 2}f}"

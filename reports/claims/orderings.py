@@ -15,6 +15,7 @@ from reports.claims.matching import MeasuredClaim, measured_claims, most_compara
 from reports.published import Published, published
 from reports.records import Record
 from reports.seed_statistics import (
+    CORRECTION,
     ENOUGH_SEEDS,
     SIGNIFICANCE,
     compare_by_seed,
@@ -54,8 +55,8 @@ def orderings(tables: Sequence[Table], records: Mapping[str, Record]) -> pd.Data
 
     ``ahead`` is the method that the paper has ahead. ``published`` and ``measured`` are its number
     less the other's, turned so that above zero it is ahead; ``p`` is that of the paired test over
-    shared seeds, corrected over all orderings measured. RecordError if a table and its records
-    don't fit together.
+    shared seeds, Benjamini-Hochberg over all orderings measured. RecordError if a table and its
+    records don't fit together.
     """
     found = measured_claims(tables, records)
     lines = [_line(*pair, found) for pair in _pairs()]
@@ -124,5 +125,5 @@ def _direction(line: Mapping[str, Any]) -> tuple[Direction, str]:
     if line["n"] < ENOUGH_SEEDS:
         return "can't tell", f"n = {line['n']}: {ENOUGH_SEEDS} seeds or more are needed"
     if line["p"] >= SIGNIFICANCE:
-        return "can't tell", f"p = {line['p']:.2g} over all orderings measured"
+        return "can't tell", f"p = {line['p']:.2g}, {CORRECTION} over all orderings measured"
     return "holds" if line["measured"] > 0 else "turns", f"p = {line['p']:.2g}"

@@ -52,12 +52,14 @@ def legend_below(
 
 
 def about_runs(counts: Collection[int], spread: str) -> str:
-    """What a point is, for the legend; ``counts`` are the numbers of seeds met."""
+    """What a point is, for the legend; ``counts`` are the numbers of seeds met, ``spread`` is how
+    their range is drawn, empty where it is not.
+    """
     if set(counts) == {1}:
         return "single runs"
     least, most = min(counts), max(counts)
     runs = f"{most}" if least == most else f"{least} to {most}"
-    return f"means of {runs} runs, {spread}: least to greatest"
+    return f"means of {runs} runs" + (f", {spread}: least to greatest" if spread else "")
 
 
 def log_ticks(axis: Axis, subs: Sequence[float]) -> None:

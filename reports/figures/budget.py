@@ -15,12 +15,13 @@ from matplotlib.lines import Line2D
 from reports.figures.axes import about_runs, legend_below, log_ticks, panels, wrap_label
 from reports.figures.style import DASHES, MUTED, SeriesStyle, series_styles
 from reports.machine import machines_of
-from reports.records import NotRunError, Record, RecordError, kind_of
+from reports.records import NotRunError, Record, RecordError
 from reports.tables.image_seconds import image_seconds
 from reports.tables.layout import FigureSpec, Row, Table
 
 NAME = "Method"  # label of rows that tells lines apart
 BAND = 0.18  # opacity
+BANDS, BARS = "bands", "bars"  # how the range of seeds is drawn
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def draw_budget(
     figure: FigureSpec, table: Table, frame: pd.DataFrame, records: Mapping[str, Record]
 ) -> Figure:
     """A panel per column of ``panels``, a line per method: means, bands from the least to the
-    greatest of the seeds, on a log axis. A method with one point has a bar in place of a band.
+    greatest of the seeds, on a log axis. A method whose points have one x has bars, not a band.
 
     Against ``seconds``, controls are levels, of the most images that they have; against ``images``
     they are lines, and methods whose student learned with the generator are left out. RecordError
@@ -53,6 +54,7 @@ def draw_budget(
         raise NotRunError(f"not run: {', '.join(wrap_label(name, 24) for name in names)}")
     drawn, axes = panels(list(figure.panels.values()), height=3.2)
     levels = dict(zip([n for n in names if n in controls and by_time], DASHES * 9, strict=False))
+    spreads = set()
     for one, lines in zip(axes, content.values(), strict=True):
         one.set(xlabel=wrap_label(figure.x_label), ylabel=wrap_label(figure.y_label, 40))
         one.set_xscale("log")
@@ -61,9 +63,9 @@ def draw_budget(
                 level = fmean(points[-1].values)
                 one.axhline(level, color=MUTED, linewidth=1, linestyle=(0, levels[name]), zorder=1)
             elif points:
-                _draw(one, points, styles[name], hollow=name in controls)
+                spreads.add(_draw(one, points, styles[name], hollow=name in controls))
         _ticks(one, lines, by_time)
-    together = set() if by_time else _grown_together(table, records)
+    together = set() if by_time else _jointly_trained(table, records)
     handles = [
         _level(name, levels[name], name in run)
         if name in levels
@@ -72,7 +74,8 @@ def draw_budget(
         if name not in together
     ]
     counts = {len(p.values) for lines in content.values() for ps in lines.values() for p in ps}
-    legend_below(drawn, handles, about_runs(counts, "bands"))
+    spread = " or ".join(kind for kind in (BANDS, BARS) if kind in spreads)
+    legend_below(drawn, handles, about_runs(counts, spread))
     return drawn
 
 
@@ -100,7 +103,7 @@ def _points(
 
 def _x(row: Row, student: Record, records: Mapping[str, Record], by_time: bool) -> float | None:
     if not by_time:
-        return None if kind_of(student) == "joint_student" else row.x
+        return None if student.kind == "joint_student" else row.x
     return row.x if row.role == "baseline" else image_seconds(student, records).seconds
 
 
@@ -109,10 +112,10 @@ def _students(table: Table, records: Mapping[str, Record]) -> list[tuple[Row, Re
     return [(row, records[key]) for row, key in keys if key in records]
 
 
-def _grown_together(table: Table, records: Mapping[str, Record]) -> set[str]:
+def _jointly_trained(table: Table, records: Mapping[str, Record]) -> set[str]:
     """The methods whose student learned with the generator, not from a number of images."""
     found = _students(table, records)
-    return {row.labels[NAME] for row, one in found if kind_of(one) == "joint_student"}
+    return {row.labels[NAME] for row, one in found if one.kind == "joint_student"}
 
 
 def _one_machine(table: Table, records: Mapping[str, Record]) -> None:
@@ -128,19 +131,22 @@ def _one_machine(table: Table, records: Mapping[str, Record]) -> None:
         )
 
 
-def _draw(axes: Axes, points: Sequence[Point], style: SeriesStyle, hollow: bool) -> None:
+def _draw(axes: Axes, points: Sequence[Point], style: SeriesStyle, hollow: bool) -> str:
+    """Returns how the range of the seeds is drawn; empty for single runs."""
     x = [point.x for point in points]
     means = [fmean(point.values) for point in points]
     low, high = [min(p.values) for p in points], [max(p.values) for p in points]
     several = max(len(point.values) for point in points) > 1
     plot: dict[str, Any] = style.plot(hollow)
-    if several and len(points) == 1:
-        bar = [[means[0] - low[0]], [high[0] - means[0]]]
-        axes.errorbar(x, means, yerr=bar, capsize=3, elinewidth=0.9, zorder=3, **plot)
-        return
+    if several and len(set(x)) == 1:  # a band would have no width
+        below = [mean - end for mean, end in zip(means, low, strict=True)]
+        above = [end - mean for mean, end in zip(means, high, strict=True)]
+        axes.errorbar(x, means, yerr=[below, above], capsize=3, elinewidth=0.9, zorder=3, **plot)
+        return BARS
     if several:
         axes.fill_between(x, low, high, color=style.colour, alpha=BAND, linewidth=0, zorder=2)
     axes.plot(x, means, zorder=3, **plot)
+    return BANDS if several else ""
 
 
 def _ticks(axes: Axes, lines: Mapping[str, Sequence[Point]], by_time: bool) -> None:

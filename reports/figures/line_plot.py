@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -23,7 +23,7 @@ Points = list[tuple[float, Values]]  # x with the values there, where something 
 Numbers = Mapping[tuple[str, str], Values]  # by row and column of the table
 
 TICKS = 12  # an axis has room for so many
-DODGE = 0.3  # horizontal offset of series, as a fraction of the spacing of x
+DODGE = 0.3  # horizontal offset of series with bars, as a fraction of the spacing of x
 
 
 def draw_line_plot(figure: FigureSpec, table: Table, frame: pd.DataFrame) -> Figure:
@@ -48,9 +48,10 @@ def draw_line_plot(figure: FigureSpec, table: Table, frame: pd.DataFrame) -> Fig
         one.set(xlabel=wrap_label(figure.x_label), ylabel=wrap_label(figure.y_label, 40))
         shown = {label: points for label, points in lines.items() if points}
         log_x = tradeoff or figure.log_x
-        offsets = [0.0] * len(shown) if log_x else _ticks_and_offsets(one, table, len(shown))
-        for (label, points), offset in zip(shown.items(), offsets, strict=True):
-            plot = styles[label].plot(hollow=label in baselines)
+        barred = [label for label, points in shown.items() if any(len(v) > 1 for _, v in points)]
+        offsets = {} if log_x else _ticks_and_offsets(one, table, barred)
+        for label, points in shown.items():
+            plot, offset = styles[label].plot(hollow=label in baselines), offsets.get(label, 0.0)
             _draw_line(one, [(x + offset, values) for x, values in points], plot)
         for place, dash in zip(references.values(), itertools.cycle(DASHES)):
             rule = one.axvline if tradeoff else one.axhline
@@ -109,17 +110,19 @@ def _levels(figure: FigureSpec, table: Table, numbers: Numbers) -> dict[str, flo
     }
 
 
-def _ticks_and_offsets(axes: Axes, table: Table, count: int) -> list[float]:
-    """A tick at every x, and how far each series stands beside it, so that none hides another.
+def _ticks_and_offsets(axes: Axes, table: Table, barred: Sequence[str]) -> dict[str, float]:
+    """A tick at every x, and how far each series with bars stands beside it, by its label, so that
+    no bar hides another.
 
-    No offset where x lie too close for a tick each.
+    Neither where x lie too close for a tick each.
     """
     x = sorted(row.x or 0.0 for row in table.rows)
     spacing = min((b - a for a, b in itertools.pairwise(x)), default=0.0)
     if spacing * TICKS < x[-1] - x[0] or not spacing:
-        return [0.0] * count
+        return {}
     axes.set_xticks(x, [f"{place:g}" for place in x])
-    return [DODGE * spacing * ((index + 0.5) / count - 0.5) for index in range(count)]
+    step = DODGE * spacing / max(1, len(barred))
+    return {label: step * (i + 0.5 - len(barred) / 2) for i, label in enumerate(barred)}
 
 
 def _draw_line(axes: Axes, points: Points, plot: Mapping[str, Any]) -> None:

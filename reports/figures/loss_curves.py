@@ -14,6 +14,7 @@ from reports.figures.columns import read_columns
 from reports.figures.style import SeriesStyle, series_styles
 from reports.records import NotRunError, Record, RecordError, folder_of
 from reports.tables.layout import FIGURE_FILES, FigureSpec, Table
+from reports.tables.notes import seeds_text
 
 FILE, STEP = FIGURE_FILES["loss_curves"], "iteration"
 SMOOTH = 50  # the strong line is the mean over one part in so many of a run
@@ -53,9 +54,11 @@ def draw_loss_curves(
         style.handle(label, found is not None)
         for label, style, found in zip(labels, styles, losses.values(), strict=True)
     ]
+    seeds = sorted({seed for several in frame["seeds"] for seed in several[:1]})
     smooth = any(_window(len(found)) > 1 for found in losses.values() if found is not None)
-    note = f"light: every iteration; strong: mean over {100 // SMOOTH} % of a run" if smooth else ""
-    legend_below(drawn, handles, note)
+    light = f"light: every iteration; strong: mean over {100 // SMOOTH} % of a run"
+    about = [f"single runs, {seeds_text(seeds)}", *([light] if smooth else [])]
+    legend_below(drawn, handles, "; ".join(about))
     return drawn
 
 

@@ -15,20 +15,24 @@ from reports.figures.columns import read_columns
 from reports.figures.style import series_styles
 from reports.records import NotRunError, Record
 from reports.tables.layout import FIGURE_FILES
+from reports.tables.notes import seeds_text
 
 FILE = FIGURE_FILES["scatter"]  # columns stage, set, x, y
 SEED = 0
 
 
 def draw_scatter(frame: pd.DataFrame, records: Mapping[str, Record], runs: Path) -> Figure:
-    """The points of every set, as many of each, in an order that hides none behind another.
+    """The points of every set of the first run, as many of each, in an order that hides none behind
+    another.
 
     RecordError as `read_columns`.
     """
-    found = [key for keys in frame["records"] for key in keys]
+    runs_by_row = zip(frame["seeds"], frame["records"], strict=True)
+    found = [run for row in runs_by_row for run in zip(*row, strict=True)]
     if not found:
         raise NotRunError("not run")
-    points = read_columns(records[found[0]], FILE, runs, ["x", "y"], ["stage", "set"])
+    seed, key = found[0]
+    points = read_columns(records[key], FILE, runs, ["x", "y"], ["stage", "set"])
     stages, sets = (list(dict.fromkeys(points[name])) for name in ("stage", "set"))
     count = int(points.groupby(["stage", "set"]).size().min())
     styles = dict(zip(sets, series_styles(sets), strict=True))
@@ -64,5 +68,5 @@ def draw_scatter(frame: pd.DataFrame, records: Mapping[str, Record], runs: Path)
         )
         for name, style in styles.items()
     ]
-    legend_below(drawn, handles, f"{count:,} images of each", handle=1)
+    legend_below(drawn, handles, f"{count:,} images of each, {seeds_text([seed])}", handle=1)
     return drawn

@@ -1,7 +1,6 @@
 """The sample picture that every set of images has: 6 x 10 tiles, a column per class.
 
-Tiles lie side by side at their native size. Pictures of earlier versions have gaps of two pixels
-and are enlarged twice; their size tells them apart.
+Tiles lie side by side at their native size.
 """
 
 from __future__ import annotations
@@ -16,8 +15,6 @@ from PIL import Image
 
 from reports.records import Record, RecordError, folder_of, read_artefact
 from reports.tables.layout import GRID_COLUMNS, GRID_ROWS
-
-FORMER_GAP, FORMER_SCALE = 2, 2
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 
@@ -35,14 +32,12 @@ def read_tiles(record: Record, file: str, runs: Path) -> Pixels:
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         raise RecordError(f"{path}: not a PNG") from None
     height, width = pixels.shape[:2]
-    for scale, gap in ((1, 0), (FORMER_SCALE, FORMER_GAP)):
-        side = (width // scale + gap) // GRID_COLUMNS - gap
-        size = [(count * (side + gap) - gap) * scale for count in (GRID_ROWS, GRID_COLUMNS)]
-        if side > 0 and [height, width] == size:
-            return _cut(pixels[::scale, ::scale], side, gap)
-    raise RecordError(
-        f"{path}: {width} x {height} pixels are no grid of {GRID_COLUMNS} x {GRID_ROWS} tiles"
-    )
+    side = width // GRID_COLUMNS
+    if not side or [height, width] != [GRID_ROWS * side, GRID_COLUMNS * side]:
+        raise RecordError(
+            f"{path}: {width} x {height} pixels are no grid of {GRID_COLUMNS} x {GRID_ROWS} tiles"
+        )
+    return pixels.reshape(GRID_ROWS, side, GRID_COLUMNS, side, 3).swapaxes(1, 2)
 
 
 def join_tiles(tiles: Pixels, gap: int, factor: int = 1) -> Pixels:
@@ -54,13 +49,3 @@ def join_tiles(tiles: Pixels, gap: int, factor: int = 1) -> Pixels:
         tile = tiles[row, column].repeat(factor, axis=0).repeat(factor, axis=1)
         picture[row * step : row * step + side, column * step : column * step + side] = tile
     return picture
-
-
-def _cut(pixels: Pixels, side: int, gap: int) -> Pixels:
-    step = side + gap
-    return np.array(
-        [
-            [pixels[r * step :, c * step :][:side, :side] for c in range(GRID_COLUMNS)]
-            for r in range(GRID_ROWS)
-        ]
-    )

@@ -24,7 +24,7 @@ from reports.page.claims_section import claims_section
 from reports.page.filters import filter_index
 from reports.page.pictures import once_each
 from reports.page.table_section import table_section
-from reports.records import Record, kind_of
+from reports.records import Record
 from reports.table_report import TableReport
 
 #: Headings of the contents, by how a table's id begins.
@@ -48,7 +48,7 @@ def render_page(
     ledger = claims_section(claims, tables, records) if claims is not None else None
     linked = {key for claim in ledger.claims for _, key in claim["links"]} if ledger else set()
     used = sorted(
-        (records[key] for key in index.keys() | linked), key=lambda r: (kind_of(r), r.label, r.key)
+        (records[key] for key in index.keys() | linked), key=lambda r: (r.kind, r.label, r.key)
     )
     sections = [
         table_section(place, report, records, runs, index, ledger)
@@ -95,7 +95,6 @@ def _environment() -> Environment:
         duration=text.duration,
         metric=text.metric,
         json=text.pretty,
-        kind=kind_of,
         machine=machine_name,
     )
     return environment

@@ -13,8 +13,9 @@ from reports.page.filters import FilterIndex, methods_of
 from reports.page.number_format import p_value
 from reports.page.pictures import figure_picture, sample_picture
 from reports.records import Record
+from reports.seed_statistics import CORRECTION
 from reports.table_report import TableReport
-from reports.tables import export, notes
+from reports.tables import export, notes, published_notes
 from reports.tables.layout import Column, Table
 from reports.tables.measured import Line, lines_of
 
@@ -33,7 +34,7 @@ def table_section(
     table, frame = report.table, report.frame
     slug = re.sub(r"[^a-z0-9]+", "-", table.name.lower()).strip("-")
     name = f"{slug}-{place + 1}"
-    about_published = notes.about_published(table)
+    about_published = published_notes.about_published(table)
     return {
         "name": name,
         "place": place,
@@ -44,8 +45,8 @@ def table_section(
         "notes": [note for note in notes.notes(table, frame) if note != about_published],
         "about_columns": notes.about_columns(table),
         "about_published": about_published,
-        "has_published": notes.has_published(table),
-        "footnotes": notes.footnotes(frame),
+        "has_published": published_notes.has_published(table),
+        "footnotes": published_notes.footnotes(frame),
         "stays": staying_labels(table),
         "heads": [_head(table, column, index) for column in table.columns],
         "rows": _rows(name, report, index, claims),
@@ -71,7 +72,7 @@ def _rows(
 ) -> list[dict[str, Any]]:
     """Rows with their numbers; ``needs`` are the methods without which one is hidden."""
     table = report.table
-    decimals, footnotes = export.decimals(report.frame), notes.footnotes(report.frame)
+    decimals, footnotes = export.decimals(report.frame), published_notes.footnotes(report.frame)
     lines = iter(enumerate(lines_of(report.frame)))
     rows = []
     for row in table.rows:
@@ -101,7 +102,7 @@ def number_cell(table: Table, head: str, line: Line, decimals: export.Decimals) 
         low, high = (export.number(line[name], places) for name in ("ci_low", "ci_high"))
         interval = f"{low} to {high}"
     if not export.missing(line["difference"]):
-        difference = f"{line['difference']:+.{places}f}"
+        difference = f"{line['difference']:+z.{places}f}"
     runs = [
         (seed, export.number(value, places), key)
         for seed, value, key in zip(line["seeds"], line["values"], line["records"], strict=True)
@@ -132,13 +133,16 @@ def number_cell(table: Table, head: str, line: Line, decimals: export.Decimals) 
 
 def _about_mark(mark: str, p: str) -> str:
     if mark == "best":
-        return f"best, told apart from every other ({p})"
+        return f"best, significantly better than every other ({p}, {CORRECTION})"
     if mark == "second":
-        return f"second best, told apart from the best ({p})"
+        return f"second best, significantly better than all after it ({p}, {CORRECTION})"
     if not mark:
-        return f"one of two: paired t-test against the other, {p}"
+        return f"one of two: paired t-test against the other, {p}, {CORRECTION}"
     if p:
-        return f"one of the first two, which the seeds cannot tell apart ({p})"
+        return (
+            "one of the first two; the first is not significantly better than every other "
+            f"({p}, {CORRECTION})"
+        )
     return "one of the first two; too few seeds for a test"
 
 
@@ -147,7 +151,7 @@ def _head(table: Table, column: Column, index: FilterIndex) -> dict[str, Any]:
     grouped = column.group and column.detail == column.group
     title = column.title.removesuffix(f", {column.group}") if grouped else column.title
     mixed_units = len({other.unit for other in table.columns}) > 1
-    unit = f"in {column.unit}" if mixed_units and column.unit else ""
+    unit = f"in {column.unit}" if mixed_units and column.unit not in column.title else ""
     mixed_ways = len({other.higher_is_better for other in table.columns}) > 1
     return {
         "title": title,

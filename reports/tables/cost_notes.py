@@ -42,7 +42,8 @@ def cost_notes(lines: Sequence[MethodCost]) -> list[str]:
         notes.append("Student: the network that was trained on the images, and its test.")
     if any(line.with_images for line in lines):
         notes.append(
-            f"{JOINT.capitalize()}: the student grew with the generator, at the cost of the images."
+            f"{JOINT.capitalize()}: the student was trained together with the generator; its cost "
+            "is included in that of the images."
         )
     if any(line.of_real_images for line in lines):
         notes.append(

@@ -22,9 +22,11 @@ from reports.tables.markup import (
     markdown_table,
 )
 from reports.tables.measured import Line, lines_of
-from reports.tables.notes import about_columns, footnotes, has_published, notes
+from reports.tables.notes import about_columns, notes
+from reports.tables.published_notes import footnotes, has_published
 
 NOT_RUN = "—"
+MOST_DECIMALS = 8
 
 Escape = Callable[[str], str]
 
@@ -48,17 +50,20 @@ def decimals(frame: pd.DataFrame) -> dict[str, Decimals]:
 
 
 def places(*values: float | None) -> int:
-    """Decimals for numbers of the size of ``values``: 2 for 93.72, 4 for 0.7040, 6 for 0.001234.
+    """Decimals for numbers of the size of ``values``: 2 for 93.72, 4 for 0.7040, 5 for 0.00123.
 
-    0 if there is no number but zero and nothing.
+    Of a largest number below 2 three or four digits are left. 0 if there is no number but zero and
+    nothing.
     """
     largest = max((abs(x) for x in values if x is not None and not missing(x)), default=0)
-    return 0 if largest == 0 else 2 if largest >= 2 else 4 if largest >= 0.002 else 6
+    if largest == 0 or largest >= 2:
+        return 2 if largest else 0
+    return min(MOST_DECIMALS, max(4, 2 - math.floor(math.log10(largest))))
 
 
 def number(value: float | None, places: int) -> str:
-    """A number as text; an em dash where there is none."""
-    return NOT_RUN if missing(value) else f"{value:.{places}f}"
+    """A number as text, zero without a sign; an em dash where there is none."""
+    return NOT_RUN if missing(value) else f"{value:z.{places}f}"
 
 
 def published_number(line: Line, places: int) -> str:
@@ -102,8 +107,8 @@ def _heads(block: pd.DataFrame) -> list[str]:
 def to_csv(frame: pd.DataFrame) -> str:
     """The long form as CSV, numbers with the decimals that the table prints them with.
 
-    Seeds, values and record keys are separated by spaces, devices by semicolons; the values of
-    single seeds are not rounded.
+    Seeds, values and record keys are separated by spaces, what they were computed with by
+    semicolons; the values of single seeds are not rounded.
     """
     flat, digits = frame.copy(), decimals(frame)
     printed = dict.fromkeys(("mean", "sd", "ci_low", "ci_high", "difference"), "measured")
@@ -115,7 +120,8 @@ def to_csv(frame: pd.DataFrame) -> str:
     for name in ("seeds", "records"):
         flat[name] = [" ".join(map(str, items)) for items in frame[name]]
     flat["values"] = [" ".join(f"{value:.10g}" for value in items) for items in frame["values"]]
-    flat["images_made_on"] = ["; ".join(items) for items in frame["images_made_on"]]
+    for name in ("computed_on", "torch", "commits", "teachers"):
+        flat[name] = ["; ".join(items) for items in frame[name]]
     return csv_text(flat)
 
 

@@ -2,7 +2,8 @@
 
 A table names record keys and ids of published numbers, never values: rows x columns of cells, one
 key per seed. Every column has a metric of its own. Metrics in records are fractions for accuracies
-and are shown times 100 when the unit is ``%``. This module imports no plotting library.
+and are shown times 100 when the unit is ``%``, times 1,000 when it is ``×10³``. This module
+imports no plotting library.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ LONGEST_PART = 60  # letters of a name
 GRID_ROWS, GRID_COLUMNS = 6, 10  # tiles of the sample picture that a set of images has
 #: Files in a record's folder that figures read, by the type of the figure.
 FIGURE_FILES = {"loss_curves": "losses.csv", "scatter": "embedding.csv"}
+
+#: What numbers of a unit are multiples of the record's.
+FACTORS = {"%": 100.0, "×10³": 1000.0}  # noqa: RUF001
 
 Role = Literal["baseline", "method"]
 
@@ -77,7 +81,7 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def factor(self) -> float:
         """What a record's metric is multiplied by to be shown."""
-        return 100.0 if self.unit == "%" else 1.0
+        return FACTORS.get(self.unit, 1.0)
 
 
 class TableCell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -155,6 +159,12 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     def name(self) -> str:
         """Short name for messages and anchors, such as ``table5-demo-digits``."""
         return f"{self.id}-{self.scale}-{self.dataset}{self._part}"
+
+    @property
+    def paper_id(self) -> str:
+        """The paper's table or figure that it measures, such as ``table5``; empty for no such."""
+        found = re.match(r"(table|figure)\d+(?![^-])", self.id)
+        return found[0] if found else ""
 
     @property
     def file_stem(self) -> str:

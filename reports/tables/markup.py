@@ -11,6 +11,7 @@ _LATEX = str.maketrans(
         **{letter: f"\\{letter}" for letter in "&%$#_{}"},
         **{"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"},
         **{"<": r"\textless{}", ">": r"\textgreater{}", "→": r"$\rightarrow$"},
+        **{"×": r"$\times$", "³": "$^3$"},  # noqa: RUF001
         **{"±": r"$\pm$", "–": "--", "—": "---", "|": r"\textbar{}", "\n": " "},  # noqa: RUF001
         **{"[": "{[}", "*": "{*}"},  # at the start of a row they would be an argument of \\
     }

@@ -13,10 +13,10 @@ from typing import Any
 import pandas as pd
 
 from reports.image_metrics import of_images
-from reports.machine import devices_of
 from reports.published import find_published
-from reports.records import Record, RecordError, kind_of, lineage
+from reports.records import Record, RecordError, lineage
 from reports.seed_statistics import Ranking, rank, summarise
+from reports.tables.computed_with import computed_with
 from reports.tables.layout import Column, Row, Table
 
 #: What must be equal down a column: stated by the record (metrics, then recipe) or by its inputs,
@@ -40,8 +40,6 @@ WITHIN = {"data_fingerprint": ("dataset", "image_size")}
 
 #: The label of rows that are numbers of images.
 COUNTED = "Images"
-#: Records of before these were measured have none: there such a number counts as not run.
-MEASURED_LATER = frozenset({"student_teacher_agreement"})
 
 Line = Mapping[str, Any]
 Place = tuple[str, str]  # row, column
@@ -53,8 +51,8 @@ def measured_frame(table: Table, records: Mapping[str, Record]) -> pd.DataFrame:
 
     Columns: row, column, one per label, metric, mean, sd, n, planned, ci_low, ci_high, published,
     difference (only if measured on the published data set), reimplemented, footnote, claim, mark,
-    p_value (of the first two of a ranking, corrected), and the tuples seeds, values, records,
-    images_made_on (devices and precisions of the synthetic images behind the number).
+    p_value (of the first two of a ranking, Benjamini-Hochberg), the tuples seeds, values, records,
+    and those of `computed_with`.
     RecordError if unlike numbers meet in a column.
     """
     check_comparable(table, records)
@@ -63,7 +61,7 @@ def measured_frame(table: Table, records: Mapping[str, Record]) -> pd.DataFrame:
     ranked = _ranked(table, measured)
     return pd.DataFrame(
         _line(table, *at, measured[place], *ranked.get(place, ("", None)))
-        | {"images_made_on": _images_made_on(measured[place], records)}
+        | computed_with([key for key, _ in measured[place].values()], records)
         for place, at in places.items()
     )
 
@@ -104,7 +102,7 @@ def _check_alike(where: str, name: str, stated: dict[str, Record]) -> None:
 def stated_by(name: str, record: Record, records: Mapping[str, Record]) -> object:
     """What the record says of ``name``, or else the nearest of those that it was made from."""
     if name == "--precision":
-        return NOT_STATED if kind_of(record) == "pretrained" else record.provenance.precision
+        return NOT_STATED if record.kind == "pretrained" else record.provenance.precision
     for found in lineage([record.key], {**records, record.key: record}):
         for source in (found.metrics, found.recipe):
             if name in source:
@@ -125,8 +123,6 @@ def _measured(table: Table, row: Row, column: Column, records: Mapping[str, Reco
         value = (
             of_images(record, metric, records) if column.of_images else record.metrics.get(metric)
         )
-        if value is None and metric in MEASURED_LATER:
-            continue
         if not isinstance(value, float | int):
             raise RecordError(
                 f"{table.name}: record {record.label}-{key} has no number {metric!r}; "
@@ -135,11 +131,6 @@ def _measured(table: Table, row: Row, column: Column, records: Mapping[str, Reco
         keys.add(key)
         measured[seed] = key, value * column.factor
     return measured
-
-
-def _images_made_on(measured: Measured, records: Mapping[str, Record]) -> tuple[str, ...]:
-    found = lineage([key for key, _ in measured.values()], records)
-    return tuple(devices_of(one for one in found if kind_of(one) == "synthesis"))
 
 
 def _ranked(
@@ -156,7 +147,9 @@ def _ranked(
                 groups.setdefault(group, {})[place] = by_seed
     results = rank([Ranking(found, better[next(iter(found))[1]]) for found in groups.values()])
     return {
-        place: (mark, result.p_value) for result in results for place, mark in result.marks.items()
+        place: (mark, result.p_values[place])
+        for result in results
+        for place, mark in result.marks.items()
     }
 
 

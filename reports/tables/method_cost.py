@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from reports.machine import device_class, machines_of
-from reports.records import Record, kind_of
+from reports.records import Record
 from reports.seed_statistics import Summary, summarise
 
 AGREEMENT = "teacher_agreement"  # a metric of cells that make images
@@ -156,7 +156,7 @@ class MethodCost:
 
 def _was_trained(student: Record) -> bool:
     """In a cell of its own; one trained with its generator is only tested there."""
-    return kind_of(student) != "joint_student"
+    return student.kind != "joint_student"
 
 
 def _summary(values: Sequence[float]) -> Summary | None:

@@ -11,17 +11,12 @@ import msgspec
 from reports.records import RecordError, read_struct, write_atomically
 from reports.tables.layout import GRID_COLUMNS, GRID_ROWS, SCHEMA, FigureSpec, Table
 
-FOLDER, OLD_FOLDER = "tables", "views"  # of a runs folder: today, and before schema 3
+FOLDER = "tables"  # of a runs folder
 
 
 def table_files(runs: Path) -> list[Path]:
-    """The tables of a runs folder. RecordError if all there is was written by an old version."""
-    files = sorted((runs / FOLDER).glob("*.json"))
-    if not files and (runs / OLD_FOLDER).is_dir():
-        raise RecordError(
-            f"{runs / OLD_FOLDER}: tables of an older version, which are not read; run them again"
-        )
-    return files
+    """The tables of a runs folder."""
+    return sorted((runs / FOLDER).glob("*.json"))
 
 
 def tables_to_report(runs: Path) -> list[Path]:

@@ -94,14 +94,13 @@ def make_tiles(seed: int = 0, side: int = 4) -> npt.NDArray[np.uint8]:
     return noise.astype(np.uint8)
 
 
-def make_grid(tiles: npt.NDArray[np.uint8], gap: int = 0, scale: int = 1) -> bytes:
-    """Sample images as a PNG: side by side, or as before with gaps of 2 and twice as large."""
+def make_grid(tiles: npt.NDArray[np.uint8]) -> bytes:
+    """Sample images as a PNG, side by side."""
     side = tiles.shape[2]
-    step = side + gap
-    sheet = np.full((6 * step - gap, 10 * step - gap, 3), 255, np.uint8)
+    sheet = np.empty((6 * side, 10 * side, 3), np.uint8)
     for row, column in np.ndindex(6, 10):
-        place = np.s_[row * step : row * step + side, column * step : column * step + side]
+        place = np.s_[row * side : (row + 1) * side, column * side : (column + 1) * side]
         sheet[place] = tiles[row, column]
     file = io.BytesIO()
-    Image.fromarray(sheet.repeat(scale, axis=0).repeat(scale, axis=1)).save(file, "PNG")
+    Image.fromarray(sheet).save(file, "PNG")
     return file.getvalue()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import msgspec
@@ -117,8 +118,23 @@ def test_a_field_more_beside_a_missing_one_is_damage(tmp_path: Path) -> None:
 def test_a_broken_record_stops_the_reading_of_all(tmp_path: Path) -> None:
     written(tmp_path, make_record("good"))
     written(tmp_path, make_record("bad")).write_text("{")
-    with pytest.raises(RecordError, match="bad"):
+    mend = "remove its folder and run its table again$"
+    with pytest.raises(RecordError, match=f"bad.*truncated.*; {mend}"):
         records.load_all(tmp_path)
+
+
+def test_a_broken_record_may_be_left_out_but_none_of_another_version(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    written(tmp_path, make_record("good"))
+    written(tmp_path, make_record("bad")).write_text("{")
+    assert list(records.load_all(tmp_path, skip_damaged=True)) == ["good"]
+    (line,) = caplog.messages
+    assert re.search("bad.*truncated.*: left out; remove its folder and run its table again$", line)
+    path = written(tmp_path, make_record("new"))
+    path.write_text(path.read_text().replace('"schema": 1', '"schema": 99'))
+    with pytest.raises(SchemaError):
+        records.load_all(tmp_path, skip_damaged=True)
 
 
 def test_of_a_cell_made_twice_the_first_counts_and_one_line_says_so(

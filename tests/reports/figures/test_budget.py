@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from matplotlib.collections import PolyCollection
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -88,7 +90,27 @@ def test_the_band_reaches_from_the_least_to_the_greatest_seed() -> None:
     assert heights.min() == pytest.approx(52.5)
     assert heights.max() == pytest.approx(62.0)
     about = found.legends[0].get_title().get_text()
-    assert about == "means of 2 runs, bands: least to greatest"
+    assert about == "means of 2 runs, bands or bars: least to greatest"
+    images = drawn(table("images"), records()).legends[0].get_title().get_text()
+    assert images == "means of 2 runs, bands: least to greatest"
+
+
+def test_points_at_one_x_have_bars() -> None:
+    """Images of a shared generator cost the whole run, however few of them are read."""
+    found = records()
+    for seed in SEEDS:
+        made = found[f"DI-{seed}"]
+        shared = make_record(made.key, metrics={"images": 1000, "prepare_steps": 9}, cost=made.cost)
+        found[made.key] = msgspec.structs.replace(shared, recipe={"batches": 10})
+    figure = drawn(table("seconds"), found)
+    assert not [c for c in figure.axes[0].collections if isinstance(c, PolyCollection)]
+    bars = [bar for bar in figure.axes[0].containers if isinstance(bar, ErrorbarContainer)]
+    ranges = {len(bar.lines[0].get_xdata()): bar.lines[2][0].get_segments() for bar in bars}
+    assert sorted(ranges) == [1, 3]
+    ends = [[low[1], high[1]] for low, high in ranges[3]]
+    assert np.allclose(ends, [[52.5, 54.5], [55, 57], [60, 62]])
+    about = figure.legends[0].get_title().get_text()
+    assert about == "means of 2 runs, bars: least to greatest"
 
 
 def test_real_images_are_a_level_of_all_of_them_against_seconds() -> None:

@@ -17,8 +17,8 @@ from tests.reports.figures.figure_cases import CLASSES, drawn, grid_table, rende
 from tests.reports.makers import make_grid, make_record, make_tiles, put
 
 
-def with_tiles(runs: Path, key: str, tiles: Pixels, gap: int = 0, scale: int = 1) -> Record:
-    return put(runs, make_record(key), grid_png=make_grid(tiles, gap, scale))
+def with_tiles(runs: Path, key: str, tiles: Pixels) -> Record:
+    return put(runs, make_record(key), grid_png=make_grid(tiles))
 
 
 def pixels_of(table: Table, records: dict[str, Record], runs: Path) -> Pixels:
@@ -39,12 +39,9 @@ def place(picture: Pixels, tile: Pixels, factor: int) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("side", [1, 2, 8, 16, 32])
-@pytest.mark.parametrize(("gap", "scale"), [(0, 1), (2, 2)], ids=["native", "former"])
-def test_tiles_are_read_at_their_size_whichever_way_they_lie(
-    tmp_path: Path, side: int, gap: int, scale: int
-) -> None:
+def test_tiles_are_read_at_their_size(tmp_path: Path, side: int) -> None:
     tiles = make_tiles(side=side)
-    record = with_tiles(tmp_path, "a", tiles, gap, scale)
+    record = with_tiles(tmp_path, "a", tiles)
     assert np.array_equal(read_tiles(record, "grid.png", tmp_path), tiles)
 
 

@@ -105,6 +105,16 @@ def test_series_differ_in_grey_and_stand_side_by_side() -> None:
     assert max(abs(np.asarray(line.get_xdata())[0] - 0.5) for line in shown) < 0.03
 
 
+def test_single_runs_stand_at_their_own_x_and_bars_of_others_beside() -> None:
+    records = accuracies("DI", "NI", "ADI")
+    shown = bars(drawn(lines("DI", "NI", seeds=1), records))
+    assert [list(bar.lines[0].get_xdata()) for bar in shown] == [[0.5, 0.7, 0.9]] * 2
+    single = {key: r for key, r in records.items() if not (key[:2] == "DI" and key[3] in "12")}
+    di, ni, adi = (b.lines[0].get_xdata()[0] for b in bars(drawn(lines("DI", "NI", "ADI"), single)))
+    assert di == 0.5
+    assert ni < 0.5 < adi
+
+
 def test_x_too_close_for_ticks_of_their_own() -> None:
     found = drawn(lines("DI", "NI", x=[100, 1000, 256_000]), accuracies("DI", "NI"))
     assert [bar.lines[0].get_xdata()[0] for bar in bars(found)] == [100, 100]

@@ -54,6 +54,17 @@ def test_curves_of_any_length_and_those_not_run(tmp_path: Path) -> None:
     assert mean.get_marker() != short.get_marker()
     assert legend(found) == ["series a", "series b", "series none (not run)"]
     assert found.axes[0].get_yscale() == "log"
+    about = "light: every iteration; strong: mean over 2 % of a run"
+    assert found.legends[0].get_title().get_text() == f"single runs, seed 0; {about}"
+    only = drawn(curves("b"), records, tmp_path)
+    assert only.legends[0].get_title().get_text() == "single runs, seed 0"
+
+
+def test_of_several_seeds_the_first_is_drawn_and_named(tmp_path: Path) -> None:
+    records = with_losses(tmp_path, b=losses(3))
+    spec = figure("loss_curves", panels={"cross_entropy": "loss"})
+    found = drawn(rows_table({"series": ["gone", "b"]}, spec, seeds=[3, 5]), records, tmp_path)
+    assert found.legends[0].get_title().get_text() == "single runs, seed 5"
 
 
 def test_a_picture_of_curves_is_wide_and_not_blank(tmp_path: Path) -> None:
@@ -114,7 +125,7 @@ def test_as_many_points_of_every_set_in_mixed_order(tmp_path: Path) -> None:
         assert len({path.vertices.tobytes() for path in shown.get_paths()}) == 3, "markers"
         assert list(axes.get_xticks()) == list(axes.get_yticks()) == []
     assert legend(found) == ["real", "NI", "di"]
-    assert found.legends[0].get_title().get_text() == "60 images of each"
+    assert found.legends[0].get_title().get_text() == "60 images of each, seed 0"
 
 
 def test_points_without_their_columns_are_refused(tmp_path: Path) -> None:

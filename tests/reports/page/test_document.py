@@ -5,10 +5,7 @@ import hashlib
 import re
 from pathlib import Path
 
-import pytest
-
 from reports.page import render_page
-from reports.records import kind_of
 from reports.table_report import make_table_report
 from reports.tables.layout import Picture, TableCell
 from tests.reports.makers import DI_CLAIM, make_record, make_table
@@ -130,23 +127,3 @@ def test_words_of_the_page_are_explained(runs: Path) -> None:
     text = Page(rendered(runs)).text
     assert "A run is one training, one set of synthetic images or one evaluation" in text
     assert "seeds 0 to 2" in text
-
-
-@pytest.mark.parametrize(
-    ("kept", "today"),
-    [
-        ("student", "distillation"),
-        ("pruned", "pruning"),
-        ("embedding", "tsne"),
-        ("given_classifier", "pretrained"),
-        ("fidelity", "fidelity"),
-    ],
-)
-def test_kept_records_have_the_kinds_of_today(kept: str, today: str, tmp_path: Path) -> None:
-    """A record keeps the word of its time; what was renamed since is shown by the new one."""
-    record = make_record("k", kind=kept, label="label")
-    assert kind_of(record) == today
-    html = page_of(make_table({"DI": TableCell(["k"])}), {"k": record}, tmp_path)
-    (costs,) = re.findall(r'id="costs".*?</section>', html, re.DOTALL)
-    assert f">{today}<" in costs
-    assert kept == today or f">{kept}<" not in html

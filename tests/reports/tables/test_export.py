@@ -11,11 +11,13 @@ import pandas as pd
 import pytest
 
 from reports.records import Record
-from reports.tables.export import decimals, to_csv, to_latex, to_markdown
+from reports.tables import export
+from reports.tables.export import decimals, places, to_csv, to_latex, to_markdown
 from reports.tables.layout import Row, Table, TableCell
 from reports.tables.measured import measured_frame
 from tests.reports.makers import DI_CLAIM, NI_CLAIM, make_column, make_record, make_table
 
+UNIT = "×10³"  # noqa: RUF001
 MakeCase = Callable[..., tuple[Table, dict[str, Record]]]
 
 
@@ -96,13 +98,13 @@ def test_fewer_seeds_than_planned_say_so(case: MakeCase) -> None:
 
 
 def test_best_is_bold_and_second_is_underlined(case: MakeCase) -> None:
-    accuracies = {"DI": [0.80, 0.81, 0.82], "NI": [0.90, 0.91, 0.93], "ADI": [0.50, 0.51, 0.52]}
+    accuracies = {"DI": [0.80, 0.81, 0.82], "NI": [0.90, 0.91, 0.93], "ADI": [0.50, 0.52, 0.53]}
     table, records = case(accuracies)
     frame = measured_frame(table, records)
     assert cells(to_markdown(table, frame), "measured")[-3:] == [
         "_81.00 ± 1.00_",
         "**91.33 ± 1.53**",
-        "51.00 ± 1.00",
+        "51.67 ± 1.53",
     ]
     latex = to_latex(table, frame)
     assert r"\textbf{91.33 $\pm$ 1.53}" in latex
@@ -115,11 +117,12 @@ def test_nothing_is_bold_inside_the_noise(case: MakeCase) -> None:
     markdown = to_markdown(table, measured_frame(table, records))
     assert "**" not in markdown
     assert "_85.00 ± 5.00_" in markdown
-    assert "in italics: second best, or the first two where the difference is inside" in markdown
+    tied = "in italics: one of the first two; the first is not significantly better than every"
+    assert tied in markdown
     table, records = case(near)
     markdown = to_markdown(table, measured_frame(table, records))
     assert "_85.00 ± 5.00_" not in markdown
-    assert "No number is marked as best: the differences are inside the noise" in markdown
+    assert "No number is marked as best: none is significantly better than every" in markdown
 
 
 @pytest.mark.parametrize("seeds", [1, 2])
@@ -134,26 +137,55 @@ def test_nothing_is_bold_where_no_test_is_possible(case: MakeCase, seeds: int) -
 
 def test_the_p_value_of_the_first_two_is_in_the_csv(case: MakeCase) -> None:
     table, records = case(
-        {"DI": [0.80, 0.81, 0.82], "NI": [0.90, 0.91, 0.93], "ADI": [0.50, 0.51, 0.52]}
+        {"DI": [0.80, 0.81, 0.82], "NI": [0.90, 0.91, 0.93], "ADI": [0.50, 0.52, 0.53]}
     )
     frame = pd.read_csv(io.StringIO(to_csv(measured_frame(table, records))))
     first, second, third = frame["p_value"]
-    assert first == second < 0.05
+    assert max(first, second) < 0.05
+    assert first != second, "each is of its own tests"
     assert pd.isna(third)
 
 
 def test_decimals_are_those_of_the_column(ablation: MakeCase) -> None:
     table, records = ablation(
-        {"NI": {"fid": [76.04], "precision": [0.6797], "kid": [0.001234], "loss": [0.0]}}
+        {"NI": {"fid": [76.04], "precision": [0.6797], "kid": [0.001834], "loss": [0.0]}}
     )
     frame = measured_frame(table, records)
     assert {name: of.measured for name, of in decimals(frame).items()} == {
-        **{"fid": 2, "precision": 4, "kid": 6, "loss": 2},
+        **{"fid": 2, "precision": 4, "kid": 5, "loss": 2},
     }
     assert cells(to_markdown(table, frame), "measured")[2:] == [
-        *("76.04", "0.6797", "0.001234", "0.00"),
+        *("76.04", "0.6797", "0.00183", "0.00"),
     ]
-    assert "76.04 & 0.6797 & 0.001234" in to_latex(table, frame)
+    assert "76.04 & 0.6797 & 0.00183" in to_latex(table, frame)
+
+
+@pytest.mark.parametrize(
+    ("largest", "printed"),
+    [(93.724, "93.72"), (0.704, "0.7040"), (0.01, "0.0100"), (0.0099, "0.00990"), (1e-12, "0")],
+)
+def test_a_columns_largest_number_has_three_digits_or_four(largest: float, printed: str) -> None:
+    text = export.number(largest, places(0.0, None, -largest))
+    assert text == printed or float(text) == 0 == float(printed)
+
+
+def test_a_zero_has_no_sign(ablation: MakeCase) -> None:
+    numbers = {"NI": {"kid": [0.74, 0.75]}, "Real": {"kid": [-0.00001, -0.00002]}}
+    table, records = ablation(numbers)
+    frame = measured_frame(table, records)
+    assert cells(to_markdown(table, frame), "| Real")[-1] == "0.0000 ± 0.0000"
+    assert "-0.0000" not in to_latex(table, frame) + to_csv(frame)
+
+
+def test_a_distance_may_be_shown_a_thousandfold(ablation: MakeCase) -> None:
+    table, records = ablation({"NI": {"kid": [0.01234]}, "DI": {"kid": [0.0234]}})
+    thousandfold = msgspec.structs.replace(table.columns[0], title=f"KID {UNIT}", unit=UNIT)
+    table = msgspec.structs.replace(table, columns=[thousandfold])
+    frame = measured_frame(table, records)
+    markdown = to_markdown(table, frame)
+    assert cells(markdown, "| NI")[-1].strip("_") == "12.34"
+    assert f"KID {UNIT}: higher is better" in markdown
+    assert r"KID $\times$10$^3$" in to_latex(table, frame)
 
 
 def test_published_numbers_stand_as_printed_whatever_was_measured(ablation: MakeCase) -> None:
@@ -208,7 +240,7 @@ def test_seeds_of_the_teacher_alone_say_nothing_of_noise(case: MakeCase) -> None
     table = msgspec.structs.replace(table, columns=columns)
     markdown = to_markdown(table, measured_frame(table, records))
     assert "No test can tell two apart" in markdown
-    assert "inside the noise" not in markdown
+    assert "significantly" not in markdown
 
 
 def test_the_caption_says_when_the_data_set_is_another(case: MakeCase) -> None:
@@ -250,7 +282,7 @@ def test_a_table_that_the_paper_has_no_numbers_for_has_no_line_for_them(case: Ma
     table = msgspec.structs.replace(table, rows=[row_with(table.rows[0], "DI", claim="")])
     frame = measured_frame(table, records)
     for text in (to_markdown(table, frame), to_latex(table, frame)):
-        assert "The paper prints no numbers for this" in text
+        assert "The paper has no numbers for these rows" in text
         assert "published, CIFAR-10" not in text
 
 

@@ -106,15 +106,6 @@ def test_a_table_of_an_earlier_schema_is_refused_in_one_line(tmp_path: Path) -> 
     assert "\n" not in message
 
 
-def test_a_folder_of_an_earlier_version_is_said_to_be_one(tmp_path: Path) -> None:
-    assert table_files.table_files(tmp_path) == []
-    (tmp_path / "views").mkdir()
-    with pytest.raises(RecordError, match="views: tables of an older version, which are not read"):
-        table_files.table_files(tmp_path)
-    table_files.write(tmp_path / "tables" / "t.json", make_table({"DI": TableCell(["k"])}))
-    assert len(table_files.table_files(tmp_path)) == 1
-
-
 def test_the_data_set_is_the_published_one_whatever_its_spelling() -> None:
     cells = {"DI": TableCell(["k"])}
     assert make_table(cells, dataset="cifar10").on_published_data
