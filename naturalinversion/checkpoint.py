@@ -14,17 +14,18 @@ from naturalinversion.files import write_atomically
 
 log = logging.getLogger(__name__)
 
+EVERY = 30.0  # seconds
 _DIGEST = hashlib.sha256().digest_size
 
 
 class Checkpoint:
-    """The file ``path``; at least ``every`` seconds lie between two writes.
+    """The file ``path``; at least ``every`` seconds, or `EVERY`, lie between two writes.
 
     It is written whole or not at all, and read with ``weights_only=True``.
     """
 
-    def __init__(self, path: Path, every: float = 30.0) -> None:
-        self.path, self._every = path, every
+    def __init__(self, path: Path, every: float | None = None) -> None:
+        self.path, self._every = path, EVERY if every is None else every
         self._last = time.monotonic()
 
     def save(self, state: dict[str, Any], *, at_once: bool = False) -> None:

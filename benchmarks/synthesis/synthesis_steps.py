@@ -42,6 +42,8 @@ class SynthesisStep:
         size, factor = timed_batch(true_size, device)
         teacher = self.teacher.teacher(device, machine.precision)
         student = None if self.student is None else self.student.teacher(device).model.train()
+        if student is not None:
+            student.requires_grad_(True)  # which a teacher's is not
         labels = balanced_labels(size, teacher.num_classes, 0).to(device)
 
         def run(iterations: int) -> None:

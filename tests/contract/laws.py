@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
 
-from naturalinversion import Teacher, Training, synthesize
+from naturalinversion import Teacher, Training, checkpoint, synthesize
 from naturalinversion.classifiers import build
 from naturalinversion.errors import DivergedError, MethodError
 from naturalinversion.image_store.shards import read_shard, shard_path
@@ -43,18 +44,22 @@ class Method:
         training: Training | None = None,
         rival: nn.Module | None = None,
     ) -> State:
-        """Make all batches in ``folder``; the student's state afterwards."""
+        """Make all batches in ``folder``; the student's state afterwards.
+
+        What a batch leaves to the next is written after each.
+        """
         rival = rival or student()
-        synthesize(
-            self.make(),
-            self.teacher,
-            folder,
-            batches=batches,
-            batch_size=SIZE,
-            seed=seed,
-            student=rival,
-            training=training,
-        )
+        with patch.object(checkpoint, "EVERY", 0.0):
+            synthesize(
+                self.make(),
+                self.teacher,
+                folder,
+                batches=batches,
+                batch_size=SIZE,
+                seed=seed,
+                student=rival,
+                training=training,
+            )
         return copied(rival)
 
     def alone(self, numbers: tuple[int, ...], folder: Path) -> tuple[Tensor, Tensor]:

@@ -129,7 +129,11 @@ def test_weights_of_another_architecture_are_one_line(
         ({"width": "0.25"}, 2, "has shape"),
         ({"arch": "alexnet"}, 2, "unknown architecture 'alexnet'"),
         ({"arch": ""}, 2, "of what network? --arch or --model says so"),
-        ({"ready": "cifar10-vgg11"}, 2, "or --ready, one of these and not several"),
+        (
+            {"ready": "cifar10-vgg11"},
+            2,
+            "this suite wrote, one of these and not several",
+        ),
         ({"weights": "/no/such/file.pt"}, 3, "--weights /no/such/file.pt: no such file"),
         (
             {
