@@ -38,6 +38,8 @@ TEMPLATES = "*.md.j2"
 README_TEMPLATE = "readme-results.j2"
 BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
 
+MOST_DECIMALS = 4
+
 BySeed = dict[int, float]
 
 
@@ -277,7 +279,7 @@ def _check(name: str, there: Iterable[str], none: str) -> None:
 
 
 def _with_sd(mean: float, sd: float | None) -> str:
-    decimals = min(places(mean), 1) if abs(mean) >= 10 else places(mean)
+    decimals = min(places(mean), 1 if abs(mean) >= 10 else MOST_DECIMALS)
     text = number(mean, decimals)
     return text if sd is None else f"{text} ± {number(sd, decimals)}"
 

@@ -28,7 +28,7 @@ class Claims:
     def run(self) -> int:
         """Write ``claims.csv``, ``orderings.csv`` and ``claims.md``, and print the last."""
         tables = [read(path) for path in tables_to_report(self.paths.runs_dir)]
-        records = load_all(self.paths.runs_dir)
+        records = load_all(self.paths.runs_dir, skip_damaged=True)
         frame, orders = ledger(tables, records, paper_settings()), orderings(tables, records)
         markdown = claims_markdown(frame, orders)
         self._write("claims.csv", csv_text(frame))

@@ -38,7 +38,7 @@ class Plan(TableOptions):
         tables = {one.tables[0].name: with_inputs(one.targets) for one in planned}
         if len(tables) > 1:
             tables[ALL] = self.cells()
-        records = load_all(self.paths.runs_dir)
+        records = load_all(self.paths.runs_dir, skip_damaged=True)
         rows = []
         for name, cells in tables.items():
             seconds = {c.key: records[c.key].cost.seconds for c in cells if c.key in records}
