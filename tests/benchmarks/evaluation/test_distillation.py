@@ -35,8 +35,7 @@ def distil(folder: Path, seed: int = 0, **more: Any) -> Metrics:
         training=STILL,
         temperature=4.0,
         temperature_squared=True,
-        images=IMAGES_OF,
-        **more,
+        **{"images": IMAGES_OF, **more},
     )
     return distillation.run(context, recipe)
 
@@ -119,18 +118,7 @@ def test_a_control_learns_from_real_images_drawn_by_its_seed(
 
     monkeypatch.setattr(DeviceDataset, "balanced", watched)
     for name, seed in (("a", 0), ("b", 1), ("again", 0)):
-        recipe = distillation.Recipe(
-            arch="resnet18",
-            dataset="digits",
-            width=0.0625,
-            image_size=8,
-            seed=seed,
-            training=STILL,
-            temperature=4.0,
-            temperature_squared=True,
-            images=ImageSelection([], 40),
-        )
-        found = distillation.run(work_in(tmp_path / name), recipe)
+        found = distil(tmp_path / name, seed, images=ImageSelection([], 40))
         assert found["synthetic_images"] == 40
     assert torch.equal(drawn[0], drawn[2])
     assert not torch.equal(drawn[0], drawn[1])

@@ -50,12 +50,15 @@ def test_training_for_all_batches_counts_whole() -> None:
     assert seconds_of("s", joint, make_record("s", inputs={"images": "a"}, recipe={})) == 60.0
 
 
-def test_students_that_images_compete_with_count_with_what_they_read() -> None:
-    """The start is read by the competing student, six batches, and by the last one, two."""
+@pytest.mark.parametrize(("by_rival", "by_last"), [(6, 2), (2, 6)])
+def test_students_that_images_compete_with_count_with_what_they_read(
+    by_rival: int, by_last: int
+) -> None:
+    """The start is read by both; it costs what the one that read more of it read."""
     start = images("start", 100.0)
-    rival = student("rival", "start", batches=[6], seconds=7.0)
+    rival = student("rival", "start", batches=[by_rival], seconds=7.0)
     made = images("round", 30.0, 3, inputs={"teacher": "t", "student": "rival"})
-    last = student("s", "start", "round", batches=[2, 1])
+    last = student("s", "start", "round", batches=[by_last, 1])
     assert seconds_of("s", start, rival, made, last) == pytest.approx(60.0 + 7.0 + 10.0)
 
 
@@ -64,12 +67,3 @@ def test_without_images_nothing_was_spent_and_without_a_record_nothing_is_known(
     found = image_seconds(real, {"s": real})
     assert (found.seconds, found.makers) == (0.0, {})
     assert seconds_of("s", student("s", "gone", batches=[1])) is None
-
-
-def test_a_cell_of_two_readers_costs_what_the_one_that_read_more_of_it_read() -> None:
-    """Whichever of them that is: the last student here, which reads all that its rival did."""
-    start = images("start", 100.0)
-    rival = student("rival", "start", batches=[2], seconds=7.0)
-    made = images("round", 30.0, 3, inputs={"teacher": "t", "student": "rival"})
-    last = student("s", "start", "round", batches=[6, 1])
-    assert seconds_of("s", start, rival, made, last) == pytest.approx(60.0 + 7.0 + 10.0)
