@@ -42,7 +42,7 @@ $(TABLES:%=reproduce-%): reproduce-%: setup
 $(TABLES:%=plan-%): plan-%: setup
 	$(RUN) plan $* $(RECIPE) $(ARGS)
 
-pictures: setup  ## invert a classifier that comes with the library: a minute or two, no data set
+pictures: setup  ## invert a classifier that comes with the library: two or three minutes, no data set
 	$(RUN) pictures $(ARGS)
 
 reproduce-all: setup  ## run every table and figure; what two of them need is made once
