@@ -1,6 +1,6 @@
 """One iteration on a device: the published one, ours, and their agreement."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -83,15 +83,23 @@ def fast(
 
 
 def new_batch(
-    case: Case, name: str, precision: Precision, iterations: int, watch: Stopwatch
+    case: Case,
+    name: str,
+    precision: Precision,
+    iterations: int,
+    watch: Stopwatch,
+    between: Callable[[], object] = lambda: None,
 ) -> tuple[dict[str, float], dict[str, float]]:
     """The same over so many iterations, and what a batch takes besides them.
 
     The first of a process chooses kernels and captures the step; every other one is as the second.
+    ``between`` is called between the two.
     """
     made = case.method(name, BEFORE + iterations, precision)
     watch.begin()
-    first, second = (_Batch(made, case.labels, seed, watch) for seed in range(2))
+    first = _Batch(made, case.labels, 0, watch)
+    between()
+    second = _Batch(made, case.labels, 1, watch)
     step = {"milliseconds": 1e3 * second.iteration, "peak_mb": watch.peak_mb()}
     besides = {
         "seconds besides iterations, the first": first.besides,

@@ -1,13 +1,11 @@
 #!/usr/bin/env bash
-# Second call, at once (README.md): real CIFAR-10, the paper's networks. $ROW: arguments of "run table5".
+# Third call (README.md): real CIFAR-10, the paper's networks. $ROW: arguments of "run table5".
 set -uo pipefail
 kit=${KIT:-$HOME/kit}
 : "${OUT:?the folder for results}"
 mkdir -p "$OUT"
-[ -f "$kit/half.00" ] || { echo "another machine: half of the data is not here"; exit 3; }
 export PYTHONPATH="$kit/site" PYTHONUNBUFFERED=1
-cat "$kit/half.00" .carry/data2/half.01 | tar -xf - -C "$kit" || exit 3
-cp .carry/data2/unpack.py "$kit/" && (cd "$kit" && python3 unpack.py cifar10 "$kit/data") || exit 3
+. benchmarks/perf/gpu_machine/unpack.sh
 
 ROW=${ROW:---methods di ni --set protocol.classifier.epochs=40 --set protocol.classifier.batch_size=256
     --set protocol.classifier.lr=0.2 --set protocol.classifier.nesterov=true --set protocol.classifier.schedule=cosine
