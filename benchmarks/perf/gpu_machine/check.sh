@@ -12,8 +12,10 @@ export PYTHONPATH="$kit/site" PYTHONUNBUFFERED=1
 [ "$device" = cpu ] || nvidia-smi -L || exit 3
 
 if [ -n "${SIDE:-}" ]; then
+    mkdir -p "$kit/side"  # a copy, as the next call replaces the tree
+    cp -r benchmarks baselines naturalinversion "$kit/side/"
     # shellcheck disable=SC2086
-    KIT="$kit" setsid bash benchmarks/perf/gpu_machine/side_by_side.sh $SIDE > "$kit/side_by_side.txt" 2>&1 &
+    (cd "$kit/side" && exec setsid bash benchmarks/perf/gpu_machine/side_by_side.sh $SIDE) > "$kit/side_by_side.txt" 2>&1 &
 fi
 status=0
 if [ "$check" != 0 ]; then

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Third call (README.md): scale small, many narrow networks side by side. $LANES has a line for each process that takes
 # cells, all in one runs folder: how many workers, then arguments of "run", further ones after ";". They go on after this
-# call, until $HOURS are over; a fourth one of the same script waits for them $LIMIT seconds more, and needs no $LANES.
+# call, until $HOURS are over, in a copy of the tree, which a call replaces; a fourth one of the same script waits for them
+# $LIMIT seconds more, and needs no $LANES.
 set -uo pipefail
-kit=${KIT:-$HOME/kit} device=${DEVICE:-cuda} limit=${LIMIT:-480} began=$(date +%s) here=$PWD
+kit=${KIT:-$HOME/kit} device=${DEVICE:-cuda} limit=${LIMIT:-480} began=$(date +%s)
 : "${OUT:?the folder for results}"
-mkdir -p "$OUT"
+mkdir -p "$OUT" "$kit/tree"
 export PYTHONPATH="$kit/site" PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1
 
 lane() {  # NUMBER WORKERS RUN;RUN…
@@ -29,12 +30,13 @@ if [ -n "${LANES:-}" ]; then
     # No process should be killed before the last one ends: the others can fail then.
     # shellcheck source=/dev/null
     [ "$device" = cpu ] || . benchmarks/perf/gpu_machine/mps.sh
+    cp -r .git benchmarks baselines naturalinversion reports pyproject.toml "$kit/tree/" || exit 3
     number=0
     while read -r workers runs; do
         [ -n "$workers" ] || continue
         number=$((number + 1))
         export kit device began PRECISION HOURS
-        setsid bash -c "$(declare -f lane); cd '$here'; lane $number $workers '$runs'" < /dev/null > /dev/null 2>&1 &
+        setsid bash -c "$(declare -f lane); cd '$kit/tree'; lane $number $workers '$runs'" < /dev/null > /dev/null 2>&1 &
         echo "$number" > "$kit/lanes"
         sleep "${APART:-3}"
     done <<< "$LANES"
