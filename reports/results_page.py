@@ -247,6 +247,22 @@ def difference_by_seed(one: BySeed, other: BySeed, where: str) -> str:
     return text
 
 
+def difference_of_runs(runs: Sequence[tuple[Archive, str]], row: str, one: str, other: str) -> str:
+    """`difference_by_seed` over the seeds of several runs of a row, each a folder and its table.
+
+    A seed of another machine is another draw: rounding alone makes other images of it.
+    """
+    first: BySeed = {}
+    second: BySeed = {}
+    for archive, table in runs:
+        lines = [archive.line(table, row, column) for column in (one, other)]
+        ours, theirs = (_by_seed(line) for line in lines)
+        for seed in sorted(ours.keys() & theirs.keys()):
+            first[len(first)] = ours[seed]
+            second[len(second)] = theirs[seed]
+    return difference_by_seed(first, second, f"{row}: {one} and {other}")
+
+
 def render(template: Path, kept: Path = KEPT, accepted: Path = ACCEPTED) -> str:
     """A template as Markdown. RecordError for a number that there is no record of, and for a name
     that the template doesn't know."""
@@ -255,7 +271,7 @@ def render(template: Path, kept: Path = KEPT, accepted: Path = ACCEPTED) -> str:
     file = cache(lambda name: AcceptedNumbers(accepted / f"{name}.csv"))
     try:
         text = environment.from_string(template.read_text("utf-8"))
-        return text.render(kept=folder, accepted=file)
+        return text.render(kept=folder, accepted=file, over=difference_of_runs)
     except TemplateError as error:
         raise RecordError(f"{template}: {error.message}") from None
 

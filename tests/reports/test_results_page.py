@@ -16,6 +16,7 @@ from reports.results_page import (
     AcceptedNumbers,
     Archive,
     difference_by_seed,
+    difference_of_runs,
     render,
     render_all,
 )
@@ -37,6 +38,18 @@ def test_numbers_of_the_page_are_those_of_the_records(runs: Path, tmp_path: Path
     said = render(template, tmp_path / "kept")
     assert said.startswith("NI 90.1 ± 0.1, +10.0 [10.0, 10.0], p = ")
     assert said.endswith(" points, 0.03 h on cpu, threads a run: 2, PyTorch 2.15.0, fp32\n")
+
+
+def test_a_difference_over_two_runs_counts_a_seed_of_each(runs: Path, tmp_path: Path) -> None:
+    keep(runs, tmp_path / "here")
+    kept = Archive(tmp_path / "here")
+    ours, theirs = (kept.line(TABLE, "r", column)["values"] for column in ("NI", "DI"))
+    twice = [dict(enumerate((*values, *values))) for values in (ours, theirs)]
+    found = difference_of_runs([(kept, TABLE), (kept, TABLE)], "r", "NI", "DI")
+    assert found == difference_by_seed(*twice, "here")
+    assert found != kept.difference(TABLE, "r", "NI", "DI")
+    with pytest.raises(RecordError, match=r"^r: NI and DI share no seed$"):
+        difference_of_runs([], "r", "NI", "DI")
 
 
 def test_pairs_that_no_test_tells_apart_are_named(runs: Path, tmp_path: Path) -> None:
