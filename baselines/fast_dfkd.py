@@ -154,10 +154,15 @@ class _FewSteps(BatchImages):
 
 
 def _start_anew(network: UnconditionalGenerator, gain: float) -> None:
-    """The first linear layer and the first batch norm, as the official code sets them."""
+    """The first linear layer and the first batch norm, as the official code sets them.
+
+    Drawn on the host in float32, as all weights are: the same on every device.
+    """
     norm = network.body[0]
     assert isinstance(norm, nn.BatchNorm2d)
-    nn.init.normal_(network.project.weight, 0.0, 0.02)
-    nn.init.normal_(norm.weight, gain, 0.02)
+    with torch.no_grad():
+        for weight, mean in ((network.project.weight, 0.0), (norm.weight, gain)):
+            drawn = torch.empty(weight.shape, dtype=torch.float32, device="cpu")
+            weight.copy_(nn.init.normal_(drawn, mean, 0.02))
     nn.init.zeros_(network.project.bias)
     nn.init.zeros_(norm.bias)

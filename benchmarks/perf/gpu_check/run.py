@@ -11,7 +11,7 @@ import tyro
 
 from benchmarks.engine.machine import Machine, set_up_torch
 from benchmarks.engine.packages import not_installed
-from benchmarks.perf.gpu_check import features, joint, norms, synthesis, training
+from benchmarks.perf.gpu_check import features, joint, norms, sequential, synthesis, training
 from benchmarks.perf.gpu_check.cases import SIZES
 from benchmarks.perf.gpu_check.check import Check
 
@@ -28,6 +28,7 @@ def all_checks(device: torch.device) -> Iterator[Check]:
     yield from training.checks(device, sizes)
     yield from features.checks(device, sizes)
     yield from joint.checks(device, sizes)
+    yield from sequential.checks(device, sizes)
     yield from synthesis.checks(device, sizes)
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from baselines import fast_dfkd
 from benchmarks.evaluation.fidelity.features import FeatureExtractor
 from benchmarks.perf.gpu_check import joint, run, training
 from benchmarks.perf.gpu_check.batches import Case, Runs
@@ -46,7 +47,13 @@ def test_on_a_cpu_what_can_run_there_passes() -> None:
     for arch in ("resnet18", "vgg11", "mobilenetv2"):
         for name in CASES:
             assert sum(line[6:].startswith(f"{name}, {arch}: ") for line in lines) == 6
-    for about in ("observed norm, tf32, NHWC", "training: resumed", "features, ", "WGAN-GP: "):
+    for about in (
+        "observed norm, tf32, NHWC",
+        "training: resumed",
+        "features, ",
+        "WGAN-GP: ",
+        "CMI: ",
+    ):
         assert f"PASS  {about}" in done.stdout
 
 
@@ -117,6 +124,20 @@ def _other_pixels(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(FeatureExtractor, "__call__", other)
 
 
+def _reset_drawn_in_place(patch: pytest.MonkeyPatch) -> None:
+    """So that a generator in float64, or on a GPU, starts anew from other weights."""
+
+    def anew(network: Any, gain: float) -> None:
+        torch.nn.init.normal_(network.project.weight, 0.0, 0.02)
+
+    patch.setattr(fast_dfkd, "_start_anew", anew)
+
+
+def _other_contrast(patch: pytest.MonkeyPatch) -> None:
+    contrast, calls = priors.contrast, iter(range(10**6))
+    patch.setattr(priors, "contrast", lambda *a: contrast(*a) * (1 + 1e-4 * next(calls)))
+
+
 @pytest.mark.parametrize(
     ("plant", "check"),
     [
@@ -125,6 +146,8 @@ def _other_pixels(patch: pytest.MonkeyPatch) -> None:
         (_never_the_same, "NI, vgg11: again"),
         (_forgotten_momentum, "training: resumed, fp32"),
         (_other_pixels, "features, efficientnet-lite0"),
+        (_reset_drawn_in_place, "Fast-DFKD: steps"),
+        (_other_contrast, "CMI: again"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
