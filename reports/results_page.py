@@ -247,20 +247,19 @@ def difference_by_seed(one: BySeed, other: BySeed, where: str) -> str:
     return text
 
 
-def difference_of_runs(runs: Sequence[tuple[Archive, str]], row: str, one: str, other: str) -> str:
-    """`difference_by_seed` over the seeds of several runs of a row, each a folder and its table.
+def difference_over_runs(
+    runs: Sequence[tuple[Archive, str]], row: str, one: str, other: str
+) -> str:
+    """`difference_by_seed` of what each seed has on average over several runs of a row.
 
-    A seed of another machine is another draw: rounding alone makes other images of it.
+    Each run is a folder of kept results and its table; seeds that not all of them have don't count.
     """
-    first: BySeed = {}
-    second: BySeed = {}
-    for archive, table in runs:
-        lines = [archive.line(table, row, column) for column in (one, other)]
-        ours, theirs = (_by_seed(line) for line in lines)
-        for seed in sorted(ours.keys() & theirs.keys()):
-            first[len(first)] = ours[seed]
-            second[len(second)] = theirs[seed]
-    return difference_by_seed(first, second, f"{row}: {one} and {other}")
+    means: list[BySeed] = []
+    for column in (one, other):
+        found = [_by_seed(archive.line(table, row, column)) for archive, table in runs]
+        shared = set.intersection(*(set(values) for values in found)) if found else set()
+        means.append({s: sum(values[s] for values in found) / len(found) for s in sorted(shared)})
+    return difference_by_seed(*means, f"{row}: {one} and {other}")
 
 
 def render(template: Path, kept: Path = KEPT, accepted: Path = ACCEPTED) -> str:
@@ -271,7 +270,7 @@ def render(template: Path, kept: Path = KEPT, accepted: Path = ACCEPTED) -> str:
     file = cache(lambda name: AcceptedNumbers(accepted / f"{name}.csv"))
     try:
         text = environment.from_string(template.read_text("utf-8"))
-        return text.render(kept=folder, accepted=file, over=difference_of_runs)
+        return text.render(kept=folder, accepted=file, over=difference_over_runs)
     except TemplateError as error:
         raise RecordError(f"{template}: {error.message}") from None
 

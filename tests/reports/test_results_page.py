@@ -16,7 +16,7 @@ from reports.results_page import (
     AcceptedNumbers,
     Archive,
     difference_by_seed,
-    difference_of_runs,
+    difference_over_runs,
     render,
     render_all,
 )
@@ -40,16 +40,21 @@ def test_numbers_of_the_page_are_those_of_the_records(runs: Path, tmp_path: Path
     assert said.endswith(" points, 0.03 h on cpu, threads a run: 2, PyTorch 2.15.0, fp32\n")
 
 
-def test_a_difference_over_two_runs_counts_a_seed_of_each(runs: Path, tmp_path: Path) -> None:
+def test_a_difference_over_runs_is_of_each_seeds_mean(runs: Path, tmp_path: Path) -> None:
     keep(runs, tmp_path / "here")
-    kept = Archive(tmp_path / "here")
-    ours, theirs = (kept.line(TABLE, "r", column)["values"] for column in ("NI", "DI"))
-    twice = [dict(enumerate((*values, *values))) for values in (ours, theirs)]
-    found = difference_of_runs([(kept, TABLE), (kept, TABLE)], "r", "NI", "DI")
-    assert found == difference_by_seed(*twice, "here")
-    assert found != kept.difference(TABLE, "r", "NI", "DI")
+    first, second = Archive(tmp_path / "here"), Archive(tmp_path / "here")
+    for key in second.line(TABLE, "r", "DI")["records"]:
+        metrics = {"test_accuracy": second.records[key].metrics["test_accuracy"] - 0.04}
+        second.records[key] = replace(second.records[key], metrics=metrics)
+    second._reports.clear()
+    line = {name: first.line(TABLE, "r", name) for name in ("NI", "DI")}
+    ours, theirs = (dict(zip(one["seeds"], one["values"], strict=True)) for one in line.values())
+    lower = {seed: value - 2 for seed, value in theirs.items()}  # half of four points
+    found = difference_over_runs([(first, TABLE), (second, TABLE)], "r", "NI", "DI")
+    assert found == difference_by_seed(ours, lower, "here")
+    assert found != first.difference(TABLE, "r", "NI", "DI")
     with pytest.raises(RecordError, match=r"^r: NI and DI share no seed$"):
-        difference_of_runs([], "r", "NI", "DI")
+        difference_over_runs([], "r", "NI", "DI")
 
 
 def test_pairs_that_no_test_tells_apart_are_named(runs: Path, tmp_path: Path) -> None:

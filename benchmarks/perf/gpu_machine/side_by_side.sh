@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# side_by_side.sh METHOD COUNT…: iterations a second of so many processes on one GPU, without MPS and with it.
+# side_by_side.sh METHOD COUNT COUNT…: iterations a second of so many processes on one GPU, without MPS and, but for the first
+# count, with it.
 set -uo pipefail
 mkdir -p /tmp/side_by_side
 trap 'rmdir /tmp/side_by_side' EXIT

@@ -30,7 +30,8 @@ if [ -n "${LANES:-}" ]; then
     # No process should be killed before the last one ends: the others can fail then.
     # shellcheck source=/dev/null
     [ "$device" = cpu ] || . benchmarks/perf/gpu_machine/mps.sh
-    cp -r .git benchmarks baselines naturalinversion reports pyproject.toml "$kit/tree/" || exit 3
+    tar -cf - --exclude=./.carry --exclude=./.venv --exclude=./runs . | tar -xf - -C "$kit/tree" || exit 3
+    rm -f "$kit"/lane-*
     number=0
     while read -r workers runs; do
         [ -n "$workers" ] || continue
@@ -42,6 +43,7 @@ if [ -n "${LANES:-}" ]; then
     done <<< "$LANES"
 fi
 
+[ -f "$kit/lanes" ] || { echo "another machine: no lanes are here"; exit 3; }
 packed=$began
 pack() {  # What comes back, in pieces that are small enough: records, grids, logs. The images stay there.
     (cd "$kit" && find runs out \( -name '*.json' -o -name '*.png' -o -name '*.csv' -o -name '*.md' -o -name log.txt \) \
@@ -61,3 +63,4 @@ pack
 for file in "$kit"/lane-*.txt; do echo "== $file"; grep -E '^(== |\[|error|warning)' "$file" | tail -n 12 | cut -c 1-150; done
 cat "$kit/side_by_side.txt" 2> /dev/null | tail -n 12
 ls -la "$OUT"
+! grep -qhE '^(error|\[.*FAILED)' "$kit"/lane-*.txt
