@@ -254,12 +254,13 @@ def difference_over_runs(
 
     Each run is a folder of kept results and its table; seeds that not all of them have don't count.
     """
-    means: list[BySeed] = []
-    for column in (one, other):
+
+    def mean_by_seed(column: str) -> BySeed:
         found = [_by_seed(archive.line(table, row, column)) for archive, table in runs]
-        shared = set.intersection(*(set(values) for values in found)) if found else set()
-        means.append({s: sum(values[s] for values in found) / len(found) for s in sorted(shared)})
-    return difference_by_seed(*means, f"{row}: {one} and {other}")
+        shared = set.intersection(*map(set, found)) if found else set()
+        return {seed: sum(values[seed] for values in found) / len(found) for seed in sorted(shared)}
+
+    return difference_by_seed(mean_by_seed(one), mean_by_seed(other), f"{row}: {one} and {other}")
 
 
 def render(template: Path, kept: Path = KEPT, accepted: Path = ACCEPTED) -> str:
