@@ -8,8 +8,8 @@ export OMP_NUM_THREADS=1
 method=$1
 shift
 echo "without MPS"
-python3 -m benchmarks.perf.side_by_side --method "$method" --counts "$@"
+python3 -m benchmarks.perf.side_by_side --device "${DEVICE:-cuda}" --method "$method" --counts "$@"
 # shellcheck source=/dev/null
 . "$(dirname "$0")/mps.sh"
 echo "with MPS"
-python3 -m benchmarks.perf.side_by_side --method "$method" --counts "${@:2}"
+python3 -m benchmarks.perf.side_by_side --device "${DEVICE:-cuda}" --method "$method" --counts "${@:2}"
