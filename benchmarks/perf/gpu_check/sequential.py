@@ -86,7 +86,7 @@ def _again(runs: Sequential) -> Sequence[Measured]:
 def _differences(
     found: list[dict[str, Tensor]], expected: list[dict[str, Tensor]]
 ) -> tuple[float, float]:
-    """The largest relative difference of a term in the very first step, and in all later ones."""
+    """The largest relative difference of a term in the very first step, and in any step."""
     if [one.keys() for one in found] != [one.keys() for one in expected]:
         raise ValueError(f"terms {found}, expected {expected}")
     each = [
