@@ -53,11 +53,13 @@ def given_network(
     if ready:
         return _with_inputs(*load_ready(ready))
     if model:
+        found = _description(weights) if weights is not None else None
+        takes = inputs if found is None else _inputs(found)
         factory, where = load_object(model, "--model"), f"--model {model}"
-        network = call_factory(factory, inputs.num_classes, where)
+        network = call_factory(factory, takes.num_classes, where)
         if weights is not None:
             _fill(network, weights, "--weights")
-        return network, inputs, ""
+        return network, takes, ""
     if weights is None:
         raise UsageError("--arch needs --weights FILE")
     if not arch:
@@ -124,9 +126,12 @@ def described(arch: str, inputs: Inputs) -> Classifier:
 
 def _with_inputs(model: nn.Module, description: Classifier) -> tuple[nn.Module, Inputs, str]:
     """A network of ours, what it takes, and its architecture's name."""
+    return model, _inputs(description), description.arch
+
+
+def _inputs(description: Classifier) -> Inputs:
     size, mean, std = description.image_size, description.mean, description.std
-    inputs = Inputs(description.num_classes, (3, size, size), mean, std, description.width)
-    return model, inputs, description.arch
+    return Inputs(description.num_classes, (3, size, size), mean, std, description.width)
 
 
 def _description(weights: Path) -> Classifier | None:

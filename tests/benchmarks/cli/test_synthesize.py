@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
+from naturalinversion.classifiers import build
 from naturalinversion.classifiers.weights import Classifier, save_classifier
 from naturalinversion.image_store.dataset import SyntheticDataset
 from naturalinversion.image_store.pixels import PixelMapping
@@ -35,6 +37,11 @@ def test_synthesize_inverts_a_classifier_and_exports_it(
     assert {p: p.stat().st_mtime_ns for p in shards} == shards, "nothing is made twice"
 
 
+def of_classes(num_classes: int) -> nn.Module:
+    """A factory of somebody's."""
+    return build("resnet18", num_classes, 0.125)
+
+
 PLAIN = {"arch": "", "num_classes": "", "width": "", "image_size": ""}
 
 
@@ -47,11 +54,11 @@ def stored(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("arch", ["", "resnet18"])
+@pytest.mark.parametrize("options", [{}, {"arch": "resnet18"}, {"model": f"{__name__}:of_classes"}])
 def test_synthesize_reads_a_classifier_of_the_suite_by_its_own_header(
-    arch: str, stored: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    options: dict[str, str], stored: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    code, _, _ = here(capfd, *invert(stored, tmp_path / "out", **{**PLAIN, "arch": arch}))
+    code, _, _ = here(capfd, *invert(stored, tmp_path / "out", **{**PLAIN, **options}))
     assert code == 0
     meta = SyntheticDataset(tmp_path / "out").meta
     assert (meta.num_classes, meta.image_shape, meta.std) == (4, (3, 16, 16), (0.25,) * 3)
