@@ -10,7 +10,7 @@ from reports.archive import KEPT, REPORT, RUNS, keep
 from reports.new_folder import replaced
 from reports.records import write_atomically
 from reports.report import write_report
-from reports.results_page import TEMPLATES, render_all
+from reports.results_pages.render import TEMPLATES, render_all
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -40,7 +40,9 @@ class Keep:
 
 @dataclass(frozen=True)
 class Results:
-    """For maintainers: write the pages of results and the kept reports again from the records."""
+    """For maintainers: write the pages of results, their pictures and the kept reports again from
+    the records.
+    """
 
     docs: Path = DOCS
     """the folder of the templates and pages; the README beside it has a part made of them"""
@@ -51,9 +53,9 @@ class Results:
             raise MissingError(f"{self.docs / TEMPLATES} is missing")
         for folder in sorted(path.parent for path in KEPT.glob(f"[!.]*/{RUNS}")):
             log(f"written: {report(folder)[-1]}")
-        for page, text in render_all(self.docs).items():
-            write_atomically(page, text.encode())
-            log(f"written: {page}")
+        for path, data in render_all(self.docs).items():
+            write_atomically(path, data)
+            log(f"written: {path}")
         return 0
 
 

@@ -1,6 +1,5 @@
-"""Images of several methods side by side, a column for each class, with the classes' names."""
+"""Images of several methods below one another, a column for each class, with the classes' names."""
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,11 +7,10 @@ import numpy as np
 from torch import Tensor
 
 from naturalinversion.files import write_atomically
-from reports.figures.tiles import Pixels, join_tiles
+from reports.figures.contact_sheet import draw_contact_sheet
+from reports.figures.tiles import Pixels
 
 ROWS, COLUMNS = 6, 10  # images of a class, and classes
-GAP = 2  # pixels between images
-WIDTH = 8.0  # inches
 
 
 def save_contact_sheet(
@@ -22,26 +20,9 @@ def save_contact_sheet(
 
     Up to six images of each of the first ten classes; rows that no class fills are left out.
     """
-    import matplotlib.pyplot as plt
-
     names = classes[:COLUMNS]
-    sheets = {title: join_tiles(_tiles(*images, len(names)), GAP) for title, images in sets.items()}
-    height, width = next(iter(sheets.values())).shape[:2]
-    inches = (WIDTH, (WIDTH * height / width + 0.9) * len(sets))
-    figure, axes = plt.subplots(len(sets), 1, figsize=inches, squeeze=False, layout="constrained")
-    for axis, (title, sheet) in zip(axes[:, 0], sheets.items(), strict=True):
-        axis.imshow(sheet, interpolation="nearest")
-        axis.set_title(title)
-        step = sheet.shape[1] / len(names)
-        axis.set_xticks([step * (index + 0.5) for index in range(len(names))], names)
-        axis.tick_params(axis="x", length=0, labelsize=8)
-        axis.set_yticks([])
-        for side in axis.spines.values():
-            side.set_visible(False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    plt.close(figure)
-    write_atomically(path, buffer.getvalue())
+    panels = {title: _tiles(*images, len(names)) for title, images in sets.items()}
+    write_atomically(path, draw_contact_sheet(panels, names))
 
 
 def _tiles(pixels: Tensor, labels: Tensor, classes: int) -> Pixels:

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.cli import archive
 from benchmarks.cli.archive import Keep, Results
 from reports.records import RecordError, write
-from reports.results_page import BEGIN, END, README_TEMPLATE
+from reports.results_pages.render import BEGIN, END, README_TEMPLATE
 from reports.tables import table_files
 from reports.tables.layout import Picture, TableCell
 from tests.benchmarks.command_line import here

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from reports.figures.draw import RenderedFigure, draw, render_figures
 from reports.figures.style import style_context
+from reports.figures.tiles import Pixels
 from reports.records import Record
 from reports.tables.layout import FigureSpec, Picture, Row, Table, TableCell
 from reports.tables.measured import measured_frame
@@ -56,3 +58,13 @@ def grid_table(methods: Mapping[str, str], first_rows: int, classes: Sequence[st
     ]
     spec = figure("image_grid", first_rows=first_rows, classes=list(classes))
     return make_table({"c": TableCell([""])}, pictures=pictures, figures=[spec])
+
+
+def place(picture: Pixels, tile: Pixels, factor: int) -> tuple[int, int]:
+    """Row and column where the picture shows the tile, each pixel ``factor`` wide."""
+    wide = tile.repeat(factor, axis=0).repeat(factor, axis=1)
+    height, width = wide.shape[:2]
+    for row, column in np.argwhere((picture == wide[0, 0]).all(axis=-1)):
+        if np.array_equal(picture[row : row + height, column : column + width], wide):
+            return int(row), int(column)
+    raise AssertionError("the tile is not in the picture")

@@ -13,7 +13,7 @@ from reports.figures.style import DPI, style_context
 from reports.figures.tiles import Pixels, join_tiles, read_tiles
 from reports.records import Record, RecordError
 from reports.tables.layout import Table
-from tests.reports.figures.figure_cases import CLASSES, drawn, grid_table, rendered
+from tests.reports.figures.figure_cases import CLASSES, drawn, grid_table, place, rendered
 from tests.reports.makers import make_grid, make_record, make_tiles, put
 
 
@@ -26,16 +26,6 @@ def pixels_of(table: Table, records: dict[str, Record], runs: Path) -> Pixels:
     with style_context():
         drawn(table, records, runs).savefig(file, format="png", dpi=DPI)
     return np.asarray(Image.open(file).convert("RGB"))
-
-
-def place(picture: Pixels, tile: Pixels, factor: int) -> tuple[int, int]:
-    """Row and column where the picture shows the tile, each pixel ``factor`` wide."""
-    wide = tile.repeat(factor, axis=0).repeat(factor, axis=1)
-    height, width = wide.shape[:2]
-    for row, column in np.argwhere((picture == wide[0, 0]).all(axis=-1)):
-        if np.array_equal(picture[row : row + height, column : column + width], wide):
-            return int(row), int(column)
-    raise AssertionError("the tile is not in the picture")
 
 
 @pytest.mark.parametrize("side", [1, 2, 8, 16, 32])

@@ -1,46 +1,22 @@
-"""Pages of results: their sentences are written by hand and their numbers are not.
-
-A template ``docs/NAME.md.j2`` becomes ``docs/NAME.md``, and `README_TEMPLATE` the marked part of
-the README. Templates name numbers by folder of kept results or file of accepted ones, table, row
-and column. One that isn't there is an error, which says what is.
-"""
+"""A folder of kept results, as the templates of pages see it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
-from itertools import combinations, cycle
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 
-from jinja2 import Environment, StrictUndefined, TemplateError
-
-from reports.archive import KEPT, RUNS
+from reports.archive import RUNS
+from reports.figures.tiles import Pixels, read_tiles
 from reports.image_metrics import image_cells, of_images
 from reports.machine import device_class
 from reports.records import Record, RecordError, load_all
-from reports.regression.accepted import Accepted
-from reports.regression.accepted_file import FOLDER as ACCEPTED
-from reports.regression.accepted_file import read as read_accepted
-from reports.seed_statistics import (
-    SIGNIFICANCE,
-    compare_by_seed,
-    correct_for_many,
-    interval_of_mean,
-    summarise,
-)
+from reports.results_pages.values import BySeed, check_known, difference_by_seed, with_sd
+from reports.seed_statistics import SIGNIFICANCE, compare_by_seed, correct_for_many, summarise
 from reports.table_report import TableReport, make_table_report
-from reports.tables.export import number, places
 from reports.tables.markup import escape_markdown, markdown_table
 from reports.tables.measured import Line, lines_of
 from reports.tables.table_files import read, table_files
-
-TEMPLATES = "*.md.j2"
-README_TEMPLATE = "readme-results.j2"
-BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
-
-MOST_DECIMALS = 4
-
-BySeed = dict[int, float]
 
 
 class Archive:
@@ -50,7 +26,7 @@ class Archive:
     def __init__(self, folder: Path) -> None:
         self.runs = folder / RUNS
         there = sorted(path.parent.name for path in folder.parent.glob(f"[!.]*/{RUNS}"))
-        _check(folder.name, there, f"{folder.parent}: no kept results")
+        check_known(folder.name, there, f"{folder.parent}: no kept results")
         self.records: dict[str, Record] = load_all(self.runs)
         self._reports: dict[str, TableReport] = {}
 
@@ -58,7 +34,7 @@ class Archive:
         """Everything printed of a table, by the name of its file."""
         if table not in self._reports:
             files = {path.stem: path for path in table_files(self.runs)}
-            _check(table, files, f"{self.runs}: no table")
+            check_known(table, files, f"{self.runs}: no table")
             found = read(files[table])
             self._reports[table] = make_table_report(found, self.records, self.runs, table)
         return self._reports[table]
@@ -94,11 +70,11 @@ class Archive:
         """Device seconds for a method's images in a row."""
         self._check_place(table, row)
         costs = {one.method: one for one in self.report(table).costs if row in one.rows}
-        _check(method, costs, f"{self.runs}: {table}, {row} has no method")
+        check_known(method, costs, f"{self.runs}: {table}, {row} has no method")
         found = costs[method].seconds
         if found is None:
             raise RecordError(f"{self.runs}: {table}: the cost of {method} is not known")
-        return _with_sd(found.mean, found.sd)
+        return with_sd(found.mean, found.sd)
 
     def line(self, table: str, row: str, column: str) -> Line:
         """One number with its seeds."""
@@ -114,12 +90,12 @@ class Archive:
         of = self.report(table).table
         for what, name, there in (("row", row, of.rows), ("column", column, of.columns)):
             if name:
-                _check(name, [one.id for one in there], f"{self.runs}: {table} has no {what}")
+                check_known(name, [one.id for one in there], f"{self.runs}: {table} has no {what}")
 
     def value(self, table: str, row: str, column: str) -> str:
         """The mean, with its standard deviation where there are several seeds."""
         line = self.line(table, row, column)
-        return _with_sd(line["mean"], line["sd"] if line["n"] > 1 else None)
+        return with_sd(line["mean"], line["sd"] if line["n"] > 1 else None)
 
     def difference(self, table: str, row: str, one: str, other: str) -> str:
         """How much more the first column has than the other: `difference_by_seed`."""
@@ -160,7 +136,7 @@ class Archive:
             assert value is not None
             by_seed.append(factor * value)
         found = summarise(by_seed)
-        return _with_sd(found.mean, found.sd)
+        return with_sd(found.mean, found.sd)
 
     def total_of_images(self, table: str, row: str, column: str, name: str) -> str:
         """A count, summed over all images of all seeds behind a number."""
@@ -172,9 +148,16 @@ class Archive:
         """Another metric of the first seed's record behind a number, or of its input ``of``."""
         record = self.records[self.line(table, row, column)["records"][0]]
         if of:
-            _check(of, record.inputs, f"{self.runs}: {record.label} has no input")
+            check_known(of, record.inputs, f"{self.runs}: {record.label} has no input")
             record = self.records[record.inputs[of]]
         return self._number(record, name)
+
+    def tiles(self, table: str, row: str, column: str, cell: int = 0) -> Pixels:
+        """Samples (6, 10, S, S, 3) of the images behind the first seed's number: of their first
+        cell or, as lists count, of another.
+        """
+        record = self.records[self.line(table, row, column)["records"][0]]
+        return read_tiles(self._images_behind(record)[cell], "grid.png", self.runs)
 
     def _images_behind(self, record: Record) -> list[Record]:
         if not (found := image_cells(record, self.records)):
@@ -183,7 +166,7 @@ class Archive:
 
     def _number(self, record: Record, name: str) -> float:
         numbers = {key: one for key, one in record.metrics.items() if isinstance(one, float | int)}
-        _check(name, numbers, f"{self.runs}: {record.label} has no number")
+        check_known(name, numbers, f"{self.runs}: {record.label} has no number")
         return float(numbers[name])
 
     @property
@@ -205,48 +188,6 @@ class Archive:
         return "; ".join(f"{one}, {' and '.join(sorted(found[one]))}" for one in sorted(found))
 
 
-class AcceptedNumbers:
-    """A file of accepted numbers, as the template sees it."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self._numbers = {(one.row, one.column): one for one in read_accepted(file)}
-
-    def value(self, row: str, column: str) -> str:
-        """The mean, with its standard deviation."""
-        found = self._number(row, column)
-        return _with_sd(found.mean, found.sd)
-
-    def row_difference(self, column: str, one: str, other: str) -> str:
-        """How much more the first row has than the other: `difference_by_seed`."""
-        numbers = (self._number(row, column) for row in (one, other))
-        first, second = (dict(zip(n.seeds, cycle(n.values), strict=False)) for n in numbers)
-        return difference_by_seed(first, second, f"{self.file}: {one} and {other}")
-
-    def _number(self, row: str, column: str) -> Accepted:
-        there = [" ".join(place) for place in self._numbers]
-        _check(f"{row} {column}", there, f"{self.file}: no number")
-        return self._numbers[row, column]
-
-
-def difference_by_seed(one: BySeed, other: BySeed, where: str) -> str:
-    """The mean of ``one`` minus ``other`` over the seeds of both.
-
-    Of three seeds or more with its 95 % interval and the p-value of a paired t-test: ``+27.0 [24.1,
-    29.9], p = 1e-07``. RecordError, which begins with ``where``, if they share no seed.
-    """
-    found = compare_by_seed(one, other)
-    if found.difference is None:
-        raise RecordError(f"{where} share no seed")
-    decimals = 2 if max(map(abs, (*one.values(), *other.values()))) < 2 else 1
-    text = f"{found.difference:+.{decimals}f}"
-    interval = interval_of_mean([one[seed] - other[seed] for seed in one.keys() & other.keys()])
-    if interval and found.p_value is not None:
-        low, high = (f"{bound:.{decimals}f}" for bound in interval)
-        text += f" [{low}, {high}], p = {found.p_value:.1g}"
-    return text
-
-
 def difference_over_runs(
     runs: Sequence[tuple[Archive, str]], row: str, one: str, other: str
 ) -> str:
@@ -261,43 +202,6 @@ def difference_over_runs(
         return {seed: sum(values[seed] for values in found) / len(found) for seed in sorted(shared)}
 
     return difference_by_seed(mean_by_seed(one), mean_by_seed(other), f"{row}: {one} and {other}")
-
-
-def render(template: Path, kept: Path = KEPT, accepted: Path = ACCEPTED) -> str:
-    """A template as Markdown. RecordError for a number that there is no record of, and for a name
-    that the template doesn't know."""
-    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True)
-    folder = cache(lambda name: Archive(kept / name))
-    file = cache(lambda name: AcceptedNumbers(accepted / f"{name}.csv"))
-    try:
-        text = environment.from_string(template.read_text("utf-8"))
-        return text.render(kept=folder, accepted=file, over=difference_over_runs)
-    except TemplateError as error:
-        raise RecordError(f"{template}: {error.message}") from None
-
-
-def render_all(docs: Path) -> dict[Path, str]:
-    """The pages that the templates in ``docs`` make, and the README beside that folder."""
-    pages = {path.with_suffix(""): render(path) for path in sorted(docs.glob(TEMPLATES))}
-    readme = docs.parent / "README.md"
-    before, begin, rest = readme.read_text("utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise RecordError(f"{readme}: no part between {BEGIN.strip()} and {END.strip()}")
-    return pages | {readme: before + begin + render(docs / README_TEMPLATE) + end + after}
-
-
-def _check(name: str, there: Iterable[str], none: str) -> None:
-    """RecordError that begins with ``none`` and says what there is."""
-    known = list(there)
-    if name not in known:
-        raise RecordError(f"{none} {name}; there are: {', '.join(known) or 'none'}")
-
-
-def _with_sd(mean: float, sd: float | None) -> str:
-    decimals = min(places(mean), 1 if abs(mean) >= 10 else MOST_DECIMALS)
-    text = number(mean, decimals)
-    return text if sd is None else f"{text} ± {number(sd, decimals)}"
 
 
 def _by_seed(line: Line) -> BySeed:

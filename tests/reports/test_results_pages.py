@@ -1,29 +1,35 @@
 """Pages of results have no number of their own, and say what they miss."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from msgspec.structs import replace
+from PIL import Image
 
 from reports.archive import keep
+from reports.figures.contact_sheet import draw_contact_sheet
 from reports.records import RecordError
 from reports.regression.accepted_file import FOLDER, read
-from reports.results_page import (
-    BEGIN,
-    END,
-    README_TEMPLATE,
-    AcceptedNumbers,
-    Archive,
-    difference_by_seed,
-    difference_over_runs,
-    render,
-    render_all,
-)
+from reports.results_pages.accepted import AcceptedNumbers
+from reports.results_pages.kept import Archive, difference_over_runs
+from reports.results_pages.render import BEGIN, END, README_TEMPLATE, render, render_all
+from reports.results_pages.values import difference_by_seed
+from reports.tables.layout import FigureSpec
+from reports.tables.table_files import read as read_table
+from reports.tables.table_files import write
+from tests.reports.makers import make_tiles
 
 TABLE = "table5-demo-digits"
 TEMPLATE = "page.md.j2"
 DOCS = Path(__file__).parents[2] / "docs"
+
+
+def pixels_of(png: bytes) -> npt.NDArray[np.float64]:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), float)
 
 
 def test_numbers_of_the_page_are_those_of_the_records(runs: Path, tmp_path: Path) -> None:
@@ -35,7 +41,8 @@ def test_numbers_of_the_page_are_those_of_the_records(runs: Path, tmp_path: Path
         f"{{{{ k.difference('{TABLE}', 'r', 'NI', 'DI') }}}} points, "
         "{{ '%.2f' % k.hours }} h on {{ k.made_with }}\n"
     )
-    said = render(template, tmp_path / "kept")
+    said, pictures = render(template, tmp_path / "kept")
+    assert not pictures
     assert said.startswith("NI 90.1 ± 0.1, +10.0 [10.0, 10.0], p = ")
     assert said.endswith(" points, 0.03 h on cpu, threads a run: 2, PyTorch 2.15.0, fp32\n")
 
@@ -118,10 +125,45 @@ def test_a_number_without_a_record_is_an_error(runs: Path, tmp_path: Path) -> No
 
 
 def test_the_pages_of_the_repository_are_what_their_records_say() -> None:
-    pages = render_all(DOCS)
-    assert {"README.md", "results.md", "tuning.md", "digits.md"} <= {page.name for page in pages}
-    for page, text in pages.items():
-        assert page.read_text("utf-8") == text, page
+    made = render_all(DOCS)
+    pages = {path: data for path, data in made.items() if path.suffix == ".md"}
+    assert {page.name for page in pages} == {"README.md", "results.md", "tuning.md", "digits.md"}
+    for page, data in pages.items():
+        assert page.read_text("utf-8") == data.decode(), page
+    for path in made.keys() - pages.keys():
+        drawn, there = (
+            np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), float)
+            for data in (made[path], path.read_bytes())
+        )
+        assert drawn.shape == there.shape, path
+        assert np.abs(drawn - there).mean() < 1, (
+            path
+        )  # another matplotlib may set letters otherwise
+        assert path.name in "".join(data.decode() for data in pages.values())
+
+
+def test_pictures_of_a_page_are_those_of_its_records(runs: Path, tmp_path: Path) -> None:
+    file = runs / "tables" / f"{TABLE}.json"
+    spec = FigureSpec(type="image_grid", title="Samples", caption="", classes=["a", "b"])
+    write(file, replace(read_table(file), figures=[spec]))
+    keep(runs, tmp_path / "kept" / "here")
+    template = tmp_path / TEMPLATE
+    template.write_text(
+        "{% set k = kept('here') %}"
+        f"{{% set tiles = k.tiles('{TABLE}', 'r', 'NI') %}}"
+        "![]({{ sheet('sheet.png', {'NI': tiles}, 'abcdefghij') }}) "
+        f"![]({{{{ figure('samples.png', k.report('{TABLE}').figures[0]) }}}})\n"
+    )
+    text, pictures = render(template, tmp_path / "kept")
+    assert text == "![](sheet.png) ![](samples.png)\n"
+    kept = Archive(tmp_path / "kept" / "here")
+    assert pictures == {
+        "sheet.png": draw_contact_sheet({"NI": make_tiles()}, "abcdefghij"),
+        "samples.png": kept.report(TABLE).figures[0].png,
+    }
+    next((tmp_path / "kept").rglob("grid.png")).unlink()
+    with pytest.raises(RecordError, match=r"grid\.png: missing$"):
+        render(template, tmp_path / "kept")
 
 
 def test_only_the_marked_part_of_the_readme_is_written(runs: Path, tmp_path: Path) -> None:
@@ -130,7 +172,7 @@ def test_only_the_marked_part_of_the_readme_is_written(runs: Path, tmp_path: Pat
     (docs / README_TEMPLATE).write_text("{{ 1 + 1 }}\n")
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{BEGIN}old\n{END}after\n")
-    assert render_all(docs) == {readme: f"before\n{BEGIN}2\n{END}after\n"}
+    assert render_all(docs) == {readme: f"before\n{BEGIN}2\n{END}after\n".encode()}
     readme.write_text("no marks\n")
     with pytest.raises(RecordError, match=r"README\.md: no part between <!-- measured: begin"):
         render_all(docs)

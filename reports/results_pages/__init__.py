@@ -1,0 +1,1 @@
+"""Pages of results, written from templates, kept records and accepted numbers."""

@@ -1,0 +1,34 @@
+"""A file of accepted numbers, as the templates of pages see it."""
+
+from __future__ import annotations
+
+from itertools import cycle
+from pathlib import Path
+
+from reports.regression.accepted import Accepted
+from reports.regression.accepted_file import read as read_accepted
+from reports.results_pages.values import check_known, difference_by_seed, with_sd
+
+
+class AcceptedNumbers:
+    """A file of accepted numbers, as the template sees it."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._numbers = {(one.row, one.column): one for one in read_accepted(file)}
+
+    def value(self, row: str, column: str) -> str:
+        """The mean, with its standard deviation."""
+        found = self._number(row, column)
+        return with_sd(found.mean, found.sd)
+
+    def row_difference(self, column: str, one: str, other: str) -> str:
+        """How much more the first row has than the other: `difference_by_seed`."""
+        numbers = (self._number(row, column) for row in (one, other))
+        first, second = (dict(zip(n.seeds, cycle(n.values), strict=False)) for n in numbers)
+        return difference_by_seed(first, second, f"{self.file}: {one} and {other}")
+
+    def _number(self, row: str, column: str) -> Accepted:
+        there = [" ".join(place) for place in self._numbers]
+        check_known(f"{row} {column}", there, f"{self.file}: no number")
+        return self._numbers[row, column]
