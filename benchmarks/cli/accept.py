@@ -25,7 +25,10 @@ from reports.regression.accepted_file import (
     with_other_rows,
     write,
 )
+from reports.regression.again import with_again
 from reports.tables.layout import Table
+
+Files = dict[Path, tuple[list[Accepted], list[Accepted]]]  # what each has, and will have
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,10 @@ class Accept:
     execution: RunOptions = field(default_factory=RunOptions)
     rows: Annotated[tuple[str, ...], optional("[ROW [ROW ...]]")] = ()
     """some rows of the tables; what is accepted of the others stays"""
-    again_dir: Annotated[Path | None, optional("PATH")] = None
-    """a second runs folder, where the same seeds were run with other rounding, such as
-    ONEDNN_MAX_CPU_ISA=AVX2: checks then compare seed by seed, and see more"""
+    again_dir: Annotated[tuple[Path, ...], optional("PATH [PATH ...]")] = ()
+    """runs folders where some accepted seeds were run elsewhere, on another processor, GPU or in
+    another precision: adds their values to the accepted ones and makes nothing. Checks then compare
+    seed by seed where that sees more, and may run there as well"""
     accepted_dir: Path = FOLDER
     """where the accepted numbers are kept"""
     json: bool = False
@@ -49,26 +53,34 @@ class Accept:
 
     def run(self) -> int:
         """Make what is missing, then write one file per table; nothing if a cell failed."""
-        if len(self.recipe.seed_list()) < MIN_SEEDS:
+        if len(self.recipe.seed_list()) < MIN_SEEDS and not self.again_dir:
             raise UsageError(f"--seeds {self.recipe.seeds}: {MIN_SEEDS} or more to accept")
         reject_overrides(self.recipe, self.paths)
-        if self.again_dir is not None and not self.again_dir.is_dir():
-            raise MissingError(f"--again-dir {self.again_dir}: no such folder")
+        for folder in self.again_dir:
+            if not folder.is_dir():
+                raise MissingError(f"--again-dir {folder}: no such folder")
         planned = TableOptions(self.tables, self.recipe, self.paths, rows=self.rows).planned()
         tables = [table for one in planned for table in one.tables]
         refuse_shared_files(tables, self.accepted_dir)
+        if self.again_dir:
+            return self._write(self._with_again(tables))
         if failed := compute_cells(planned, self.paths, self.execution, self.json).failed:
             if self.json:
                 print_json({"failed": {name: str(error) for name, error in failed.items()}})
             return 1
         accepted = self._accepted(tables)
+        done = self._write(accepted)
+        rows = {row.id for table in tables for row in table.rows}
+        numbers = [number for _, found in accepted.values() for number in found]
+        log_commits([number for number in numbers if number.row in rows])
+        return done
+
+    def _write(self, accepted: Files) -> int:
+        """Write the files and say what changes."""
         answer = {}
         for path, (before, numbers) in accepted.items():
             answer[str(path)] = list(changes(before, numbers))
             write(path, numbers)
-        rows = {row.id for table in tables for row in table.rows}
-        numbers = [number for _, found in accepted.values() for number in found]
-        log_commits([number for number in numbers if number.row in rows])
         if self.json:
             print_json(answer)
             return 0
@@ -76,15 +88,26 @@ class Accept:
             print_result("\n".join([f"{name}:", *(lines or ["as it was"])]))
         return 0
 
-    def _accepted(self, tables: list[Table]) -> dict[Path, tuple[list[Accepted], list[Accepted]]]:
+    def _with_again(self, tables: list[Table]) -> Files:
+        """What each file has, and will have with second values."""
+        runs = [load_all(folder) for folder in self.again_dir]
+        found: Files = {}
+        for table in tables:
+            path = path_of(table, self.accepted_dir)
+            if not path.is_file():
+                raise MissingError(f"{path}: no accepted numbers that could have a second value")
+            before = read(path)
+            found[path] = before, with_again(table, before, runs)
+        return found
+
+    def _accepted(self, tables: list[Table]) -> Files:
         """What each file has and will have, all of them before the first file is written."""
         records = load_all(self.paths.runs_dir)
-        again = load_all(self.again_dir) if self.again_dir is not None else None
-        found = {}
+        found: Files = {}
         for table in tables:
             path = path_of(table, self.accepted_dir)
             before = read(path) if path.is_file() else []
-            numbers = accepted_from(table, records, again)
+            numbers = accepted_from(table, records)
             rows_alone = bool(self.rows)
             found[path] = before, with_other_rows(path, before, numbers, rows_alone=rows_alone)
         return found

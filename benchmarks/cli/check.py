@@ -22,7 +22,7 @@ from reports.records import load_all
 from reports.regression.accepted import Accepted, RefusedError, not_exact
 from reports.regression.accepted_file import FOLDER, path_of, refuse_shared_files
 from reports.regression.accepted_file import read as read_accepted
-from reports.regression.check import CheckedNumber, check_markdown, compare, drawn
+from reports.regression.check import CheckedNumber, check_markdown, compare, drawn, places_of
 from reports.regression.power import power_markdown
 from reports.tables.layout import Table
 
@@ -38,8 +38,8 @@ class CheckedRecipes(RecipeOptions):
     seeds: int = SEEDS
     """how many seeds"""
     first_seed: Annotated[int | None, optional("INT")] = None
-    """the first of these seeds; by default 100, or with --exact and where all accepted numbers were
-    computed twice the first of theirs"""
+    """the first of these seeds; by default 100, or with --exact and where seeds were computed twice
+    the first of those"""
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,9 @@ class Check:
     execution: RunOptions = field(default_factory=RunOptions)
     rows: Annotated[tuple[str, ...], optional("[ROW [ROW ...]]")] = ()
     """some rows of the tables; by default all"""
+    columns: Annotated[tuple[str, ...], optional("[COLUMN [COLUMN ...]]")] = ()
+    """some columns by their ids, such as fid bn_statistics agreement pixels, which no student is
+    trained for; by default all"""
     accepted_dir: Path = FOLDER
     """where the accepted numbers are"""
     exact: bool = False
@@ -100,7 +103,8 @@ class Check:
         return 1 if summary.failed or any(one.fails for one in checked) else 0
 
     def _planned(self, recipe: RecipeOptions) -> list[PlannedTable]:
-        return TableOptions(self.tables, recipe, self.paths, rows=self.rows).planned()
+        planned = TableOptions(self.tables, recipe, self.paths, rows=self.rows).planned()
+        return [one.with_columns(self.columns) for one in planned] if self.columns else planned
 
     def _accepted(self, planned: list[PlannedTable]) -> dict[str, list[Accepted]]:
         """The accepted numbers of every table, before anything is run for them."""
@@ -113,10 +117,16 @@ class Check:
                     + self._accept_command(name, table)
                 )
             numbers = read_accepted(path)
-            asked = {row.id for row in table.rows}
-            found[table.name] = [n for n in numbers if not self.rows or n.row in asked]
+            rows, columns = ({one.id for one in all_of} for all_of in (table.rows, table.columns))
+            found[table.name] = [
+                number
+                for number in numbers
+                if (not self.rows or number.row in rows)
+                and (not self.columns or number.column in columns)
+            ]
             if not found[table.name]:
-                raise MissingError(f"{path}: no accepted numbers of {', '.join(sorted(asked))}")
+                asked = ", ".join(sorted(rows) + (sorted(columns) if self.columns else []))
+                raise MissingError(f"{path}: no accepted numbers of {asked}")
         return found
 
     def _accept_command(self, spec: str, table: Table) -> str:
@@ -132,20 +142,21 @@ class Check:
         made = CostMeter(self.execution.machine()).provenance
         here = f"{device_class(made.device)} in {made.precision}"
         for name, numbers in accepted.items():
-            for number in numbers:
-                if not number.fixed and number.made_on != here:
-                    raise UsageError(
-                        f"{name}: the accepted numbers are of {number.made_on}, this is {here}: "
-                        "not compared"
-                    )
+            places = places_of(numbers)
+            if places and here not in places:
+                raise UsageError(
+                    f"{name}: the accepted numbers are of {' and '.join(places)}, this is {here}: "
+                    "not compared"
+                )
 
     def _first_seed(self, accepted: dict[str, list[Accepted]]) -> int:
         """The one asked for, or else the first of accepted seeds that are compared one by one."""
         if self.recipe.first_seed is not None:
             return self.recipe.first_seed
         numbers = [number for of_table in accepted.values() for number in of_table]
-        by_seed = self.exact or all(number.again for number in numbers)
-        return min(number.seeds[0] for number in numbers) if by_seed else FIRST_SEED
+        if self.exact:
+            return min(number.seeds[0] for number in numbers)
+        return min((seed for number in numbers for seed in number.again_seeds), default=FIRST_SEED)
 
     def _refuse_other_rounding(self, seeds: list[int], accepted: dict[str, list[Accepted]]) -> None:
         """Raises `UsageError` where values can't be the accepted ones to the last digit, and says

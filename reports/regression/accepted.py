@@ -1,8 +1,8 @@
 """Accepted numbers: what a table gave over several seeds, from records only.
 
-``again`` are the same seeds computed a second time with other rounding (another CPU, other vector
-instructions, another number of threads): what differs there is no fault, and how much it differs is
-what a change of code is held against, seed by seed (`check`).
+``again`` is what some seeds gave a second time elsewhere, with other rounding (`again`): what
+differs there is no fault, and how much it differs is what a change of code is held against, seed by
+seed (`check`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import msgspec
 from reports.machine import device_class, devices_of, machine_name, machines_of
 from reports.records import Provenance, Record, RecordError, computed_for
 from reports.tables.layout import Table
-from reports.tables.measured import NOT_STATED, Line, lines_of, measured_frame, stated_by
+from reports.tables.measured import NOT_STATED, lines_of, measured_frame, stated_by
 
 MIN_SEEDS = 3
+SEPARATOR = "; "  # of places
 
 NumberKey = tuple[str, str, str, str]  # row, column, metric, unit
 
@@ -32,9 +33,10 @@ class RefusedError(RecordError):
 class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One accepted number in its unit: ``values`` by seed, where they are from, and of what.
 
-    ``again``, where it was measured, is by seed as well. A number that is the same for all seeds,
-    such as a ready teacher's, has one value. ``data_fingerprint`` is of the real images, where the
-    records state it; ``machine`` has the processor with its instructions, precision and threads.
+    ``again`` has second values of ``again_seeds``, computed ``again_on`` these classes of device. A
+    number that is the same for all seeds, such as a ready teacher's, has one value.
+    ``data_fingerprint`` is of the real images, where the records state it; ``machine`` has the
+    processor with its instructions, precision and threads.
     """
 
     row: str
@@ -55,6 +57,8 @@ class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dataset: str = ""
     data_fingerprint: str = ""
     machine: str = ""
+    again_seeds: tuple[int, ...] = ()
+    again_on: str = ""
 
     @property
     def fixed(self) -> bool:
@@ -63,8 +67,13 @@ class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def made_on(self) -> str:
-        """What numbers must have in common to be compared: class of device, and precision."""
+        """Class of device, and precision."""
         return f"{self.device} in {self.precision}"
+
+    @property
+    def places(self) -> set[str]:
+        """Where it was computed, the first or the second time, as in `made_on`."""
+        return {self.made_on, *filter(None, self.again_on.split(SEPARATOR))}
 
     def is_of(self, dataset: str, fingerprint: str) -> bool:
         """Whether it is of this data: the same images, or if these are not stated the same name."""
@@ -74,9 +83,15 @@ class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def rounding(self) -> float:
-        """Standard deviation of one seed's value over roundings; n degrees of freedom."""
-        pairs = zip(self.values, self.again, strict=True)
-        return math.sqrt(fmean((one - other) ** 2 for one, other in pairs) / 2)
+        """Standard deviation of one seed's value over roundings; a degree of freedom a pair."""
+        first = self.by_seed
+        pairs = zip(self.again_seeds, self.again, strict=True)
+        return math.sqrt(fmean((first[seed] - other) ** 2 for seed, other in pairs) / 2)
+
+    @property
+    def by_seed(self) -> dict[int, float]:
+        """The first values."""
+        return dict(zip(self.seeds, self.values, strict=True))
 
     @property
     def key(self) -> NumberKey:
@@ -84,19 +99,9 @@ class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.row, self.column, self.metric, self.unit
 
 
-def accepted_from(
-    table: Table, records: Mapping[str, Record], again: Mapping[str, Record] | None = None
-) -> list[Accepted]:
-    """Every number of the table; RefusedError under three seeds or over several devices.
-
-    ``again`` are records of the same cells with other rounding, of every seed, on the same class of
-    device and in the same precision; RefusedError if no value differs.
-    """
+def accepted_from(table: Table, records: Mapping[str, Record]) -> list[Accepted]:
+    """Every number of the table; RefusedError under three seeds or over several devices."""
     units = {column.id: column.unit for column in table.columns}
-    second: dict[tuple[str, str], Line] = {}
-    if again is not None:
-        lines = lines_of(measured_frame(table, again))
-        second = {(line["row"], line["column"]): line for line in lines}
     numbers = []
     for line in lines_of(measured_frame(table, records)):
         found = computed_for(line["records"], records)
@@ -107,12 +112,6 @@ def accepted_from(
                 f"{MIN_SEEDS} seeds or more that are needed: give --seeds {MIN_SEEDS} or more"
             )
         device, precision = made_on(table, found)
-        twice: tuple[float, ...] = ()
-        if again is not None:
-            other = second[line["row"], line["column"]]
-            if fault := _not_again(line, other, found, computed_for(other["records"], again)):
-                raise RefusedError(f"{table.name}: {line['row']} {line['column']} {fault}")
-            twice = other["values"]
         numbers.append(
             Accepted(
                 row=line["row"],
@@ -129,17 +128,12 @@ def accepted_from(
                 versions=_all(f"torch={r.provenance.versions.get('torch', '?')}" for r in found),
                 commit=_all(record.provenance.commit or "?" for record in found),
                 records=line["records"],
-                again=twice,
                 dataset=table.dataset,
                 data_fingerprint=fingerprint_of(line["records"], records),
                 machine=machines_of(found),
             )
         )
     refuse_several(table.name, {number.made_on for number in numbers if not number.fixed})
-    if again is not None and all(number.again == number.values for number in numbers):
-        raise RefusedError(
-            f"{table.name}: computed again, every value is the same: it was no other rounding"
-        )
     return numbers
 
 
@@ -182,18 +176,6 @@ def refuse_several(where: object, made: Iterable[str]) -> None:
     if len(found) > 1:
         several = ", ".join(found)
         raise RefusedError(f"{where}: its records are of several devices: {several}")
-
-
-def _not_again(line: Line, other: Line, made: Sequence[Record], again: Sequence[Record]) -> str:
-    """Why the other records are not the same seeds computed a second time; empty if they are."""
-    if other["seeds"] != line["seeds"]:
-        return "was not computed again with every seed: run the table there to its end"
-    if (here := devices_of(made)) != (there := devices_of(again)):
-        return f"is of {', '.join(here)}, and again of {', '.join(there)}: no other rounding alone"
-    known = {record.key: record for record in made}
-    if same := [one for one in again if known.get(one.key) == one]:
-        return f"was not computed again: {same[0].label}-{same[0].key} is the same record"
-    return ""
 
 
 def sd_of(values: Sequence[float]) -> float:

@@ -20,8 +20,9 @@ from reports.tables.layout import Table
 
 FOLDER = Path(__file__).parents[1] / "accepted"
 ROUNDING = 1e-6  # relative: the file has nine digits
-ALL = list(Accepted.__struct_fields__)
-COLUMNS = (ALL, ALL[: ALL.index("machine")])  # files of before it was kept have no machine
+COLUMNS = list(Accepted.__struct_fields__)
+NEEDED = COLUMNS[: COLUMNS.index("machine")]  # older files have none of those that follow
+LISTS = ("values", "seeds", "records", "again", "again_seeds")
 
 
 def path_of(table: Table, folder: Path = FOLDER) -> Path:
@@ -77,11 +78,12 @@ def read(path: Path) -> list[Accepted]:
     """The numbers of a file; RecordError in one line if missing, malformed or inconsistent."""
     try:
         reader = csv.DictReader(path.read_text("utf-8").splitlines())
-        if list(reader.fieldnames or ()) not in COLUMNS:
+        names = list(reader.fieldnames or ())
+        if names != COLUMNS[: max(len(names), len(NEEDED))]:
             raise ValueError("other columns")
         numbers = []
         for line in reader:
-            lists = {name: line[name].split() for name in ("values", "seeds", "records", "again")}
+            lists = {name: line[name].split() for name in LISTS if name in line}
             numbers.append(msgspec.convert({**line, **lists}, Accepted, strict=False))
     except OSError as error:
         raise RecordError(f"{path}: cannot be read ({error.strerror})") from None
@@ -98,7 +100,7 @@ def read(path: Path) -> list[Accepted]:
 def write(path: Path, numbers: Sequence[Accepted]) -> None:
     """Write the file atomically, sorted by what the numbers are of."""
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(Accepted.__struct_fields__), lineterminator="\n")
+    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for number in sorted(numbers, key=lambda one: one.key):
         writer.writerow(_as_written(number))
@@ -124,8 +126,8 @@ def _fault(number: Accepted) -> str:
         return "not a value, a seed and a record for each n, one or more"
     if not number.dataset:
         return "of which data set is not said"
-    if number.again and len(number.again) != number.n:
-        return "not every seed was computed again"
+    if len(number.again) != len(number.again_seeds) or not {*number.again_seeds} <= {*number.seeds}:
+        return "not a second value for each seed that was computed again"
     if not all(map(math.isfinite, (number.mean, number.sd, *number.values, *number.again))):
         return "a value is not finite"
     for name, stated, found in (
@@ -140,4 +142,5 @@ def _fault(number: Accepted) -> str:
 def _brief(number: Accepted) -> str:
     if number.fixed:
         return f"{number.mean:.6g} (fixed, {number.device})"
-    return f"{number.mean:.6g} ± {number.sd:.2g} (n = {number.n}, {number.device})"
+    again = f", {len(number.again)} of them again" if number.again else ""
+    return f"{number.mean:.6g} ± {number.sd:.2g} (n = {number.n}, {number.device}{again})"

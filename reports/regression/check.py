@@ -6,9 +6,11 @@ fails when chance would rank them so in fewer than one of a hundred checks, over
 inverts badly. With so few seeds that no ranking is that rare, Student's interval is all there is:
 t(1 % over all numbers; N - 1) * sd * sqrt(1 / n + 1 / N) for the means, right for normal noise.
 
-Where accepted seeds were computed a second time with other rounding and the check has n of these
-seeds, each is held against its own two values: what seeds differ by is gone, and what is left is
-rounding. Its sd comes from the N pairs: t(1 % over all numbers; N) * sd * sqrt(3 / (2 n)).
+Where m of the accepted seeds have a second value, computed elsewhere (`again`), and the check is of
+accepted seeds, each can be held against its own: what seeds differ by is gone, and what is left is
+rounding. Its sd comes from the m pairs: t(1 % over all numbers; m) * sd * sqrt(sum(1 + 1 / k)) / n,
+where k is one or two, the values accepted of a seed. Whichever of both allows less is done: what
+differs from one rounding to the next as from seed to seed, as students do, gains nothing by pairs.
 
 Means within one point of a percentage or one percent of anything else are always the same. Better
 is a fault as well, until it is known why. A number that no seed changes (a ready teacher's) has
@@ -22,7 +24,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any, Literal
 
@@ -102,6 +104,7 @@ def compare(
     where an exact check can't be one (`not_exact`).
     """
     expected = {number.key: number for number in accepted}
+    places = places_of(accepted)
     columns = {column.id: column for column in table.columns}
     found = []
     for line in lines_of(measured_frame(table, records)):
@@ -122,10 +125,10 @@ def compare(
             )
         if not number.fixed:
             here = " in ".join(made_on(table, computed_for(line["records"], records)))
-            if here != number.made_on:
+            if here not in places:
                 raise RefusedError(
-                    f"{table.name}: the accepted numbers are of {number.made_on}, these of {here}: "
-                    "not compared"
+                    f"{table.name}: the accepted numbers are of {' and '.join(places)}, these of "
+                    f"{here}: not compared"
                 )
         by_seed = dict(zip(line["seeds"], line["values"], strict=True))
         equal = not other_seeds(number, by_seed, by_seed)
@@ -148,6 +151,13 @@ def compare(
         CheckedNumber(**_named(table, key, number), verdict="not measured")
         for key, number in expected.items()
     ]
+
+
+def places_of(accepted: Iterable[Accepted]) -> list[str]:
+    """Where these numbers were computed, the first or the second time: where others of the table
+    may be to be compared with them.
+    """
+    return sorted({place for number in accepted if not number.fixed for place in number.places})
 
 
 def drawn(accepted: Sequence[Accepted]) -> int:
@@ -179,21 +189,23 @@ def spreads_allowed(accepted_n: int, n: int, numbers: int) -> float:
     return quantile * math.sqrt(1 / n + 1 / accepted_n)
 
 
-def rounding_of(accepted: Accepted, n: int) -> float:
-    """The sd over roundings of how far the mean of ``n`` seeds lies from those seeds' accepted."""
-    return accepted.rounding * math.sqrt(1.5 / n)
+def rounding_of(accepted: Accepted, seeds: Collection[int]) -> float:
+    """The sd over roundings of how far the mean of ``seeds`` lies from what is accepted of them."""
+    known = [2 if seed in accepted.again_seeds else 1 for seed in seeds]
+    return accepted.rounding * math.sqrt(sum(1 + 1 / values for values in known)) / len(known)
 
 
-def paired_allowance(accepted: Accepted, n: int, numbers: int) -> float:
-    """How far that mean may lie from them by rounding alone."""
-    quantile = float(scipy.stats.t.ppf(1 - FALSE_ALARMS / (2 * numbers), accepted.n))
-    return max(least(accepted), quantile * rounding_of(accepted, n))
+def paired_allowance(accepted: Accepted, seeds: Collection[int], numbers: int) -> float:
+    """How far that mean may lie from it by rounding alone."""
+    quantile = float(scipy.stats.t.ppf(1 - FALSE_ALARMS / (2 * numbers), len(accepted.again)))
+    return max(least(accepted), quantile * rounding_of(accepted, seeds))
 
 
-def is_paired(accepted: Accepted, seeds: Iterable[int]) -> bool:
-    """Whether a check of these seeds is by pairs: they are accepted ones that were computed twice.
+def is_paired(accepted: Accepted, seeds: Collection[int], numbers: int) -> bool:
+    """Whether a check of these seeds holds each against itself: they are accepted ones, and that
+    allows less than to compare means does.
 
-    RefusedError if some are and some are not.
+    RefusedError if some are accepted ones and some are not.
     """
     if not accepted.again:
         return False
@@ -205,7 +217,8 @@ def is_paired(accepted: Accepted, seeds: Iterable[int]) -> bool:
             f"{accepted.row} {accepted.column}: seeds {known} are accepted, {other} not: check "
             "some of them, or none"
         )
-    return any(among.values())
+    by_mean = allowance(accepted, len(among), numbers)
+    return all(among.values()) and paired_allowance(accepted, seeds, numbers) < by_mean
 
 
 def other_seeds(
@@ -219,7 +232,7 @@ def other_seeds(
         values = dict.fromkeys(by_seed, accepted.mean)
         seeds = by_seed
     else:
-        values = dict(zip(accepted.seeds, accepted.values, strict=True))
+        values = accepted.by_seed
     return tuple(
         seed
         for seed in seeds
@@ -233,8 +246,7 @@ def _of_seeds(accepted: Accepted, seeds: Iterable[int]) -> dict[str, Any]:
     """What is accepted of these seeds alone; of a fixed number, the number."""
     if accepted.fixed:
         return {}
-    values = dict(zip(accepted.seeds, accepted.values, strict=True))
-    own = [values[seed] for seed in seeds]
+    own = [accepted.by_seed[seed] for seed in seeds]
     return {"accepted": fmean(own), "sd": sd_of(own), "accepted_n": len(own)}
 
 
@@ -248,12 +260,13 @@ def compare_numbers(
     if accepted.fixed:
         distance, allowed = fmean(by_seed.values()) - accepted.mean, least(accepted)
         return {"differs": abs(distance) > allowed, "above": distance > 0, "allowed": allowed}
-    if not is_paired(accepted, by_seed):
+    if not is_paired(accepted, by_seed.keys(), numbers):
         return compare_seeds(accepted, list(by_seed.values()), numbers)
-    pairs = zip(accepted.values, accepted.again, strict=True)
-    expected = dict(zip(accepted.seeds, map(fmean, pairs), strict=True))
+    expected = accepted.by_seed
+    for seed, value in zip(accepted.again_seeds, accepted.again, strict=True):
+        expected[seed] = (expected[seed] + value) / 2
     distance = fmean(value - expected[seed] for seed, value in by_seed.items())
-    allowed = paired_allowance(accepted, len(by_seed), numbers)
+    allowed = paired_allowance(accepted, by_seed.keys(), numbers)
     return {
         "differs": abs(distance) > allowed,
         "above": distance > 0,

@@ -35,9 +35,9 @@ def smallest_seen(accepted: Accepted, seeds: Sequence[int], numbers: int, seed: 
     n = len(seeds)
     if accepted.fixed:
         return least(accepted)
-    if is_paired(accepted, seeds):
-        beyond = float(scipy.stats.norm.ppf(POWER)) * rounding_of(accepted, n)
-        return paired_allowance(accepted, n, numbers) + beyond
+    if is_paired(accepted, seeds, numbers):
+        beyond = float(scipy.stats.norm.ppf(POWER)) * rounding_of(accepted, seeds)
+        return paired_allowance(accepted, seeds, numbers) + beyond
     draws = np.random.default_rng(seed)
 
     def drawn(count: int) -> NDArray[np.float64]:

@@ -279,27 +279,60 @@ def test_nothing_is_accepted_where_a_cell_failed(before: bool, ask: Ask, accepte
     assert left == ([content] if before else [])
 
 
-def test_accepted_seeds_that_ran_twice_are_checked_themselves(ask: Ask, place: Place) -> None:
-    write_records(place.runs, range(SEEDS))
-    again = place.runs.parent / "again"
-    code, _, err = ask(place, "accept", "--seeds", str(SEEDS), "--again-dir", str(again))
+def test_seeds_that_ran_elsewhere_as_well_are_checked_themselves(ask: Ask, accepted: Place) -> None:
+    again, options = accepted.runs.parent / "again", ("--seeds", str(SEEDS), "--again-dir")
+    code, _, err = ask(accepted, "accept", *options, str(again))
     assert (code, err) == (3, [f"error: --again-dir {again}: no such folder"])
-    write_records(again, range(SEEDS), shift=0.0002, started="later")
-    assert place.run("accept", "--seeds", str(SEEDS), "--again-dir", str(again)) == 0
-    code, out, _ = ask(place, "check", "--seeds", "2")
+    write_records(again, range(1, SEEDS), shift=0.0002, precision="bf16")
+    code, out, _ = ask(accepted, "accept", *options, str(again))
     assert code == 0
-    assert "seed 100" not in out
-    write_records(place.runs, range(100, 102))
-    code, out, err = ask(place, "check", "--seeds", "2", "--first-seed", "100")
+    assert "ni student: 90.1 ± 0.1 (n = 3, cpu) -> 90.1 ± 0.1 (n = 3, cpu, 2 of them again)" in out
+    code, out, err = ask(accepted, "check", "--seeds", "2")
+    assert code == 0
+    assert "(2)" in out, "of seeds 1 and 2 what they have themselves"
+    write_records(accepted.runs, range(100, 102))
+    code, out, err = ask(accepted, "check", "--seeds", "2", "--first-seed", "100")
     assert code == 0
     assert "(3)" in out, "seeds 100 and 101, asked for, are compared with all three"
-    code, _, err = ask(place, "check", "--seeds", "2", "--first-seed", "2")
+    code, _, err = ask(accepted, "check", "--seeds", "2", "--first-seed", "2")
     assert code == 2
     assert err[-1].endswith("seeds 0 1 2 are accepted, 3 not: check some of them, or none")
-    write_records(place.runs, range(SEEDS), shift=-0.02)
-    code, out, _ = ask(place, "check", "--seeds", "2")
+    write_records(accepted.runs, range(SEEDS), shift=-0.02, precision="bf16")
+    code, out, _ = ask(accepted, "check", "--seeds", "2", "--precision", "bf16")
     assert code == 1
     assert "WORSE" in out
+
+
+def test_what_was_not_accepted_has_no_second_value(ask: Ask, place: Place) -> None:
+    write_records(place.runs, range(SEEDS))
+    code, _, err = ask(place, "accept", "--seeds", "1", "--again-dir", str(place.runs))
+    assert code == 3
+    assert err[-1].endswith(
+        "accuracy-demo-digits.csv: no accepted numbers that could have a second value"
+    )
+
+
+def test_columns_of_images_are_checked_without_students(ask: Ask, accepted: Place) -> None:
+    write_records(accepted.runs, range(100, 104))
+    students = list(accepted.runs.glob("distillation/*"))
+    assert students
+    for folder in students:
+        shutil.rmtree(folder)
+    columns = ("agreement", "bn_statistics", "fid", "pixels")
+    code, out, _ = ask(accepted, "check", "--json", "--columns", *columns)
+    assert code == 0
+    found = json.loads(out)["differences"]
+    assert sorted(one["column"] for one in found) == sorted(2 * columns), "of both methods"
+    assert {one["verdict"] for one in found} == {"same"}
+    assert not list(accepted.runs.glob("distillation/*"))
+
+
+def test_a_column_that_there_is_not_is_one_line(ask: Ask, accepted: Place) -> None:
+    code, _, err = ask(accepted, "check", "--columns", "fid", "students")
+    assert code == 2
+    assert err[-1].startswith(
+        "error: accuracy: unknown column 'students': one of teacher, student,"
+    )
 
 
 def test_a_first_seed_below_zero_is_a_wrong_request(ask: Ask, place: Place) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from reports.records import Record
 from reports.regression.accepted import RefusedError, accepted_from
-from reports.regression.check import compare
+from reports.regression.again import with_again
+from reports.regression.check import compare, places_of
 from reports.tables.export import to_csv, to_markdown
 from reports.tables.measured import measured_frame
 from tests.reports.regression.test_check import H100, Case, case, verdicts
@@ -67,29 +68,38 @@ def test_one_table_is_of_one_device() -> None:
         accepted_from(table, moved)
 
 
-def test_another_device_is_no_other_rounding() -> None:
-    table, records = case()
-    moved = {key: made(one, device=H100) for key, one in records.items()}
-    with pytest.raises(RefusedError) as caught:
-        accepted_from(table, records, moved)
-    assert "ni student is of cpu in fp32, and again of NVIDIA H100 80GB HBM3 in fp32" in str(
-        caught.value
-    )
-    images = from_images(precision="bf16", of=(table, later(records)))[1]
-    with pytest.raises(RefusedError, match="again of cpu in bf16, cpu in fp32"):
-        accepted_from(table, records, images)
+def elsewhere(of: Case, **changes: str) -> dict[str, Record]:
+    """The same cells on another machine, with values a little off."""
+    metrics = {key: {n: v * 1.0001 for n, v in one.metrics.items()} for key, one in of[1].items()}
+    return {k: replace(made(one, **changes), metrics=metrics[k]) for k, one in of[1].items()}
 
 
-def test_the_same_records_are_no_second_time() -> None:
+def test_where_numbers_were_computed_again_they_may_be_checked() -> None:
     table, records = case()
-    with pytest.raises(RefusedError, match="not computed again: x-test_accuracy0 is the same"):
-        accepted_from(table, records, records)
-    once = from_images()[1]
-    copied = later(once) | {"cell": once["cell"]}
-    with pytest.raises(RefusedError, match="not computed again: x-cell is the same record"):
-        accepted_from(table, once, copied)
+    once = accepted_from(table, records)
+    second = elsewhere((table, records), device=H100, precision="bf16")
+    with pytest.raises(RefusedError, match="numbers are of cpu in fp32, these of NVIDIA H"):
+        compare(table, second, once)
+    fids = {key: one for key, one in second.items() if key.startswith("fid")}
+    twice = with_again(table, once, [fids])
+    assert [one.again_on for one in twice] == ["", "NVIDIA H100 80GB HBM3 in bf16"]
+    assert places_of(twice) == ["NVIDIA H100 80GB HBM3 in bf16", "cpu in fp32"]
+    assert verdicts(compare(table, second, twice)) == {"student": "same", "fid": "same"}
+    third = elsewhere((table, records), precision="bf16")
+    with pytest.raises(RefusedError, match="bf16 and cpu in fp32, these of cpu in bf16: not comp"):
+        compare(table, third, twice)
+
+
+def test_records_that_are_no_second_time_are_refused() -> None:
+    table, records = case()
+    once = accepted_from(table, records)
+    with pytest.raises(RefusedError, match=r"digits: nothing of it was computed again$"):
+        with_again(table, once, [{}])
     with pytest.raises(RefusedError, match="every value is the same: it was no other rounding"):
-        accepted_from(table, once, later(once))
+        with_again(table, once, [records])
+    others = [replace(n, records=tuple(f"x{key}" for key in n.records)) for n in once]
+    with pytest.raises(RefusedError, match="seed 0: x-test_accuracy0 is not of the accepted cell"):
+        with_again(table, others, [later(records)])
 
 
 def test_a_table_says_on_which_devices_images_behind_its_numbers_were_made() -> None:
