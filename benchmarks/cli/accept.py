@@ -1,6 +1,6 @@
 """``accept``: make a table's numbers the reference of later checks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +13,7 @@ from benchmarks.cli.options import DataPaths, RecipeOptions, RunOptions
 from benchmarks.cli.table_options import TableOptions, compute_cells
 from benchmarks.cli.unused_options import reject_overrides
 from benchmarks.engine.provenance import commit_here
+from benchmarks.tables.expand import PlannedTable
 from naturalinversion.errors import MissingError, UsageError
 from reports.records import load_all
 from reports.regression.accepted import MIN_SEEDS, Accepted, accepted_from
@@ -42,10 +43,10 @@ class Accept:
     execution: RunOptions = field(default_factory=RunOptions)
     rows: Annotated[tuple[str, ...], optional("[ROW [ROW ...]]")] = ()
     """some rows of the tables; what is accepted of the others stays"""
-    again_dir: Annotated[tuple[Path, ...], optional("PATH [PATH ...]")] = ()
+    again_dir: Annotated[tuple[Path, ...] | None, optional("PATH [PATH ...]")] = None
     """runs folders where some accepted seeds were run elsewhere, on another processor, GPU or in
-    another precision: adds their values to the accepted ones and makes nothing. Checks then compare
-    seed by seed where that sees more, and may run there as well"""
+    another precision: adds their values to the accepted ones and makes nothing. Checks then hold
+    seeds against themselves where that sees more, and may run there as well"""
     accepted_dir: Path = FOLDER
     """where the accepted numbers are kept"""
     json: bool = False
@@ -53,17 +54,14 @@ class Accept:
 
     def run(self) -> int:
         """Make what is missing, then write one file per table; nothing if a cell failed."""
-        if len(self.recipe.seed_list()) < MIN_SEEDS and not self.again_dir:
+        if self.again_dir is None and len(self.recipe.seed_list()) < MIN_SEEDS:
             raise UsageError(f"--seeds {self.recipe.seeds}: {MIN_SEEDS} or more to accept")
         reject_overrides(self.recipe, self.paths)
-        for folder in self.again_dir:
-            if not folder.is_dir():
-                raise MissingError(f"--again-dir {folder}: no such folder")
         planned = TableOptions(self.tables, self.recipe, self.paths, rows=self.rows).planned()
         tables = [table for one in planned for table in one.tables]
         refuse_shared_files(tables, self.accepted_dir)
-        if self.again_dir:
-            return self._write(self._with_again(tables))
+        if self.again_dir is not None:
+            return self._write(self._with_again(planned, self.again_dir))
         if failed := compute_cells(planned, self.paths, self.execution, self.json).failed:
             if self.json:
                 print_json({"failed": {name: str(error) for name, error in failed.items()}})
@@ -88,16 +86,34 @@ class Accept:
             print_result("\n".join([f"{name}:", *(lines or ["as it was"])]))
         return 0
 
-    def _with_again(self, tables: list[Table]) -> Files:
-        """What each file has, and will have with second values."""
-        runs = [load_all(folder) for folder in self.again_dir]
+    def _with_again(self, planned: list[PlannedTable], folders: Sequence[Path]) -> Files:
+        """What each file has, and will have with second values of its seeds."""
+        if not folders:
+            raise UsageError("--again-dir: which folder?")
+        if self.recipe.seeds != 1 or self.recipe.first_seed is not None:
+            raise UsageError(
+                "--again-dir takes all accepted seeds that the folders have: no --seeds"
+            )
+        for folder in folders:
+            if not folder.is_dir():
+                raise MissingError(f"--again-dir {folder}: no such folder")
+        runs = {str(folder): load_all(folder) for folder in folders}
         found: Files = {}
-        for table in tables:
+        for table in (table for one in planned for table in one.tables):
             path = path_of(table, self.accepted_dir)
             if not path.is_file():
-                raise MissingError(f"{path}: no accepted numbers that could have a second value")
-            before = read(path)
-            found[path] = before, with_again(table, before, runs)
+                raise MissingError(f"{path}: no accepted numbers that could have second values")
+        for one in planned:
+            before = [read(path_of(table, self.accepted_dir)) for table in one.tables]
+            seeds = sorted({seed for found in before for number in found for seed in number.seeds})
+            for table, numbers in zip(one.tables_of(seeds), before, strict=True):
+                path = path_of(table, self.accepted_dir)
+                found[path] = numbers, with_again(table, numbers, runs)
+        made = {record.provenance.commit or "?" for of in runs.values() for record in of.values()}
+        log(
+            f"second values are of {', '.join(sorted(made))}: where that code is not the accepted "
+            "numbers', the difference counts as rounding"
+        )
         return found
 
     def _accepted(self, tables: list[Table]) -> Files:

@@ -19,10 +19,11 @@ from benchmarks.tables.expand import PlannedTable
 from naturalinversion.errors import MissingError, UsageError
 from reports.machine import device_class
 from reports.records import load_all
-from reports.regression.accepted import Accepted, RefusedError, not_exact
+from reports.regression.accepted import Accepted, not_exact
 from reports.regression.accepted_file import FOLDER, path_of, refuse_shared_files
 from reports.regression.accepted_file import read as read_accepted
-from reports.regression.check import CheckedNumber, check_markdown, compare, drawn, places_of
+from reports.regression.check import CheckedNumber, check_markdown, compare, drawn
+from reports.regression.pairs import MIN_PAIRS, is_comparable
 from reports.regression.power import power_markdown
 from reports.tables.layout import Table
 
@@ -38,8 +39,8 @@ class CheckedRecipes(RecipeOptions):
     seeds: int = SEEDS
     """how many seeds"""
     first_seed: Annotated[int | None, optional("INT")] = None
-    """the first of these seeds; by default 100, or with --exact and where seeds were computed twice
-    the first of those"""
+    """the first of these seeds; by default 100, but with --exact the first accepted one, and where
+    as many in a row have a second value the first of those"""
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,12 @@ class Check:
         planned = self._planned(self.recipe)
         refuse_shared_files((t for one in planned for t in one.tables), self.accepted_dir)
         accepted = self._accepted(planned)
-        self._refuse_other_device(accepted)
         recipe = replace(self.recipe, first_seed=self._first_seed(accepted))
         planned = self._planned(recipe)
         if self.exact:
             self._refuse_other_rounding(recipe.seed_list(), accepted)
         else:
+            planned, accepted = self._comparable(planned, accepted, recipe.seed_list())
             self._log_power(recipe.seed_list(), accepted)
         summary = compute_cells(planned, self.paths, self.execution, self.json)
         checked: list[CheckedNumber] = []
@@ -104,7 +105,12 @@ class Check:
 
     def _planned(self, recipe: RecipeOptions) -> list[PlannedTable]:
         planned = TableOptions(self.tables, recipe, self.paths, rows=self.rows).planned()
-        return [one.with_columns(self.columns) for one in planned] if self.columns else planned
+        if not self.columns:
+            return planned
+        known = dict.fromkeys(c.id for one in planned for t in one.tables for c in t.columns)
+        if unknown := [name for name in self.columns if name not in known]:
+            raise UsageError(f"--columns: unknown '{unknown[0]}': one of {', '.join(known)}")
+        return [one.only(lambda row, column: column in self.columns) for one in planned]
 
     def _accepted(self, planned: list[PlannedTable]) -> dict[str, list[Accepted]]:
         """The accepted numbers of every table, before anything is run for them."""
@@ -117,16 +123,18 @@ class Check:
                     + self._accept_command(name, table)
                 )
             numbers = read_accepted(path)
-            rows, columns = ({one.id for one in all_of} for all_of in (table.rows, table.columns))
-            found[table.name] = [
-                number
-                for number in numbers
-                if (not self.rows or number.row in rows)
-                and (not self.columns or number.column in columns)
-            ]
-            if not found[table.name]:
-                asked = ", ".join(sorted(rows) + (sorted(columns) if self.columns else []))
+            rows, columns = (
+                {row.id for row in table.rows},
+                {cell for row in table.rows for cell in row.cells},
+            )
+            if self.rows:
+                numbers = [number for number in numbers if number.row in rows]
+            if self.columns:
+                numbers = [number for number in numbers if number.column in columns]
+            if not numbers:
+                asked = ", ".join([*sorted(rows), *(sorted(columns) if self.columns else ())])
                 raise MissingError(f"{path}: no accepted numbers of {asked}")
+            found[table.name] = numbers
         return found
 
     def _accept_command(self, spec: str, table: Table) -> str:
@@ -138,16 +146,25 @@ class Check:
         seeds = ["--seeds", str(_seeds(table.scale))]
         return shlex.join(["accept", spec, *where, *rows, *seeds, *precision])
 
-    def _refuse_other_device(self, accepted: dict[str, list[Accepted]]) -> None:
-        made = CostMeter(self.execution.machine()).provenance
-        here = f"{device_class(made.device)} in {made.precision}"
+    def _comparable(
+        self, planned: list[PlannedTable], accepted: dict[str, list[Accepted]], seeds: list[int]
+    ) -> tuple[list[PlannedTable], dict[str, list[Accepted]]]:
+        """What can be compared here, and the cells for that; `UsageError` if nothing can."""
+        here, kept = self._place(), {}
         for name, numbers in accepted.items():
-            places = places_of(numbers)
-            if places and here not in places:
-                raise UsageError(
-                    f"{name}: the accepted numbers are of {' and '.join(places)}, this is {here}: "
-                    "not compared"
-                )
+            kept[name] = [one for one in numbers if is_comparable(one, seeds, here)]
+            if all(one.fixed for one in kept[name]) and not all(one.fixed for one in numbers):
+                raise UsageError(f"{name}: {_not_compared(numbers, seeds, here)}")
+            if left := [f"{one.row} {one.column}" for one in numbers if one not in kept[name]]:
+                log(f"{name}: not compared in {here}, where not accepted: {', '.join(left)}")
+        if kept == accepted:
+            return planned, accepted
+        places = {(one.row, one.column) for numbers in kept.values() for one in numbers}
+        return [one.only(lambda row, column: (row, column) in places) for one in planned], kept
+
+    def _place(self) -> str:
+        made = CostMeter(self.execution.machine()).provenance
+        return f"{device_class(made.device)} in {made.precision}"
 
     def _first_seed(self, accepted: dict[str, list[Accepted]]) -> int:
         """The one asked for, or else the first of accepted seeds that are compared one by one."""
@@ -156,7 +173,11 @@ class Check:
         numbers = [number for of_table in accepted.values() for number in of_table]
         if self.exact:
             return min(number.seeds[0] for number in numbers)
-        return min((seed for number in numbers for seed in number.again_seeds), default=FIRST_SEED)
+        twice = [set(one.again_seeds) for one in numbers if len(one.again) >= MIN_PAIRS]
+        shared = set.intersection(*twice) if twice else set()
+        count = self.recipe.seeds
+        starts = (seed for seed in sorted(shared) if {*range(seed, seed + count)} <= shared)
+        return next(starts, FIRST_SEED)
 
     def _refuse_other_rounding(self, seeds: list[int], accepted: dict[str, list[Accepted]]) -> None:
         """Raises `UsageError` where values can't be the accepted ones to the last digit, and says
@@ -172,11 +193,9 @@ class Check:
 
     def _log_power(self, seeds: list[int], accepted: dict[str, list[Accepted]]) -> None:
         """What the check can see, before anything is computed for it."""
+        here = self._place()
         for name, numbers in accepted.items():
-            try:
-                seen = power_markdown(numbers, seeds, _drawn(accepted))
-            except RefusedError as error:
-                raise UsageError(f"{name}: {error}") from error
+            seen = power_markdown(numbers, seeds, _drawn(accepted), here)
             log(f"{name}: what {len(seeds)} seeds see in 19 of 20 cases\n{seen}")
 
     def _compare(
@@ -195,6 +214,14 @@ class Check:
 def _seeds(scale: str) -> int:
     """How many to accept: so many that the ranks of `SEEDS` can be rare, fewer of long runs."""
     return 18 if scale == "demo" else 8
+
+
+def _not_compared(numbers: list[Accepted], seeds: list[int], here: str) -> str:
+    made = sorted({one.made_on for one in numbers if not one.fixed})
+    twice = sorted({s for one in numbers if here in one.again_places for s in one.again_seeds})
+    known = f", of seeds {' '.join(map(str, twice))} also of {here}" if twice else ""
+    asked = f"seeds {' '.join(map(str, seeds))} of {here}" if twice else f"this is {here}"
+    return f"the accepted numbers are of {' and '.join(made)}{known}, {asked}: not compared"
 
 
 def _drawn(accepted: dict[str, list[Accepted]]) -> int:

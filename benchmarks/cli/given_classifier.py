@@ -54,12 +54,13 @@ def given_network(
         return _with_inputs(*load_ready(ready))
     if model:
         found = _description(weights) if weights is not None else None
-        takes = inputs if found is None else _inputs(found)
+        if found is not None:  # its width is that of one of the library's networks
+            inputs = msgspec.structs.replace(_inputs(found), width=inputs.width)
         factory, where = load_object(model, "--model"), f"--model {model}"
-        network = call_factory(factory, takes.num_classes, where)
+        network = call_factory(factory, inputs.num_classes, where)
         if weights is not None:
             _fill(network, weights, "--weights")
-        return network, takes, ""
+        return network, inputs, ""
     if weights is None:
         raise UsageError("--arch needs --weights FILE")
     if not arch:

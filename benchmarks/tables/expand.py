@@ -36,29 +36,24 @@ class PlannedTable:
     methods: frozenset[str]
     tables_of: Callable[[Sequence[int]], list[Table]]
 
-    def with_columns(self, ids: Sequence[str]) -> "PlannedTable":
-        """Some columns of it, and the cells that these need. Raises `UsageError` for unknown ones.
+    def only(self, keep: Callable[[str, str], bool]) -> "PlannedTable":
+        """Some numbers of it, by row and column, and the cells that these need.
 
         What tables of other seeds there are stays whole.
         """
-        known = dict.fromkeys(column.id for table in self.tables for column in table.columns)
-        if unknown := [one for one in ids if one not in known]:
-            raise UsageError(
-                f"{self.name}: unknown column '{unknown[0]}': one of {', '.join(known)}"
-            )
-        tables = [_with_columns(table, ids) for table in self.tables]
+        tables = [_only(table, keep) for table in self.tables]
         cells = [cell for table in tables for row in table.rows for cell in row.cells.values()]
         keys = {key for cell in cells for key in cell.records}
         targets = [cell for cell in self.targets if cell.key in keys]
         return dataclasses.replace(self, tables=tables, targets=targets)
 
 
-def _with_columns(table: Table, ids: Sequence[str]) -> Table:
+def _only(table: Table, keep: Callable[[str, str], bool]) -> Table:
     rows = [
-        replace(row, cells={one: cell for one, cell in row.cells.items() if one in ids})
+        replace(row, cells={one: cell for one, cell in row.cells.items() if keep(row.id, one)})
         for row in table.rows
     ]
-    return replace(table, columns=[one for one in table.columns if one.id in ids], rows=rows)
+    return replace(table, rows=[row for row in rows if row.cells])
 
 
 def expand(

@@ -10,25 +10,31 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
+from reports.figures.axes import text_width
 from reports.figures.style import style_context
 from reports.figures.tiles import Pixels, join_tiles
 
 DPI = 110
 TILE, GAP, MARGIN = 64, 2, 10  # pixels of the PNG: wanted size of an image, gaps, edge
-HEAD, FOOT = 34, 32  # for a set's title, and for the names of its columns
+HEAD, LINE = 34, 15  # of a set's title, and of a line of the names below it
 TITLE_SIZE, NAME_SIZE = 12, 8  # points
 
 
 def draw_contact_sheet(panels: Mapping[str, Pixels], names: Sequence[str]) -> bytes:
     """A PNG with a panel for each set of tiles (rows, columns, S, S, 3), by title.
 
-    All sets have as many columns, whose ``names`` stand below each, and one size of images.
+    All sets have as many columns, whose ``names`` stand below each, a word a line, and one size of
+    images.
     """
     side = next(iter(panels.values())).shape[2]
     factor = max(1, round(TILE / side))
     sheets = {title: join_tiles(tiles, GAP, factor) for title, tiles in panels.items()}
-    step, width = side * factor + GAP, next(iter(sheets.values())).shape[1] + 2 * MARGIN
-    height = sum(HEAD + len(sheet) + FOOT for sheet in sheets.values()) + MARGIN
+    step, across = side * factor + GAP, next(iter(sheets.values())).shape[1]
+    with style_context():
+        titles = [round(DPI * text_width(title, TITLE_SIZE)) for title in sheets]
+    width = max(across, *titles) + 2 * MARGIN
+    left, foot = (width - across) // 2, MARGIN + LINE * max(len(name.split()) for name in names)
+    height = sum(HEAD + len(sheet) + foot for sheet in sheets.values())
     buffer = io.BytesIO()
     with style_context():
         figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
@@ -38,12 +44,11 @@ def draw_contact_sheet(panels: Mapping[str, Pixels], names: Sequence[str]) -> by
             middle = 1 - (top - HEAD / 2) / height
             figure.text(0.5, middle, title, fontsize=TITLE_SIZE, ha="center", va="center")
             bottom = top + len(sheet)
-            figure.figimage(sheet, MARGIN, height - bottom)
+            figure.figimage(sheet, left, height - bottom)
             for column, name in enumerate(names):
-                place = ((MARGIN + (column + 0.5) * step) / width, 1 - (bottom + GAP) / height)
-                figure.text(
-                    *place, name.replace(" ", "\n"), fontsize=NAME_SIZE, ha="center", va="top"
-                )
-            top = bottom + FOOT
+                place = ((left + (column + 0.5) * step) / width, 1 - (bottom + GAP) / height)
+                words = "\n".join(name.split())
+                figure.text(*place, words, fontsize=NAME_SIZE, ha="center", va="top")
+            top = bottom + foot
         figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     return buffer.getvalue()

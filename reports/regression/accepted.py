@@ -1,8 +1,8 @@
 """Accepted numbers: what a table gave over several seeds, from records only.
 
-``again`` is what some seeds gave a second time elsewhere, with other rounding (`again`): what
-differs there is no fault, and how much it differs is what a change of code is held against, seed by
-seed (`check`).
+Some seeds have a second value, computed elsewhere with other rounding (`again`): what differs there
+is no fault, and how much it differs is what a change of code is held against, seed by seed
+(`check`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class RefusedError(RecordError):
 class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One accepted number in its unit: ``values`` by seed, where they are from, and of what.
 
-    ``again`` has second values of ``again_seeds``, computed ``again_on`` these classes of device. A
+    ``again`` has the second values of ``again_seeds``, and ``again_on`` where each was computed. A
     number that is the same for all seeds, such as a ready teacher's, has one value.
     ``data_fingerprint`` is of the real images, where the records state it; ``machine`` has the
     processor with its instructions, precision and threads.
@@ -71,9 +71,9 @@ class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"{self.device} in {self.precision}"
 
     @property
-    def places(self) -> set[str]:
-        """Where it was computed, the first or the second time, as in `made_on`."""
-        return {self.made_on, *filter(None, self.again_on.split(SEPARATOR))}
+    def again_places(self) -> tuple[str, ...]:
+        """Of each second value, as in `made_on`."""
+        return tuple(self.again_on.split(SEPARATOR)) if self.again_on else ()
 
     def is_of(self, dataset: str, fingerprint: str) -> bool:
         """Whether it is of this data: the same images, or if these are not stated the same name."""
@@ -144,6 +144,9 @@ def not_exact(number: Accepted, seeds: Sequence[int], here: Provenance) -> str:
     """
     if number.fixed:
         return ""
+    place = f"{device_class(here.device)} in {here.precision}"
+    if place != number.made_on:
+        return f"the accepted values are of {number.made_on}, this is {place}"
     if other := sorted(set(seeds) - set(number.seeds)):
         return f"of seeds {_list(other)} no values are accepted, only of {_list(number.seeds)}"
     if not here.deterministic:

@@ -126,8 +126,10 @@ def _fault(number: Accepted) -> str:
         return "not a value, a seed and a record for each n, one or more"
     if not number.dataset:
         return "of which data set is not said"
-    if len(number.again) != len(number.again_seeds) or not {*number.again_seeds} <= {*number.seeds}:
-        return "not a second value for each seed that was computed again"
+    again = set(number.again_seeds)
+    counts = {len(number.again), len(again), len(number.again_seeds), len(number.again_places)}
+    if len(counts) > 1 or not again <= set(number.seeds) or (again and number.fixed):
+        return "not a second value and its place for each seed that has one"
     if not all(map(math.isfinite, (number.mean, number.sd, *number.values, *number.again))):
         return "a value is not finite"
     for name, stated, found in (

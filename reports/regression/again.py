@@ -6,67 +6,111 @@ two values of a seed is no fault of the code.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
-from reports.machine import devices_of
 from reports.records import Record, computed_for
-from reports.regression.accepted import SEPARATOR, Accepted, RefusedError, as_kept
+from reports.regression.accepted import (
+    SEPARATOR,
+    Accepted,
+    NumberKey,
+    RefusedError,
+    as_kept,
+    fingerprint_of,
+    made_on,
+)
 from reports.tables.layout import Table
 from reports.tables.measured import lines_of, measured_frame
 
-Second = tuple[float, frozenset[str]]  # value, and where it was computed
+Records = Mapping[str, Record]
+
+
+class Second(NamedTuple):
+    """The second value of a seed, and the device and precision that it was computed in."""
+
+    number: NumberKey
+    seed: int
+    value: float
+    place: str
 
 
 def with_again(
-    table: Table, accepted: Sequence[Accepted], runs: Sequence[Mapping[str, Record]]
+    table: Table, accepted: Sequence[Accepted], runs: Mapping[str, Records]
 ) -> list[Accepted]:
-    """The numbers with second values of those seeds that ``runs`` have, each of the first run.
+    """The numbers with the second values that ``runs``, by the names of their folders, have.
 
-    A number of which they have none keeps what it has. RefusedError for records of other cells than
-    the accepted ones, and where there is no second value or none that differs from the first.
+    Of several the last counts, and values of seeds that none of them has stay. RefusedError for
+    records of other cells or other data than the accepted ones, for a seed that was not computed
+    elsewhere, and where there is nothing.
     """
-    found: dict[tuple[str, str], dict[int, Second]] = {}
-    known = {(number.row, number.column): number for number in accepted if not number.fixed}
-    for records in runs:
-        for line in lines_of(measured_frame(table, records)):
-            place = line["row"], line["column"]
-            if place not in known or not line["n"]:
+    found: dict[NumberKey, dict[int, tuple[float, str]]] = {
+        number.key: dict(_before(number)) for number in accepted
+    }
+    known = {number.key: number for number in accepted if not number.fixed}
+    for name, records in runs.items():
+        seconds = list(_seconds(table, known, records))
+        if not seconds:
+            raise RefusedError(f"{name}: nothing of {table.name} that is accepted")
+        _refuse_the_same(name, known, seconds)
+        for one in seconds:
+            found[one.number][one.seed] = one.value, one.place
+    return [_with(number, found[number.key]) for number in accepted]
+
+
+def _before(number: Accepted) -> Iterator[tuple[int, tuple[float, str]]]:
+    values = zip(number.again, number.again_places, strict=True)
+    yield from zip(number.again_seeds, values, strict=True)
+
+
+def _seconds(
+    table: Table, known: Mapping[NumberKey, Accepted], records: Records
+) -> Iterator[Second]:
+    units = {column.id: column.unit for column in table.columns}
+    for line in lines_of(measured_frame(table, records)):
+        key = line["row"], line["column"], line["metric"], units[line["column"]]
+        if not line["n"] or key not in known:
+            continue
+        number = known[key]
+        where = f"{table.name}: {number.row} {number.column}"
+        if not number.is_of(table.dataset, fingerprint_of(line["records"], records)):
+            raise RefusedError(f"{where}: records of other data than the accepted numbers")
+        cells = dict(zip(number.seeds, number.records, strict=True))
+        for seed, cell, value in zip(line["seeds"], line["records"], line["values"], strict=True):
+            if seed not in cells:
                 continue
-            cells = dict(zip(known[place].seeds, known[place].records, strict=True))
-            seeds = zip(line["seeds"], line["records"], line["values"], strict=True)
-            for seed, key, value in seeds:
-                if seed not in cells:
-                    continue
-                if key != cells[seed]:
-                    raise RefusedError(
-                        f"{table.name}: {' '.join(place)}, seed {seed}: {records[key].label}-{key} "
-                        f"is not of the accepted cell {cells[seed]}"
-                    )
-                made = frozenset(devices_of(computed_for([key], records)))
-                found.setdefault(place, {}).setdefault(seed, (value, made))
-    if not found:
-        raise RefusedError(f"{table.name}: nothing of it was computed again")
-    if not any(
-        as_kept(value) != as_kept(known[place].by_seed[seed])
-        for place, seconds in found.items()
-        for seed, (value, _) in seconds.items()
-    ):
-        raise RefusedError(
-            f"{table.name}: computed again, every value is the same: it was no other rounding"
-        )
-    return [_with(number, found.get((number.row, number.column), {})) for number in accepted]
+            if cell != cells[seed]:
+                raise RefusedError(
+                    f"{where}, seed {seed}: {records[cell].label}-{cell} is not of the accepted "
+                    f"cell {cells[seed]}"
+                )
+            yield Second(
+                key, seed, value, " in ".join(made_on(table, computed_for([cell], records)))
+            )
 
 
-def _with(number: Accepted, seconds: Mapping[int, Second]) -> Accepted:
-    if not seconds:
-        return number
+def _refuse_the_same(
+    name: str, known: Mapping[NumberKey, Accepted], seconds: Sequence[Second]
+) -> None:
+    """RefusedError if all values of a seed are the accepted ones: it is the first run's."""
+    equal: defaultdict[int, list[bool]] = defaultdict(list)
+    for one in seconds:
+        first = known[one.number].by_seed[one.seed]
+        equal[one.seed].append(as_kept(one.value) == as_kept(first))
+    for seed, same in sorted(equal.items()):
+        if all(same):
+            raise RefusedError(
+                f"{name}: every value of seed {seed} is the accepted one: it was no other rounding"
+            )
+
+
+def _with(number: Accepted, seconds: Mapping[int, tuple[float, str]]) -> Accepted:
     seeds = tuple(sorted(seconds))
-    places = set.union(*(set(seconds[seed][1]) for seed in seeds))
     return msgspec.structs.replace(
         number,
         again=tuple(seconds[seed][0] for seed in seeds),
         again_seeds=seeds,
-        again_on=SEPARATOR.join(sorted(places)),
+        again_on=SEPARATOR.join(seconds[seed][1] for seed in seeds),
     )

@@ -6,11 +6,12 @@ fails when chance would rank them so in fewer than one of a hundred checks, over
 inverts badly. With so few seeds that no ranking is that rare, Student's interval is all there is:
 t(1 % over all numbers; N - 1) * sd * sqrt(1 / n + 1 / N) for the means, right for normal noise.
 
-Where m of the accepted seeds have a second value, computed elsewhere (`again`), and the check is of
-accepted seeds, each can be held against its own: what seeds differ by is gone, and what is left is
-rounding. Its sd comes from the m pairs: t(1 % over all numbers; m) * sd * sqrt(sum(1 + 1 / k)) / n,
-where k is one or two, the values accepted of a seed. Whichever of both allows less is done: what
-differs from one rounding to the next as from seed to seed, as students do, gains nothing by pairs.
+Where m of the accepted seeds, three or more, have a second value, computed elsewhere (`again`), and
+the check is of n of these, each is held against the mean of its own two: what seeds differ by is
+gone, and what is left is rounding. Its sd comes from the m pairs: t(m) * sd * sqrt(3 / (2 n)),
+right for normal rounding of one size. Where the first values were computed, this or the comparison
+of means is done, whichever allows less, each at half of the rate. Elsewhere it is the only one, as
+means of two places may differ.
 
 Means within one point of a percentage or one percent of anything else are always the same. Better
 is a fault as well, until it is known why. A number that no seed changes (a ready teacher's) has
@@ -22,9 +23,8 @@ computes the same has on the same processor with the same versions: it sees ever
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any, Literal
 
@@ -44,13 +44,19 @@ from reports.regression.accepted import (
     not_exact,
     sd_of,
 )
+from reports.regression.limits import (
+    FALSE_ALARMS,
+    allowance,
+    least,
+    seeds_for_ranks,
+    spreads_allowed,
+)
+from reports.regression.pairs import comparison, is_comparable, paired_allowance
 from reports.tables.export import NOT_RUN
 from reports.tables.layout import Table
 from reports.tables.markup import markdown_table
 from reports.tables.measured import lines_of, measured_frame
 
-FALSE_ALARMS = 0.01
-POINTS, SHARE = 1.0, 0.01
 HEAD = ("table", "row", "column", "accepted", "measured", "limit", "verdict")
 
 Verdict = Literal["same", "worse", "better", "changed", "not accepted", "not measured"]
@@ -104,7 +110,6 @@ def compare(
     where an exact check can't be one (`not_exact`).
     """
     expected = {number.key: number for number in accepted}
-    places = places_of(accepted)
     columns = {column.id: column for column in table.columns}
     found = []
     for line in lines_of(measured_frame(table, records)):
@@ -123,12 +128,13 @@ def compare(
                 f"{table.name}: the accepted numbers are of other data ({number.dataset}): "
                 "not compared"
             )
+        place = ""
         if not number.fixed:
-            here = " in ".join(made_on(table, computed_for(line["records"], records)))
-            if here not in places:
+            place = " in ".join(made_on(table, computed_for(line["records"], records)))
+            if not exact and not is_comparable(number, line["seeds"], place):
                 raise RefusedError(
-                    f"{table.name}: the accepted numbers are of {' and '.join(places)}, these of "
-                    f"{here}: not compared"
+                    f"{table.name}: the accepted numbers are of {number.made_on}, these of "
+                    f"{place}: not compared"
                 )
         by_seed = dict(zip(line["seeds"], line["values"], strict=True))
         equal = not other_seeds(number, by_seed, by_seed)
@@ -141,7 +147,7 @@ def compare(
             of |= {"exact": True, "other_seeds": others, "equal": equal}
             found.append(CheckedNumber(**of | _of_seeds(number, by_seed), verdict=verdict))
             continue
-        compared = compare_numbers(number, by_seed, numbers or drawn(accepted))
+        compared = compare_numbers(number, by_seed, numbers or drawn(accepted), place)
         verdict = "same"
         above = compared.pop("above")
         if compared.pop("differs"):
@@ -153,72 +159,9 @@ def compare(
     ]
 
 
-def places_of(accepted: Iterable[Accepted]) -> list[str]:
-    """Where these numbers were computed, the first or the second time: where others of the table
-    may be to be compared with them.
-    """
-    return sorted({place for number in accepted if not number.fixed for place in number.places})
-
-
 def drawn(accepted: Sequence[Accepted]) -> int:
     """How many of the numbers differ from seed to seed, and could fail by chance; one at least."""
     return max(1, sum(not number.fixed for number in accepted))
-
-
-def seeds_for_ranks(accepted_n: int, numbers: int) -> int:
-    """The fewest seeds whose ranks among ``accepted_n`` can fail one of ``numbers``."""
-    n = 1
-    while 2 / math.comb(n + accepted_n, n) >= FALSE_ALARMS / numbers:
-        n += 1
-    return n
-
-
-def least(accepted: Accepted) -> float:
-    """A distance of means, in the number's unit, that is never a fault."""
-    return POINTS if accepted.unit == "%" else SHARE * abs(accepted.mean)
-
-
-def allowance(accepted: Accepted, n: int, numbers: int) -> float:
-    """How far the mean of ``n`` seeds may lie from the accepted one, were the noise normal."""
-    return max(least(accepted), accepted.sd * spreads_allowed(accepted.n, n, numbers))
-
-
-def spreads_allowed(accepted_n: int, n: int, numbers: int) -> float:
-    """The same distance in standard deviations of the accepted values."""
-    quantile = float(scipy.stats.t.ppf(1 - FALSE_ALARMS / (2 * numbers), accepted_n - 1))
-    return quantile * math.sqrt(1 / n + 1 / accepted_n)
-
-
-def rounding_of(accepted: Accepted, seeds: Collection[int]) -> float:
-    """The sd over roundings of how far the mean of ``seeds`` lies from what is accepted of them."""
-    known = [2 if seed in accepted.again_seeds else 1 for seed in seeds]
-    return accepted.rounding * math.sqrt(sum(1 + 1 / values for values in known)) / len(known)
-
-
-def paired_allowance(accepted: Accepted, seeds: Collection[int], numbers: int) -> float:
-    """How far that mean may lie from it by rounding alone."""
-    quantile = float(scipy.stats.t.ppf(1 - FALSE_ALARMS / (2 * numbers), len(accepted.again)))
-    return max(least(accepted), quantile * rounding_of(accepted, seeds))
-
-
-def is_paired(accepted: Accepted, seeds: Collection[int], numbers: int) -> bool:
-    """Whether a check of these seeds holds each against itself: they are accepted ones, and that
-    allows less than to compare means does.
-
-    RefusedError if some are accepted ones and some are not.
-    """
-    if not accepted.again:
-        return False
-    among = {seed: seed in accepted.seeds for seed in seeds}
-    if len(set(among.values())) > 1:
-        other = " ".join(str(seed) for seed, known in among.items() if not known)
-        known = " ".join(map(str, accepted.seeds))
-        raise RefusedError(
-            f"{accepted.row} {accepted.column}: seeds {known} are accepted, {other} not: check "
-            "some of them, or none"
-        )
-    by_mean = allowance(accepted, len(among), numbers)
-    return all(among.values()) and paired_allowance(accepted, seeds, numbers) < by_mean
 
 
 def other_seeds(
@@ -251,27 +194,28 @@ def _of_seeds(accepted: Accepted, seeds: Iterable[int]) -> dict[str, Any]:
 
 
 def compare_numbers(
-    accepted: Accepted, by_seed: Mapping[int, float], numbers: int
+    accepted: Accepted, by_seed: Mapping[int, float], numbers: int, place: str
 ) -> dict[str, Any]:
-    """Seed by seed where `is_paired`, else as `compare_seeds`; a fixed number by itself.
+    """Values computed in ``place``: as `pairs.comparison` says; a fixed number by itself.
 
-    ``accepted``, ``sd`` and ``accepted_n`` are then what those seeds had, with the rounding's sd.
+    Seed by seed, ``accepted``, ``sd`` and ``accepted_n`` are what those seeds had, with the
+    rounding's sd.
     """
     if accepted.fixed:
         distance, allowed = fmean(by_seed.values()) - accepted.mean, least(accepted)
         return {"differs": abs(distance) > allowed, "above": distance > 0, "allowed": allowed}
-    if not is_paired(accepted, by_seed.keys(), numbers):
-        return compare_seeds(accepted, list(by_seed.values()), numbers)
-    expected = accepted.by_seed
-    for seed, value in zip(accepted.again_seeds, accepted.again, strict=True):
-        expected[seed] = (expected[seed] + value) / 2
-    distance = fmean(value - expected[seed] for seed, value in by_seed.items())
-    allowed = paired_allowance(accepted, by_seed.keys(), numbers)
+    how = comparison(accepted, by_seed.keys(), numbers, place)
+    if not how.paired:
+        return compare_seeds(accepted, list(by_seed.values()), how.numbers)
+    second = dict(zip(accepted.again_seeds, accepted.again, strict=True))
+    expected = {seed: (accepted.by_seed[seed] + second[seed]) / 2 for seed in by_seed}
+    distance = fmean(by_seed.values()) - fmean(expected.values())
+    allowed = paired_allowance(accepted, len(by_seed), how.numbers)
     return {
         "differs": abs(distance) > allowed,
         "above": distance > 0,
         "allowed": allowed,
-        "accepted": fmean(expected[seed] for seed in by_seed),
+        "accepted": fmean(expected.values()),
         "sd": accepted.rounding,
         "accepted_n": len(by_seed),
     }

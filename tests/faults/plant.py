@@ -8,7 +8,7 @@
 
 Prints for each what caught it. Exit code 0 if the unharmed copy passes and every fault is found, 1
 if not, 2 if a fault can't be planted or the check can't run. Without --first-seed the seeds are the
-check's own: accepted ones with --exact and where those were computed twice, else none of them.
+check's own: accepted ones with --exact and where these have a second value, else none of them.
 """
 
 import argparse

@@ -54,7 +54,14 @@ def stored(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("options", [{}, {"arch": "resnet18"}, {"model": f"{__name__}:of_classes"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"arch": "resnet18"},
+        {"model": f"{__name__}:of_classes"},
+    ],
+)
 def test_synthesize_reads_a_classifier_of_the_suite_by_its_own_header(
     options: dict[str, str], stored: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -70,6 +77,10 @@ def test_synthesize_reads_a_classifier_of_the_suite_by_its_own_header(
         ({"arch": "vgg11"}, "weights.safetensors says of itself arch resnet18"),
         ({"num_classes": "10"}, "--num-classes: the classifier says of itself num_classes 4"),
         ({"image_size": "32"}, "--image-size: the classifier says of itself image_shape (3, 16"),
+        (
+            {"arch": "", "width": "", "model": f"{__name__}:of_classes", "num_classes": "10"},
+            "--num-classes: the classifier says of itself num_classes 4",
+        ),
     ],
 )
 def test_what_contradicts_a_stored_classifier_is_one_line(

@@ -34,8 +34,20 @@ def test_every_set_is_shown_pixel_by_pixel(side: int, factor: int) -> None:
 
 def test_classes_are_named_below_their_images() -> None:
     tiles = make_tiles(0, 32)
-    bare, named = (picture_of({"A": tiles}, names) for names in ("", ["two words", *"bcdefghij"]))
-    row, column = place(bare, tiles[5, 0], 2)
-    rows, columns = np.nonzero((bare != named).any(axis=-1))
+    one, other = (
+        picture_of({"A": tiles}, [name, *"bcdefghij"]) for name in ("two words", "aquarium fish")
+    )
+    row, column = place(one, tiles[5, 0], 2)
+    rows, columns = np.nonzero((one != other).any(axis=-1))
     assert rows.min() >= row + 64
-    assert columns.min() >= column, "a name of two words stays below its column"
+    assert column <= columns.min() < columns.max() < column + 66, "words stay below their column"
+
+
+def test_few_classes_leave_room_for_titles_and_long_names() -> None:
+    sets = {"NaturalInversion": make_tiles(0, 32)[:1, :2], "DI": make_tiles(1, 32)[:1, :2]}
+    picture = picture_of(sets, ["a", "a name of five words"])
+    for edge in (picture[:, :4], picture[:, -4:], picture[-4:], picture[:4]):
+        assert (edge == 255).all(), "nothing is cut"
+    row, _ = place(picture, sets["NaturalInversion"][0, 0], 2)
+    below, _ = place(picture, sets["DI"][0, 0], 2)
+    assert below - (row + 64) > 5 * 15 + 20, "five lines and a title"

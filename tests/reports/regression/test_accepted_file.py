@@ -89,3 +89,36 @@ def test_what_a_new_file_changes_is_said() -> None:
         "ni fid: new, 42 ± 1.6 (n = 5, cpu)",
         "ni student: gone, was 92 ± 1.6 (n = 5, cpu)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("again", "seeds", "places"),
+    [
+        ((90.1,), (), ""),
+        ((90.1,), (0,), ""),
+        ((90.1,), (7,), "cpu in bf16"),
+        ((90.1, 91.2), (0, 0), "cpu in bf16; cpu in bf16"),
+        ((), (), "cpu in bf16"),
+    ],
+)
+def test_second_values_without_their_seeds_and_places_are_refused(
+    again: tuple[float, ...], seeds: tuple[int, ...], places: str, tmp_path: Path
+) -> None:
+    student, fid = accepted_from(*case())
+    retouched = replace(student, again=again, again_seeds=seeds, again_on=places)
+    write(tmp_path / "numbers.csv", [retouched, fid])
+    with pytest.raises(RecordError, match=r"student: not a second value and its place for each"):
+        read(tmp_path / "numbers.csv")
+
+
+def test_second_values_come_back_with_their_places(tmp_path: Path) -> None:
+    student, fid = accepted_from(*case())
+    twice = replace(
+        student, again=(90.1, 92.5), again_seeds=(0, 2), again_on="cpu in bf16; NVIDIA H200 in bf16"
+    )
+    write(tmp_path / "numbers.csv", [twice, fid])
+    _, found = read(tmp_path / "numbers.csv")
+    assert (found.again, found.again_seeds) == (twice.again, twice.again_seeds)
+    assert found.again_places == ("cpu in bf16", "NVIDIA H200 in bf16")
+    (line,) = changes([student, fid], [twice, fid])
+    assert line.endswith("(n = 5, cpu, 2 of them again)")

@@ -15,13 +15,12 @@ from reports.regression.accepted import Accepted, RefusedError, accepted_from
 from reports.regression.accepted_file import changes, read, write
 from reports.regression.check import (
     CheckedNumber,
-    allowance,
     check_markdown,
     compare,
     compare_seeds,
     drawn,
-    seeds_for_ranks,
 )
+from reports.regression.limits import allowance, seeds_for_ranks
 from reports.tables.layout import Column, Row, Table, TableCell
 
 H100 = "cuda (NVIDIA H100 80GB HBM3)"

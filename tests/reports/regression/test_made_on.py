@@ -8,7 +8,7 @@ import pytest
 from reports.records import Record
 from reports.regression.accepted import RefusedError, accepted_from
 from reports.regression.again import with_again
-from reports.regression.check import compare, places_of
+from reports.regression.check import compare
 from reports.tables.export import to_csv, to_markdown
 from reports.tables.measured import measured_frame
 from tests.reports.regression.test_check import H100, Case, case, verdicts
@@ -74,32 +74,46 @@ def elsewhere(of: Case, **changes: str) -> dict[str, Record]:
     return {k: replace(made(one, **changes), metrics=metrics[k]) for k, one in of[1].items()}
 
 
-def test_where_numbers_were_computed_again_they_may_be_checked() -> None:
+def test_numbers_may_be_checked_where_they_were_computed_again() -> None:
     table, records = case()
     once = accepted_from(table, records)
     second = elsewhere((table, records), device=H100, precision="bf16")
     with pytest.raises(RefusedError, match="numbers are of cpu in fp32, these of NVIDIA H"):
         compare(table, second, once)
     fids = {key: one for key, one in second.items() if key.startswith("fid")}
-    twice = with_again(table, once, [fids])
-    assert [one.again_on for one in twice] == ["", "NVIDIA H100 80GB HBM3 in bf16"]
-    assert places_of(twice) == ["NVIDIA H100 80GB HBM3 in bf16", "cpu in fp32"]
-    assert verdicts(compare(table, second, twice)) == {"student": "same", "fid": "same"}
-    third = elsewhere((table, records), precision="bf16")
-    with pytest.raises(RefusedError, match="bf16 and cpu in fp32, these of cpu in bf16: not comp"):
-        compare(table, third, twice)
+    twice = with_again(table, once, {"there": fids})
+    assert {place for one in twice for place in one.again_places} == {
+        "NVIDIA H100 80GB HBM3 in bf16"
+    }
+    of_fid = [one for one in twice if one.column == "fid"]
+    found = [one for one in compare(table, fids, of_fid) if one.column == "fid"]
+    assert [one.verdict for one in found] == ["same"]
+    with pytest.raises(RefusedError, match="numbers are of cpu in fp32, these of NVIDIA H"):
+        compare(table, second, twice)  # students have no second value there
+    third = {key: made(one, device="cpu") for key, one in fids.items()}
+    with pytest.raises(RefusedError, match="of cpu in fp32, these of cpu in bf16: not compared"):
+        compare(table, third, of_fid)
 
 
 def test_records_that_are_no_second_time_are_refused() -> None:
     table, records = case()
     once = accepted_from(table, records)
-    with pytest.raises(RefusedError, match=r"digits: nothing of it was computed again$"):
-        with_again(table, once, [{}])
-    with pytest.raises(RefusedError, match="every value is the same: it was no other rounding"):
-        with_again(table, once, [records])
+    with pytest.raises(RefusedError, match=r"^b: nothing of accuracy-demo-digits that is accepted"):
+        with_again(table, once, {"a": elsewhere(case()), "b": {}})
+    same = {key: one for key, one in records.items() if key.endswith("2")}
+    with pytest.raises(RefusedError, match=r"^b: every value of seed 2 is the accepted one: "):
+        with_again(table, once, {"a": elsewhere(case()), "b": elsewhere(case()) | same})
     others = [replace(n, records=tuple(f"x{key}" for key in n.records)) for n in once]
     with pytest.raises(RefusedError, match="seed 0: x-test_accuracy0 is not of the accepted cell"):
-        with_again(table, others, [later(records)])
+        with_again(table, others, {"a": later(records)})
+    with pytest.raises(RefusedError, match="student: records of other data than the accepted"):
+        with_again(replace(table, dataset="others"), once, {"a": later(records)})
+    moved = from_images(of=(table, elsewhere(case())), device=H100)[1]
+    with pytest.raises(RefusedError, match="several devices: NVIDIA H100 80GB HBM3 in fp32, cpu"):
+        with_again(table, once, {"a": moved})
+    metric = [replace(number, metric="another") for number in once]
+    with pytest.raises(RefusedError, match=r"^a: nothing of accuracy-demo-digits"):
+        with_again(table, metric, {"a": elsewhere(case())})
 
 
 def test_a_table_says_on_which_devices_images_behind_its_numbers_were_made() -> None:

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from reports.regression.accepted import Accepted
-from reports.regression.check import allowance, compare_seeds
+from reports.regression.check import compare_seeds
+from reports.regression.limits import allowance
 from reports.regression.power import power_markdown, smallest_seen
 
+HERE = "cpu in fp32"
 NUMBERS = 12
 
 
@@ -40,32 +42,34 @@ def share_found(shift: float, n: int, accepted_n: int = 18) -> float:
 
 @pytest.mark.parametrize(("accepted_n", "n"), [(18, 2), (18, 4), (18, 6), (8, 2), (8, 8)])
 def test_what_is_seen_is_found_and_half_of_it_often_not(accepted_n: int, n: int) -> None:
-    seen = smallest_seen(accepted(2.0, accepted_n), seeds(n), NUMBERS)
+    seen = smallest_seen(accepted(2.0, accepted_n), seeds(n), NUMBERS, HERE)
     assert share_found(1.1 * seen, n, accepted_n) > 0.9
     assert share_found(0.5 * seen, n, accepted_n) < 0.9
 
 
 def test_less_spread_and_more_seeds_see_less() -> None:
-    wide, narrow = (smallest_seen(accepted(sd), seeds(4), NUMBERS) for sd in (8.0, 1.0))
+    wide, narrow = (smallest_seen(accepted(sd), seeds(4), NUMBERS, HERE) for sd in (8.0, 1.0))
     assert wide > 20
     assert narrow < 4
-    assert smallest_seen(accepted(8.0), seeds(8), NUMBERS) < wide
+    assert smallest_seen(accepted(8.0), seeds(8), NUMBERS, HERE) < wide
 
 
 def test_numbers_that_are_all_zero_have_an_answer() -> None:
-    assert 0 < smallest_seen(accepted_values(0.0, 0.0, 0.0, unit=""), seeds(4), NUMBERS) < 1e-3
+    assert (
+        0 < smallest_seen(accepted_values(0.0, 0.0, 0.0, unit=""), seeds(4), NUMBERS, HERE) < 1e-3
+    )
 
 
 def test_without_spread_what_is_never_a_fault_is_not_seen() -> None:
-    assert smallest_seen(accepted(1e-9), seeds(4), NUMBERS) >= 1.0
+    assert smallest_seen(accepted(1e-9), seeds(4), NUMBERS, HERE) >= 1.0
 
 
 def test_what_three_accepted_seeds_see_is_no_less_than_what_they_allow() -> None:
     few = accepted(1.0, n=3)
-    assert smallest_seen(few, seeds(2), NUMBERS) > allowance(few, 2, NUMBERS) > 22
+    assert smallest_seen(few, seeds(2), NUMBERS, HERE) > allowance(few, 2, NUMBERS) > 22
 
 
 def test_a_row_for_each_number() -> None:
-    text = power_markdown([accepted(2.0), accepted(8.0, unit="")], seeds(4), NUMBERS)
+    text = power_markdown([accepted(2.0), accepted(8.0, unit="")], seeds(4), NUMBERS, HERE)
     assert text.count("\n") == 3
     assert "70 ± 2 %" in text
