@@ -123,10 +123,8 @@ class Check:
                     + self._accept_command(name, table)
                 )
             numbers = read_accepted(path)
-            rows, columns = (
-                {row.id for row in table.rows},
-                {cell for row in table.rows for cell in row.cells},
-            )
+            rows = {row.id for row in table.rows}
+            columns = {column for row in table.rows for column in row.cells}
             if self.rows:
                 numbers = [number for number in numbers if number.row in rows]
             if self.columns:
@@ -156,7 +154,7 @@ class Check:
             if all(one.fixed for one in kept[name]) and not all(one.fixed for one in numbers):
                 raise UsageError(f"{name}: {_not_compared(numbers, seeds, here)}")
             if left := [f"{one.row} {one.column}" for one in numbers if one not in kept[name]]:
-                log(f"{name}: not compared in {here}, where not accepted: {', '.join(left)}")
+                log(f"{name}: of {here} nothing is accepted of {', '.join(left)}: not compared")
         if kept == accepted:
             return planned, accepted
         places = {(one.row, one.column) for numbers in kept.values() for one in numbers}

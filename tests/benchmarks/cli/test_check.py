@@ -324,7 +324,7 @@ def test_elsewhere_only_what_has_second_values_there_is_computed(ask: Ask, accep
     found = json.loads(out)["differences"]
     assert {one["row"] for one in found if one["column"] != "teacher"} == {"ni"}
     assert not list(accepted.runs.glob("distillation/*")), "no student was trained"
-    said = "not compared in cpu in bf16, where not accepted: di agreement, "
+    said = "of cpu in bf16 nothing is accepted of "
     assert any(said in line for line in err)
     code, _, err = ask(accepted, *options, "4")
     assert code == 2
