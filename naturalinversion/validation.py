@@ -5,6 +5,7 @@ import math
 import operator
 from collections.abc import Sequence
 from dataclasses import fields
+from functools import lru_cache
 from textwrap import shorten
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -31,6 +32,7 @@ def typed(settings: Any) -> None:
         raise SettingError(f"{name} is {shown(value)}, not {inspect.formatannotation(hint)}")
 
 
+@lru_cache(maxsize=256)  # a table builds its methods for every cell
 def _hints(cls: type) -> dict[str, Any]:
     """The types of fields by name; of the base classes alone where some can't be looked up."""
     for base in cls.__mro__:
