@@ -22,7 +22,7 @@ def typed(settings: Any) -> None:
 
     A whole number is a number, NumPy's are Python's, and a sequence may stand for a tuple.
     """
-    hints = _hints(type(settings))
+    hints = _hints(type(settings))  # type: ignore[arg-type]  # a class is hashable
     for name in (f.name for f in fields(settings) if f.init and f.name in hints):
         value, hint = getattr(settings, name), hints[name]
         if _fits(value, hint) or _fits(_builtin(value), hint):

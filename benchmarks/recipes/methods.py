@@ -119,7 +119,7 @@ def _type_of(name: str, argument: str) -> Any:
     """That of one setting: the types of other fields may be imported for type checkers only."""
     cls = settings_class(name)
     try:
-        return _annotation(cls, argument)
+        return _annotation(cls, argument)  # type: ignore[arg-type]  # a class is hashable
     except Exception as error:  # whatever somebody wrote there
         raise UsageError(
             f"{name}.settings.{argument}: its type can't be looked up: {one_line(error)}"
