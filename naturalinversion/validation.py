@@ -5,6 +5,7 @@ import math
 import operator
 from collections.abc import Sequence
 from dataclasses import fields
+from functools import lru_cache
 from textwrap import shorten
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -21,7 +22,7 @@ def typed(settings: Any) -> None:
 
     A whole number is a number, NumPy's are Python's, and a sequence may stand for a tuple.
     """
-    hints = _hints(type(settings))
+    hints = _hints(type(settings))  # type: ignore[arg-type]  # a class is hashable
     for name in (f.name for f in fields(settings) if f.init and f.name in hints):
         value, hint = getattr(settings, name), hints[name]
         if _fits(value, hint) or _fits(_builtin(value), hint):
@@ -31,6 +32,7 @@ def typed(settings: Any) -> None:
         raise SettingError(f"{name} is {shown(value)}, not {inspect.formatannotation(hint)}")
 
 
+@lru_cache(maxsize=256)  # a table builds its methods for every cell
 def _hints(cls: type) -> dict[str, Any]:
     """The types of fields by name; of the base classes alone where some can't be looked up."""
     for base in cls.__mro__:

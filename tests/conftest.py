@@ -1,8 +1,10 @@
 """Small teachers for the whole suite; one thread, so that timings and sums repeat."""
 
+import copy
 import os
 import signal
 from collections.abc import Callable, Iterator
+from functools import cache
 
 # Read when PyTorch is loaded. Two threads on cores that are busy otherwise spin for the other one
 # to get its turn, at the end of every operation: ten times as long as when they sleep.
@@ -10,6 +12,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import pytest
 import torch
+from torch import nn
 
 from naturalinversion import Teacher
 from naturalinversion.classifiers import build
@@ -43,15 +46,20 @@ def _switches() -> Iterator[None]:
 def make_teacher() -> Callable[..., Teacher]:
     """A randomly initialised teacher with running statistics."""
 
-    def make(
-        arch: str = "resnet18", num_classes: int = 4, size: int = 16, width: float = 0.0625
-    ) -> Teacher:
+    @cache
+    def network(arch: str, num_classes: int, size: int, width: float) -> nn.Module:
         with seeded(7):
             model = build(arch, num_classes, width)
             model.train()
             with torch.no_grad():
                 for _ in range(3):
                     model(torch.randn(16, 3, size, size))
+        return model
+
+    def make(
+        arch: str = "resnet18", num_classes: int = 4, size: int = 16, width: float = 0.0625
+    ) -> Teacher:
+        model = copy.deepcopy(network(arch, num_classes, size, width))
         return Teacher(model, num_classes=num_classes, image_shape=(3, size, size))
 
     return make

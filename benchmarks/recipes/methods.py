@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields
+from functools import lru_cache
 from typing import Any, get_args, get_type_hints
 
 import msgspec
@@ -117,16 +118,21 @@ def _known_settings(name: str) -> dict[str, Field[Any]]:
 def _type_of(name: str, argument: str) -> Any:
     """That of one setting: the types of other fields may be imported for type checkers only."""
     cls = settings_class(name)
-    f = cls.__dataclass_fields__[argument]
-    owner = next(base for base in reversed(cls.__mro__) if _own_fields(base).get(argument) is f)
-    alone = type(owner.__name__, (), {"__annotations__": {argument: f.type}})
     try:
-        names = vars(sys.modules[owner.__module__])
-        return get_type_hints(alone, dict(vars(owner)), names)[argument]
+        return _annotation(cls, argument)  # type: ignore[arg-type]  # a class is hashable
     except Exception as error:  # whatever somebody wrote there
         raise UsageError(
             f"{name}.settings.{argument}: its type can't be looked up: {one_line(error)}"
         ) from error
+
+
+@lru_cache(maxsize=1024)  # a table asks for each again with every cell
+def _annotation(cls: type[Any], argument: str) -> Any:
+    f = cls.__dataclass_fields__[argument]
+    owner = next(base for base in reversed(cls.__mro__) if _own_fields(base).get(argument) is f)
+    alone = type(owner.__name__, (), {"__annotations__": {argument: f.type}})
+    names = vars(sys.modules[owner.__module__])
+    return get_type_hints(alone, dict(vars(owner)), names)[argument]
 
 
 def _own_fields(cls: type) -> dict[str, Field[Any]]:

@@ -120,6 +120,7 @@ def _content(recipes: Recipes) -> str:
     return content(recipes.dataset, recipes.data_root)
 
 
+@lru_cache(maxsize=1024)
 def file_name(name: str) -> str:
     """A name of methods and networks without what a folder's can't have everywhere."""
     return "".join(letter if letter.isalnum() or letter in "-_=." else "_" for letter in name)

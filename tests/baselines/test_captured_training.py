@@ -19,14 +19,14 @@ from naturalinversion.errors import DivergedError
 from tests.naturalinversion.fake_cuda_graph import Event, FakeGraph, RefusedError, capture_on_cpu
 from tests.naturalinversion.small_methods import network
 
-EPOCHS, STEPS = 3, 3
+EPOCHS, STEPS = 2, 2
 SMALL = {"batch_size": 6, "latent": 8, "generator_width": 0.125}
 # Learning rates are float32 tensors on a device; these are exact in float32.
 RATES = {"rate_generator": 2**-10, "rate_student": 2**-4, "gamma": 0.5}
 JOINT: list[tuple[str, str, dict[str, Any]]] = [
     ("dafl", "resnet18", {}),
     ("dafl", "vgg11", {}),  # with dropout
-    ("dafl", "resnet18", {"momentum": 0.0, "milestones": (0.4,), "generator_schedule": True}),
+    ("dafl", "resnet18", {"momentum": 0.0, "milestones": (0.5,), "generator_schedule": True}),
     ("dfad", "resnet18", {}),
     ("dfad", "mobilenetv2", {"student_steps": 2}),
 ]
@@ -48,7 +48,7 @@ class Joint:
         method: Any = METHODS[name](
             **{"epochs": EPOCHS, "steps": STEPS, **SMALL, **RATES, **settings}
         )
-        teacher = Teacher(network("resnet18", 0), num_classes=10, image_shape=(3, 16, 16))
+        teacher = Teacher(network("vgg11", 0), num_classes=10, image_shape=(3, 16, 16))
         self.student = network(arch, 1)
         method.prepare(teacher, self.student, 0, Training(**training))
         made: Batch = method.batch(torch.zeros(4, dtype=torch.int64), 0, lambda done: None)

@@ -15,8 +15,8 @@ SUITES = [name for name in SMALL if "-" not in name]
 
 def prepared(name: str) -> Any:
     method = small(name)
-    teacher = Teacher(network("resnet18", 0), num_classes=10, image_shape=(3, 16, 16))
-    student = None if method.student_use == "none" else network("resnet18", 1)
+    teacher = Teacher(network("vgg11", 0), num_classes=10, image_shape=(3, 16, 16))
+    student = None if method.student_use == "none" else network("vgg11", 1)
     method.prepare(teacher, student, 0, Training())
     return method
 

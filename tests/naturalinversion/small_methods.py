@@ -1,5 +1,7 @@
 """Inversion methods at a size that a captured step can be tested with, in float64."""
 
+import copy
+from functools import cache
 from typing import Any
 
 import torch
@@ -15,7 +17,7 @@ from naturalinversion.seeds import seeded
 from naturalinversion.synthesis import balanced_labels
 
 LABELS = balanced_labels(6, 10, 0)
-ITERATIONS = 8
+ITERATIONS = 5
 SMALL = {"latent": 16, "generator_width": 0.125}
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("di", {}),
@@ -32,6 +34,11 @@ CASES: list[tuple[str, dict[str, Any]]] = [
 
 def network(arch: str, seed: int) -> nn.Module:
     """A narrow one with running statistics, in float64 and eval mode."""
+    return copy.deepcopy(_trained(arch, seed))
+
+
+@cache
+def _trained(arch: str, seed: int) -> nn.Module:
     with seeded(seed):
         model = build(arch, 10, 0.125).double().train()
         with torch.no_grad():
@@ -41,7 +48,7 @@ def network(arch: str, seed: int) -> nn.Module:
     return model.eval()
 
 
-def teacher(arch: str = "resnet18", precision: Precision = "fp32") -> Teacher:
+def teacher(arch: str = "vgg11", precision: Precision = "fp32") -> Teacher:
     """In float64, but for the narrower precisions."""
     model = network(arch, 0)
     if precision != "fp32":
@@ -50,7 +57,7 @@ def teacher(arch: str = "resnet18", precision: Precision = "fp32") -> Teacher:
 
 
 def prepared(
-    name: str, settings: dict[str, Any], arch: str = "resnet18", precision: Precision = "fp32"
+    name: str, settings: dict[str, Any], arch: str = "vgg11", precision: Precision = "fp32"
 ) -> InversionMethod:
     """The method, ready to make batches."""
     sizes = SMALL | {"shared_batch": len(LABELS)} if name.startswith("ni") else {}

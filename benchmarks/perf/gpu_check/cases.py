@@ -31,9 +31,13 @@ class Sizes:
     """of the batches that are made one after the other"""
     judged: int = 8
     """images that go through an extractor"""
+    joint: int = 32
+    """images of a step of generator and student"""
+    long: tuple[int, int] = (2, 6)
+    """epochs and steps of a joint training that is to be captured"""
 
 
-SIZES = {"cuda": Sizes(), "cpu": Sizes(0.0625, 16, 4, 4, (0, 1, 0), 2)}
+SIZES = {"cuda": Sizes(), "cpu": Sizes(0.0625, 16, 4, 4, (0, 1, 0), 2, long=(1, 2))}
 
 
 @cache

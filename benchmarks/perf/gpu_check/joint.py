@@ -24,9 +24,8 @@ from naturalinversion.precision import Precision, compute_in
 from naturalinversion.synthesis import balanced_labels
 
 NAMES = {"DAFL": "dafl", "DFAD": "dfad"}
-BATCH, RATE = 32, 0.001  # of the student: large steps of small batches multiply every rounding
+RATE = 0.001  # of the student: large steps of small batches multiply every rounding
 STEPS = 4  # compared with the CPU
-LONG = (2, 6)  # epochs and steps of a run that captures
 FIRST, LATER, BF16, CAPTURED = 1e-4, 0.05, 0.1, 1e-5
 
 Losses = dict[str, Tensor]  # (epochs,) or (iterations,)
@@ -65,7 +64,7 @@ class Joint:
         """Losses by epoch, and what there is in the end: the student's weights, and images."""
         sizes = self.sizes
         method: Any = METHODS[self.name](
-            **{"epochs": epochs, "steps": steps, "batch_size": BATCH, "latent": 32},
+            **{"epochs": epochs, "steps": steps, "batch_size": sizes.joint, "latent": 32},
             **{"generator_width": sizes.width, "rate_student": RATE},
         )
         student = network_on("resnet18", sizes, device, dtype, 1)
@@ -91,9 +90,9 @@ def _bf16(runs: Joint) -> Sequence[Measured]:
 
 
 def _captured(runs: Joint) -> Sequence[Measured]:
-    found, ends = runs.run(runs.device, *LONG)
+    found, ends = runs.run(runs.device, *runs.sizes.long)
     with eager():
-        expected, eager_ends = runs.run(runs.device, *LONG)
+        expected, eager_ends = runs.run(runs.device, *runs.sizes.long)
     losses = max(_differences(found, expected))
     return (
         Measured("losses to eager", losses, CAPTURED),
@@ -102,8 +101,8 @@ def _captured(runs: Joint) -> Sequence[Measured]:
 
 
 def _again(runs: Joint) -> Sequence[Measured]:
-    _, one = runs.run(runs.device, *LONG, "bf16")
-    _, other = runs.run(runs.device, *LONG, "bf16")
+    _, one = runs.run(runs.device, *runs.sizes.long, "bf16")
+    _, other = runs.run(runs.device, *runs.sizes.long, "bf16")
     return [Measured("bytes that differ", sum(differing(one[n], other[n]) for n in one), 0)]
 
 
@@ -138,8 +137,8 @@ def _wgan_steps(sizes: Sizes, device: torch.device) -> Sequence[Measured]:
 
 
 def _wgan_captured(sizes: Sizes, device: torch.device) -> Sequence[Measured]:
-    found, ends = _wgan(sizes, device, 2 * LONG[1])
-    expected, eager_ends = _wgan(sizes, device, 2 * LONG[1], without_capture=True)
+    found, ends = _wgan(sizes, device, 2 * sizes.long[1])
+    expected, eager_ends = _wgan(sizes, device, 2 * sizes.long[1], without_capture=True)
     losses = max(_differences(found, expected))
     return (
         Measured("losses to eager", losses, CAPTURED),
@@ -148,7 +147,7 @@ def _wgan_captured(sizes: Sizes, device: torch.device) -> Sequence[Measured]:
 
 
 def _wgan_again(sizes: Sizes, device: torch.device) -> Sequence[Measured]:
-    (_, one), (_, other) = (_wgan(sizes, device, LONG[1]) for _ in range(2))
+    (_, one), (_, other) = (_wgan(sizes, device, sizes.long[1]) for _ in range(2))
     return [Measured("bytes that differ", differing(one["images"], other["images"]), 0)]
 
 

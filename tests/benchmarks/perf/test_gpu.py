@@ -1,28 +1,26 @@
 """The GPU benchmark: it says where there is no GPU, and what runs on a CPU of it runs here."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from benchmarks.perf.gpu.command import main, report
+from benchmarks.perf.gpu.command import command, main, report
 from benchmarks.perf.gpu.measure import Found, Part, Sizes, measure, parts
 from benchmarks.perf.gpu.targets import NI_MS, share, table, targets
 from benchmarks.perf.synthesis_speed import published_numerics
-from tests.processes import environment
 
 
-def test_without_a_gpu_it_says_so_and_exits_3(tmp_path: Path) -> None:
-    nowhere = environment(CUDA_VISIBLE_DEVICES="")
-    command = [sys.executable, "-m", "benchmarks.perf.gpu", "--whole", "100"]
-    command += ["--out", str(tmp_path / "out")]
-    done = subprocess.run(command, cwd=tmp_path, env=nowhere, capture_output=True, text=True)
-    assert done.returncode == 3
-    assert done.stderr == "bench-gpu needs a CUDA device, and this machine has none\n"
-    assert not done.stdout
+def test_without_a_gpu_it_says_so_and_exits_3(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("sys.argv", ["gpu", "--whole", "100", "--out", str(tmp_path / "out")])
+    assert command() == 3
+    said = capsys.readouterr()
+    assert said.err == "bench-gpu needs a CUDA device, and this machine has none\n"
+    assert not said.out
     assert not (tmp_path / "out").exists()
 
 
@@ -30,9 +28,9 @@ SMALL = Sizes(
     "resnet18",
     0.125,
     16,
-    12,
-    iterations=8,
-    long=10,
+    6,
+    iterations=4,
+    long=4,
     whole=20,
     matrix=64,
     training_batch=8,
@@ -153,7 +151,7 @@ def test_a_profile_lists_operations_where_there_are_no_kernels(
 ) -> None:
     assert main(SMALL, tmp_path / "out", profile=True) == 0
     head, columns, *rows = capsys.readouterr().out.splitlines()
-    assert head.startswith("one iteration of ni, resnet18, 12 images, bf16, with the profiler ")
+    assert head.startswith("one iteration of ni, resnet18, 6 images, bf16, with the profiler ")
     assert columns.split() == ["kernel", "calls", "ms", "share"]
     assert any("convolution" in row for row in rows)
     times = [float(row.split()[-2]) for row in rows]
@@ -169,7 +167,7 @@ def test_flops_are_those_of_the_passes(found: Found) -> None:
 
     of = teacher("resnet18", 0.125, 16)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        of(torch.randn(12, 3, 16, 16))
+        of(torch.randn(6, 3, 16, 16))
     forward = counter.get_total_flops()
     assert 3 * forward < found["operations"]["ni"] < 8 * forward
 

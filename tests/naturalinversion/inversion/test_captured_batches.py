@@ -33,10 +33,10 @@ from tests.naturalinversion.small_methods import (
 def test_batches_of_one_capture_are_those_made_alone(
     name: str, settings: dict[str, Any], graphs: list[FakeGraph]
 ) -> None:
-    alone = [batch(prepared(name, settings), seed) for seed in (0, 1, 2)]
+    alone = [batch(prepared(name, settings), seed) for seed in (0, 1)]
     graphs.clear()
     method = prepared(name, settings)
-    for seed in (0, 1, 2, 1):
+    for seed in (0, 1, 0):
         assert_identical(batch(method, seed), alone[seed])
     assert len(graphs) == 1
     if name == "di" or settings.get("one_to_one", True):
@@ -78,14 +78,16 @@ def change_determinism(method: Any) -> None:
     [
         pytest.param(lambda method: None, 1, id="nothing"),
         pytest.param(change_student_in_place, 1, id="student changed in place"),
-        pytest.param(lambda m: setattr(m, "_student", network("resnet18", 2)), 2, id="student"),
+        pytest.param(lambda m: setattr(m, "_student", network("vgg11", 2)), 2, id="student"),
         pytest.param(lambda m: m._student.to(torch.float32).double(), 2, id="student moved"),
-        pytest.param(lambda m: setattr(m, "_teacher", teacher("vgg11")), 2, id="teacher"),
-        pytest.param(lambda m: m._teacher.model.conv1.weight.mul_(1.1), 2, id="teacher's weights"),
+        pytest.param(lambda m: setattr(m, "_teacher", teacher("resnet18")), 2, id="teacher"),
+        pytest.param(
+            lambda m: m._teacher.model.features[0].weight.mul_(1.1), 2, id="teacher's weights"
+        ),
         pytest.param(lambda m: setattr(m._teacher, "precision", "bf16"), 2, id="precision"),
         pytest.param(lambda m: setattr(m, "compete", 5.0), 2, id="a weight of the loss"),
         pytest.param(lambda m: setattr(m, "rate_generator", 0.01), 2, id="a learning rate"),
-        pytest.param(lambda m: setattr(m, "iterations", 5), 2, id="iterations"),
+        pytest.param(lambda m: setattr(m, "iterations", 4), 2, id="iterations"),
         pytest.param(lambda m: setattr(m, "schedule", "cosine"), 2, id="schedule"),
         pytest.param(lambda m: setattr(m, "keep", "last"), 2, id="keep"),
         pytest.param(lambda m: setattr(m, "pyramid_stages", (1,)), 2, id="pyramid"),
@@ -155,7 +157,7 @@ def test_the_old_step_is_freed_before_another_is_captured(
         return Step(*given, **named)
 
     monkeypatch.setattr(captured_batches, "Step", step)
-    method.iterations = 5
+    method.iterations = 4
     gc.disable()
     try:
         batch(method)
@@ -229,9 +231,9 @@ def test_a_batch_that_diverged_does_not_affect_the_next(
 
 
 def test_batches_of_one_capture_are_those_of_the_loop(request: pytest.FixtureRequest) -> None:
-    method = prepared("ni_adi", {})
-    expected = [batch(method, seed) for seed in (0, 1, 2)]
+    method = prepared("ni_adi", {}, "resnet18")
+    expected = [batch(method, seed) for seed in (0, 1)]
     request.getfixturevalue("graphs")
-    method = prepared("ni_adi", {})
-    for seed in (0, 1, 2):
+    method = prepared("ni_adi", {}, "resnet18")
+    for seed in (0, 1):
         assert_close(batch(method, seed), expected[seed])

@@ -24,7 +24,7 @@ def test_a_replayed_batch_is_the_batch(
     assert [graph.replayed for graph in made] == [ITERATIONS]
 
 
-@pytest.mark.parametrize("arch", ["vgg11", "mobilenetv2"])
+@pytest.mark.parametrize("arch", ["resnet18", "mobilenetv2"])
 def test_other_classifiers_can_be_captured(arch: str, request: pytest.FixtureRequest) -> None:
     expected = batch(prepared("ni_adi", {}, arch))
     request.getfixturevalue("graphs")

@@ -17,7 +17,7 @@ from naturalinversion.synthesis import Batch, balanced_labels
 from naturalinversion.teacher.batch_norm_statistics import record_batch_norm_statistics
 from tests.naturalinversion.teacher.zoo import OwnNorm
 
-ITERATIONS, BATCH, SIZE = 20, 12, 16
+ITERATIONS, BATCH, SIZE = 6, 12, 16
 SMALL = {"latent": 16, "generator_width": 0.125}
 SETTINGS: dict[str, dict[str, Any]] = {"di": {}, "adi": {}, "ni": SMALL, "ni_adi": SMALL}
 

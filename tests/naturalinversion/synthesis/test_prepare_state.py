@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from contract_methods import SMALL
+from laws import student
 
 from baselines import METHODS
 from naturalinversion import Batch, SyntheticDataset, Teacher, Training, synthesize
@@ -16,7 +17,6 @@ from naturalinversion.errors import DivergedError, StoreError
 from naturalinversion.image_store.meta import META
 from naturalinversion.image_store.shards import shard_path
 from naturalinversion.synthesis.prepare_state import STATE
-from tests.baselines.bank_methods import student
 
 MakeTeacher = Callable[..., Teacher]
 BATCHES, SIZE = 2, 8
@@ -58,7 +58,7 @@ def fill(make_teacher: MakeTeacher) -> Callable[..., str]:
         method = METHODS[name](**TRAINED[name] | (changes or {}))
         trained = more.pop("student", None) or student()
         numbers = {"batches": BATCHES, "batch_size": SIZE}
-        synthesize(method, make_teacher(), folder, student=trained, **numbers, **more)
+        synthesize(method, make_teacher("vgg11"), folder, student=trained, **numbers, **more)
         return weights_digest(trained)
 
     return fill
@@ -109,7 +109,7 @@ def test_another_run_does_not_start_from_it(
     with pytest.raises(KeyboardInterrupt):
         fill("dfad", tmp_path / "cut")
     other = {"rate_student": 0.05}
-    for change in ({"changes": other}, {"student": build("resnet18", 4, 0.125)}, {"seed": 1}):
+    for change in ({"changes": other}, {"student": build("vgg11", 4, 0.125)}, {"seed": 1}):
         with pytest.raises(StoreError, match="holds images of another run"):
             fill("dfad", tmp_path / "cut", **change)
     (tmp_path / "cut" / META).unlink()

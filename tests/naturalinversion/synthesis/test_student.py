@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 import torch
 from contract_methods import SMALL, small
+from laws import student
 from torch import nn
 
 from baselines.deep_inversion import DeepInversion
 from naturalinversion import Batch, SyntheticDataset, Teacher, Training, synthesize
 from naturalinversion.digest import weights_digest
 from naturalinversion.errors import DivergedError
-from tests.baselines.bank_methods import fast, student
+from tests.baselines.bank_methods import fast
 from tests.naturalinversion.teacher.zoo import ZOO
 
 MakeTeacher = Callable[..., Teacher]
@@ -57,7 +58,9 @@ def test_a_run_that_ends_in_the_warm_up_gives_back_a_student_that_can_be_trained
     make_teacher: MakeTeacher, tmp_path: Path
 ) -> None:
     model = student()
-    synthesize(fast(warmup=3), make_teacher(), tmp_path, batches=2, batch_size=8, student=model)
+    synthesize(
+        fast(warmup=3), make_teacher("vgg11"), tmp_path, batches=2, batch_size=8, student=model
+    )
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
@@ -72,7 +75,7 @@ def test_a_call_that_fails_leaves_the_student_as_it_was_and_the_same_call_goes_o
     def run(folder: str, of: nn.Module, **more: Any) -> SyntheticDataset:
         numbers = {"batches": 3, "batch_size": 8}
         return synthesize(
-            small(name), make_teacher(), tmp_path / folder, student=of, **numbers, **more
+            small(name), make_teacher("vgg11"), tmp_path / folder, student=of, **numbers, **more
         )
 
     def stop(index: int, batch: Batch) -> None:
@@ -97,7 +100,7 @@ def test_methods_by_themselves_leave_a_student_that_can_be_trained(
     """As when `prepare` and `batch` are called without `synthesize`."""
     for method, training in ((fast(warmup=3), False), (DeepInversion(iterations=1), True)):
         model = student()
-        method.prepare(make_teacher(), model, 0, Training())
+        method.prepare(make_teacher("vgg11"), model, 0, Training())
         method.batch(torch.arange(8) % 4, 0, lambda done: None)
         assert all(module.training == training for module in model.modules())
         assert all(parameter.requires_grad for parameter in model.parameters())
