@@ -14,14 +14,14 @@ from naturalinversion.precision import Precision
 from naturalinversion.seeds import seeded
 
 SETTINGS: dict[str, dict[str, Any]] = {
-    "dafl": {"epochs": 3, "steps": 4, "batch_size": 32},
-    "dfad": {"epochs": 3, "steps": 2, "batch_size": 32},
+    "dafl": {"epochs": 3, "steps": 4, "batch_size": 12},
+    "dfad": {"epochs": 3, "steps": 2, "batch_size": 12},
 }
 
 
 def network(seed: int) -> nn.Module:
     with seeded(seed):
-        model = build("resnet18", 10, 0.125).train()
+        model = build("vgg11", 10, 0.125).train()
         with torch.no_grad():
             for _ in range(10):
                 model(F.interpolate(2 * torch.randn(32, 3, 4, 4), scale_factor=4))

@@ -1,11 +1,14 @@
 """The command line in tests: as a process of its own, or in this one."""
 
+import io
 import re
 import subprocess
 import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks.cli.main import main
 from tests.processes import environment
@@ -45,6 +48,28 @@ def shell(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     settings.pop("NATURALINVERSION_DATA", None)
     command = [sys.executable, "-m", "benchmarks", *arguments]
     return subprocess.run(command, cwd=cwd, env=settings, capture_output=True, text=True)
+
+
+def in_this_process(*arguments: str, cwd: Path) -> tuple[int, str, str]:
+    """What `shell` does in this process, for fixtures of a module: code, stdout, stderr.
+
+    PyTorch need not be loaded anew, and is as deterministic afterwards as before.
+    """
+    strict = torch.are_deterministic_algorithms_enabled()
+    only_warn = torch.is_deterministic_algorithms_warn_only_enabled()
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        with (
+            chdir(cwd),
+            redirect_stdout(out),
+            redirect_stderr(err),
+            pytest.raises(SystemExit) as caught,
+        ):
+            main(arguments)
+    finally:
+        torch.use_deterministic_algorithms(strict, warn_only=only_warn)
+    assert isinstance(caught.value.code, int)
+    return caught.value.code, out.getvalue(), err.getvalue()
 
 
 def here(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

@@ -15,10 +15,13 @@ from benchmarks.engine.estimate import Estimate
 from tests.benchmarks.command_line import ONE, TINY, here, one_line, shell, tiny
 
 
-def test_an_unknown_table_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
-    done = shell("run", "table9", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (2, "")
-    line = one_line(done.stderr)
+def test_an_unknown_table_is_one_line_and_exit_code_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = here(capfd, "run", "table9")
+    assert (code, out) == (2, "")
+    line = one_line(err)
     assert line.startswith("error: unknown table 'table9': one of accuracy, budget, figure2,")
     assert "table4, table5" in line
     assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,7 @@ import pytest
 from safetensors.torch import load_file
 
 from reports.records import load_all
-from tests.benchmarks.command_line import ONE, TINY, here, shell, tiny
+from tests.benchmarks.command_line import ONE, TINY, here, in_this_process, shell, tiny
 
 METHODS = ["--methods", "di", "dafl", "adi"]
 CELLS = 2 + 2 + 2 + 5  # baselines; di; dafl; adi after di's images: 2 students, 2 rounds, the last
@@ -18,9 +18,9 @@ CELLS = 2 + 2 + 2 + 5  # baselines; di; dafl; adi after di's images: 2 students,
 def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder of the first run, serial, and what it printed."""
     folder = tmp_path_factory.mktemp("table")
-    done = shell("run", "table5", *METHODS, *ONE, *TINY, cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder, done.stdout
+    code, out, err = in_this_process("run", "table5", *METHODS, *ONE, *TINY, cwd=folder)
+    assert code == 0, err
+    return folder, out
 
 
 def artefacts(runs: Path) -> dict[str, dict[str, str]]:

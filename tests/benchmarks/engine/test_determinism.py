@@ -27,6 +27,7 @@ LOSSES = 1e-3  # of a loss after steps of Adam
 GAME = 0.5  # of a loss in the first epoch of generator against student
 SIZES = [
     "protocol.classifier_floor=0",
+    "protocol.network.width=0.0625",
     *(f"protocol.{who}.epochs=1" for who in ("classifier", "student")),
     *(f"protocol.{who}.updates_per_epoch=3" for who in ("classifier", "student")),
     *(f"{name}.batch_size=20" for name in ("di", "adi", "ni", "ni_adi", "dafl", "dfad")),

@@ -52,7 +52,7 @@ def test_what_table1_lacks_is_one_line(
 def test_a_data_set_that_can_not_be_fetched_is_one_line(bare: set[str], tmp_path: Path) -> None:
     """The mini row as it is run on a GPU."""
     row = ("--rows", "resnet34-resnet18", "--scale", "mini", "--dataset", "cifar10")
-    more = ("--device", "cpu", "--download", "--yes")
+    more = ("--device", "cpu", "--workers", "1", "--download", "--yes")
     done = run("benchmarks", "run", "table5", *row, *more, without=bare, cwd=tmp_path)
     assert done.returncode == 3
     assert "cifar10 could not be fetched" in done.stderr.splitlines()[-1]

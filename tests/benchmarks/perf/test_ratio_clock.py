@@ -31,20 +31,27 @@ def bench(folder: Path, fast: float, *arguments: str) -> subprocess.CompletedPro
     return subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize(
-    ("fast", "fails"), [(1.0, False), (0.5, False), (1.25, False), (1.6, True)]
-)
-def test_a_ratio_that_is_worse_than_the_kept_one_fails(
-    fast: float, fails: bool, tmp_path: Path
-) -> None:
-    kept = bench(tmp_path, 1.0, "--benchmark-json=kept.json")
-    assert kept.returncode == 0, kept.stdout
-    (found,) = json.loads((tmp_path / "kept.json").read_text())["benchmarks"]
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a ratio of two, in the folder of its benchmark."""
+    folder = tmp_path_factory.mktemp("kept")
+    done = bench(folder, 1.0, "--benchmark-json=kept.json")
+    assert done.returncode == 0, done.stdout
+    return folder / "kept.json"
+
+
+def test_the_kept_file_has_the_ratio(kept: Path) -> None:
+    (found,) = json.loads(kept.read_text())["benchmarks"]
     assert found["stats"]["median"] == pytest.approx(0.5)
     assert found["extra_info"]["ratio"] == 2.0
-    done = bench(
-        tmp_path, fast, "--benchmark-compare=kept.json", "--benchmark-compare-fail=median:30%"
-    )
+
+
+@pytest.mark.parametrize(("fast", "fails"), [(0.5, False), (1.25, False), (1.6, True)])
+def test_a_ratio_that_is_worse_than_the_kept_one_fails(
+    fast: float, fails: bool, kept: Path
+) -> None:
+    compare = ("--benchmark-compare=kept.json", "--benchmark-compare-fail=median:30%")
+    done = bench(kept.parent, fast, *compare)
     assert ("Performance has regressed" in done.stdout + done.stderr) is fails
     assert (done.returncode != 0) is fails
 

@@ -84,7 +84,7 @@ def test_joint_loops_grow_the_same_student(name: str, arch: str, epochs: int, st
     """MobileNetV2's batch norms see maps of one pixel here: rounding doubles with every step."""
     settings = {"batch_size": 12, "latent": 8, "generator_width": 0.125}
     method: Any = METHODS[name](epochs=epochs, steps=steps, milestones=(0.5,), **settings)
-    model = network("resnet18", 0).double()
+    model = network("vgg11", 0).double()
     teacher = Teacher(model, num_classes=10, image_shape=(3, SIZE, SIZE))
     fast, slow = (network(arch, 1).double() for _ in range(2))
     method.prepare(teacher, fast, 0, Training())

@@ -17,7 +17,7 @@ from tests.naturalinversion.fake_cuda_graph import FakeGraph
 from tests.naturalinversion.teacher.emulated_kernels import emulated
 
 LABELS = balanced_labels(6, 10, 0)
-ITERATIONS = 8
+ITERATIONS = 5
 SMALL = {"latent": 16, "generator_width": 0.125}
 
 
@@ -38,7 +38,7 @@ def method(name: str, arch: str, precision: Precision = "fp32", **settings: Any)
     teacher = Teacher(
         network(arch, dtype), num_classes=10, image_shape=(3, 16, 16), precision=precision
     )
-    made.prepare(teacher, network("resnet18", dtype, 1), 0, Training())
+    made.prepare(teacher, network("vgg11", dtype, 1), 0, Training())
     return made
 
 
@@ -78,10 +78,10 @@ def test_a_captured_batch_is_that_of_the_cpu(
 def test_in_bf16_a_captured_batch_ends_where_that_of_the_cpu_does(
     request: pytest.FixtureRequest,
 ) -> None:
-    expected = batch(method("ni", "resnet18", "bf16", iterations=20)).losses["total"]
+    expected = batch(method("ni", "vgg11", "bf16", iterations=20)).losses["total"]
     request.getfixturevalue("graphs")
     with emulated(request.getfixturevalue("monkeypatch")):
-        found = batch(method("ni", "resnet18", "bf16", iterations=20)).losses["total"]
+        found = batch(method("ni", "vgg11", "bf16", iterations=20)).losses["total"]
     assert float(found[-5:].mean()) == pytest.approx(float(expected[-5:].mean()), rel=0.05)
 
 
@@ -90,13 +90,13 @@ def test_a_teacher_that_changed_between_batches_is_taken_as_it_is(
 ) -> None:
     """Also through ``.data``, which no version counter shows."""
     with emulated(monkeypatch):
-        made = method("ni", "resnet18")
+        made = method("ni", "vgg11")
         before = batch(made)
         for tensor in (*made._teacher.model.parameters(), *made._teacher.model.buffers()):
             if tensor.is_floating_point():
                 tensor.data.mul_(1.1)
         after = batch(made)
-        fresh = method("ni", "resnet18")
+        fresh = method("ni", "vgg11")
         fresh._teacher.model.load_state_dict(made._teacher.model.state_dict())
         assert_same(after, batch(fresh))
     assert (after.losses["total"] - before.losses["total"]).abs().min() > 1e-3
@@ -109,9 +109,7 @@ def test_a_joint_student_is_that_of_the_cpu(name: str, monkeypatch: pytest.Monke
     students = []
     for way in (nullcontext(), emulated(monkeypatch)):
         made: Any = METHODS[name](epochs=1, steps=3, milestones=(0.5,), **sizes)
-        teacher = Teacher(
-            network("resnet18", torch.float64), num_classes=10, image_shape=(3, 16, 16)
-        )
+        teacher = Teacher(network("vgg11", torch.float64), num_classes=10, image_shape=(3, 16, 16))
         student = network("vgg11", torch.float64, 1)
         with way:
             made.prepare(teacher, student, 0, Training())

@@ -61,7 +61,7 @@ def test_efficientnet_is_the_published_network_and_sees_what_it_was_trained_on()
 def test_features_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     images, extractor = noise(5, 16, 0), find_extractor(LITE)
     together = extract(images, extractor, CPU)
-    monkeypatch.setattr(extractors, "CPU_BATCH", 2)
+    monkeypatch.setattr(extractors, "CPU_BATCH", 1)
     apart = extract(images, extractor, CPU)
     for name in together:
         assert torch.allclose(together[name], apart[name], atol=1e-4)
@@ -214,5 +214,5 @@ def test_an_image_is_timed_without_weights_at_hand(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(extractors, "CPU_BATCH", 2)
+    monkeypatch.setattr(extractors, "CPU_BATCH", 1)
     assert 0 < FeatureStep(name).seconds(MACHINE) < 10
