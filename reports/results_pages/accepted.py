@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import cycle
 from pathlib import Path
 
+from reports.records import RecordError
 from reports.regression.accepted import Accepted
 from reports.regression.accepted_file import read as read_accepted
 from reports.results_pages.values import check_known, difference_by_seed, with_sd
@@ -27,6 +28,18 @@ class AcceptedNumbers:
         numbers = (self._number(row, column) for row in (one, other))
         first, second = (dict(zip(n.seeds, cycle(n.values), strict=False)) for n in numbers)
         return difference_by_seed(first, second, f"{self.file}: {one} and {other}")
+
+    def spread(self, row: str, column: str) -> str:
+        """The standard deviation over seeds, in percent of the mean."""
+        found = self._number(row, column)
+        return f"{100 * found.sd / found.mean:.2g}"
+
+    def rounding(self, row: str, column: str) -> str:
+        """The same of one seed over machines; RecordError if it has no second values."""
+        found = self._number(row, column)
+        if not found.again:
+            raise RecordError(f"{self.file}: {row} {column} has no second values")
+        return f"{100 * found.rounding / found.mean:.2g}"
 
     def _number(self, row: str, column: str) -> Accepted:
         there = [" ".join(place) for place in self._numbers]

@@ -13,7 +13,9 @@ from PIL import Image
 from reports.archive import keep
 from reports.figures.contact_sheet import draw_contact_sheet
 from reports.records import RecordError
+from reports.regression.accepted import accepted_from
 from reports.regression.accepted_file import FOLDER, read
+from reports.regression.accepted_file import write as write_accepted
 from reports.results_pages.accepted import AcceptedNumbers
 from reports.results_pages.kept import Archive, difference_over_runs
 from reports.results_pages.render import BEGIN, END, README_TEMPLATE, render, render_all
@@ -22,6 +24,7 @@ from reports.tables.layout import FigureSpec
 from reports.tables.table_files import read as read_table
 from reports.tables.table_files import write
 from tests.reports.makers import make_tiles
+from tests.reports.regression.test_check import case
 
 TABLE = "table5-demo-digits"
 TEMPLATE = "page.md.j2"
@@ -198,6 +201,19 @@ def test_accepted_numbers_are_read_from_their_file(tmp_path: Path) -> None:
     assert numbers.row_difference("student", "ni", "ni") == "+0.0 [0.0, 0.0], p = 1"
     with pytest.raises(RecordError, match=r"digits\.csv: no number xx student; there are: di "):
         numbers.value("xx", "student")
+
+
+def test_accepted_numbers_say_what_seeds_and_what_machines_differ_by(tmp_path: Path) -> None:
+    student, fid = accepted_from(*case())
+    twice = replace(
+        fid, again=(40.3, 41.3), again_seeds=(0, 1), again_on="cpu in bf16; cpu in bf16"
+    )
+    write_accepted(tmp_path / "numbers.csv", [student, twice])
+    numbers = AcceptedNumbers(tmp_path / "numbers.csv")
+    assert numbers.spread("ni", "fid") == "3.8", "sd 1.58 of 42"
+    assert numbers.rounding("ni", "fid") == "0.51", "pairs 0.3 apart: 0.3 / sqrt(2) of 42"
+    with pytest.raises(RecordError, match=r"csv: ni student has no second values$"):
+        numbers.rounding("ni", "student")
 
 
 ASKED: list[tuple[str, Callable[[Archive], object]]] = [
