@@ -137,7 +137,7 @@ class NeverTrains(FromOutside):
         (
             TrainsTheRival,
             laws.student_is_used_as_said,
-            "the student's features.0.weight was",
+            "the student's features.0.weight was changed",
         ),
         (NeverTrains, laws.student_is_used_as_said, "the student was not trained"),
     ],

@@ -1,5 +1,6 @@
 """What tests of the commands share."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from naturalinversion.classifiers.weights import Classifier
+from tests.benchmarks.cli.accepted_place import SEEDS, Place, write_records
 from tests.benchmarks.cli.inversion import seen
 
 
@@ -22,6 +24,28 @@ def ask(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, list
         return code, captured.out, captured.err.splitlines()
 
     return answer
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """Nothing was run."""
+    return Place(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def numbers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with accepted numbers of a few seeds."""
+    found = Place(tmp_path_factory.mktemp("numbers"))
+    write_records(found.runs, range(SEEDS))
+    assert found.run("accept", "--seeds", str(SEEDS)) == 0
+    return found.runs.parent
+
+
+@pytest.fixture
+def accepted(place: Place, numbers: Path) -> Place:
+    """A place with accepted numbers."""
+    shutil.copytree(numbers, place.runs.parent, dirs_exist_ok=True)
+    return place
 
 
 @pytest.fixture(scope="module")

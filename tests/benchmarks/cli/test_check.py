@@ -2,106 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Callable
-from functools import cache
-from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
-from benchmarks.cli.main import main
-from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.provenance import commit_here
-from benchmarks.recipes.resolve import Recipes
-from benchmarks.tables.expand import expand
-from benchmarks.tables.spec import read_table
 from reports import records as store
-from reports.records import Cost, Provenance, Record
-
-SEEDS = 3
-
-
-def write_records(
-    runs: Path, seeds: range, shift: float = 0.0, device: str = "cpu", **made: Any
-) -> None:
-    """Records of all cells of the accuracy table; ``shift`` moves the students, ``made`` is of
-    their provenance."""
-    for seed in seeds:
-        for cell in cells(seed):
-            record = fake(cell, seed, shift, device)
-            where = msgspec.structs.replace(record.provenance, **made)
-            store.write(cell.folder(runs), msgspec.structs.replace(record, provenance=where))
-
-
-@cache
-def cells(seed: int) -> list[Cell]:
-    """What the table needs for one seed."""
-    return with_inputs(expand(read_table("accuracy"), Recipes("demo", "digits"), [seed]).targets)
-
-
-def fake(cell: Cell, seed: int, shift: float, device: str) -> Record:
-    spread = (seed % 5) / 1000
-    metrics: dict[str, float | int | str | list[float]] = {
-        "test_accuracy": 0.9 + spread + (shift if cell.kind == "distillation" else 0.0),
-        "teacher_agreement": 0.95 + spread,
-        "teacher_agreement_pixels": 0.93 + spread,
-        "final_bn_statistics": 10 + spread,
-        "fid": 50 + spread,
-        "images": 300,
-    }
-    return Record(
-        kind=cell.kind,
-        label=cell.label,
-        key=cell.key,
-        recipe=cell.recipe,
-        inputs={role: other.key for role, other in cell.inputs.items()},
-        metrics=metrics,
-        cost=Cost(1.0, 1.0, 0, 1.0),
-        provenance=Provenance("abc", {"torch": "2.11"}, device, "fp32", 1, "Linux", "now"),
-        artefacts={},
-    )
-
-
-class Place:
-    """Commands in a folder of their own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.runs, self.accepted = folder / "runs", folder / "accepted"
-
-    def run(self, command: str, *more: str) -> int:
-        """The exit code."""
-        where = ("--runs-dir", str(self.runs), "--accepted-dir", str(self.accepted))
-        with pytest.raises(SystemExit) as caught:
-            main([command, *where, "--device", "cpu", "--workers", "1", *more])
-        assert isinstance(caught.value.code, int)
-        return caught.value.code
-
-
-Answer = tuple[int, str, list[str]]  # exit code, stdout, the lines of stderr
-Ask = Callable[..., Answer]
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    """Nothing was run."""
-    return Place(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def numbers(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with accepted numbers of a few seeds."""
-    found = Place(tmp_path_factory.mktemp("numbers"))
-    write_records(found.runs, range(SEEDS))
-    assert found.run("accept", "--seeds", str(SEEDS)) == 0
-    return found.runs.parent
-
-
-@pytest.fixture
-def accepted(place: Place, numbers: Path) -> Place:
-    """A place with accepted numbers."""
-    shutil.copytree(numbers, place.runs.parent, dirs_exist_ok=True)
-    return place
+from tests.benchmarks.cli.accepted_place import SEEDS, Ask, Place, cells, write_records
 
 
 def test_accepting_says_what_is_new_and_then_that_nothing_is(ask: Ask, place: Place) -> None:
@@ -277,78 +184,6 @@ def test_nothing_is_accepted_where_a_cell_failed(before: bool, ask: Ask, accepte
     assert (code, list(json.loads(out)["failed"].values())) == (1, lines)
     left = [file.read_bytes() for file in accepted.accepted.glob("*")]
     assert left == ([content] if before else [])
-
-
-def test_seeds_that_ran_elsewhere_as_well_are_checked_themselves(ask: Ask, accepted: Place) -> None:
-    again = accepted.runs.parent / "again"
-    code, _, err = ask(accepted, "accept", "--again-dir", str(again))
-    assert (code, err) == (3, [f"error: --again-dir {again}: no such folder"])
-    write_records(again, range(SEEDS), shift=0.0002, precision="bf16")
-    code, out, err = ask(accepted, "accept", "--again-dir", str(again))
-    assert code == 0
-    assert "ni student: 90.1 ± 0.1 (n = 3, cpu) -> 90.1 ± 0.1 (n = 3, cpu, 3 of them again)" in out
-    assert "second values are of abc: where that code is not" in err[-1]
-    code, out, err = ask(accepted, "check", "--seeds", "2")
-    assert code == 0
-    assert "(2)" in out, "of seeds 0 and 1 what they have themselves"
-    write_records(accepted.runs, range(100, 104))
-    for options in (("--seeds", "2", "--first-seed", "100"), ("--seeds", "4")):
-        code, out, err = ask(accepted, "check", *options)
-        assert code == 0
-        assert "(3)" in out, "seeds that have no accepted value are compared with all three"
-    shutil.rmtree(accepted.runs)
-    write_records(accepted.runs, range(SEEDS), shift=-0.02, precision="bf16")
-    code, out, _ = ask(accepted, "check", "--seeds", "2", "--precision", "bf16")
-    assert code == 1
-    assert "WORSE" in out
-
-
-def test_elsewhere_only_what_has_second_values_there_is_computed(ask: Ask, accepted: Place) -> None:
-    again = accepted.runs.parent / "again"
-    write_records(again, range(SEEDS), shift=0.0002, precision="bf16")
-    for folder in again.glob("distillation/*"):
-        shutil.rmtree(folder)
-    for folder in again.glob("fidelity/*-di-*"):
-        shutil.rmtree(folder)
-    assert ask(accepted, "accept", "--again-dir", str(again))[0] == 2, "every value is the same"
-    for folder in again.glob("fidelity/*"):
-        record = store.read(folder / store.FILE_NAME)
-        metrics = record.metrics | {"fid": float(str(record.metrics["fid"])) + 0.01}
-        store.write(folder, msgspec.structs.replace(record, metrics=metrics))
-    assert ask(accepted, "accept", "--again-dir", str(again))[0] == 0
-    shutil.rmtree(accepted.runs)
-    shutil.copytree(again, accepted.runs)
-    options = ("check", "--precision", "bf16", "--seeds")
-    code, out, err = ask(accepted, *options, "2", "--json")
-    assert code == 0
-    found = json.loads(out)["differences"]
-    assert {one["row"] for one in found if one["column"] != "teacher"} == {"ni"}
-    assert not list(accepted.runs.glob("distillation/*")), "no student was trained"
-    said = "of cpu in bf16 nothing is accepted of "
-    assert any(said in line for line in err)
-    code, _, err = ask(accepted, *options, "4")
-    assert code == 2
-    assert err[-1].endswith(
-        "the accepted numbers are of cpu in fp32, of seeds 0 1 2 also of cpu in bf16, "
-        "seeds 100 101 102 103 of cpu in bf16: not compared"
-    )
-
-
-def test_what_can_have_no_second_value_is_one_line(ask: Ask, accepted: Place) -> None:
-    again = ("accept", "--again-dir")
-    code, _, err = ask(accepted, *again, str(accepted.runs))
-    assert (code, err[-1].split(": ", 1)[1]) == (
-        2,
-        f"{accepted.runs}: every value of seed 0 is the accepted one: it was no other rounding",
-    )
-    code, _, err = ask(accepted, *again)
-    assert (code, err) == (2, ["error: --again-dir: which folder?"])
-    code, _, err = ask(accepted, *again, str(accepted.runs), "--seeds", "3")
-    assert (code, err[-1].rpartition(": ")[2]) == (2, "no --seeds")
-    shutil.rmtree(accepted.accepted)
-    code, _, err = ask(accepted, *again, str(accepted.runs))
-    assert code == 3
-    assert err[-1].endswith("digits.csv: no accepted numbers that could have second values")
 
 
 def test_columns_of_images_are_checked_without_students(ask: Ask, accepted: Place) -> None:

@@ -11,7 +11,7 @@ from benchmarks.engine.cell_runner import CellFailedError
 from benchmarks.engine.digests import computing_digest
 from benchmarks.engine.executor import Summary
 from benchmarks.engine.provenance import CostMeter
-from tests.benchmarks.cli.test_check import SEEDS, Ask, Place, write_records
+from tests.benchmarks.cli.accepted_place import SEEDS, Ask, Place, write_records
 
 
 @pytest.fixture

@@ -1,26 +1,28 @@
 """The GPU benchmark: it says where there is no GPU, and what runs on a CPU of it runs here."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from benchmarks.perf.gpu.command import command, main, report
+from benchmarks.perf.gpu.command import main, report
 from benchmarks.perf.gpu.measure import Found, Part, Sizes, measure, parts
 from benchmarks.perf.gpu.targets import NI_MS, share, table, targets
 from benchmarks.perf.synthesis_speed import published_numerics
+from tests.processes import environment
 
 
-def test_without_a_gpu_it_says_so_and_exits_3(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr("sys.argv", ["gpu", "--whole", "100", "--out", str(tmp_path / "out")])
-    assert command() == 3
-    said = capsys.readouterr()
-    assert said.err == "bench-gpu needs a CUDA device, and this machine has none\n"
-    assert not said.out
+def test_without_a_gpu_it_says_so_and_exits_3(tmp_path: Path) -> None:
+    nowhere = environment(CUDA_VISIBLE_DEVICES="")
+    command = [sys.executable, "-m", "benchmarks.perf.gpu", "--whole", "100"]
+    command += ["--out", str(tmp_path / "out")]
+    done = subprocess.run(command, cwd=tmp_path, env=nowhere, capture_output=True, text=True)
+    assert done.returncode == 3
+    assert done.stderr == "bench-gpu needs a CUDA device, and this machine has none\n"
+    assert not done.stdout
     assert not (tmp_path / "out").exists()
 
 

@@ -1,6 +1,8 @@
 """The checks of a GPU: on a CPU what can run there runs, and each can fail."""
 
 import itertools
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +21,7 @@ from naturalinversion import Teacher, priors
 from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.inversion.cuda_graph import eager
 from tests.naturalinversion.fake_cuda_graph import FakeGraph
+from tests.processes import environment
 
 SMALL = Sizes(width=0.0625, image=16, batch=4, seeds=(0, 1), joint=8, long=(2, 3))
 
@@ -47,14 +50,13 @@ def test_on_a_cpu_what_can_run_there_passes(capsys: pytest.CaptureFixture[str]) 
         assert f"PASS  {about}" in said
 
 
-def test_without_a_gpu_it_says_so_and_exits_3(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert run.main() == 3
-    said = capsys.readouterr()
-    assert said.err == "gpu-check needs a CUDA device, and this machine has none\n"
-    assert not said.out
+def test_without_a_gpu_it_says_so_and_exits_3() -> None:
+    command = [sys.executable, "-m", "benchmarks.perf.gpu_check"]
+    nowhere = environment(CUDA_VISIBLE_DEVICES="")
+    done = subprocess.run(command, env=nowhere, capture_output=True, text=True)
+    assert done.returncode == 3
+    assert done.stderr == "gpu-check needs a CUDA device, and this machine has none\n"
+    assert not done.stdout
 
 
 def check_cpu(capsys: pytest.CaptureFixture[str], only: str) -> tuple[int, str]:
