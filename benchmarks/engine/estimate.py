@@ -10,8 +10,9 @@ from tqdm import tqdm
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.machine import Machine, set_up_torch
 from benchmarks.engine.scheduler import Scheduler
+from benchmarks.engine.signals import held_while_spawning
 from benchmarks.engine.step_timing import Step, StepCounts
-from benchmarks.engine.workers import broken_pool, close_pool, sigint_blocked, spawn_pool
+from benchmarks.engine.workers import broken_pool, close_pool, spawn_pool
 from naturalinversion.progress import quiet
 
 START_SECONDS = 3.0  # a worker's first import of torch
@@ -65,7 +66,7 @@ def _time(steps: Sequence[Step], machine: Machine, workers: int) -> list[float]:
         pool, started = spawn_pool(workers)
         at_work = True
         try:
-            with sigint_blocked():
+            with held_while_spawning():
                 futures = [pool.submit(_seconds, step, machine) for step in steps]
             for future in futures:
                 future.add_done_callback(lambda _: line.update(1))

@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
 from tqdm import tqdm
 
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_runner import CellStatus
+from benchmarks.engine.signals import held_while_spawning
 from naturalinversion.errors import BenchmarkError, UsageError
 from naturalinversion.progress import use_line
 
@@ -95,11 +95,11 @@ class ProcessPool:
 
     def submit(self, cell: Cell) -> Task:
         try:
-            with sigint_blocked():
+            with held_while_spawning():
                 task = self.pool.submit(timed, self.compute, cell)
+                self.submitted[task] = cell
         except BrokenProcessPool as error:
             raise self._broken() from error
-        self.submitted[task] = cell
         return task
 
     def wait(self, tasks: Collection[Task], seconds: float | None = None) -> Iterator[Task]:
@@ -118,7 +118,7 @@ class ProcessPool:
         return broken_pool(named, self.started, self.count)
 
     def close(self, tasks: Collection[Task]) -> None:
-        close_pool(self.pool, at_work=bool(tasks))
+        close_pool(self.pool, at_work=not all(task.done() for task in self.submitted))
 
 
 def _has_ended(task: "Future[Finished]") -> bool:
@@ -138,19 +138,6 @@ def spawn_pool(count: int) -> tuple[ProcessPoolExecutor, Any]:
         count, mp_context=context, initializer=_start_worker, initargs=(started, lock)
     )
     return pool, started
-
-
-@contextmanager
-def sigint_blocked() -> Iterator[None]:
-    """Processes that are spawned in the block never hear Ctrl-C, not even while they import.
-
-    They inherit what this thread blocks; a Ctrl-C in the block is answered at its end.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def close_pool(pool: ProcessPoolExecutor, *, at_work: bool) -> None:
@@ -179,7 +166,7 @@ def _start_worker(lines: Any, lock: Any) -> None:
     What its cells print is no result: it goes to stderr.
     """
     sys.stdout = sys.stderr
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as `sigint_blocked` has it until here
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as `held_while_spawning` has it until here
     tqdm.set_lock(lock)
     with lines.get_lock():
         lines.value += 1

@@ -127,3 +127,53 @@ def test_timing_steps_ends_with_ctrl_c(tmp_path: Path) -> None:
     done = script(INTERRUPTED_TIMING, tmp_path)
     assert (done.stdout, done.returncode) == ("interrupted\n", 0), done.stderr
     assert "Traceback" not in done.stderr
+
+
+STOPPED_WHILE_IT_SPAWNS = """
+import os
+import signal
+import time
+from multiprocessing import util
+from benchmarks.engine.cell import Cell
+from benchmarks.engine.workers import ProcessPool
+
+class Stop(BaseException):
+    pass
+
+def stop(number, frame):
+    raise Stop
+
+def sleep(cell):
+    time.sleep(1000)
+
+if __name__ == "__main__":
+    spawn = util.spawnv_passfds
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
+        def then_stop(*given):
+            pid = spawn(*given)
+            os.kill(os.getpid(), number)
+            return pid
+
+        signal.signal(number, stop)
+        pool = ProcessPool(sleep, 2)
+        util.spawnv_passfds = then_stop
+        try:
+            pool.submit(Cell("plain", "a", {}))
+        except Stop:
+            print("stopped by", signal.Signals(number).name, flush=True)
+        util.spawnv_passfds = spawn
+        pool.close(())
+"""
+
+
+@pytest.mark.timeout(300)  # the cell takes longer
+def test_a_command_that_is_stopped_has_the_last_word(tmp_path: Path) -> None:
+    """A worker half started, when Ctrl-C, a kill or the end of --max-hours came, ended in a
+    traceback below the command's own last line; a cell just begun was waited for.
+    """
+    done = script(STOPPED_WHILE_IT_SPAWNS, tmp_path)
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert done.stdout.split("\n") == [
+        *(f"stopped by {name}" for name in ("SIGINT", "SIGTERM", "SIGALRM")),
+        "",
+    ]
