@@ -39,7 +39,7 @@ class FastDFKD(BankSynthesizer):
     the share of earlier batches in R_BN. After the fraction ``reset`` of the epochs that follow
     the warm-up (0: never) its first linear layer starts anew, and its first batch norm with gains
     of mean ``reset_gain``: 0 in the official code. Without ``meta`` learning one generator is
-    trained on from batch to batch.
+    trained on from batch to batch, without a reset.
     """
 
     epochs: int = 220
@@ -70,8 +70,8 @@ class FastDFKD(BankSynthesizer):
         self._moments: Moments = []
 
     def images(self, number: int, latents: Tensor, seed: int) -> BatchImages:
-        span = self.epochs - self.warmup
-        if self.reset and number + 1 == self.warmup + round(self.reset * span):
+        resets = self.reset if self.meta != "none" else 0.0
+        if resets and number + 1 == self.warmup + round(resets * (self.epochs - self.warmup)):
             with seeded(derive(seed, "reset")):
                 _start_anew(self._learned, self.reset_gain)
         return _FewSteps(self, latents)

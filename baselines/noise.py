@@ -1,8 +1,9 @@
 """Noise in place of images: a control, no method. What a student learns from it needs no synthesis.
 
-Every value of an image is drawn from N(0, 1) in teacher space: in pixels, noise of the mean and
-the deviation that the real images have by channel. Nothing is optimised, and the labels that were
-asked for say nothing about the images.
+Every value of an image is drawn from N(0, 1) in teacher space: in pixels, noise of the mean and the
+deviation, by channel, that the teacher normalises with. The mean is the real images', the deviation
+is where that of the normalisation is; CIFAR's published one is a fifth smaller. Nothing is
+optimised, and the labels that were asked for say nothing about the images.
 """
 
 from dataclasses import dataclass

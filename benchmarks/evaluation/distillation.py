@@ -46,7 +46,8 @@ class Recipe(ReadsRealImages, frozen=True, forbid_unknown_fields=True):
 
 
 def run(context: CellContext, recipe: Recipe) -> Metrics:
-    """Train on the images and test on real ones that nothing was trained on or chosen by.
+    """Train on the images and test on real ones: the test set, or, for choosing, a part of the
+    training set that students never see (`Dataset.held_out`; teachers were trained on it).
 
     ``student_teacher_agreement`` is the share of those to which student and teacher give one class.
     """

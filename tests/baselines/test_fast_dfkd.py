@@ -117,6 +117,14 @@ def test_the_first_layers_start_anew_once(make_teacher: MakeTeacher) -> None:
     assert method._learned.body[0].weight.abs().max() < 0.2
 
 
+def test_without_meta_learning_nothing_starts_anew(make_teacher: MakeTeacher) -> None:
+    method = start(fast(epochs=7, warmup=2, reset=0.6, meta="none"), make_teacher())
+    before = copied(method._learned)
+    for number in range(7):
+        method.images(number, torch.randn(8, 8), seed=number)
+    assert equal(before, method._learned.state_dict())
+
+
 def test_the_student_waits_for_the_warm_up_and_the_adversarial_term_starts_one_before(
     make_teacher: MakeTeacher,
 ) -> None:

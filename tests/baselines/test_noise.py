@@ -1,4 +1,4 @@
-"""The control: noise of the real images' mean and deviation, whose labels say nothing."""
+"""The control: noise of the teacher's mean and deviation, whose labels say nothing."""
 
 import warnings
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from baselines.noise import Noise
 from naturalinversion import Teacher, synthesize
 
 
-def test_it_has_the_images_mean_and_deviation_and_balanced_labels(
+def test_it_has_the_teachers_mean_and_deviation_and_balanced_labels(
     make_teacher: Callable[..., Teacher], tmp_path: Path
 ) -> None:
     teacher = make_teacher()

@@ -50,8 +50,9 @@ def measure(
 ) -> dict[str, float]:
     """All metrics of ``synthetic`` against ``real``.
 
-    FID and KID use every image. Precision, recall and PRD want sets of one size: of the larger a
-    random part is taken. Raises `BenchmarkError` for too few images and for what isn't finite.
+    FID uses every image, KID the mean over random subsets. Precision, recall and PRD want sets of
+    one size: of the larger a random part is taken. Raises `BenchmarkError` for too few images and
+    for what isn't finite.
     """
     final, real_final = synthetic[layers.final], real[layers.final]
     check_counts(len(final), len(real_final), protocol)
