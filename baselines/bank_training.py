@@ -42,7 +42,7 @@ class BankSynthesizer(BankSettings, ABC):
     sequential: ClassVar[bool] = True
 
     def begin(self, teacher: Teacher, batches: int, batch_size: int) -> None:
-        """Raises `SettingError` for more batches than epochs, and where memory does not do."""
+        """Raises `SettingError` for more batches than epochs, and what `require_memory` does."""
         if batches > self.epochs:
             raise SettingError(
                 f"{batches} batches: the schedule ends with epoch {self.epochs}, one batch each"

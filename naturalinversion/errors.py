@@ -43,6 +43,10 @@ class MissingError(NaturalInversionError):
     exit_code = 3
 
 
+class MemoryShortError(NaturalInversionError):
+    """What is about to be made needs more memory than is free now."""
+
+
 class DivergedError(NaturalInversionError):
     """A loss term or an image became NaN or infinite."""
 

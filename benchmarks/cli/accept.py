@@ -10,7 +10,7 @@ from tyro.conf import Positional, arg
 from benchmarks.cli.console import log, print_json, print_result
 from benchmarks.cli.help_texts import TABLES, optional
 from benchmarks.cli.options import DataPaths, RecipeOptions, RunOptions
-from benchmarks.cli.table_options import TableOptions, compute_cells
+from benchmarks.cli.table_options import TableOptions, check_request, compute_cells
 from benchmarks.cli.unused_options import reject_overrides
 from benchmarks.engine.provenance import commit_here
 from benchmarks.tables.expand import PlannedTable
@@ -62,7 +62,8 @@ class Accept:
         refuse_shared_files(tables, self.accepted_dir)
         if self.again_dir is not None:
             return self._write(self._with_again(planned, self.again_dir))
-        if failed := compute_cells(planned, self.paths, self.execution, self.json).failed:
+        check_request(planned, self.paths, self.execution, self.json)
+        if failed := compute_cells(planned, self.paths, self.execution).failed:
             if self.json:
                 print_json({"failed": {name: str(error) for name, error in failed.items()}})
             return 1

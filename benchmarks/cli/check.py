@@ -11,7 +11,7 @@ from tyro.conf import Positional, arg
 from benchmarks.cli.console import log, print_json, print_result
 from benchmarks.cli.help_texts import TABLES, optional
 from benchmarks.cli.options import DataPaths, RecipeOptions, RunOptions
-from benchmarks.cli.table_options import TableOptions, compute_cells
+from benchmarks.cli.table_options import TableOptions, check_request, compute_cells
 from benchmarks.cli.unused_options import reject_overrides
 from benchmarks.engine.digests import computing_digest
 from benchmarks.engine.provenance import CostMeter
@@ -91,7 +91,8 @@ class Check:
         else:
             planned, accepted = self._comparable(planned, accepted, recipe.seed_list())
             self._log_power(recipe.seed_list(), accepted)
-        summary = compute_cells(planned, self.paths, self.execution, self.json)
+        check_request(planned, self.paths, self.execution, self.json)
+        summary = compute_cells(planned, self.paths, self.execution)
         checked: list[CheckedNumber] = []
         if not summary.failed:
             checked = self._compare(planned, accepted)

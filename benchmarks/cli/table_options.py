@@ -25,7 +25,7 @@ from benchmarks.tables.paper_settings import paper_settings
 from benchmarks.tables.registry import KINDS
 from benchmarks.tables.spec import read_table, tables
 from naturalinversion.errors import UsageError
-from reports.records import FILE_NAME, RecordError, SchemaError
+from reports.records import FILE_NAME, RecordError, SchemaError, load_all
 from reports.report import Report, write_report
 from reports.tables.layout import Table
 from reports.tables.table_files import FOLDER, read, table_files, write
@@ -59,6 +59,8 @@ class TableOptions:
         """Each table on each data set, with its cells."""
         if not self.tables:
             raise UsageError(f"which table? {', '.join(tables())}, or {ALL}")
+        if (runs := self.paths.runs_dir).exists() and not runs.is_dir():
+            raise UsageError(f"--runs-dir {runs}: not a folder")
         paper = [name for name in tables() if read_table(name).in_paper]
         asked = [paper if name == ALL else [name] for name in self.tables]
         names = list(dict.fromkeys(name for some in asked for name in some))
@@ -96,11 +98,16 @@ def run_and_report(
     shown = tables_shown(planned, paths.runs_dir)
     targets = [cell for one in planned for cell in one.targets]
     refuse_other_precision(shown, targets, paths.runs_dir, execution.machine())
+    load_all(paths.runs_dir, skip_damaged=True)  # as the report will
+    paths.out_dir.mkdir(parents=True, exist_ok=True)
     write_tables(shown, paths.runs_dir)
     try:
-        summary = compute_cells(planned, paths, execution, json)
+        summary = compute_cells(planned, paths, execution)
     except (TimeIsUpError, *KNOWN_ERRORS):
-        report_shown(planned, paths)
+        try:
+            report_shown(planned, paths)
+        except (OSError, *KNOWN_ERRORS) as error:
+            log(f"no report: {error}")
         raise
     report = report_shown(planned, paths)
     if json:
@@ -142,12 +149,9 @@ def check_request(
 
 
 def compute_cells(
-    planned: Sequence[PlannedTable], paths: DataPaths, execution: RunOptions, json: bool = False
+    planned: Sequence[PlannedTable], paths: DataPaths, execution: RunOptions
 ) -> Summary:
-    """Compute all cells that aren't done; prints on stderr which failed. Raises what
-    `check_request` does.
-    """
-    check_request(planned, paths, execution, json)
+    """Compute all cells that aren't done, after `check_request`; prints on stderr which failed."""
     targets = [cell for one in planned for cell in one.targets]
     if execution.worker_count() > 1 or execution.engine == "ray":
         for cell in with_inputs(targets):

@@ -22,11 +22,14 @@ WRITE_SECONDS = 10.0  # between two writes
 
 
 class Attempts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Cost of all ``attempts`` at a cell together, and the machines that they ran on, by name."""
+    """Cost of all ``attempts`` at a cell together, the machines that they ran on, by name, and the
+    commits of their code.
+    """
 
     cost: Cost
     attempts: int
     machines: list[str]
+    commits: list[str] = []
 
 
 NO_ATTEMPTS = Attempts(Cost(0.0, 0.0, 0, 0.0), 0, [])
@@ -47,7 +50,8 @@ def read_attempts(folder: Path, key: str) -> Attempts:
         return found
     if record.key != key or record.cost.seconds < found.cost.seconds:
         return found
-    return Attempts(record.cost, record.attempts, machines_named(record))
+    commits = [record.provenance.commit]
+    return Attempts(record.cost, record.attempts, machines_named(record), commits)
 
 
 class AttemptsWriter:

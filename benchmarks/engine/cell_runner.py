@@ -93,6 +93,7 @@ def run_cell(
             for draft in folder.rglob(DRAFTS):  # a killed run's
                 draft.unlink(missing_ok=True)
             before = _artefacts_recorded(folder)
+            _remove_damaged(folder, before)
             with _log(folder / LOG) as log:
                 _compute(cell, kinds, folder, runs, machine, data, log)
                 _warn_of_outdated(cell, before, runs, log)
@@ -212,6 +213,13 @@ def _artefacts_recorded(folder: Path) -> dict[str, str]:
     except RecordError:
         return {}
     return {name: digest for name, digest in found.items() if name != DESCRIPTION}
+
+
+def _remove_damaged(folder: Path, recorded: dict[str, str]) -> None:
+    """Files that are not those recorded: the cell goes on from what is whole, not from them."""
+    for name, digest in recorded.items():
+        if (folder / name).is_file() and file_sha256(folder / name) != digest:
+            (folder / name).unlink()
 
 
 def _warn_of_outdated(cell: Cell, before: dict[str, str], runs: Path, log: logging.Logger) -> None:

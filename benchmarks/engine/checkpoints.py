@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+from naturalinversion.image_store.meta import IMAGES
+from naturalinversion.synthesis.sequence import forget_state
+
 TRAINING = ".training.pt"  # hidden files are no artefacts
 PREPARE = ".prepare.pt"
 
@@ -10,3 +13,4 @@ def delete_checkpoints(folder: Path) -> None:
     """Remove those of the cell in ``folder``: its record is there, nothing goes on from them."""
     for name in (TRAINING, PREPARE):
         (folder / name).unlink(missing_ok=True)
+    forget_state(folder / IMAGES)

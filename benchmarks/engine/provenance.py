@@ -46,15 +46,20 @@ class CostMeter:
     def attempts(self) -> Attempts:
         """The cost until now of this attempt and of those before it."""
         machines = dict.fromkeys([*self.earlier.machines, machine_name(self.provenance)])
-        return Attempts(self.cost(0), self.earlier.attempts + 1, list(machines))
+        commits = dict.fromkeys([*self.earlier.commits, self.provenance.commit])
+        return Attempts(self.cost(0), self.earlier.attempts + 1, list(machines), list(commits))
 
     def notes(self) -> list[str]:
-        """What a reader of the cost must know: whether it is of several attempts, and where."""
+        """What a reader must know of several attempts: how many, where, by which code."""
         if not self.earlier.attempts:
             return []
         attempts = self.attempts()
         where = f", on {' and on '.join(attempts.machines)}" if len(attempts.machines) > 1 else ""
-        return [f"made in {attempts.attempts} attempts; the cost is that of all{where}"]
+        notes = [f"made in {attempts.attempts} attempts; the cost is that of all{where}"]
+        commits = [commit or "unknown" for commit in attempts.commits]
+        if len(commits) > 1:
+            notes.append(f"made with the code of several commits: {', '.join(commits)}")
+        return notes
 
 
 def _provenance(machine: Machine, device: torch.device) -> Provenance:

@@ -28,13 +28,13 @@ from naturalinversion.classifiers.weights import (
 from naturalinversion.errors import NaturalInversionWarning, UsageError
 from naturalinversion.image_store.meta import IMAGES
 from naturalinversion.image_store.sample_grid import GRID, grid_images, save_grid
-from naturalinversion.image_store.shards import retried
+from naturalinversion.image_store.shards import retried, shard_path
 from naturalinversion.inversion.loss_history import LOSSES, final_losses, save_losses
 from naturalinversion.progress import bar
 from naturalinversion.seeds import derive
 from naturalinversion.synthesis import Batch, Synthesizer, Training, iterations_of, synthesize
 from naturalinversion.synthesis.batch_check import count_flat
-from naturalinversion.synthesis.sequence import forget_state, is_sequential
+from naturalinversion.synthesis.sequence import is_sequential
 from naturalinversion.teacher.load import load_teacher
 from naturalinversion.teacher.teacher import Teacher
 
@@ -77,6 +77,8 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
         ends = {name: round(float(course[-1]), 4) for name, course in batch.losses.items()}
         context.log.info("batch %d done, last losses %s", index, ends)
 
+    if not (context.folder / LOSSES).exists():  # lost, or the process killed before it was written
+        shard_path(context.folder / IMAGES, recipe.first).unlink(missing_ok=True)
     checkpoint = Checkpoint(context.folder / PREPARE)
     with (
         _remarks_to(context),
@@ -101,7 +103,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     images, labels = grid_images(dataset.shards(), teacher.num_classes)
     save_grid(context.folder / GRID, images, labels, teacher)
     again = retried(dataset.folder, range(recipe.first, recipe.first + recipe.batches))
-    metrics: Metrics = {
+    return {
         "images": len(dataset),
         "batches_retried": len(again),
         "prepare_steps": int(getattr(synthesizer, "prepare_steps", 0)),
@@ -109,8 +111,6 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
         **final_losses(context.folder / LOSSES),
         **teacher_agreement(teacher, dataset),
     }
-    forget_state(dataset.folder)  # last: killed before, what is in order goes on from it
-    return metrics
 
 
 @contextmanager

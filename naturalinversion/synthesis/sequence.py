@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from naturalinversion.checkpoint import Checkpoint
-from naturalinversion.errors import MethodError, SettingError, StoreError
+from naturalinversion.errors import MemoryShortError, MethodError, SettingError, StoreError
 from naturalinversion.image_store.shards import read_shard, write_shard
 from naturalinversion.validation import shown
 
-STATE = "sequence.pt"  # in the folder of the shards, until `forget_state`
+STATE = ".sequence.pt"  # in the folder of the shards, until `forget_state`
 
 Stored = tuple[Tensor, Tensor]
 
@@ -150,13 +150,13 @@ def forget_state(folder: Path) -> None:
 
 
 def require_memory(size: int, what: str, device: torch.device) -> None:
-    """Raises `SettingError` where ``size`` bytes for ``what`` are more than ``device`` has free.
+    """Raises `MemoryShortError` where ``device`` has fewer than ``size`` bytes free for ``what``.
 
     Where that can't be known, nothing is refused.
     """
     free = _free(device)
     if free is not None and size > free:
-        raise SettingError(
+        raise MemoryShortError(
             f"{what} would take {size / 1e9:,.2f} GB of memory, {free / 1e9:,.2f} GB are free on "
             f"{device}: fewer or smaller batches"
         )

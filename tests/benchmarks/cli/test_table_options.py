@@ -21,7 +21,9 @@ from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.spec import read_table
 from naturalinversion.errors import MissingError, UsageError
 from reports import records as store
+from reports.records import SchemaError
 from reports.tables.table_files import read, table_files
+from tests.benchmarks.command_line import here
 from tests.reports.makers import make_record
 
 HERE = RunOptions(device="cpu", workers=1)
@@ -112,6 +114,37 @@ def test_another_precision_is_refused_before_anything_is_computed_or_written(
         "--runs-dir"
     )
     assert file.read_bytes() == before
+
+
+def put_record_of_another_version(runs: Path) -> None:
+    file = runs / "classifier" / "other-0123456789ab" / store.FILE_NAME
+    file.parent.mkdir(parents=True)
+    file.write_text('{"schema": 2}')
+
+
+def test_a_record_that_no_report_takes_is_said_before_anything_is_computed(
+    paths: PathOptions, meanwhile: Callable[..., None]
+) -> None:
+    put_record_of_another_version(paths.runs_dir)
+    meanwhile(lambda: pytest.fail("computed"))
+    with pytest.raises(SchemaError, match="other-0123456789ab"):
+        run_and_report([planned(0)], paths, HERE, json=False)
+
+
+def test_a_report_that_fails_does_not_hide_why_the_run_ended(
+    paths: PathOptions, meanwhile: Callable[..., None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A script that gives the command again does so at one exit code."""
+    meanwhile(lambda: put_record_of_another_version(paths.runs_dir), TimeIsUpError())
+    with pytest.raises(TimeIsUpError):
+        run_and_report([planned(0)], paths, HERE, json=False)
+    assert "no report: " in capfd.readouterr().err
+
+
+def test_runs_in_a_file_are_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "runs").touch()
+    code, _, err = here(capfd, "status", "table5", "--runs-dir", str(tmp_path / "runs"))
+    assert (code, err) == (2, f"error: --runs-dir {tmp_path / 'runs'}: not a folder\n")
 
 
 def refuse(runs: Path, machine: Machine, made: int = 0) -> None:

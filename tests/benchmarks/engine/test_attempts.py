@@ -115,6 +115,20 @@ def test_another_machine_is_named(
     assert (again.attempts, again.machines) == (2, record.machines), "as where a file of it is lost"
 
 
+def test_the_code_of_every_attempt_is_named(
+    toy: Callable[[Callable[[CellContext], None]], None], tmp_path: Path
+) -> None:
+    """What is there is not made again after an edit: not all is of the last commit."""
+    folder = CELL.folder(tmp_path)
+    folder.mkdir(parents=True)
+    spent = Attempts(Cost(60.0, 60.0, 0, 1.0), 1, ["cpu"], ["0123abc"])
+    (folder / FILE).write_bytes(msgspec.json.encode(spent))
+    toy(lambda context: None)
+    record = make(tmp_path)
+    commits = f"0123abc, {record.provenance.commit or 'unknown'}"
+    assert record.notes[1:] == [f"made with the code of several commits: {commits}"]
+
+
 def test_a_damaged_cell_that_is_mended_costs_what_it_cost(
     toy: Callable[[Callable[[CellContext], None]], None], tmp_path: Path
 ) -> None:

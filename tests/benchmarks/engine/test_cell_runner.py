@@ -121,6 +121,24 @@ def test_what_was_made_from_other_files_of_a_cell_made_again_is_named(
     assert capsys.readouterr().err == "", "nobody knows what it was"
 
 
+def test_a_file_that_is_not_the_recorded_one_is_made_again_not_read(
+    toys: Toys, tmp_path: Path
+) -> None:
+    """A cell goes on from what it finds: a damaged file had become part of its new record."""
+    made, seen = cell("root"), list[bool]()
+    file = made.folder(tmp_path) / "kept.txt"
+
+    def keep(context: CellContext) -> None:
+        seen.append(file.exists())
+        file.write_text("whole")
+
+    toys.behaviour["root"] = keep
+    make(made, tmp_path)
+    file.write_text("half")
+    assert make(made, tmp_path) == "computed"
+    assert seen == [False, False]
+
+
 def test_an_unexpected_error_is_one_line_and_a_traceback_in_the_log(
     toys: Toys, tmp_path: Path
 ) -> None:

@@ -38,7 +38,7 @@ def make(
         """Two batches of eight images of four classes, by NI where no recipe is given."""
         inputs = {"teacher": tmp_path / "teacher"}
         inputs["teacher"].mkdir(exist_ok=True)
-        (tmp_path / cell).mkdir()
+        (tmp_path / cell).mkdir(exist_ok=True)
         description = Classifier("resnet18", 4, 0.0625, 16, CIFAR10_MEAN, CIFAR10_STD)
         save_classifier(inputs["teacher"] / WEIGHTS, make_teacher().model, description)
         log = logging.getLogger("test")
@@ -60,6 +60,18 @@ def test_the_course_of_the_training_is_kept_and_its_end_recorded(
     assert {"cross_entropy", "bn_statistics", "total"} < set(rows[0])
     mean = sum(float(row["total"]) for row in rows) / len(rows)
     assert metrics["final_total"] == pytest.approx(mean)
+
+
+def test_lost_losses_come_back_with_the_batch_that_had_them(
+    make: Callable[..., tuple[Metrics, Path]],
+) -> None:
+    """All images are there, so nothing else would be made."""
+    metrics, folder = make()
+    losses, images = (folder / LOSSES).read_bytes(), SyntheticDataset(folder / IMAGES).tensors()[0]
+    (folder / LOSSES).unlink()
+    assert make()[0] == metrics
+    assert (folder / LOSSES).read_bytes() == losses
+    assert torch.equal(SyntheticDataset(folder / IMAGES).tensors()[0], images)
 
 
 @pytest.mark.parametrize("method", ["ni", "dafl"])
