@@ -7,9 +7,12 @@ the shards that were finished.
 
 import logging
 import os
+import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
+
+from tqdm import tqdm
 
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_runner import KNOWN_ERRORS, CellFailedError
@@ -24,7 +27,9 @@ POLL_SECONDS = 1.0  # so that signals are answered in between
 class RayWorkers:
     """The nodes of the cluster at ``address``, or of one started here when that is empty.
 
-    Raises `UsageError` when Ray is not installed or does not answer.
+    Raises `UsageError` when Ray is not installed or does not answer, and when a cluster that is
+    started here has no room for a cell. One at an address may get larger nodes later, so there a
+    line says what is waited for.
     """
 
     def __init__(self, compute: Compute, machine: Machine, address: str, gpu_share: float) -> None:
@@ -51,13 +56,31 @@ class RayWorkers:
             raise UsageError(
                 f"--engine ray: {address or 'a local cluster'}: {reason_of(error)}"
             ) from error
-        on_gpu = machine.device.startswith("cuda")
+        gpus = gpu_share if machine.device.startswith("cuda") else 0.0
+        self._find_room(machine.threads, gpus, may_grow=bool(address))
         self.task = ray.remote(timed).options(
             num_cpus=machine.threads,
-            num_gpus=gpu_share if on_gpu else 0,
+            num_gpus=gpus,
             max_retries=RETRIES,
             retry_exceptions=False,
         )
+
+    def _find_room(self, cpus: int, gpus: float, *, may_grow: bool) -> None:
+        """Refuse cells that no node has room for, or say that they wait for a larger node."""
+        known = self.ray.nodes()  # type: ignore[no-untyped-call]
+        found = [node["Resources"] for node in known if node["Alive"]]
+        nodes = [(node.get("CPU", 0), node.get("GPU", 0)) for node in found]
+        if any(has_cpus >= cpus and has_gpus >= gpus for has_cpus, has_gpus in nodes):
+            return
+        largest = max(nodes, key=lambda node: (min(node[1], gpus), node[0]), default=(0, 0))
+        asked, there = _size(cpus, gpus), f"the largest has {_size(*largest)}"
+        if not may_grow:
+            self.ray.shutdown()
+            raise UsageError(
+                f"--engine ray: no node has {asked}, which a cell takes; {there}: "
+                "see --threads, --device and --gpu-share"
+            )
+        tqdm.write(f"waiting for a node with {asked}; {there} now", file=sys.stderr)
 
     def has_room(self, running: int) -> bool:
         """Ray queues what no node has room for."""
@@ -91,3 +114,7 @@ class RayWorkers:
         for task in tasks:
             self.ray.cancel(task, force=True)
         self.ray.shutdown()
+
+
+def _size(cpus: float, gpus: float) -> str:
+    return f"{cpus:g} CPU and {gpus:g} GPU"

@@ -1,6 +1,5 @@
 """A real Ray cluster of several nodes on this machine: the same bytes, and a node that is lost."""
 
-import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,13 +15,10 @@ from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.context import DataOptions
 from benchmarks.engine.executor import RayOptions
 from benchmarks.engine.machine import Machine
-from benchmarks.engine.ray_workers import RayWorkers
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import expand
 from benchmarks.tables.registry import KINDS
 from benchmarks.tables.spec import read_table
-from naturalinversion.errors import UsageError
-from tests.processes import ROOT
 
 MACHINE, DATA = Machine("cpu", "fp32", 1), DataOptions()
 SIZES = (
@@ -108,18 +104,3 @@ def test_without_a_cluster_at_the_address_it_is_one_line(
             main([*arguments, *given])
         assert caught.value.code == 2
         assert message in capfd.readouterr().err
-
-
-def test_workers_find_what_lies_on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    begun: list[dict[str, dict[str, str]]] = []
-    monkeypatch.setattr(ray, "init", lambda runtime_env, **more: begun.append(runtime_env))
-    monkeypatch.setenv("PYTHONPATH", "packages")
-    RayWorkers(lambda cell: "made", MACHINE, "", 1.0)
-    assert [env["env_vars"]["PYTHONPATH"].split(os.pathsep) for env in begun] == [
-        [str(ROOT), "packages"]
-    ]
-
-
-def test_which_gpu_is_for_the_cluster_to_say() -> None:
-    with pytest.raises(UsageError, match="--device cuda:1: --device cuda, Ray chooses which"):
-        RayWorkers(lambda cell: "computed", Machine("cuda:1"), "auto", 1.0)
