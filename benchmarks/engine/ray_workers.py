@@ -106,9 +106,18 @@ class RayWorkers:
             raise
         except self.ray.exceptions.RayError as error:
             raise CellFailedError(
-                f"{cell.label}: lost with its node {RETRIES + 1} times; the same command goes on"
+                f"{cell.label}: {self._why_lost(error)}; the same command goes on"
             ) from error
         return Finished(*done)
+
+    def _why_lost(self, error: Exception) -> str:
+        known, reason = self.ray.exceptions, reason_of(error)
+        if isinstance(error, known.RuntimeEnvSetupError):  # what failed is in the second line
+            reason = " ".join(str(error).splitlines()[:2])
+        reason = reason.rstrip(".")
+        if isinstance(error, (known.NodeDiedError, known.WorkerCrashedError)):
+            return f"lost with its node or process {RETRIES + 1} times: {reason}"
+        return reason
 
     def close(self, tasks: Collection[Task]) -> None:
         for task in tasks:

@@ -6,7 +6,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from ray import exceptions
 
+from benchmarks.engine.cell import Cell
+from benchmarks.engine.cell_runner import CellFailedError
 from benchmarks.engine.machine import Machine
 from benchmarks.engine.ray_workers import RayWorkers
 from naturalinversion.errors import UsageError
@@ -16,11 +19,13 @@ MACHINE = Machine("cpu")
 
 
 class FakeRay(ModuleType):
-    """A cluster of ``sizes``, (CPU, GPU) by node; none runs a task."""
+    """A cluster of ``sizes``, (CPU, GPU) by node; ``get`` raises ``ended``."""
+
+    exceptions = exceptions
 
     def __init__(self) -> None:
         super().__init__("ray")
-        self.sizes, self.up = [(2, 0)], True
+        self.sizes, self.up, self.ended = [(2, 0)], True, Exception()
         self.begun: dict[str, Any] = {}
         self.asked: dict[str, float] = {}
 
@@ -40,6 +45,9 @@ class FakeRay(ModuleType):
 
     def options(self, num_cpus: float, num_gpus: float, **_: Any) -> None:
         self.asked = {"CPU": num_cpus, "GPU": num_gpus}
+
+    def get(self, task: object) -> None:
+        raise self.ended
 
 
 @pytest.fixture
@@ -101,3 +109,33 @@ def test_nothing_is_said_where_a_node_has_room(
     fake.sizes = [(16, 0), (4, 1)]
     workers(Machine("cuda", threads=4), address, 0.5)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            exceptions.OutOfMemoryError("Killed: the node runs low on memory.\nMemory on the node"),
+            "seed 0: Killed: the node runs low on memory; the same command goes on",
+        ),
+        (
+            exceptions.TaskUnschedulableError("its node is gone"),
+            "seed 0: The task is not schedulable: its node is gone; the same command goes on",
+        ),
+        (
+            exceptions.RuntimeEnvSetupError("no space left\nTraceback"),
+            "seed 0: Failed to set up runtime environment. no space left; the same command goes on",
+        ),
+        (
+            exceptions.NodeDiedError("node 4 is unreachable"),
+            "seed 0: lost with its node or process 11 times: node 4 is unreachable; the same "
+            "command goes on",
+        ),
+    ],
+    ids=lambda part: type(part).__name__,
+)
+def test_a_task_that_ray_gave_up_says_why(error: Exception, message: str, fake: FakeRay) -> None:
+    fake.ended = error
+    with pytest.raises(CellFailedError) as caught:
+        workers().result("task", Cell("toy", "seed 0", {}))
+    assert str(caught.value) == message
