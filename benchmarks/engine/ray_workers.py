@@ -7,6 +7,7 @@ the shards that were finished.
 
 import logging
 import os
+import platform
 import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -16,12 +17,27 @@ from tqdm import tqdm
 
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_runner import KNOWN_ERRORS, CellFailedError
+from benchmarks.engine.digests import code_digest
 from benchmarks.engine.machine import Machine
 from benchmarks.engine.workers import Compute, Finished, Task, timed
 from naturalinversion.errors import UsageError, reason_of
 
 RETRIES = 10  # of a cell whose node or process was lost
 POLL_SECONDS = 1.0  # so that signals are answered in between
+NOT_IMPORTED = "The remote function failed to import"  # Ray's words where a checkout lacks it
+
+
+def timed_by_same_code(expected: str, compute: Compute, cell: Cell) -> Finished:
+    """`timed` on a node whose code is that of the command, ``expected`` by `code_digest`.
+
+    Raises `UsageError` on any other: its numbers would count as those of the command's code.
+    """
+    if (found := code_digest()) != expected:
+        raise UsageError(
+            f"--engine ray: the code on node {platform.node()} is {found}, not {expected} as the "
+            "command's: every node needs the same checkout"
+        )
+    return timed(compute, cell)
 
 
 class RayWorkers:
@@ -41,7 +57,7 @@ class RayWorkers:
             raise UsageError(
                 f"--engine ray --device {machine.device}: --device cuda, Ray chooses which"
             )
-        self.ray, self.compute = ray, compute
+        self.ray, self.compute, self.code = ray, compute, code_digest()
         root = str(Path(__file__).parents[2])
         path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
         try:
@@ -58,7 +74,7 @@ class RayWorkers:
             ) from error
         gpus = gpu_share if machine.device.startswith("cuda") else 0.0
         self._find_room(machine.threads, gpus, may_grow=bool(address))
-        self.task = ray.remote(timed).options(
+        self.task = ray.remote(timed_by_same_code).options(
             num_cpus=machine.threads,
             num_gpus=gpus,
             max_retries=RETRIES,
@@ -87,7 +103,7 @@ class RayWorkers:
         return True
 
     def submit(self, cell: Cell) -> Task:
-        return self.task.remote(self.compute, cell)
+        return self.task.remote(self.code, self.compute, cell)
 
     def wait(self, tasks: Collection[Task], seconds: float | None = None) -> Iterator[Task]:
         poll, ended = seconds or POLL_SECONDS, list[Any]()
@@ -103,6 +119,11 @@ class RayWorkers:
         except self.ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, KNOWN_ERRORS):
                 raise error.cause from error
+            if NOT_IMPORTED in str(error.cause):
+                raise UsageError(
+                    "--engine ray: a node can't import the command's code: every node needs the "
+                    "same checkout and environment"
+                ) from error
             raise
         except self.ray.exceptions.RayError as error:
             raise CellFailedError(

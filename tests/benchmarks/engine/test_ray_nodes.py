@@ -2,30 +2,34 @@
 
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 import pytest
 from ray import exceptions
 
+from benchmarks.engine import ray_workers
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.cell_runner import CellFailedError
+from benchmarks.engine.cell_runner import CellFailedError, CellStatus
 from benchmarks.engine.machine import Machine
 from benchmarks.engine.ray_workers import RayWorkers
 from naturalinversion.errors import UsageError
 from tests.processes import ROOT
 
-MACHINE = Machine("cpu")
+MACHINE, CELL = Machine("cpu"), Cell("toy", "seed 0", {})
 
 
 class FakeRay(ModuleType):
-    """A cluster of ``sizes``, (CPU, GPU) by node; ``get`` raises ``ended``."""
+    """A cluster of ``sizes``, (CPU, GPU) by node; tasks run here, ``get`` raises ``ended``."""
 
     exceptions = exceptions
 
     def __init__(self) -> None:
         super().__init__("ray")
-        self.sizes, self.up, self.ended = [(2, 0)], True, Exception()
+        self.sizes, self.up = [(2, 0)], True
+        self.ended: Exception | None = None
         self.begun: dict[str, Any] = {}
         self.asked: dict[str, float] = {}
 
@@ -40,14 +44,31 @@ class FakeRay(ModuleType):
         sizes = [{"CPU": cpus, "GPU": gpus} if gpus else {"CPU": cpus} for cpus, gpus in self.sizes]
         return [dead, *({"Alive": True, "Resources": size} for size in sizes)]
 
-    def remote(self, function: object) -> "FakeRay":
+    def remote(self, function: Callable[..., object]) -> "FakeTask":
+        return FakeTask(self, function)
+
+    def get(self, task: object) -> object:
+        if self.ended is not None:
+            raise self.ended
+        return task
+
+
+@dataclass
+class FakeTask:
+    cluster: FakeRay
+    function: Callable[..., object]
+
+    def options(self, num_cpus: float, num_gpus: float, **_: object) -> "FakeTask":
+        self.cluster.asked = {"CPU": num_cpus, "GPU": num_gpus}
         return self
 
-    def options(self, num_cpus: float, num_gpus: float, **_: Any) -> None:
-        self.asked = {"CPU": num_cpus, "GPU": num_gpus}
-
-    def get(self, task: object) -> None:
-        raise self.ended
+    def remote(self, *given: object) -> object:
+        try:
+            return self.function(*given)
+        except Exception as error:
+            failed = exceptions.RayTaskError("task", "", error, "title", 1, "here")
+            self.cluster.ended = failed.as_instanceof_cause()
+            return None
 
 
 @pytest.fixture
@@ -137,5 +158,31 @@ def test_nothing_is_said_where_a_node_has_room(
 def test_a_task_that_ray_gave_up_says_why(error: Exception, message: str, fake: FakeRay) -> None:
     fake.ended = error
     with pytest.raises(CellFailedError) as caught:
-        workers().result("task", Cell("toy", "seed 0", {}))
+        workers().result("task", CELL)
     assert str(caught.value) == message
+
+
+def test_a_node_with_other_code_computes_nothing(
+    fake: FakeRay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[Cell] = []
+
+    def compute(cell: Cell) -> CellStatus:
+        computed.append(cell)
+        return "computed"
+
+    made = RayWorkers(compute, MACHINE, "", 1.0)
+    assert made.result(made.submit(CELL), CELL).status == "computed"
+    monkeypatch.setattr(ray_workers, "code_digest", lambda: "0123456789ab")
+    task = made.submit(CELL)
+    with pytest.raises(UsageError, match=f"the code on node .* is 0123456789ab, not {made.code} "):
+        made.result(task, CELL)
+    assert computed == [CELL]
+
+
+def test_a_node_without_the_code_is_one_line(fake: FakeRay) -> None:
+    cause = RuntimeError("The remote function failed to import on the worker. This may be because")
+    failed = exceptions.RayTaskError("task", "", cause, "title", 1, "here")
+    fake.ended = failed.as_instanceof_cause()
+    with pytest.raises(UsageError, match="a node can't import the command's code: every node"):
+        workers().result("task", CELL)
