@@ -43,9 +43,10 @@ def cells(iterations: int) -> list[Cell]:
 @pytest.fixture
 def cluster() -> Iterator[RayCluster]:
     """A head without room for cells, and two nodes of one core each."""
-    node = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+    node = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_log_monitor": False}
     quick = {"health_check_period_ms": 500, "health_check_failure_threshold": 3}
-    head = {**node, "num_cpus": 0, "_system_config": quick}
+    bare = {"include_dashboard": False, "no_monitor": True}
+    head = {**node, **bare, "num_cpus": 0, "_system_config": quick}
     made = RayCluster(initialize_head=True, head_node_args=head)
     for _ in range(2):
         made.add_node(**node)
