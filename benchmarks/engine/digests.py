@@ -28,11 +28,25 @@ def computing_digest(provenance: Provenance) -> str:
     made = (provenance.device, provenance.precision, provenance.threads, provenance.deterministic)
     for part in (processor_in_use(), *made):
         digest.update(f"{part}\0".encode())
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*")):
-            if path.suffix in (".py", ".toml"):
-                digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    _add_code(digest, ROOT)
     return digest.hexdigest()[:12]
+
+
+@cache
+def code_digest(root: Path = ROOT) -> str:
+    """Twelve digits over every module, recipe and table that a cell is made with, those of the
+    checkout ``root``; read once by a process, as its modules are.
+    """
+    digest = hashlib.sha256()
+    _add_code(digest, root)
+    return digest.hexdigest()[:12]
+
+
+def _add_code(digest: "hashlib._Hash", root: Path) -> None:
+    for package in PACKAGES:
+        for path in sorted((root / package).rglob("*")):
+            if path.suffix in (".py", ".toml"):
+                digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
 
 
 def _version(library: str) -> str:

@@ -1,6 +1,5 @@
 """A real Ray cluster of several nodes on this machine: the same bytes, and a node that is lost."""
 
-import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,13 +15,10 @@ from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.context import DataOptions
 from benchmarks.engine.executor import RayOptions
 from benchmarks.engine.machine import Machine
-from benchmarks.engine.ray_workers import RayWorkers
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import expand
 from benchmarks.tables.registry import KINDS
 from benchmarks.tables.spec import read_table
-from naturalinversion.errors import UsageError
-from tests.processes import ROOT
 
 MACHINE, DATA = Machine("cpu", "fp32", 1), DataOptions()
 SIZES = (
@@ -47,9 +43,10 @@ def cells(iterations: int) -> list[Cell]:
 @pytest.fixture
 def cluster() -> Iterator[RayCluster]:
     """A head without room for cells, and two nodes of one core each."""
-    node = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+    node = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_log_monitor": False}
     quick = {"health_check_period_ms": 500, "health_check_failure_threshold": 3}
-    head = {**node, "num_cpus": 0, "_system_config": quick}
+    bare = {"include_dashboard": False, "no_monitor": True}
+    head = {**node, **bare, "num_cpus": 0, "_system_config": quick}
     made = RayCluster(initialize_head=True, head_node_args=head)
     for _ in range(2):
         made.add_node(**node)
@@ -108,18 +105,3 @@ def test_without_a_cluster_at_the_address_it_is_one_line(
             main([*arguments, *given])
         assert caught.value.code == 2
         assert message in capfd.readouterr().err
-
-
-def test_workers_find_what_lies_on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    begun: list[dict[str, dict[str, str]]] = []
-    monkeypatch.setattr(ray, "init", lambda runtime_env, **more: begun.append(runtime_env))
-    monkeypatch.setenv("PYTHONPATH", "packages")
-    RayWorkers(lambda cell: "made", MACHINE, "", 1.0)
-    assert [env["env_vars"]["PYTHONPATH"].split(os.pathsep) for env in begun] == [
-        [str(ROOT), "packages"]
-    ]
-
-
-def test_which_gpu_is_for_the_cluster_to_say() -> None:
-    with pytest.raises(UsageError, match="--device cuda:1: --device cuda, Ray chooses which"):
-        RayWorkers(lambda cell: "computed", Machine("cuda:1"), "auto", 1.0)

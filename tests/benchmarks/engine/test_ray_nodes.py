@@ -1,0 +1,188 @@
+"""What is said of a cluster's nodes and tasks; a fake Ray stands for the cluster."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import pytest
+from ray import exceptions
+
+from benchmarks.engine import ray_workers
+from benchmarks.engine.cell import Cell
+from benchmarks.engine.cell_runner import CellFailedError, CellStatus
+from benchmarks.engine.machine import Machine
+from benchmarks.engine.ray_workers import RayWorkers
+from naturalinversion.errors import UsageError
+from tests.processes import ROOT
+
+MACHINE, CELL = Machine("cpu"), Cell("toy", "seed 0", {})
+
+
+class FakeRay(ModuleType):
+    """A cluster of ``sizes``, (CPU, GPU) by node; tasks run here, ``get`` raises ``ended``."""
+
+    exceptions = exceptions
+
+    def __init__(self) -> None:
+        super().__init__("ray")
+        self.sizes, self.up = [(2, 0)], True
+        self.ended: Exception | None = None
+        self.begun: dict[str, Any] = {}
+        self.asked: dict[str, float] = {}
+
+    def init(self, **options: Any) -> None:
+        self.begun = options
+
+    def shutdown(self) -> None:
+        self.up = False
+
+    def nodes(self) -> list[dict[str, Any]]:
+        dead = {"Alive": False, "Resources": {"CPU": 1000, "GPU": 1000}}
+        sizes = [{"CPU": cpus, "GPU": gpus} if gpus else {"CPU": cpus} for cpus, gpus in self.sizes]
+        return [dead, *({"Alive": True, "Resources": size} for size in sizes)]
+
+    def remote(self, function: Callable[..., object]) -> "FakeTask":
+        return FakeTask(self, function)
+
+    def get(self, task: object) -> object:
+        if self.ended is not None:
+            raise self.ended
+        return task
+
+
+@dataclass
+class FakeTask:
+    cluster: FakeRay
+    function: Callable[..., object]
+
+    def options(self, num_cpus: float, num_gpus: float, **_: object) -> "FakeTask":
+        self.cluster.asked = {"CPU": num_cpus, "GPU": num_gpus}
+        return self
+
+    def remote(self, *given: object) -> object:
+        try:
+            return self.function(*given)
+        except Exception as error:
+            failed = exceptions.RayTaskError("task", "", error, "title", 1, "here")
+            self.cluster.ended = failed.as_instanceof_cause()
+            return None
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
+    found = FakeRay()
+    monkeypatch.setitem(sys.modules, "ray", found)
+    return found
+
+
+def workers(machine: Machine = MACHINE, address: str = "", share: float = 1.0) -> RayWorkers:
+    return RayWorkers(lambda cell: "computed", machine, address, share)
+
+
+def test_workers_find_what_lies_on_the_path(fake: FakeRay, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", "packages")
+    workers()
+    path = fake.begun["runtime_env"]["env_vars"]["PYTHONPATH"]
+    assert path.split(os.pathsep) == [str(ROOT), "packages"]
+
+
+def test_which_gpu_is_for_the_cluster_to_say() -> None:
+    with pytest.raises(UsageError, match="--device cuda:1: --device cuda, Ray chooses which"):
+        workers(Machine("cuda:1"), "auto")
+
+
+def test_a_local_cluster_without_room_for_a_cell_is_refused(fake: FakeRay) -> None:
+    with pytest.raises(UsageError) as caught:
+        workers(Machine("cpu", threads=999))
+    assert "no node has 999 CPU and 0 GPU, which a cell takes" in str(caught.value)
+    assert "the largest has 2 CPU and 0 GPU: see --threads" in str(caught.value)
+    assert not fake.up, "the cluster that was started here goes on"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "largest"),
+    [
+        ([(16, 0), (1, 4)], "1 CPU and 4 GPU"),
+        ([(8, 0), (16, 0)], "16 CPU and 0 GPU"),
+        ([], "0 CPU"),
+    ],
+)
+def test_a_cluster_at_an_address_may_get_a_larger_node(
+    sizes: list[tuple[int, int]],
+    largest: str,
+    fake: FakeRay,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fake.sizes = sizes
+    workers(Machine("cuda", threads=4), "auto", 0.5)
+    said = capsys.readouterr().err
+    assert said.startswith("waiting for a node with 4 CPU and 0.5 GPU; the largest has " + largest)
+    assert (fake.up, fake.asked) == (True, {"CPU": 4, "GPU": 0.5})
+
+
+@pytest.mark.parametrize("address", ["", "auto"])
+def test_nothing_is_said_where_a_node_has_room(
+    address: str, fake: FakeRay, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.sizes = [(16, 0), (4, 1)]
+    workers(Machine("cuda", threads=4), address, 0.5)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            exceptions.OutOfMemoryError("Killed: the node runs low on memory.\nMemory on the node"),
+            "seed 0: Killed: the node runs low on memory; the same command goes on",
+        ),
+        (
+            exceptions.TaskUnschedulableError("its node is gone"),
+            "seed 0: The task is not schedulable: its node is gone; the same command goes on",
+        ),
+        (
+            exceptions.RuntimeEnvSetupError("no space left\nTraceback"),
+            "seed 0: Failed to set up runtime environment. no space left; the same command goes on",
+        ),
+        (
+            exceptions.NodeDiedError("node 4 is unreachable"),
+            "seed 0: lost with its node or process 11 times: node 4 is unreachable; the same "
+            "command goes on",
+        ),
+    ],
+    ids=lambda part: type(part).__name__,
+)
+def test_a_task_that_ray_gave_up_says_why(error: Exception, message: str, fake: FakeRay) -> None:
+    fake.ended = error
+    with pytest.raises(CellFailedError) as caught:
+        workers().result("task", CELL)
+    assert str(caught.value) == message
+
+
+def test_a_node_with_other_code_computes_nothing(
+    fake: FakeRay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[Cell] = []
+
+    def compute(cell: Cell) -> CellStatus:
+        computed.append(cell)
+        return "computed"
+
+    made = RayWorkers(compute, MACHINE, "", 1.0)
+    assert made.result(made.submit(CELL), CELL).status == "computed"
+    monkeypatch.setattr(ray_workers, "code_digest", lambda: "0123456789ab")
+    task = made.submit(CELL)
+    with pytest.raises(UsageError, match=f"the code on node .* is 0123456789ab, not {made.code} "):
+        made.result(task, CELL)
+    assert computed == [CELL]
+
+
+def test_a_node_without_the_code_is_one_line(fake: FakeRay) -> None:
+    cause = RuntimeError("The remote function failed to import on the worker. This may be because")
+    failed = exceptions.RayTaskError("task", "", cause, "title", 1, "here")
+    fake.ended = failed.as_instanceof_cause()
+    with pytest.raises(UsageError, match="a node can't import the command's code: every node"):
+        workers().result("task", CELL)
