@@ -116,7 +116,10 @@ class Synthesize:
                 method=recipe.method,
                 settings=recipe.settings,
                 training=Training(
-                    with_estimate(progress, steps), checkpoint.restore, checkpoint.save
+                    with_estimate(progress, steps),
+                    checkpoint.restore,
+                    checkpoint.save,
+                    checkpoint.delete,
                 ),
                 on_batch=lambda index, batch: log(f"batch {index + 1} of {batches} done"),
             )

@@ -93,7 +93,9 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
             student=student,
             method=recipe.method,
             settings=recipe.settings,
-            training=Training(progress, checkpoint.restore, checkpoint.save),
+            training=Training(
+                progress, checkpoint.restore, checkpoint.save, checkpoint.delete
+            ),
             on_batch=on_batch,
         )
     if description is not None and student is not None and recipe.student:
