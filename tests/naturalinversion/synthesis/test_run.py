@@ -253,6 +253,17 @@ def test_the_result_says_how_often_the_teacher_agrees_and_warns_below_a_half(
         assert SyntheticDataset(tmp_path, 1).teacher_agreement == share
 
 
+def test_a_batch_that_is_made_again_leaves_the_agreement_of_those_after_it(
+    make_teacher: MakeTeacher, tmp_path: Path
+) -> None:
+    agreed = fill(make_teacher(), tmp_path, Agreeable(4)).meta.agreed
+    shard_path(tmp_path, 0).unlink()
+    synthesize(Agreeable(4), make_teacher(), tmp_path, batches=1, batch_size=SIZE)
+    dataset = SyntheticDataset(tmp_path)
+    assert (dataset.batches, dataset.meta.agreed) == (BATCHES, agreed)
+    assert dataset.teacher_agreement == 0.75
+
+
 def test_agreement_is_counted_in_the_precision_of_the_teacher(
     make_teacher: MakeTeacher, tmp_path: Path
 ) -> None:
