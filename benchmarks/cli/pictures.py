@@ -41,8 +41,8 @@ class Pictures:
 
     def run(self) -> int:
         """Write ``OUT/pictures.png``; the same command again reads what is made."""
-        if self.images < 1:
-            raise UsageError(f"--images {self.images}: 1 or more")
+        if self.images < 2:
+            raise UsageError(f"--images {self.images}: 2 or more")
         if self.iterations < 0:
             raise UsageError(f"--iterations {self.iterations}: 0 or more")
         with stop_after(self.limit.hours()):
