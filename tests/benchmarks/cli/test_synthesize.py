@@ -229,6 +229,41 @@ def test_synthesize_stops_in_time_and_goes_on(
     assert [path.stat().st_mtime_ns for path in kept] == before
 
 
+@pytest.mark.parametrize(
+    "error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")]
+)
+@pytest.mark.parametrize("command", ["synthesize", "pictures"])
+def test_a_device_that_is_too_small_is_one_line(
+    command: str,
+    error: Exception,
+    weights: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(*given: object, **more: object) -> None:
+        raise error
+
+    monkeypatch.setattr(f"benchmarks.cli.{command}.synthesize", fails)
+    words = {
+        "synthesize": invert(weights, tmp_path / "out"),
+        "pictures": ["pictures", "--out", str(tmp_path / "out"), "--device", "cpu"],
+    }
+    option = {"synthesize": "--batch-size", "pictures": "--images"}[command]
+    code, out, err = here(capfd, *words[command])
+    assert (code, out) == (1, "")
+    assert one_line(err) == f"error: out of memory: take fewer images a batch ({option})"
+
+
+def test_a_batch_beyond_all_memory_is_one_line(
+    weights: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = here(capfd, *invert(weights, tmp_path / "out", batch_size=str(10**17)))
+    assert code == 1
+    assert one_line(err) == "error: out of memory: take fewer images a batch (--batch-size)"
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_budget_of_a_recipe_is_read_where_no_option_says_another(
     weights: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
