@@ -78,10 +78,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
         context.log.info("batch %d done, last losses %s", index, ends)
 
     checkpoint = Checkpoint(context.folder / PREPARE)
-    with (
-        _remarks_to(context),
-        bar(iterations_of(synthesizer, recipe.batches), context.label) as progress,
-    ):
+    with _remarks_to(context):
         dataset = synthesize(
             synthesizer,
             teacher,
@@ -94,9 +91,10 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
             method=recipe.method,
             settings=recipe.settings,
             training=Training(
-                progress, checkpoint.restore, checkpoint.save, checkpoint.delete
+                restore=checkpoint.restore, save=checkpoint.save, forget=checkpoint.delete
             ),
             on_batch=on_batch,
+            progress=lambda steps: bar(steps, context.label),
         )
     if description is not None and student is not None and recipe.student:
         save_classifier(context.folder / WEIGHTS, student, description)

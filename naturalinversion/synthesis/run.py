@@ -14,6 +14,7 @@ from naturalinversion.image_store.meta import Meta, as_stored
 from naturalinversion.image_store.shards import shard_is_whole
 from naturalinversion.image_store.shared_folder import claimed
 from naturalinversion.precision import compute_in, effective_precision
+from naturalinversion.progress import Draw
 from naturalinversion.seeds import derive, generator
 from naturalinversion.synthesis.agreement import low_agreement, record_agreement
 from naturalinversion.synthesis.batch_check import check_batch, implausible
@@ -51,7 +52,7 @@ def synthesize(
     settings: Mapping[str, Any] | None = None,
     training: Training | None = None,
     on_batch: Callable[[int, Batch], None] | None = None,
-    progress: bool = False,
+    progress: bool | Draw = False,
 ) -> SyntheticDataset:
     """Fill ``folder`` with ``batches`` batches, the first of them numbered ``first``.
 
@@ -70,8 +71,10 @@ def synthesize(
     others don't look at it; where the call fails or is interrupted, it is as it was before.
     ``student_known``: the caller has the student of a joint method, which is then not trained again
     if all batches exist. Without a ``training`` the state that `prepare` saves lies in the folder
-    until all batches exist (`prepare_state`). ``progress`` draws a bar. Networks are initialised
-    from the global random state, seeded for the moment: no other thread may draw from it meanwhile.
+    until all batches exist (`prepare_state`). ``progress`` draws a bar; a function in its place is
+    called with the number of iterations to do, unless there is nothing to make, and returns a
+    context with a callback, as `progress.bar` does. Networks are initialised from the global random
+    state, seeded for the moment: no other thread may draw from it meanwhile.
 
     Warns where images can hardly be in teacher space, and where the teacher gives fewer than half
     of them the label they are stored with (`SyntheticDataset.teacher_agreement`), unless their

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -178,6 +179,24 @@ def test_progress_is_drawn_where_it_is_asked_for(
     assert sum(steps) == 4 * BATCHES, "the caller is told as well"
     fill(make_teacher(), tmp_path / "b", small(), progress=True)
     assert capfd.readouterr().err == "", "nothing to do, no bar"
+
+
+def test_progress_may_be_drawn_otherwise_and_is_that_of_the_batches_to_be_made(
+    make_teacher: MakeTeacher, tmp_path: Path
+) -> None:
+    asked: list[int] = []
+    steps: list[int] = []
+
+    def draw(total: int) -> AbstractContextManager[Progress]:
+        asked.append(total)
+        return nullcontext(steps.append)
+
+    for batches in (1, BATCHES, BATCHES):
+        synthesize(
+            small(), make_teacher(), tmp_path, batches=batches, batch_size=SIZE, progress=draw
+        )
+    assert asked == [4, 4 * (BATCHES - 1)], "nothing to do, nothing drawn"
+    assert sum(steps) == sum(asked)
 
 
 @pytest.mark.parametrize(
