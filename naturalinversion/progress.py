@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from tqdm import tqdm
 
 Progress = Callable[[int], None]  # called with the number of steps since the last call
+Draw = Callable[[int], AbstractContextManager[Progress]]  # called with the number of steps to do
 
 _line = 0  # of the terminal, counted down from the cursor
 

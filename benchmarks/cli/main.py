@@ -38,7 +38,7 @@ from benchmarks.cli.synthesize import Synthesize
 from benchmarks.engine import packages
 from benchmarks.engine.cell_runner import KNOWN_ERRORS
 from benchmarks.engine.deadline import TimeIsUpError
-from naturalinversion.errors import NaturalInversionWarning
+from naturalinversion.errors import NaturalInversionWarning, reason_of
 
 SCRIPT = "naturalinversion"  # the console script
 HELP_OPTIONS = {"-h", "--help"}
@@ -91,6 +91,8 @@ def _parse_and_execute(arguments: Sequence[str] | None) -> int:
 
 
 MAKERS = (Run, Compare, Check, Accept, Synthesize, Pictures)  # what leaves work that goes on
+BATCH: dict[type, str] = {Synthesize: "--batch-size", Pictures: "--images"}  # images a batch
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")  # as PyTorch says
 KEPT = ": what was finished is kept, the same command goes on"
 
 
@@ -138,6 +140,13 @@ def _execute(command: Executable) -> int:
     except OSError as error:
         log(f"error: {error.filename or 'file system'}: {error.strerror or error}")
         return 1
+    except (MemoryError, RuntimeError) as error:
+        if not _lacks_memory(error):
+            raise
+        option = BATCH.get(type(command))
+        remedy = f"take fewer images a batch ({option})" if option else reason_of(error)
+        log(f"error: out of memory: {remedy}")
+        return 1
     except TimeIsUpError as error:
         log(f"--max-hours are over{KEPT}")
         return error.exit_code
@@ -147,6 +156,11 @@ def _execute(command: Executable) -> int:
     except KeyboardInterrupt:
         log(f"interrupted{_kept(command)}")
         return 130
+
+
+def _lacks_memory(error: Exception) -> bool:
+    words = str(error)
+    return isinstance(error, MemoryError) or any(part in words for part in OUT_OF_MEMORY)
 
 
 def _kept(command: Executable) -> str:

@@ -1,6 +1,7 @@
 """``pictures``: a ready classifier inverted by DeepInversion and by NaturalInversion."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from benchmarks.cli.console import print_result
@@ -12,8 +13,8 @@ from benchmarks.recipes.methods import build_method
 from benchmarks.recipes.resolve import Recipes
 from naturalinversion.classifiers.ready import describe
 from naturalinversion.errors import UsageError
-from naturalinversion.progress import bar
-from naturalinversion.synthesis import Training, iterations_of, synthesize
+from naturalinversion.progress import Draw, bar
+from naturalinversion.synthesis import synthesize
 from naturalinversion.teacher.teacher import Teacher
 
 SCALE = "small"  # the ready classifiers are its teachers
@@ -41,8 +42,8 @@ class Pictures:
 
     def run(self) -> int:
         """Write ``OUT/pictures.png``; the same command again reads what is made."""
-        if self.images < 1:
-            raise UsageError(f"--images {self.images}: 1 or more")
+        if self.images < 2:
+            raise UsageError(f"--images {self.images}: 2 or more")
         if self.iterations < 0:
             raise UsageError(f"--iterations {self.iterations}: 0 or more")
         with stop_after(self.limit.hours()):
@@ -59,21 +60,20 @@ class Pictures:
             settings = dict(recipes.method(name).settings)
             if self.iterations:
                 settings["iterations"] = self.iterations
-            method = build_method(name, settings)
             made = f"{self.images}x{settings['iterations']}"
             label = f"{name}-{self.ready}-{SCALE}-{made}-seed{self.seed}"
-            with bar(iterations_of(method, 1), title) as progress:
-                dataset = synthesize(
-                    method,
-                    teacher,
-                    self.out / label,
-                    batches=1,
-                    batch_size=self.images,
-                    seed=self.seed,
-                    method=name,
-                    settings=settings,
-                    training=Training(progress),
-                )
+            draw: Draw = partial(bar, description=title)
+            dataset = synthesize(
+                build_method(name, settings),
+                teacher,
+                self.out / label,
+                batches=1,
+                batch_size=self.images,
+                seed=self.seed,
+                method=name,
+                settings=settings,
+                progress=draw,
+            )
             sheets[title] = (dataset.pixels("denormalize"), dataset.tensors()[1])
         path = self.out / "pictures.png"
         save_contact_sheet(path, sheets, known.classes)

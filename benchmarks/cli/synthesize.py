@@ -14,7 +14,7 @@ from benchmarks.cli.given_classifier import described, given_student
 from benchmarks.cli.help_texts import optional
 from benchmarks.cli.kept_student import JointStudent
 from benchmarks.cli.options import RECIPE, ComputeOptions, TimeLimit
-from benchmarks.cli.time_estimate import with_estimate
+from benchmarks.cli.time_estimate import bar_or_estimate
 from benchmarks.engine.deadline import stop_after
 from benchmarks.engine.machine import set_up_torch
 from benchmarks.recipes.methods import build_method, method_class
@@ -28,8 +28,7 @@ from naturalinversion.image_store.dataset import SyntheticDataset
 from naturalinversion.image_store.export import CHANNELS
 from naturalinversion.image_store.pixels import PixelMapping
 from naturalinversion.image_store.sample_grid import GRID
-from naturalinversion.progress import bar
-from naturalinversion.synthesis import Training, iterations_of, synthesize
+from naturalinversion.synthesis import Training, synthesize
 from naturalinversion.synthesis.sequence import forget_state, is_sequential
 from naturalinversion.synthesis.synthesizer import USES
 
@@ -93,7 +92,6 @@ class Synthesize:
         synthesizer = build_method(recipe.method, recipe.settings)
         batch_size = self.batch_size or recipe.batch_size
         batches = -(-self.images // batch_size)
-        steps = iterations_of(synthesizer, batches)
         checkpoint = Checkpoint(self.out / "training.pt")
         student, joint = None, None
         if self.student:
@@ -103,23 +101,23 @@ class Synthesize:
                 trained_on = batches if is_sequential(synthesizer) else None
                 joint = JointStudent(self.out, student, description, trained_on)
         known = joint is not None and joint.is_kept()
-        with bar(steps, recipe.title) as progress:
-            dataset = synthesize(
-                synthesizer,
-                teacher,
-                self.out,
-                batches=batches,
-                batch_size=batch_size,
-                seed=self.seed,
-                student=student,
-                student_known=known,
-                method=recipe.method,
-                settings=recipe.settings,
-                training=Training(
-                    with_estimate(progress, steps), checkpoint.restore, checkpoint.save
-                ),
-                on_batch=lambda index, batch: log(f"batch {index + 1} of {batches} done"),
-            )
+        dataset = synthesize(
+            synthesizer,
+            teacher,
+            self.out,
+            batches=batches,
+            batch_size=batch_size,
+            seed=self.seed,
+            student=student,
+            student_known=known,
+            method=recipe.method,
+            settings=recipe.settings,
+            training=Training(
+                restore=checkpoint.restore, save=checkpoint.save, forget=checkpoint.delete
+            ),
+            on_batch=lambda index, batch: log(f"batch {index + 1} of {batches} done"),
+            progress=lambda steps: bar_or_estimate(steps, recipe.title),
+        )
         if joint is not None and not known:
             joint.keep()
         checkpoint.delete()

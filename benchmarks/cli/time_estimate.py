@@ -2,13 +2,22 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from benchmarks.cli.cell_plan import rough_duration
 from benchmarks.cli.console import log
-from naturalinversion.progress import Progress
+from naturalinversion.progress import Progress, bar
 
 FIRST = 5  # iterations that are timed, after the very first, which sets things up
 WORTH_SAYING = 60.0  # seconds
+
+
+@contextmanager
+def bar_or_estimate(iterations: int, title: str) -> Iterator[Progress]:
+    """A bar of so many iterations; without a terminal a line that says how long they take."""
+    with bar(iterations, title) as progress:
+        yield with_estimate(progress, iterations)
 
 
 def with_estimate(progress: Progress, iterations: int) -> Progress:
@@ -32,6 +41,6 @@ def with_estimate(progress: Progress, iterations: int) -> Progress:
             seconds = (time.monotonic() - begun) / done * iterations
             if seconds >= WORTH_SAYING:
                 whole = rough_duration(seconds)
-                log(f"{iterations:,} iterations in all, about {whole} at this pace")
+                log(f"{iterations:,} iterations, about {whole} at this pace")
 
     return advance

@@ -80,10 +80,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     if not (context.folder / LOSSES).exists():  # lost, or the process killed before it was written
         shard_path(context.folder / IMAGES, recipe.first).unlink(missing_ok=True)
     checkpoint = Checkpoint(context.folder / PREPARE)
-    with (
-        _remarks_to(context),
-        bar(iterations_of(synthesizer, recipe.batches), context.label) as progress,
-    ):
+    with _remarks_to(context):
         dataset = synthesize(
             synthesizer,
             teacher,
@@ -95,8 +92,11 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
             student=student,
             method=recipe.method,
             settings=recipe.settings,
-            training=Training(progress, checkpoint.restore, checkpoint.save),
+            training=Training(
+                restore=checkpoint.restore, save=checkpoint.save, forget=checkpoint.delete
+            ),
             on_batch=on_batch,
+            progress=lambda steps: bar(steps, context.label),
         )
     if description is not None and student is not None and recipe.student:
         save_classifier(context.folder / WEIGHTS, student, description)

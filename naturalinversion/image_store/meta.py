@@ -61,6 +61,7 @@ def as_stored(meta: Meta) -> Meta:
         raise SettingError(f"{META} can't remember the run: {error}") from None
 
 
-def write_meta(folder: Path, meta: Meta) -> None:
-    """Write meta.json atomically."""
-    write_atomically(Path(folder) / META, msgspec.json.format(msgspec.json.encode(meta)))
+def write_meta(folder: Path, meta: Meta, *, new: bool = False) -> None:
+    """Write meta.json atomically; a ``new`` one only where there is none, or `FileExistsError`."""
+    content = msgspec.json.format(msgspec.json.encode(meta))
+    write_atomically(Path(folder) / META, content, new=new)

@@ -1,5 +1,6 @@
 """Whether a folder of images belongs to the run that asks for it, and what differs if not."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,15 @@ def claim(folder: Path, meta: Meta, *, any_student: bool = False) -> Meta:
     caller knows that the student is this run's, trained by now. Raises `StoreError` that names
     what differs, old and new, or batches of nobody knows which run.
     """
+    stray = sorted(folder.glob("batch-*.safetensors"))  # first: others may be at work
     if not (folder / META).exists():
-        if stray := sorted(folder.glob("batch-*.safetensors")):
+        if stray:
             raise StoreError(
                 f"{stray[0]} lies there without a {META}: nothing says which run made it"
             )
-        write_meta(folder, meta)
-        return meta
+        with suppress(FileExistsError):  # another process was first, maybe of another run
+            write_meta(folder, meta, new=True)
+            return meta
     found = read_meta(folder)
     different = differences(found, meta, {"student"} if any_student else set())
     if different:

@@ -30,12 +30,11 @@ def record_agreement(folder: Path, batches: int, teacher: Teacher, made: Sequenc
     ``made`` are the numbers of those that are new.
     """
     known = read_meta(folder)  # another process may have added batches
-    agreed = list(known.agreed[: min(made) - known.first] if made else known.agreed)
-    for index in range(known.first + len(agreed), known.first + batches):
-        agreed.append(count_agreeing(teacher, *read_shard(folder, index, known)))
-    written = msgspec.structs.replace(
-        known, batches=max(known.batches, batches), agreed=tuple(agreed)
-    )
+    agreed = dict(enumerate(known.agreed, known.first))
+    for index in {*made, *range(known.first + len(agreed), known.first + batches)}:
+        agreed[index] = count_agreeing(teacher, *read_shard(folder, index, known))
+    counts = tuple(count for _, count in sorted(agreed.items()))
+    written = msgspec.structs.replace(known, batches=max(known.batches, batches), agreed=counts)
     if written != known:
         write_meta(folder, written)
 

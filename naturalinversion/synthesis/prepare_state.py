@@ -26,7 +26,9 @@ class PrepareState:
     def __init__(self, folder: Path, meta: Meta, given: Training | None) -> None:
         self._checkpoint = Checkpoint(folder / STATE)
         self._run, self._kept_here = _identity(meta), given is None
-        self.training = given or Training(restore=self._restore, save=self._save)
+        self.training = given or Training(
+            restore=self._restore, save=self._save, forget=self._checkpoint.delete
+        )
 
     @contextmanager
     def preparing(self) -> Iterator[None]:
@@ -34,7 +36,7 @@ class PrepareState:
         try:
             yield
         except DivergedError:
-            self.forget()
+            self.training.forget()
             raise
 
     def forget(self) -> None:

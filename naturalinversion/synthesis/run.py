@@ -1,20 +1,20 @@
 """`synthesize`: labels, seeds, shards, resuming and progress for any method."""
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from naturalinversion.errors import DivergedError, NaturalInversionWarning, StoreError
+from naturalinversion.errors import DivergedError, NaturalInversionWarning
 from naturalinversion.image_store.dataset import SyntheticDataset
-from naturalinversion.image_store.meta import META, Meta, as_stored
-from naturalinversion.image_store.same_run import claim
+from naturalinversion.image_store.meta import Meta, as_stored
 from naturalinversion.image_store.shards import shard_is_whole
+from naturalinversion.image_store.shared_folder import claimed
 from naturalinversion.precision import compute_in, effective_precision
+from naturalinversion.progress import Draw
 from naturalinversion.seeds import derive, generator
 from naturalinversion.synthesis.agreement import low_agreement, record_agreement
 from naturalinversion.synthesis.batch_check import check_batch, implausible
@@ -52,7 +52,7 @@ def synthesize(
     settings: Mapping[str, Any] | None = None,
     training: Training | None = None,
     on_batch: Callable[[int, Batch], None] | None = None,
-    progress: bool = False,
+    progress: bool | Draw = False,
 ) -> SyntheticDataset:
     """Fill ``folder`` with ``batches`` batches, the first of them numbered ``first``.
 
@@ -71,8 +71,10 @@ def synthesize(
     others don't look at it; where the call fails or is interrupted, it is as it was before.
     ``student_known``: the caller has the student of a joint method, which is then not trained again
     if all batches exist. Without a ``training`` the state that `prepare` saves lies in the folder
-    until all batches exist (`prepare_state`). ``progress`` draws a bar. Networks are initialised
-    from the global random state, seeded for the moment: no other thread may draw from it meanwhile.
+    until all batches exist (`prepare_state`). ``progress`` draws a bar; a function in its place is
+    called with the number of iterations to do, unless there is nothing to make, and returns a
+    context with a callback, as `progress.bar` does. Networks are initialised from the global random
+    state, seeded for the moment: no other thread may draw from it meanwhile.
 
     Warns where images can hardly be in teacher space, and where the teacher gives fewer than half
     of them the label they are stored with (`SyntheticDataset.teacher_agreement`), unless their
@@ -110,23 +112,17 @@ def synthesize(
             logits=teacher.noise_logits,
         )
     )
-    existed, unclaimed = folder.exists(), not (folder / META).exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise StoreError(f"{folder} can't be a folder of images: {error.strerror}") from error
-    found = claim(folder, meta, any_student=student_known)
-    numbers = range(first, first + batches)
-    missing = [index for index in numbers if not shard_is_whole(folder, index, found)]
     joint = synthesizer.student_use == "joint" and not student_known
-    missing = order.to_make(missing, batches, joint)
     kept = PrepareState(folder, meta, training)
     remarks: list[str] = []
     with (
-        _released_if_empty(folder, existed, unclaimed),
+        claimed(folder, meta, any_student=student_known) as found,
         usual_torch_state(),
         student_restored(synthesizer, student) as taking_part,
     ):
+        numbers = range(first, first + batches)
+        missing = [index for index in numbers if not shard_is_whole(folder, index, found)]
+        missing = order.to_make(missing, batches, joint)
         if missing:
             order.begin(teacher, batches, batch_size)
         with training_bar(
@@ -158,23 +154,6 @@ def synthesize(
             warnings.warn(remark, NaturalInversionWarning, stacklevel=2)
         kept.forget()
     return dataset
-
-
-@contextmanager
-def _released_if_empty(folder: Path, existed: bool, unclaimed: bool) -> Iterator[None]:
-    """Give up a folder in which nothing was made: another run, of a mended method, may have it.
-
-    ``existed``: it was there before this call, and stays, empty. ``unclaimed``: it was nobody's.
-    """
-    try:
-        yield
-    except BaseException:
-        if unclaimed and [path.name for path in folder.glob("*")] == [META]:
-            (folder / META).unlink()
-            if not existed:
-                with suppress(OSError):  # another process has written there since
-                    folder.rmdir()
-        raise
 
 
 def _attempt(

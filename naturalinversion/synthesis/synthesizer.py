@@ -30,12 +30,14 @@ class Training:
 
     ``progress`` is called with a number of steps. ``restore`` returns the state of the last
     ``save``, or None: a method that trains for long saves its state, tensors and plain values, at
-    intervals, and resumes from it when it was interrupted.
+    intervals, and resumes from it when it was interrupted. ``forget`` is called where the training
+    diverged: from what was saved it would diverge again.
     """
 
     progress: Progress = silent
     restore: Callable[[], dict[str, Any] | None] = lambda: None
     save: Callable[[dict[str, Any]], None] = lambda state: None
+    forget: Callable[[], None] = lambda: None
 
 
 class Synthesizer(Protocol):

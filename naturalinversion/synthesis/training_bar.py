@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from naturalinversion.progress import bar
+from naturalinversion.progress import Draw, bar
 from naturalinversion.synthesis.synthesizer import Synthesizer, Training, iterations_of
 
 
@@ -14,14 +14,15 @@ def training_bar(
     missing: int,
     joint: bool,
     title: str,
-    wanted: bool,
+    wanted: bool | Draw,
     training: Training,
 ) -> Iterator[Training]:
-    """``training`` whose progress is drawn as a bar as well, if one is ``wanted``."""
+    """``training`` whose progress is drawn as well, if ``wanted``: as a bar, or as that draws."""
     if not wanted or not (missing or joint):
         yield training
         return
-    with bar(iterations_of(synthesizer, missing), title, always=True) as draw:
+    steps = iterations_of(synthesizer, missing)
+    with wanted(steps) if callable(wanted) else bar(steps, title, always=True) as draw:
 
         def both(steps: int) -> None:
             training.progress(steps)

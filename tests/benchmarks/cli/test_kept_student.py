@@ -1,10 +1,13 @@
 """The student that ``synthesize`` trains jointly, and what is taken for it in the same folder."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.classifiers.weights import Classifier, load_classifier, save_classifier
+from naturalinversion.errors import DivergedError
 from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD
 from tests.benchmarks.cli.inversion import invert
 from tests.benchmarks.command_line import here, one_line
@@ -41,6 +44,25 @@ def test_the_student_of_a_joint_method_is_kept_and_not_trained_twice(
     )
     other = dafl(weights, tmp_path / "out", student_weights=str(weights))
     assert "holds images of another run: the student was " in one_line(here(capfd, *other)[2])
+
+
+def test_a_training_that_diverged_leaves_the_folder_to_other_settings(
+    weights: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    save = Checkpoint.save
+
+    def diverges(checkpoint: Checkpoint, state: dict[str, Any], **more: Any) -> None:
+        save(checkpoint, state, at_once=True)
+        assert list((tmp_path / "out").glob("*.pt"))
+        raise DivergedError("the loss became nan")
+
+    monkeypatch.setattr(Checkpoint, "save", diverges)
+    code, _, err = here(capfd, *dafl(weights, tmp_path / "out"))
+    assert (code, one_line(err)) == (1, "error: the loss became nan")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_student_without_its_images_is_trained_again(

@@ -108,6 +108,7 @@ def test_a_ready_classifier_brings_the_recipes_of_its_data_set(
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
+        (["--images", "1"], 2, "error: --images 1: 2 or more"),
         (["--max-hours", "-1"], 2, "error: --max-hours -1: 0 or more"),
         (["--precision", "tf32"], 2, "error: --precision tf32: a GPU's alone"),
         (["--workers", "7"], 2, "error: unknown option --workers"),

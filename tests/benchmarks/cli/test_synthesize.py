@@ -1,6 +1,7 @@
 """``synthesize``: a classifier of one's own, and what can't be done with it."""
 
 import json
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import get_args
 
@@ -14,6 +15,7 @@ from naturalinversion.classifiers import build
 from naturalinversion.classifiers.weights import Classifier, save_classifier
 from naturalinversion.image_store.dataset import SyntheticDataset
 from naturalinversion.image_store.pixels import PixelMapping
+from naturalinversion.progress import Progress, silent
 from tests.benchmarks.cli.inversion import invert
 from tests.benchmarks.command_line import here, one_line
 
@@ -227,6 +229,59 @@ def test_synthesize_stops_in_time_and_goes_on(
     before = [path.stat().st_mtime_ns for path in kept]
     assert here(capfd, *invert(weights, tmp_path / "out"))[0] == 0
     assert [path.stat().st_mtime_ns for path in kept] == before
+
+
+def test_a_bar_has_the_iterations_that_are_missing(
+    weights: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: list[int] = []
+
+    def draw(steps: int, title: str) -> AbstractContextManager[Progress]:
+        drawn.append(steps)
+        return nullcontext(silent)
+
+    monkeypatch.setattr("benchmarks.cli.synthesize.bar_or_estimate", draw)
+    for images in ("4", "12"):
+        assert here(capfd, *invert(weights, tmp_path / "out", images=images))[0] == 0
+    assert drawn == [2, 4], "of one batch, then of two more"
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")]
+)
+@pytest.mark.parametrize("command", ["synthesize", "pictures"])
+def test_a_device_that_is_too_small_is_one_line(
+    command: str,
+    error: Exception,
+    weights: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(*given: object, **more: object) -> None:
+        raise error
+
+    monkeypatch.setattr(f"benchmarks.cli.{command}.synthesize", fails)
+    words = {
+        "synthesize": invert(weights, tmp_path / "out"),
+        "pictures": ["pictures", "--out", str(tmp_path / "out"), "--device", "cpu"],
+    }
+    option = {"synthesize": "--batch-size", "pictures": "--images"}[command]
+    code, out, err = here(capfd, *words[command])
+    assert (code, out) == (1, "")
+    assert one_line(err) == f"error: out of memory: take fewer images a batch ({option})"
+
+
+def test_a_batch_beyond_all_memory_is_one_line(
+    weights: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = here(capfd, *invert(weights, tmp_path / "out", batch_size=str(10**17)))
+    assert code == 1
+    assert one_line(err) == "error: out of memory: take fewer images a batch (--batch-size)"
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_budget_of_a_recipe_is_read_where_no_option_says_another(

@@ -27,4 +27,4 @@ def test_a_long_run_is_told_once_by_the_pace_of_its_first_iterations(
     lines = capsys.readouterr().err.splitlines()
     assert done == 20
     assert [line.split("about ")[1].removesuffix(" at this pace") for line in lines] == says
-    assert all(line.startswith("600 iterations in all") for line in lines)
+    assert all(line.startswith("600 iterations, about") for line in lines)

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -180,6 +181,24 @@ def test_progress_is_drawn_where_it_is_asked_for(
     assert capfd.readouterr().err == "", "nothing to do, no bar"
 
 
+def test_progress_may_be_drawn_otherwise_and_is_that_of_the_batches_to_be_made(
+    make_teacher: MakeTeacher, tmp_path: Path
+) -> None:
+    asked: list[int] = []
+    steps: list[int] = []
+
+    def draw(total: int) -> AbstractContextManager[Progress]:
+        asked.append(total)
+        return nullcontext(steps.append)
+
+    for batches in (1, BATCHES, BATCHES):
+        synthesize(
+            small(), make_teacher(), tmp_path, batches=batches, batch_size=SIZE, progress=draw
+        )
+    assert asked == [4, 4 * (BATCHES - 1)], "nothing to do, nothing drawn"
+    assert sum(steps) == sum(asked)
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
@@ -251,6 +270,17 @@ def test_the_result_says_how_often_the_teacher_agrees_and_warns_below_a_half(
             ]
         )
         assert SyntheticDataset(tmp_path, 1).teacher_agreement == share
+
+
+def test_a_batch_that_is_made_again_leaves_the_agreement_of_those_after_it(
+    make_teacher: MakeTeacher, tmp_path: Path
+) -> None:
+    agreed = fill(make_teacher(), tmp_path, Agreeable(4)).meta.agreed
+    shard_path(tmp_path, 0).unlink()
+    synthesize(Agreeable(4), make_teacher(), tmp_path, batches=1, batch_size=SIZE)
+    dataset = SyntheticDataset(tmp_path)
+    assert (dataset.batches, dataset.meta.agreed) == (BATCHES, agreed)
+    assert dataset.teacher_agreement == 0.75
 
 
 def test_agreement_is_counted_in_the_precision_of_the_teacher(
