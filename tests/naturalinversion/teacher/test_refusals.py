@@ -145,6 +145,15 @@ def head_of_zeros() -> nn.Module:
     return model
 
 
+def without_statistics() -> nn.Module:
+    model = trained(Small)
+    model.norm2 = nn.BatchNorm2d(  # type: ignore[assignment]
+        model.norm2.num_features,  # type: ignore[arg-type, union-attr]
+        track_running_stats=False,
+    )
+    return model
+
+
 def noisy_pooling() -> nn.Module:
     model = Small()
     model.pool = NoisyPooling()  # type: ignore[assignment]
@@ -225,6 +234,10 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "norm in training mode": (
         lambda: trained(lambda: Small(norm=StaysInTraining)),
         "batch norm 'norm1' stays in training mode after eval()",
+    ),
+    "norm without statistics beside another": (
+        without_statistics,
+        "batch norm 'norm2' keeps no running statistics (track_running_stats=False): it normalises",
     ),
     "norms by function": (
         lambda: trained(Functional),
@@ -335,6 +348,17 @@ def test_a_buffer_that_holds_no_numbers_is_not_taken_for_one_that_is_written() -
 def test_log_probabilities_are_logits() -> None:
     """A softmax of them gives the same, and so does the cross-entropy."""
     Teacher(trained(lambda: Around(lambda z: z.log_softmax(1))), **ZooModel(Small).arguments())
+
+
+@pytest.mark.parametrize("name", ["norm called", "norm not called"])
+def test_norms_that_do_not_mix_the_images_of_a_batch_may_keep_no_statistics(name: str) -> None:
+    """Instance norms, and a batch norm of an auxiliary head."""
+    model = trained(Small)
+    if name == "norm called":
+        model.pool = nn.Sequential(nn.InstanceNorm2d(4), model.pool)  # type: ignore[assignment, arg-type]
+    else:
+        model.auxiliary = nn.BatchNorm2d(8, track_running_stats=False)  # type: ignore[assignment]
+    Teacher(model, **ZooModel(Small).arguments())
 
 
 def test_an_untrained_network_is_a_warning() -> None:
