@@ -36,8 +36,6 @@ from naturalinversion.teacher.students import check_student
 from naturalinversion.torch_state import usual_torch_state
 from naturalinversion.validation import one_of, whole
 
-CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
-CIFAR10_STD = (0.2023, 0.1994, 0.2010)
 LOGITS = 16  # that tell networks with the same weights apart
 
 
@@ -48,15 +46,17 @@ class Teacher:
     (N, K): `torch.nn.BatchNorm2d`, or whatever has ``running_mean`` and ``running_var`` over
     channels. It stays as it is: the teacher works on a copy of its own (``teacher.model``), in eval
     mode, without gradients, not compiled, and with 16-bit weights as float32. ``mean`` and ``std``
-    are those of its training pipeline, per channel, for pixels in [0, 1]. ``precision`` is what
-    methods compute in; a single call of the teacher is in the caller's. ``stages``, which a
-    feature pyramid reads, are one map of every resolution, fine to coarse, with sides of
-    ``smallest_stage`` pixels or more: an eighth of the images' shorter side by default, at least
-    two. ``left_out`` are those that the default leaves out of fewer than the paper's four.
+    are those of its training pipeline, per channel, for pixels in [0, 1]; without both they are
+    CIFAR-10's. ``precision`` is what methods compute in; a single call of the teacher is in the
+    caller's. ``stages``, which a feature pyramid reads, are one map of every resolution, fine to
+    coarse, with sides of ``smallest_stage`` pixels or more: an eighth of the images' shorter side
+    by default, at least two. ``left_out`` are those that the default leaves out of fewer than the
+    paper's four.
 
     Raises `TeacherError` when the model has no batch norm, does not take images of ``image_shape``,
     does not return ``num_classes`` logits, returns others in the next pass, or can't be observed,
-    and for another ``precision`` than fp32, tf32 or bf16. Warns with `TeacherWarning` when its
+    for ``mean`` without ``std`` or the reverse, and for another ``precision`` than fp32, tf32 or
+    bf16. Warns with `TeacherWarning` when its
     batch norms have not seen an image, of those that its forward pass does not call, when it writes
     a buffer in eval mode, and when a hook of the model is no method of it, which the teacher's
     passes run too.
@@ -68,8 +68,8 @@ class Teacher:
         *,
         num_classes: int,
         image_shape: tuple[int, int, int] = (3, 32, 32),
-        mean: Iterable[float] = CIFAR10_MEAN,
-        std: Iterable[float] = CIFAR10_STD,
+        mean: Iterable[float] | None = None,
+        std: Iterable[float] | None = None,
         smallest_stage: int | None = None,
         precision: Precision = "fp32",
     ) -> None:

@@ -8,7 +8,7 @@ import pytest
 from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.classifiers.weights import Classifier, load_classifier, save_classifier
 from naturalinversion.errors import DivergedError
-from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD
+from naturalinversion.teacher.image_space import CIFAR10_MEAN, CIFAR10_STD
 from tests.benchmarks.cli.inversion import invert
 from tests.benchmarks.command_line import here, one_line
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from naturalinversion import Teacher
 from naturalinversion.errors import TeacherError
 from naturalinversion.seeds import generator, seeded
+from naturalinversion.teacher.image_space import CIFAR10_STD
 from tests.naturalinversion.fake_cuda_graph import FakeGraph
 
 
@@ -175,9 +176,18 @@ def test_another_number_of_classes_is_refused_in_one_line() -> None:
     ],
 )
 def test_a_description_that_cannot_be_is_refused(wrong: dict[str, object], says: str) -> None:
+    normalisation = {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}
     with pytest.raises(TeacherError, match=says) as caught:
-        teach(made(FunctionalPooling), **wrong)
+        teach(made(FunctionalPooling), **normalisation | wrong)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("given", "missing"), [("mean", "std"), ("std", "mean")])
+def test_mean_and_std_come_together(given: str, missing: str) -> None:
+    """The default of one does not belong to the other that is given."""
+    with pytest.raises(TeacherError, match=f"^{given} without {missing}: give both, those of the"):
+        teach(made(FunctionalPooling), **{given: (0.5, 0.5, 0.5)})
+    teach(made(FunctionalPooling), mean=None, std=None)
 
 
 def test_the_teacher_is_frozen_and_looking_does_not_teach_it() -> None:
@@ -380,7 +390,7 @@ def test_the_fingerprint_tells_teachers_apart() -> None:
     buffers = made(BottleneckNet)
     next(b for n, b in buffers.named_buffers() if n.endswith("running_var")).mul_(1.001)
     prints.add(teach(buffers).fingerprint)
-    prints.add(teach(made(BottleneckNet), mean=(0.5, 0.5, 0.5)).fingerprint)
+    prints.add(teach(made(BottleneckNet), mean=(0.5, 0.5, 0.5), std=CIFAR10_STD).fingerprint)
     assert len(prints) == 4
 
 
