@@ -82,6 +82,8 @@ class Teacher:
         self.image_shape = (channels, height, width)
         if smallest_stage is not None:
             smallest_stage = whole("smallest_stage", smallest_stage, TeacherError)
+            if smallest_stage < 1:
+                raise TeacherError(f"smallest_stage is {smallest_stage}: 1 or more")
         with usual_torch_state():
             self._prepared = prepare_copy(model, self.image_shape, self.num_classes)
             self.model = self._prepared.model

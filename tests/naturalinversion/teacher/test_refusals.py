@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from itertools import chain
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -201,7 +202,25 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "one logit, no column": (ends_with(nn.Flatten(0), 1), "one logit for an image, not 4; of one"),
     "a tuple": (
         lambda: trained(lambda: Around(lambda z: (z, z))),
-        "returns tuple for an image, not 4 logits: wrap it in a module",
+        "returns tuple for an image, not 4 logits: wrap it in a module whose forward returns the "
+        "tensor alone, such as its [0]",
+    ),
+    "a dict": (
+        lambda: trained(lambda: Around(lambda z: {"out": z, "aux": z})),
+        "not 4 logits: wrap it in a module whose forward returns the tensor alone, such as one of "
+        "its keys: 'out', 'aux'",
+    ),
+    "an object": (
+        lambda: trained(lambda: Around(lambda z: SimpleNamespace(logits=z))),
+        "whose forward returns the tensor alone, such as its .logits",
+    ),
+    "other classes": (
+        lambda: trained(lambda: Small(outputs=6)),
+        "returns (6,) for an image, not 4 logits: num_classes=6 would fit",
+    ),
+    "logits of one pixel": (
+        ends_with(nn.Unflatten(1, (4, 1, 1))),
+        "returns (4, 1, 1) for an image, not 4 logits: let it end with flatten(1)",
     ),
     "classes": (lambda: trained(lambda: Around(lambda z: z.int())), "returns torch.int32, not log"),
     "no gradient": (

@@ -145,7 +145,8 @@ def test_images_of_another_size_are_refused_in_one_line() -> None:
 
 
 def test_another_number_of_classes_is_refused_in_one_line() -> None:
-    with pytest.raises(TeacherError, match=r"returns \(5,\) for an image, not 10 logits") as caught:
+    says = r"returns \(5,\) for an image, not 10 logits: num_classes=5 would fit"
+    with pytest.raises(TeacherError, match=says) as caught:
         teach(made(FunctionalPooling), num_classes=10)
     assert "\n" not in str(caught.value)
 
@@ -172,6 +173,8 @@ def test_another_number_of_classes_is_refused_in_one_line() -> None:
         ({"image_shape": 16}, "image_shape is 16: three whole numbers"),
         ({"num_classes": 4.0}, "num_classes is 4.0: a whole number"),
         ({"smallest_stage": "4"}, "smallest_stage is '4': a whole number"),
+        ({"smallest_stage": 0}, "smallest_stage is 0: 1 or more"),
+        ({"smallest_stage": -1}, "smallest_stage is -1: 1 or more"),
         ({"num_classes": 1}, "num_classes is 1: two or more; of one logit z make two, torch.cat"),
     ],
 )
