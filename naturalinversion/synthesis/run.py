@@ -24,9 +24,14 @@ from naturalinversion.synthesis.sequence import AnyOrder, order_of
 from naturalinversion.synthesis.student import student_digest, student_restored
 from naturalinversion.synthesis.synthesizer import Batch, Synthesizer, Training, check_request
 from naturalinversion.synthesis.training_bar import training_bar
+from naturalinversion.teacher.batch_norms import looks_untrained
 from naturalinversion.teacher.teacher import Teacher
 from naturalinversion.torch_state import usual_torch_state
 
+UNTRAINED_STUDENT = (
+    "the student to compete with looks untrained: its batch norms hold their initial statistics; "
+    "give it its weights first (on the command line --student-weights)"
+)
 ATTEMPTS = 3  # seeds for a batch whose loss or images are not finite
 
 
@@ -76,9 +81,10 @@ def synthesize(
     context with a callback, as `progress.bar` does. Networks are initialised from the global random
     state, seeded for the moment: no other thread may draw from it meanwhile.
 
-    Warns where images can hardly be in teacher space, and where the teacher gives fewer than half
-    of them the label they are stored with (`SyntheticDataset.teacher_agreement`), unless their
-    student was trained with them, without labels.
+    Warns where a student to compete with looks untrained, where images can hardly be in teacher
+    space, and where the teacher gives fewer than half of them the label they are stored with
+    (`SyntheticDataset.teacher_agreement`), unless their student was trained with them, without
+    labels.
 
     Raises `StoreError` naming what differs when the folder holds images of another run,
     `SettingError` for a missing student, a network in place of a `Teacher` or numbers out of range,
@@ -89,6 +95,8 @@ def synthesize(
     )
     if synthesizer.student_use != "none" and student is not None:
         teacher.check_student(student, trained=synthesizer.student_use == "joint")
+        if synthesizer.student_use == "compete" and looks_untrained(student):
+            warnings.warn(UNTRAINED_STUDENT, NaturalInversionWarning, stacklevel=2)
     folder = Path(folder)
     order = order_of(synthesizer, folder)
     order.check_first(first)

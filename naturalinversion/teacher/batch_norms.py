@@ -80,6 +80,12 @@ def are_initial(norms: Iterable[nn.Module]) -> bool:
     return all(bool((mean == 0).all() and (var == 1).all()) for mean, var in statistics)
 
 
+def looks_untrained(model: nn.Module) -> bool:
+    """Whether a network has batch norms and none of them has seen an image."""
+    norms = _norms(model).values()
+    return bool(norms) and are_initial(norms)
+
+
 def _norms(model: nn.Module) -> dict[str, nn.Module]:
     """The modules with running statistics by name; of nested ones the innermost."""
     names = {name: m for name, m in model.named_modules() if _keeps_statistics(m)}
