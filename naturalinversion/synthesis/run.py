@@ -23,6 +23,7 @@ from naturalinversion.synthesis.prepare_state import PrepareState
 from naturalinversion.synthesis.sequence import AnyOrder, order_of
 from naturalinversion.synthesis.student import student_digest, student_restored
 from naturalinversion.synthesis.synthesizer import Batch, Synthesizer, Training, check_request
+from naturalinversion.synthesis.teacher_kept import TeacherKept
 from naturalinversion.synthesis.training_bar import training_bar
 from naturalinversion.teacher.batch_norms import looks_untrained
 from naturalinversion.teacher.teacher import Teacher
@@ -88,7 +89,8 @@ def synthesize(
 
     Raises `StoreError` naming what differs when the folder holds images of another run,
     `SettingError` for a missing student, a network in place of a `Teacher` or numbers out of range,
-    `MethodError` for a batch that breaks a rule of the protocol, `DivergedError` naming the batch.
+    `MethodError` for a batch that breaks a rule of the protocol and for a teacher that the method
+    has changed, `DivergedError` naming the batch.
     """
     batches, batch_size, first, seed = check_request(
         synthesizer, teacher, batches, batch_size, first, seed, student
@@ -133,6 +135,7 @@ def synthesize(
         missing = order.to_make(missing, batches, joint)
         if missing:
             order.begin(teacher, batches, batch_size)
+            held = TeacherKept(teacher)
         with training_bar(
             synthesizer, len(missing), joint, meta.method, progress, kept.training
         ) as shown:
@@ -147,6 +150,7 @@ def synthesize(
                 labels = labels.to(teacher.device)
                 with compute_in(teacher.device, teacher.precision):
                     batch, attempt = _attempt(synthesizer, labels, meta, index, shown, order)
+                held.check(f"{meta.method}, batch {index}")
                 if not remarks and (remark := implausible(batch, teacher)):
                     remarks.append(f"{meta.method}, batch {index}: {remark}")
                 if on_batch is not None:

@@ -237,6 +237,11 @@ class Teacher:
         return tuple(float(f"{value:.3g}") for value in prepared.logits[0, :LOGITS].tolist())
 
     @property
+    def written(self) -> tuple[str, ...]:
+        """The names of the buffers of ``model`` that its passes write in eval mode."""
+        return tuple(self._written)
+
+    @property
     def batch_norms(self) -> tuple[nn.Module, ...]:
         """The modules of ``model`` that take part in R_BN, in its order."""
         return tuple(self._norms)
