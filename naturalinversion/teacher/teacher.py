@@ -56,10 +56,9 @@ class Teacher:
     Raises `TeacherError` when the model has no batch norm, does not take images of ``image_shape``,
     does not return ``num_classes`` logits, returns others in the next pass, or can't be observed,
     for ``mean`` without ``std`` or the reverse, and for another ``precision`` than fp32, tf32 or
-    bf16. Warns with `TeacherWarning` when its
-    batch norms have not seen an image, of those that its forward pass does not call, when it writes
-    a buffer in eval mode, and when a hook of the model is no method of it, which the teacher's
-    passes run too.
+    bf16. Warns with `TeacherWarning` when its batch norms have not seen an image, of those that its
+    forward pass does not call, when ``mean`` is 0 and ``std`` 1, when it writes a buffer in eval
+    mode, and when a hook of the model is no method of it, which the teacher's passes run too.
     """
 
     def __init__(
@@ -109,7 +108,7 @@ class Teacher:
                     partial(self.observe, statistics=True, maps=True),
                     self._prepared.images,
                 )
-            for remark in remarks(self.model, norms, self._written):
+            for remark in remarks(self.model, norms, self._written, self.mean, self.std):
                 warn(remark, TeacherWarning, stacklevel=2)
 
     @classmethod

@@ -388,6 +388,16 @@ def test_an_untrained_network_is_a_warning() -> None:
         Teacher(trained(Small), **ZooModel(Small).arguments())
 
 
+def test_images_that_are_not_normalised_are_a_warning() -> None:
+    arguments = ZooModel(Small).arguments()
+    plain = {"mean": (0, 0.0, 0), "std": (1, 1.0, 1)}
+    with pytest.warns(TeacherWarning, match=r"mean is 0 and std is 1: .* model\(images \* std"):
+        Teacher(trained(Small), **arguments | plain)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Teacher(trained(Small), **arguments | {"mean": plain["mean"]})
+
+
 def test_norms_that_are_not_called_are_named_in_a_warning() -> None:
     """R_BN is that of the others."""
     left_out = "R_BN leaves out 1 of the classifier's 2 batch norms, which .* as modules: 'norm1'$"
