@@ -52,7 +52,7 @@ class DivergedError(NaturalInversionError):
 
 
 class MethodError(NaturalInversionError):
-    """A method returned a batch that breaks a rule of `Synthesizer`; the message names both."""
+    """A batch breaks a rule of `Synthesizer`, or a method changed its teacher: it names which."""
 
 
 class StoreError(NaturalInversionError):

@@ -13,8 +13,9 @@ from benchmarks.cli.help_texts import optional
 from naturalinversion.classifiers.ready import describe
 from naturalinversion.errors import TeacherError, TeacherWarning, UsageError
 from naturalinversion.precision import Precision
+from naturalinversion.teacher.image_space import CIFAR10_MEAN, CIFAR10_STD
 from naturalinversion.teacher.remarks import UNTRAINED
-from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD, Teacher
+from naturalinversion.teacher.teacher import Teacher
 
 OPTIONS = {  # by what `Inputs` calls them
     "num_classes": "--num-classes",
@@ -49,7 +50,7 @@ class ClassifierOptions:
     """per channel, for pixels in [0, 1], as in the classifier's training; grey images: one value;
     CIFAR-10's by default"""
     std: Annotated[Floats | None, optional("FLOAT [FLOAT ...]")] = None
-    """of the same; CIFAR-10's by default"""
+    """of the same; CIFAR-10's by default, where --mean is not given either"""
 
     def check(self) -> None:
         """Raises `UsageError` for values that can't be."""
@@ -63,7 +64,8 @@ class ClassifierOptions:
         if len(sides) not in (1, 2):
             raise UsageError("--image-size: one side, or height and width")
         asked = self._asked()
-        if not asked.mean or len(asked.mean) != len(asked.std):
+        alone = (self.mean is None) != (self.std is None)  # which `network` looks at
+        if not asked.mean or (not alone and len(asked.mean) != len(asked.std)):
             raise UsageError(
                 f"--mean has {len(asked.mean)} values, --std {len(asked.std)}: one for each channel"
             )
@@ -83,10 +85,14 @@ class ClassifierOptions:
     def network(self) -> tuple[nn.Module, Inputs, str]:
         """The network, what it takes, and its architecture's name if it is one of ours.
 
-        Raises `UsageError`, also for options that contradict what a network says of itself.
+        Raises `UsageError`, also for options that contradict what a network says of itself, and for
+        one of --mean and --std of a network that says neither.
         """
         asked = self._asked()
         model, inputs, arch = given_network(self.ready, self.arch, self.model, self.weights, asked)
+        if inputs is asked and (self.mean is None) != (self.std is None):
+            one, other = ("--std", "--mean") if self.mean is None else ("--mean", "--std")
+            raise UsageError(f"{one} without {other}: give both, those of the same training")
         given = vars(self) | {"image_shape": self.image_size}
         for name, option in OPTIONS.items():
             known = getattr(inputs, name)

@@ -200,6 +200,4 @@ class Synthesize:
     def _student(self, description: Classifier) -> nn.Module:
         if self.student_weights is not None:
             return given_student(description, self.student_weights)
-        if method_class(self.method).student_use == "compete":
-            log("warning: the student to compete with is untrained: give it --student-weights")
         return description.build(self.seed)

@@ -22,7 +22,7 @@ from benchmarks.datasets.cifar_layout import IMAGES, official_folder, tree_folde
 from benchmarks.datasets.dataset import Dataset, Split
 from benchmarks.datasets.image_folder import SPLITS, decode, scan, warn_once
 from naturalinversion.errors import MissingError, UsageError
-from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD
+from naturalinversion.teacher.image_space import CIFAR10_MEAN, CIFAR10_STD
 
 _SIZE = 32
 _CLASSES = {"cifar10": 10, "cifar100": 100}

@@ -23,10 +23,16 @@ from naturalinversion.synthesis.prepare_state import PrepareState
 from naturalinversion.synthesis.sequence import AnyOrder, order_of
 from naturalinversion.synthesis.student import student_digest, student_restored
 from naturalinversion.synthesis.synthesizer import Batch, Synthesizer, Training, check_request
+from naturalinversion.synthesis.teacher_kept import TeacherKept
 from naturalinversion.synthesis.training_bar import training_bar
+from naturalinversion.teacher.batch_norms import looks_untrained
 from naturalinversion.teacher.teacher import Teacher
 from naturalinversion.torch_state import usual_torch_state
 
+UNTRAINED_STUDENT = (
+    "the student to compete with looks untrained: its batch norms hold their initial statistics; "
+    "give it its weights first (on the command line --student-weights)"
+)
 ATTEMPTS = 3  # seeds for a batch whose loss or images are not finite
 
 
@@ -76,19 +82,23 @@ def synthesize(
     context with a callback, as `progress.bar` does. Networks are initialised from the global random
     state, seeded for the moment: no other thread may draw from it meanwhile.
 
-    Warns where images can hardly be in teacher space, and where the teacher gives fewer than half
-    of them the label they are stored with (`SyntheticDataset.teacher_agreement`), unless their
-    student was trained with them, without labels.
+    Warns where a student to compete with looks untrained, where images can hardly be in teacher
+    space, and where the teacher gives fewer than half of them the label they are stored with
+    (`SyntheticDataset.teacher_agreement`), unless their student was trained with them, without
+    labels.
 
     Raises `StoreError` naming what differs when the folder holds images of another run,
     `SettingError` for a missing student, a network in place of a `Teacher` or numbers out of range,
-    `MethodError` for a batch that breaks a rule of the protocol, `DivergedError` naming the batch.
+    `MethodError` for a batch that breaks a rule of the protocol and for a teacher that the method
+    has changed, `DivergedError` naming the batch.
     """
     batches, batch_size, first, seed = check_request(
         synthesizer, teacher, batches, batch_size, first, seed, student
     )
     if synthesizer.student_use != "none" and student is not None:
         teacher.check_student(student, trained=synthesizer.student_use == "joint")
+        if synthesizer.student_use == "compete" and looks_untrained(student):
+            warnings.warn(UNTRAINED_STUDENT, NaturalInversionWarning, stacklevel=2)
     folder = Path(folder)
     order = order_of(synthesizer, folder)
     order.check_first(first)
@@ -125,6 +135,7 @@ def synthesize(
         missing = order.to_make(missing, batches, joint)
         if missing:
             order.begin(teacher, batches, batch_size)
+            held = TeacherKept(teacher)
         with training_bar(
             synthesizer, len(missing), joint, meta.method, progress, kept.training
         ) as shown:
@@ -139,6 +150,7 @@ def synthesize(
                 labels = labels.to(teacher.device)
                 with compute_in(teacher.device, teacher.precision):
                     batch, attempt = _attempt(synthesizer, labels, meta, index, shown, order)
+                held.check(f"{meta.method}, batch {index}")
                 if not remarks and (remark := implausible(batch, teacher)):
                     remarks.append(f"{meta.method}, batch {index}: {remark}")
                 if on_batch is not None:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from naturalinversion.errors import TeacherError
@@ -20,7 +21,8 @@ def called_norms(model: nn.Module, calls: Iterable[ModuleCall]) -> dict[nn.Modul
     """The batch norms of ``model`` in its order, and how often a pass calls each.
 
     Instance norms don't count: theirs are statistics of single images. Raises `TeacherError` when
-    there is none, none is called, or one stays in training mode.
+    there is none, none is called, or one that is called stays in training mode or keeps no
+    statistics.
     """
     inner = _norms(model)
     if not inner:
@@ -30,6 +32,11 @@ def called_norms(model: nn.Module, calls: Iterable[ModuleCall]) -> dict[nn.Modul
         )
     counts = dict.fromkeys(inner.values(), 0)
     for call in calls:
+        if isinstance(call.module, _BatchNorm) and call.module.running_mean is None:
+            raise TeacherError(
+                f"batch norm '{call.name}' keeps no running statistics (track_running_stats=False):"
+                " it normalises an image by the others of its batch, in eval mode as well"
+            )
         if call.module in counts and _fits(call):
             counts[call.module] += 1
     if training := [n for n, m in inner.items() if m.training and counts[m]]:
@@ -71,6 +78,12 @@ def are_initial(norms: Iterable[nn.Module]) -> bool:
     """Whether all running statistics have the values of a norm that has seen no image."""
     statistics = [running_statistics(norm) for norm in norms]
     return all(bool((mean == 0).all() and (var == 1).all()) for mean, var in statistics)
+
+
+def looks_untrained(model: nn.Module) -> bool:
+    """Whether a network has batch norms and none of them has seen an image."""
+    norms = _norms(model).values()
+    return bool(norms) and are_initial(norms)
 
 
 def _norms(model: nn.Module) -> dict[str, nn.Module]:

@@ -3,7 +3,8 @@
 Everything that would fail far away, or invert something else in silence, is one `TeacherError`.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from naturalinversion.errors import TeacherError
 from naturalinversion.seeds import generator, seeded
 from naturalinversion.teacher.logit_checks import agree, check_gradient, check_values, own_error
+from naturalinversion.validation import shown
 
 PROBES = 2  # images; one alone would hide a network that squeezes its batch
 CLASSIFIER = "the classifier"
@@ -75,15 +77,28 @@ def _check_shape(logits: Any, num_classes: int) -> None:
         )
     raise TeacherError(
         f"the classifier returns {shape_of(logits)} for an image, not {num_classes} logits"
-        + _way_out(logits)
+        + _way_out(logits, num_classes)
     )
 
 
-def _way_out(logits: Any) -> str:
-    """How to get at the logits of a network that returns more than them."""
-    if isinstance(logits, Tensor):
-        return ""
-    return ": wrap it in a module whose forward returns the tensor alone, such as its .logits"
+def _way_out(output: Any, num_classes: int) -> str:
+    """How to get at the logits of a network that returns more than them, or others."""
+    if isinstance(output, Tensor):
+        if not output.ndim or len(output) != PROBES:
+            return ""
+        if math.prod(output.shape[1:]) == num_classes and output.shape[1] == num_classes:
+            return ": let it end with flatten(1)"
+        return f": num_classes={output.shape[1]} would fit" if output.ndim == 2 else ""
+    return f": wrap it in a module whose forward returns the tensor alone{_part_of(output)}"
+
+
+def _part_of(output: Any) -> str:
+    """Where the logits may be in an output that is no tensor."""
+    if isinstance(getattr(output, "logits", None), Tensor):
+        return ", such as its .logits"
+    if isinstance(output, Mapping) and output:
+        return f", such as one of its keys: {shown(list(output)).strip('[]')}"
+    return ", such as its [0]" if isinstance(output, Sequence) and output else ""
 
 
 def shape_of(logits: Any) -> tuple[int, ...] | str:

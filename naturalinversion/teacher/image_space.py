@@ -11,6 +11,9 @@ from torch import Tensor
 from naturalinversion.errors import TeacherError
 from naturalinversion.validation import shown
 
+CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
+CIFAR10_STD = (0.2023, 0.1994, 0.2010)
+
 
 def check_shape(image_shape: Iterable[int]) -> tuple[int, int, int]:
     """``image_shape`` as Python's ints. Raises `TeacherError` for what is no shape of images."""
@@ -26,12 +29,17 @@ def check_shape(image_shape: Iterable[int]) -> tuple[int, int, int]:
 
 
 def check_normalisation(
-    mean: Iterable[float], std: Iterable[float], channels: int
+    mean: Iterable[float] | None, std: Iterable[float] | None, channels: int
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation as Python's floats, ``channels`` of each.
+    """Mean and deviation as Python's floats, ``channels`` of each; CIFAR-10's where both are None.
 
-    Raises `TeacherError` for those that can't be.
+    Raises `TeacherError` for those that can't be, and for one without the other.
     """
+    if mean is None and std is None:
+        mean, std = CIFAR10_MEAN, CIFAR10_STD
+    if mean is None or std is None:
+        given, missing = ("std", "mean") if mean is None else ("mean", "std")
+        raise TeacherError(f"{given} without {missing}: give both, those of the same training")
     mean, std = _numbers("mean", mean), _numbers("std", std)
     if len(mean) != channels or len(std) != channels:
         raise TeacherError(

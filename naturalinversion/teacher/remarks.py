@@ -15,16 +15,31 @@ HOOKED = (
     "a hook of {} is no method of the model: it runs in every pass of the teacher, and what it "
     "keeps stays in memory"
 )
+NOT_NORMALISED = (
+    "mean is 0 and std is 1: methods start from, and weigh their losses for, normalised images; "
+    "make it a teacher as model(images * std + mean), with the mean and std of its training pixels"
+)
 WRITTEN = (
     "the classifier writes its buffer '{}' in eval mode: if its output depends on it, images "
     "depend on the passes before theirs"
 )
 
 
-def remarks(model: nn.Module, norms: Collection[nn.Module], written: Iterable[str]) -> list[str]:
-    """One line each. ``norms`` are its batch norms, ``written`` the buffers that a pass changes."""
+def remarks(
+    model: nn.Module,
+    norms: Collection[nn.Module],
+    written: Iterable[str],
+    mean: Iterable[float],
+    std: Iterable[float],
+) -> list[str]:
+    """One line each. ``norms`` are its batch norms, ``written`` the buffers that a pass changes.
+
+    ``mean`` and ``std`` are those of its images, per channel.
+    """
+    plain = not any(mean) and all(value == 1 for value in std)
     return [
         *([UNTRAINED] if are_initial(norms) else []),
+        *([NOT_NORMALISED] if plain else []),
         *filter(None, [not_called(model, norms)]),
         *(HOOKED.format(owner) for owner in foreign_hooks(model)[:1]),
         *(WRITTEN.format(name) for name in list(written)[:1]),

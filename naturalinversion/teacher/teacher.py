@@ -36,8 +36,6 @@ from naturalinversion.teacher.students import check_student
 from naturalinversion.torch_state import usual_torch_state
 from naturalinversion.validation import one_of, whole
 
-CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
-CIFAR10_STD = (0.2023, 0.1994, 0.2010)
 LOGITS = 16  # that tell networks with the same weights apart
 
 
@@ -48,18 +46,19 @@ class Teacher:
     (N, K): `torch.nn.BatchNorm2d`, or whatever has ``running_mean`` and ``running_var`` over
     channels. It stays as it is: the teacher works on a copy of its own (``teacher.model``), in eval
     mode, without gradients, not compiled, and with 16-bit weights as float32. ``mean`` and ``std``
-    are those of its training pipeline, per channel, for pixels in [0, 1]. ``precision`` is what
-    methods compute in; a single call of the teacher is in the caller's. ``stages``, which a
-    feature pyramid reads, are one map of every resolution, fine to coarse, with sides of
-    ``smallest_stage`` pixels or more: an eighth of the images' shorter side by default, at least
-    two. ``left_out`` are those that the default leaves out of fewer than the paper's four.
+    are those of its training pipeline, per channel, for pixels in [0, 1]; without both they are
+    CIFAR-10's. ``precision`` is what methods compute in; a single call of the teacher is in the
+    caller's. ``stages``, which a feature pyramid reads, are one map of every resolution, fine to
+    coarse, with sides of ``smallest_stage`` pixels or more: an eighth of the images' shorter side
+    by default, at least two. ``left_out`` are those that the default leaves out of fewer than the
+    paper's four.
 
     Raises `TeacherError` when the model has no batch norm, does not take images of ``image_shape``,
     does not return ``num_classes`` logits, returns others in the next pass, or can't be observed,
-    and for another ``precision`` than fp32, tf32 or bf16. Warns with `TeacherWarning` when its
-    batch norms have not seen an image, of those that its forward pass does not call, when it writes
-    a buffer in eval mode, and when a hook of the model is no method of it, which the teacher's
-    passes run too.
+    for ``mean`` without ``std`` or the reverse, and for another ``precision`` than fp32, tf32 or
+    bf16. Warns with `TeacherWarning` when its batch norms have not seen an image, of those that its
+    forward pass does not call, when ``mean`` is 0 and ``std`` 1, when it writes a buffer in eval
+    mode, and when a hook of the model is no method of it, which the teacher's passes run too.
     """
 
     def __init__(
@@ -68,8 +67,8 @@ class Teacher:
         *,
         num_classes: int,
         image_shape: tuple[int, int, int] = (3, 32, 32),
-        mean: Iterable[float] = CIFAR10_MEAN,
-        std: Iterable[float] = CIFAR10_STD,
+        mean: Iterable[float] | None = None,
+        std: Iterable[float] | None = None,
         smallest_stage: int | None = None,
         precision: Precision = "fp32",
     ) -> None:
@@ -82,6 +81,8 @@ class Teacher:
         self.image_shape = (channels, height, width)
         if smallest_stage is not None:
             smallest_stage = whole("smallest_stage", smallest_stage, TeacherError)
+            if smallest_stage < 1:
+                raise TeacherError(f"smallest_stage is {smallest_stage}: 1 or more")
         with usual_torch_state():
             self._prepared = prepare_copy(model, self.image_shape, self.num_classes)
             self.model = self._prepared.model
@@ -107,7 +108,7 @@ class Teacher:
                     partial(self.observe, statistics=True, maps=True),
                     self._prepared.images,
                 )
-            for remark in remarks(self.model, norms, self._written):
+            for remark in remarks(self.model, norms, self._written, self.mean, self.std):
                 warn(remark, TeacherWarning, stacklevel=2)
 
     @classmethod
@@ -233,6 +234,11 @@ class Teacher:
         if prepared.image_dtype is not None or prepared.logits.dtype in HALF_PRECISION:
             return None
         return tuple(float(f"{value:.3g}") for value in prepared.logits[0, :LOGITS].tolist())
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The names of the buffers of ``model`` that its passes write in eval mode."""
+        return tuple(self._written)
 
     @property
     def batch_norms(self) -> tuple[nn.Module, ...]:

@@ -11,7 +11,7 @@ from naturalinversion import Teacher
 from naturalinversion.classifiers import ready
 from naturalinversion.classifiers.ready import FOLDER, describe, load_ready, ready_names
 from naturalinversion.errors import UsageError
-from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD
+from naturalinversion.teacher.image_space import CIFAR10_MEAN, CIFAR10_STD
 
 PROMISED = {"cifar10-resnet34": 0.90, "cifar10-vgg11": 0.86, "cifar100-vgg16": 0.60}
 

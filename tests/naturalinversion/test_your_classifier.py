@@ -20,7 +20,7 @@ def test_the_blocks_run_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {
         "my_model": trained(lambda: Small(1, outputs=10), GREY),
@@ -34,6 +34,11 @@ def test_the_blocks_run_one_after_the_other(
         text = text.replace(long, short)
     exec(compile(text, PAGE.name, "exec"), names)
     assert (tmp_path / "images" / "grid.png").is_file()
+    teacher, pixels = names["teacher"], names["test_pixels"]
+    assert isinstance(teacher, Teacher)
+    assert isinstance(pixels, torch.Tensor)
+    of_pixels = names["my_model"].eval()(pixels)  # type: ignore[attr-defined]
+    assert torch.allclose(teacher(teacher.normalize(pixels)), of_pixels, atol=1e-5)
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
         "teacher:",
         "the",

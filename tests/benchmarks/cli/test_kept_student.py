@@ -8,7 +8,7 @@ import pytest
 from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.classifiers.weights import Classifier, load_classifier, save_classifier
 from naturalinversion.errors import DivergedError
-from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD
+from naturalinversion.teacher.image_space import CIFAR10_MEAN, CIFAR10_STD
 from tests.benchmarks.cli.inversion import invert
 from tests.benchmarks.command_line import here, one_line
 
@@ -83,7 +83,9 @@ def test_a_method_that_competes_takes_no_notice_of_a_joint_student(
     out = tmp_path / "out"
     changes = {"method": "adi", "set": "adi.settings.iterations=2", "images": "4"}
     command = invert(weights, out, **changes, student="resnet18")
-    assert here(capfd, *command)[0] == 0
+    code, _, err = here(capfd, *command)
+    assert code == 0
+    assert err.count("untrained") == err.count("first (on the command line --student-weights)") == 1
     (out / "student.safetensors").write_bytes(b"somebody's")
     assert here(capfd, *command)[0] == 0
     other = invert(weights, out, **changes, student="mobilenetv2")

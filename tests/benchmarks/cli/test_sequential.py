@@ -24,7 +24,8 @@ from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_class
 from naturalinversion.image_store.meta import IMAGES
 from naturalinversion.image_store.shards import shard_path
 from naturalinversion.synthesis.sequence import STATE
-from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD, Teacher
+from naturalinversion.teacher.image_space import CIFAR10_MEAN, CIFAR10_STD
+from naturalinversion.teacher.teacher import Teacher
 from tests.benchmarks.command_line import here
 
 SMALL = {

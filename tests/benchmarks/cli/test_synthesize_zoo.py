@@ -2,12 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
 
+from benchmarks.cli.classifier_options import ClassifierOptions
+from naturalinversion.errors import UsageError
 from naturalinversion.image_store.dataset import SyntheticDataset
+from naturalinversion.teacher.image_space import CIFAR10_MEAN, CIFAR10_STD
 from tests.benchmarks.command_line import here, one_line
 from tests.naturalinversion.teacher.zoo import ZOO, Small, trained
 
@@ -155,3 +159,17 @@ def test_what_a_factory_cannot_give_is_one_line(
     assert (code, out) == (3 if "no such file" in says else 2, "")
     assert says in one_line(err)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("given", "missing"), [("mean", "std"), ("std", "mean")])
+def test_mean_and_std_come_together_unless_the_classifier_says_the_other_itself(
+    given: str, missing: str
+) -> None:
+    values: dict[str, Any] = {given: (0.5, 0.5, 0.5)}
+    with pytest.raises(UsageError, match=f"^--{given} without --{missing}: give both, those of"):
+        ClassifierOptions(model="my_zoo_of_factories:plain", num_classes=4, **values).network()
+    own: dict[str, Any] = {given: {"mean": CIFAR10_MEAN, "std": CIFAR10_STD}[given]}
+    _, inputs, _ = ClassifierOptions(ready="cifar10-vgg11", **own).network()
+    assert (inputs.mean, inputs.std) == (CIFAR10_MEAN, CIFAR10_STD)
+    with pytest.raises(UsageError, match=f"^--{given}: the classifier says of itself {given} "):
+        ClassifierOptions(ready="cifar10-vgg11", **values).network()

@@ -22,7 +22,8 @@ from naturalinversion.image_store.dataset import SyntheticDataset
 from naturalinversion.image_store.meta import IMAGES
 from naturalinversion.image_store.sample_grid import GRID
 from naturalinversion.inversion.loss_history import LOSSES
-from naturalinversion.teacher.teacher import CIFAR10_MEAN, CIFAR10_STD, Teacher
+from naturalinversion.teacher.image_space import CIFAR10_MEAN, CIFAR10_STD
+from naturalinversion.teacher.teacher import Teacher
 
 NI = {"iterations": 5, "latent": 8, "generator_width": 0.1, "shared_batch": 8}
 JOINT = {"epochs": 1, "steps": 1, "batch_size": 8, "latent": 8, "generator_width": 0.1}

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from itertools import chain
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -145,6 +146,15 @@ def head_of_zeros() -> nn.Module:
     return model
 
 
+def without_statistics() -> nn.Module:
+    model = trained(Small)
+    model.norm2 = nn.BatchNorm2d(  # type: ignore[assignment]
+        model.norm2.num_features,  # type: ignore[arg-type, union-attr]
+        track_running_stats=False,
+    )
+    return model
+
+
 def noisy_pooling() -> nn.Module:
     model = Small()
     model.pool = NoisyPooling()  # type: ignore[assignment]
@@ -192,7 +202,25 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "one logit, no column": (ends_with(nn.Flatten(0), 1), "one logit for an image, not 4; of one"),
     "a tuple": (
         lambda: trained(lambda: Around(lambda z: (z, z))),
-        "returns tuple for an image, not 4 logits: wrap it in a module",
+        "returns tuple for an image, not 4 logits: wrap it in a module whose forward returns the "
+        "tensor alone, such as its [0]",
+    ),
+    "a dict": (
+        lambda: trained(lambda: Around(lambda z: {"out": z, "aux": z})),
+        "not 4 logits: wrap it in a module whose forward returns the tensor alone, such as one of "
+        "its keys: 'out', 'aux'",
+    ),
+    "an object": (
+        lambda: trained(lambda: Around(lambda z: SimpleNamespace(logits=z))),
+        "whose forward returns the tensor alone, such as its .logits",
+    ),
+    "other classes": (
+        lambda: trained(lambda: Small(outputs=6)),
+        "returns (6,) for an image, not 4 logits: num_classes=6 would fit",
+    ),
+    "logits of one pixel": (
+        ends_with(nn.Unflatten(1, (4, 1, 1))),
+        "returns (4, 1, 1) for an image, not 4 logits: let it end with flatten(1)",
     ),
     "classes": (lambda: trained(lambda: Around(lambda z: z.int())), "returns torch.int32, not log"),
     "no gradient": (
@@ -225,6 +253,10 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "norm in training mode": (
         lambda: trained(lambda: Small(norm=StaysInTraining)),
         "batch norm 'norm1' stays in training mode after eval()",
+    ),
+    "norm without statistics beside another": (
+        without_statistics,
+        "batch norm 'norm2' keeps no running statistics (track_running_stats=False): it normalises",
     ),
     "norms by function": (
         lambda: trained(Functional),
@@ -337,12 +369,33 @@ def test_log_probabilities_are_logits() -> None:
     Teacher(trained(lambda: Around(lambda z: z.log_softmax(1))), **ZooModel(Small).arguments())
 
 
+@pytest.mark.parametrize("name", ["norm called", "norm not called"])
+def test_norms_that_do_not_mix_the_images_of_a_batch_may_keep_no_statistics(name: str) -> None:
+    """Instance norms, and a batch norm of an auxiliary head."""
+    model = trained(Small)
+    if name == "norm called":
+        model.pool = nn.Sequential(nn.InstanceNorm2d(4), model.pool)  # type: ignore[assignment, arg-type]
+    else:
+        model.auxiliary = nn.BatchNorm2d(8, track_running_stats=False)  # type: ignore[assignment]
+    Teacher(model, **ZooModel(Small).arguments())
+
+
 def test_an_untrained_network_is_a_warning() -> None:
     with pytest.warns(TeacherWarning, match="hold their initial statistics: it looks untrained"):
         Teacher(Small(), **ZooModel(Small).arguments())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Teacher(trained(Small), **ZooModel(Small).arguments())
+
+
+def test_images_that_are_not_normalised_are_a_warning() -> None:
+    arguments = ZooModel(Small).arguments()
+    plain = {"mean": (0, 0.0, 0), "std": (1, 1.0, 1)}
+    with pytest.warns(TeacherWarning, match=r"mean is 0 and std is 1: .* model\(images \* std"):
+        Teacher(trained(Small), **arguments | plain)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Teacher(trained(Small), **arguments | {"mean": plain["mean"]})
 
 
 def test_norms_that_are_not_called_are_named_in_a_warning() -> None:

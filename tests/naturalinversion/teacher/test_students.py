@@ -1,5 +1,6 @@
 """Students that can't be trained or competed with: one line says which, before any work."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from contract_methods import small
 from torch import Tensor, nn
 
 from naturalinversion import Teacher, synthesize
-from naturalinversion.errors import SettingError
+from naturalinversion.errors import NaturalInversionWarning, SettingError
 from naturalinversion.teacher.students import check_student
 from tests.naturalinversion.teacher.zoo import CLASSES, Small, ZooModel, trained
 
@@ -118,3 +119,20 @@ def test_a_student_with_a_function_over_itself_is_refused_and_stays_as_it_is(
         check_student(student, IMAGES, CLASSES, to_train)
     after = student.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+@pytest.mark.parametrize(("name", "says"), [("adi", True), ("dafl", False)])
+def test_a_student_to_compete_with_that_is_untrained_is_one_warning(
+    name: str, says: bool, tmp_path: Path
+) -> None:
+    """One that is trained with the generator begins so."""
+    teacher = Teacher(trained(Small), **ZooModel(Small).arguments())
+    for student, warns in ((Small(), says), (trained(Small), False)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            folder = tmp_path / str(warns) / str(student.norm1.running_mean.any())
+            synthesize(small(name), teacher, folder, batches=1, batch_size=4, student=student)
+        said = [w for w in caught if "the student to compete with looks unt" in str(w.message)]
+        assert len(said) == warns
+        assert all(w.category is NaturalInversionWarning for w in said)
+        assert all(w.filename == __file__ for w in said)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from naturalinversion import Teacher
 from naturalinversion.errors import TeacherError
 from naturalinversion.seeds import generator, seeded
+from naturalinversion.teacher.image_space import CIFAR10_STD
 from tests.naturalinversion.fake_cuda_graph import FakeGraph
 
 
@@ -144,7 +145,8 @@ def test_images_of_another_size_are_refused_in_one_line() -> None:
 
 
 def test_another_number_of_classes_is_refused_in_one_line() -> None:
-    with pytest.raises(TeacherError, match=r"returns \(5,\) for an image, not 10 logits") as caught:
+    says = r"returns \(5,\) for an image, not 10 logits: num_classes=5 would fit"
+    with pytest.raises(TeacherError, match=says) as caught:
         teach(made(FunctionalPooling), num_classes=10)
     assert "\n" not in str(caught.value)
 
@@ -171,13 +173,24 @@ def test_another_number_of_classes_is_refused_in_one_line() -> None:
         ({"image_shape": 16}, "image_shape is 16: three whole numbers"),
         ({"num_classes": 4.0}, "num_classes is 4.0: a whole number"),
         ({"smallest_stage": "4"}, "smallest_stage is '4': a whole number"),
+        ({"smallest_stage": 0}, "smallest_stage is 0: 1 or more"),
+        ({"smallest_stage": -1}, "smallest_stage is -1: 1 or more"),
         ({"num_classes": 1}, "num_classes is 1: two or more; of one logit z make two, torch.cat"),
     ],
 )
 def test_a_description_that_cannot_be_is_refused(wrong: dict[str, object], says: str) -> None:
+    normalisation = {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}
     with pytest.raises(TeacherError, match=says) as caught:
-        teach(made(FunctionalPooling), **wrong)
+        teach(made(FunctionalPooling), **normalisation | wrong)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("given", "missing"), [("mean", "std"), ("std", "mean")])
+def test_mean_and_std_come_together(given: str, missing: str) -> None:
+    """The default of one does not belong to the other that is given."""
+    with pytest.raises(TeacherError, match=f"^{given} without {missing}: give both, those of the"):
+        teach(made(FunctionalPooling), **{given: (0.5, 0.5, 0.5)})
+    teach(made(FunctionalPooling), mean=None, std=None)
 
 
 def test_the_teacher_is_frozen_and_looking_does_not_teach_it() -> None:
@@ -380,7 +393,7 @@ def test_the_fingerprint_tells_teachers_apart() -> None:
     buffers = made(BottleneckNet)
     next(b for n, b in buffers.named_buffers() if n.endswith("running_var")).mul_(1.001)
     prints.add(teach(buffers).fingerprint)
-    prints.add(teach(made(BottleneckNet), mean=(0.5, 0.5, 0.5)).fingerprint)
+    prints.add(teach(made(BottleneckNet), mean=(0.5, 0.5, 0.5), std=CIFAR10_STD).fingerprint)
     assert len(prints) == 4
 
 
