@@ -14,8 +14,9 @@ from benchmarks.cli.help_texts import TABLES, optional
 from benchmarks.cli.options import DataPaths, PathOptions, PlanPaths, RecipeOptions, RunOptions
 from benchmarks.cli.other_precision import refuse_other_precision
 from benchmarks.cli.unused_options import reject_unused, reject_unused_inception
+from benchmarks.datasets.load import require
 from benchmarks.engine.cell import Cell, with_inputs
-from benchmarks.engine.cell_runner import KNOWN_ERRORS
+from benchmarks.engine.cell_runner import KNOWN_ERRORS, is_done
 from benchmarks.engine.deadline import TimeIsUpError, stop_after
 from benchmarks.engine.executor import Summary, run
 from benchmarks.evaluation.fidelity.extractors import find_extractor
@@ -146,6 +147,11 @@ def check_request(
     measured = [cell.recipe["fidelity"] for cell in targets if cell.kind == "fidelity"]
     for name in {protocol["extractor"] for protocol in measured}:  # missing weights: an error now
         find_extractor(name, paths.inception_weights, paths.download)
+    if here and not paths.download:  # a cluster's nodes may have data that this machine has not
+        cells = [cell for cell in with_inputs(targets) if "dataset" in cell.recipe]
+        todo = [cell for cell in cells if not is_done(cell, paths.runs_dir, verify=False)]
+        for name in dict.fromkeys(cell.recipe["dataset"] for cell in todo):
+            require(name, paths.data_root)
 
 
 def compute_cells(

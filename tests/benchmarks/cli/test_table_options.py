@@ -1,5 +1,6 @@
 """What a run finds beside its own cells: other seeds, other precisions, a worker killed."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 from benchmarks.cli import table_options
 from benchmarks.cli.options import PathOptions, RunOptions
 from benchmarks.cli.other_precision import refuse_other_precision
-from benchmarks.cli.table_options import run_and_report, write_tables
+from benchmarks.cli.table_options import check_request, run_and_report, write_tables
 from benchmarks.engine.cell import with_inputs
 from benchmarks.engine.deadline import TimeIsUpError
 from benchmarks.engine.executor import Summary
@@ -29,8 +30,8 @@ from tests.reports.makers import make_record
 HERE = RunOptions(device="cpu", workers=1)
 
 
-def planned(seed: int) -> PlannedTable:
-    recipes, rows = Recipes("demo", "digits"), ["vgg11-resnet18"]
+def planned(seed: int, dataset: str = "digits") -> PlannedTable:
+    recipes, rows = Recipes("demo", dataset), ["vgg11-resnet18"]
     return expand(read_table("table5"), recipes, [seed], methods=["di"], rows=rows)
 
 
@@ -63,6 +64,18 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr(table_options, "run", run)
 
     return during
+
+
+def test_only_cells_that_are_not_done_need_their_data(paths: PathOptions, tmp_path: Path) -> None:
+    """A download brings it, and the nodes of a cluster may have it."""
+    table = planned(0, "cifar10")
+    paths = dataclasses.replace(paths, data_root=tmp_path)
+    with pytest.raises(MissingError, match="cifar10 is missing"):
+        check_request([table], paths, HERE, json=False)
+    check_request([table], dataclasses.replace(paths, download=True), HERE, json=False)
+    check_request([table], paths, RunOptions(device="cpu", engine="ray"), json=False)
+    make(table, paths.runs_dir)
+    check_request([table], paths, HERE, json=False)
 
 
 @pytest.mark.parametrize(
