@@ -24,6 +24,7 @@ from naturalinversion.errors import MissingError, UsageError
 from naturalinversion.precision import Precision, is_emulated
 
 MAX_HOURS = 10_000
+RUNS = Path("runs")
 RECIPE = arg(name="recipe", metavar="FILE")
 
 
@@ -99,8 +100,13 @@ class RecipeOptions:
 class RunsFolder:
     """Folders."""
 
-    runs_dir: Path = Path("runs")
+    runs_dir: Path = RUNS
     """finished cells; what computes goes on from those that are here"""
+
+    def require_runs(self) -> None:
+        """Raises `MissingError` where there is no runs folder to read."""
+        if not self.runs_dir.exists():
+            raise MissingError(f"--runs-dir {self.runs_dir}: no such folder; run a table first")
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ class Report:
 
     def run(self) -> int:
         """Every table that was run."""
+        self.paths.require_runs()
         report = write_report(self.paths.runs_dir, self.paths.out_dir, protocol=paper_settings())
         if self.json:
             print_json([str(path) for path in report.paths])
