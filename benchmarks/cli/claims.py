@@ -45,11 +45,11 @@ class Claims:
             print_json(_plain(frame))
         else:
             print_result(markdown)
-        log(f"ledger: {self.paths.out_dir / 'claims.csv'}")
+        log(f"ledger: {self.paths.out() / 'claims.csv'}")
         return 0
 
     def _write(self, name: str, text: str) -> None:
-        path: Path = self.paths.out_dir / name
+        path: Path = self.paths.out() / name
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, text.encode())
 

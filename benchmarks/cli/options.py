@@ -113,8 +113,16 @@ class RunsFolder:
 class FolderOptions(RunsFolder):
     """Folders."""
 
-    out_dir: Path = Path("reports/out")
-    """where tables, the page and the ledger of claims are written"""
+    out_dir: Annotated[Path | None, optional("PATH")] = None
+    """where tables, the page and the ledger of claims are written; by default reports/out, and
+    `report` in a --runs-dir of another name: each has its own page"""
+
+    def out(self) -> Path:
+        """The one asked for, or the default."""
+        if self.out_dir is not None:
+            return self.out_dir
+        is_usual = self.runs_dir.absolute() == RUNS.absolute()
+        return Path("reports/out") if is_usual else self.runs_dir / "report"
 
 
 @dataclass(frozen=True)

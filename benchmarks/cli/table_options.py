@@ -100,7 +100,7 @@ def run_and_report(
     targets = [cell for one in planned for cell in one.targets]
     refuse_other_precision(shown, targets, paths.runs_dir, execution.machine())
     load_all(paths.runs_dir, skip_damaged=True)  # as the report will
-    paths.out_dir.mkdir(parents=True, exist_ok=True)
+    paths.out().mkdir(parents=True, exist_ok=True)
     write_tables(shown, paths.runs_dir)
     try:
         summary = compute_cells(planned, paths, execution)
@@ -123,7 +123,7 @@ def run_and_report(
         )
     else:
         print_result(report.markdown)
-    log(f"report: {paths.out_dir / 'report.html'}")
+    log(f"report: {paths.out() / 'report.html'}")
     return 1 if summary.failed else 0
 
 
@@ -187,7 +187,7 @@ def report_shown(planned: Sequence[PlannedTable], paths: PathOptions) -> Report:
     """
     files = write_tables(tables_shown(planned, paths.runs_dir), paths.runs_dir)
     others = [path for path in table_files(paths.runs_dir) if path not in files]
-    report = write_report(paths.runs_dir, paths.out_dir, files, paper_settings(), others)
+    report = write_report(paths.runs_dir, paths.out(), files, paper_settings(), others)
     for line in report.left_out:
         log(f"not on the page: {line}")
     return report

@@ -107,8 +107,23 @@ def test_seeds_of_another_command_stay_in_the_table_and_its_report(
             run_and_report([own], paths, HERE, json=False)
     (file,) = table_files(paths.runs_dir)
     assert read(file).seeds == [0, 1]
-    assert "n = 2" in (paths.out_dir / f"{file.stem}.md").read_text()
-    assert (paths.out_dir / "report.html").is_file()
+    assert "n = 2" in (paths.out() / f"{file.stem}.md").read_text()
+    assert (paths.out() / "report.html").is_file()
+
+
+def test_another_runs_folder_has_a_page_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[..., None]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    meanwhile(lambda: None)
+    run_and_report([planned(0)], PathOptions(), HERE, json=False)
+    page = Path("reports/out/report.html").read_bytes()
+    run_and_report([planned(1)], PathOptions(runs_dir=Path("other")), HERE, json=False)
+    assert Path("reports/out/report.html").read_bytes() == page
+    assert Path("other/report/report.html").read_bytes() != page
+    asked = PathOptions(runs_dir=Path("other"), out_dir=Path("reports/out"))
+    run_and_report([planned(1)], asked, HERE, json=False)
+    assert Path("reports/out/report.html").read_bytes() != page
 
 
 def test_another_precision_is_refused_before_anything_is_computed_or_written(
