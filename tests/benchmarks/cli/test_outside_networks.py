@@ -155,6 +155,7 @@ def test_a_file_can_not_have_code_imported(folder: Path) -> None:
         (["--teacher", "{}:text"], "returned str, no module"),
         (["--teacher", "{}:broken"], "KeyError: 'conv1'"),
         (["--teacher", "{}:number"], "a int, no function that returns a network"),
+        (["--teacher", "{}:made"], ":made: a network, Linear, and not a function that returns one"),
         (["--teacher", "{}:instance"], "no file defines it"),
         (["--teacher", "{}:nothing"], "has no 'nothing'"),
         (["--teacher", "no.such:thing"], "No module named 'no'"),
