@@ -43,11 +43,15 @@ class Compare:
     """print the result as JSON; failed and blocked cells by label-key, the name of their folder"""
     plan: bool = False
     """print what it would run and how long that takes on this machine; nothing is run"""
+    timing: bool = True
+    """with --plan: time a few steps of every kind on this machine, which takes a minute or more"""
 
     def run(self) -> int:
         """Make the cells, write the table and the report, print the comparison."""
         if not self.methods:
             raise UsageError("compare needs a method or more, e.g. compare di ni")
+        if not self.timing and not self.plan:
+            raise UsageError("--no-timing: of --plan, which times")
         spec = read_table("table5")
         networks = self._networks(spec.datasets)
         weights = tuple(f"{name}={path}" for name, path in networks.weights.items())
@@ -72,8 +76,8 @@ class Compare:
     def _print_plan(self, planned: list[PlannedTable], paths: PathOptions) -> int:
         about = f"compare {' '.join(self.methods)} at scale {self.recipe.scale}"
         cells = with_inputs([cell for one in planned for cell in one.targets])
-        here = self.execution.ray_options() is None
-        print_plan(about, cells, paths.runs_dir, self.execution, timing=here, json=self.json)
+        timing = self.timing and self.execution.ray_options() is None
+        print_plan(about, cells, paths.runs_dir, self.execution, timing=timing, json=self.json)
         return 0
 
     def _networks(self, published: list[str]) -> ComparedNetworks:
