@@ -18,7 +18,7 @@ from benchmarks.tables.display_names import display_name
 from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.spec import RowSpec, read_table
 from naturalinversion.classifiers.ready import describe
-from naturalinversion.errors import UsageError
+from naturalinversion.errors import MissingError, UsageError
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,19 @@ class Compare:
                 raise UsageError(f"--teacher-weights: --ready {self.recipe.ready} has its own")
             if teacher in weights:
                 raise UsageError(f"--teacher-weights: --weights {teacher}=… says another file")
-            weights[teacher] = self.teacher_weights.resolve()
+            weights[teacher] = self._own_weights(self.teacher_weights, published)
         recipes = self.recipe.recipes(published, weights)
         return compared_networks(teacher, self.student, weights, recipes)
+
+    def _own_weights(self, file: Path, published: list[str]) -> Path:
+        """The file, which is there and for one data set."""
+        if not file.is_file():
+            raise MissingError(f"--teacher-weights {file}: no such file")
+        names = [recipes.dataset for recipes in self.recipe.recipes(published)]
+        if len(names) > 1:
+            known = " or ".join(names)
+            raise UsageError(f"--teacher-weights: for which data set? --dataset {known}")
+        return file.resolve()
 
     def _teacher(self) -> str:
         if not self.recipe.ready:

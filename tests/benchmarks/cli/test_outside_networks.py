@@ -162,6 +162,11 @@ def test_a_file_can_not_have_code_imported(folder: Path) -> None:
         (["--teacher", "{}:seven_classes", "--teacher-weights", "seven.pt"], "not 10 logits"),
         (["--teacher", "{}:loaded", "--dataset", "cifar10", "cifar100"], "for which data set?"),
         ([*GIVEN, "--teacher-weights", "none.pt"], "none.pt: no such file"),
+        (["--teacher-weights", "none.pt"], "error: --teacher-weights none.pt: no such file"),
+        (
+            ["--teacher-weights", "mine.pt", "--dataset", "cifar10", "cifar100"],
+            "error: --teacher-weights: for which data set? --dataset cifar10 or cifar100",
+        ),
         ([*GIVEN, "--teacher-weights", __file__], f":build: {__file__}: can't be read as weigh"),
         ([*GIVEN, "--weights", "{}:build=mine.pt"], "says another file"),
         ([*GIVEN, "--weights", "vgg16=mine.pt"], "nothing here is a vgg16"),

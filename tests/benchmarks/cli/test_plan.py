@@ -316,3 +316,14 @@ def test_compare_says_what_it_would_run_and_runs_nothing(
 def test_without_a_plan_there_is_no_timing_to_leave_out(capfd: pytest.CaptureFixture[str]) -> None:
     code, _, err = here(capfd, "compare", "di", "--no-timing")
     assert (code, one_line(err)) == (2, "error: --no-timing: of --plan, which times")
+
+
+def test_of_what_has_no_record_no_time_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = here(capfd, *ASKED, "--recorded")
+    assert code == 0
+    assert out.splitlines()[-1].endswith("| 4 | 0 | — |")
+    (row,) = json.loads(here(capfd, *ASKED, "--recorded", "--json")[1])
+    assert row["wall_seconds"] is None
