@@ -7,14 +7,14 @@ import msgspec
 import pandas as pd
 
 from benchmarks.cli.console import log, print_json, print_result
-from benchmarks.cli.options import FolderOptions
+from benchmarks.cli.options import RUNS, FolderOptions
 from benchmarks.tables.paper_settings import paper_settings
 from reports.claims.ledger import ledger
 from reports.claims.markdown import claims_markdown
 from reports.claims.orderings import orderings
 from reports.records import load_all, write_atomically
 from reports.tables.markup import csv_text
-from reports.tables.table_files import read, tables_to_report
+from reports.tables.table_files import FOLDER, read, table_files
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,15 @@ class Claims:
     """print the ledger as JSON (orderings: orderings.csv)"""
 
     def run(self) -> int:
-        """Write ``claims.csv``, ``orderings.csv`` and ``claims.md``, and print the last."""
-        tables = [read(path) for path in tables_to_report(self.paths.runs_dir)]
+        """Write ``claims.csv``, ``orderings.csv`` and ``claims.md``, and print the last.
+
+        Where no table was run yet, nothing was; but a folder that was named has to be there.
+        """
+        if self.paths.runs_dir != RUNS:
+            self.paths.require_runs()
+        tables = [read(path) for path in table_files(self.paths.runs_dir)]
+        if not tables:
+            log(f"{self.paths.runs_dir / FOLDER}: no table yet")
         records = load_all(self.paths.runs_dir, skip_damaged=True)
         frame, orders = ledger(tables, records, paper_settings()), orderings(tables, records)
         markdown = claims_markdown(frame, orders)
@@ -38,11 +45,11 @@ class Claims:
             print_json(_plain(frame))
         else:
             print_result(markdown)
-        log(f"ledger: {self.paths.out_dir / 'claims.csv'}")
+        log(f"ledger: {self.paths.out() / 'claims.csv'}")
         return 0
 
     def _write(self, name: str, text: str) -> None:
-        path: Path = self.paths.out_dir / name
+        path: Path = self.paths.out() / name
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, text.encode())
 

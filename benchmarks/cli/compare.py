@@ -18,7 +18,7 @@ from benchmarks.tables.display_names import display_name
 from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.spec import RowSpec, read_table
 from naturalinversion.classifiers.ready import describe
-from naturalinversion.errors import UsageError
+from naturalinversion.errors import MissingError, UsageError
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,15 @@ class Compare:
     """print the result as JSON; failed and blocked cells by label-key, the name of their folder"""
     plan: bool = False
     """print what it would run and how long that takes on this machine; nothing is run"""
+    timing: bool = True
+    """with --plan: time a few steps of every kind on this machine, which takes a minute or more"""
 
     def run(self) -> int:
         """Make the cells, write the table and the report, print the comparison."""
         if not self.methods:
             raise UsageError("compare needs a method or more, e.g. compare di ni")
+        if not self.timing and not self.plan:
+            raise UsageError("--no-timing: of --plan, which times")
         spec = read_table("table5")
         networks = self._networks(spec.datasets)
         weights = tuple(f"{name}={path}" for name, path in networks.weights.items())
@@ -72,8 +76,8 @@ class Compare:
     def _print_plan(self, planned: list[PlannedTable], paths: PathOptions) -> int:
         about = f"compare {' '.join(self.methods)} at scale {self.recipe.scale}"
         cells = with_inputs([cell for one in planned for cell in one.targets])
-        here = self.execution.ray_options() is None
-        print_plan(about, cells, paths.runs_dir, self.execution, timing=here, json=self.json)
+        timing = self.timing and self.execution.ray_options() is None
+        print_plan(about, cells, paths.runs_dir, self.execution, timing=timing, json=self.json)
         return 0
 
     def _networks(self, published: list[str]) -> ComparedNetworks:
@@ -84,9 +88,19 @@ class Compare:
                 raise UsageError(f"--teacher-weights: --ready {self.recipe.ready} has its own")
             if teacher in weights:
                 raise UsageError(f"--teacher-weights: --weights {teacher}=… says another file")
-            weights[teacher] = self.teacher_weights.resolve()
+            weights[teacher] = self._own_weights(self.teacher_weights, published)
         recipes = self.recipe.recipes(published, weights)
         return compared_networks(teacher, self.student, weights, recipes)
+
+    def _own_weights(self, file: Path, published: list[str]) -> Path:
+        """The file, which is there and for one data set."""
+        if not file.is_file():
+            raise MissingError(f"--teacher-weights {file}: no such file")
+        names = [recipes.dataset for recipes in self.recipe.recipes(published)]
+        if len(names) > 1:
+            known = " or ".join(names)
+            raise UsageError(f"--teacher-weights: for which data set? --dataset {known}")
+        return file.resolve()
 
     def _teacher(self) -> str:
         if not self.recipe.ready:

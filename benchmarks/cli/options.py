@@ -24,6 +24,7 @@ from naturalinversion.errors import MissingError, UsageError
 from naturalinversion.precision import Precision, is_emulated
 
 MAX_HOURS = 10_000
+RUNS = Path("runs")
 RECIPE = arg(name="recipe", metavar="FILE")
 
 
@@ -99,16 +100,29 @@ class RecipeOptions:
 class RunsFolder:
     """Folders."""
 
-    runs_dir: Path = Path("runs")
+    runs_dir: Path = RUNS
     """finished cells; what computes goes on from those that are here"""
+
+    def require_runs(self) -> None:
+        """Raises `MissingError` where there is no runs folder to read."""
+        if not self.runs_dir.exists():
+            raise MissingError(f"--runs-dir {self.runs_dir}: no such folder; run a table first")
 
 
 @dataclass(frozen=True)
 class FolderOptions(RunsFolder):
     """Folders."""
 
-    out_dir: Path = Path("reports/out")
-    """where tables, the page and the ledger of claims are written"""
+    out_dir: Annotated[Path | None, optional("PATH")] = None
+    """where tables, the page and the ledger of claims are written; by default reports/out, and
+    `report` in a --runs-dir of another name: each has its own page"""
+
+    def out(self) -> Path:
+        """The one asked for, or the default."""
+        if self.out_dir is not None:
+            return self.out_dir
+        is_usual = self.runs_dir.absolute() == RUNS.absolute()
+        return Path("reports/out") if is_usual else self.runs_dir / "report"
 
 
 @dataclass(frozen=True)

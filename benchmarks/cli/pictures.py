@@ -1,8 +1,12 @@
 """``pictures``: a ready classifier inverted by DeepInversion and by NaturalInversion."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 from benchmarks.cli.console import print_result
 from benchmarks.cli.contact_sheet import save_contact_sheet
@@ -12,7 +16,7 @@ from benchmarks.engine.machine import set_up_torch
 from benchmarks.recipes.methods import build_method
 from benchmarks.recipes.resolve import Recipes
 from naturalinversion.classifiers.ready import describe
-from naturalinversion.errors import UsageError
+from naturalinversion.errors import NaturalInversionWarning, UsageError
 from naturalinversion.progress import Draw, bar
 from naturalinversion.synthesis import synthesize
 from naturalinversion.teacher.teacher import Teacher
@@ -63,19 +67,43 @@ class Pictures:
             made = f"{self.images}x{settings['iterations']}"
             label = f"{name}-{self.ready}-{SCALE}-{made}-seed{self.seed}"
             draw: Draw = partial(bar, description=title)
-            dataset = synthesize(
-                build_method(name, settings),
-                teacher,
-                self.out / label,
-                batches=1,
-                batch_size=self.images,
-                seed=self.seed,
-                method=name,
-                settings=settings,
-                progress=draw,
-            )
+            with _warnings_about(title):
+                dataset = synthesize(
+                    build_method(name, settings),
+                    teacher,
+                    self.out / label,
+                    batches=1,
+                    batch_size=self.images,
+                    seed=self.seed,
+                    method=name,
+                    settings=settings,
+                    progress=draw,
+                )
             sheets[title] = (dataset.pixels("denormalize"), dataset.tensors()[1])
         path = self.out / "pictures.png"
         save_contact_sheet(path, sheets, known.classes)
         print_result(f"{self.images} images by each of {', '.join(sheets)}: {path}")
         return 0
+
+
+@contextmanager
+def _warnings_about(title: str) -> Iterator[None]:
+    """Our warnings begin with the method's title: the two say the same words."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def named(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, NaturalInversionWarning):
+                message = f"{title}: {message}"
+            show(message, category, filename, lineno, file, line)
+
+        warnings.filterwarnings("always", category=NaturalInversionWarning)
+        warnings.showwarning = named
+        yield

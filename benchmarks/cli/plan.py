@@ -9,6 +9,7 @@ from benchmarks.cli.table_options import ALL, TableOptions
 from benchmarks.engine.cell import with_inputs
 from benchmarks.engine.estimate import simulate
 from reports.records import load_all
+from reports.tables.export import NOT_RUN
 from reports.tables.markup import markdown_table
 
 
@@ -43,12 +44,16 @@ class Plan(TableOptions):
         for name, cells in tables.items():
             seconds = {c.key: records[c.key].cost.seconds for c in cells if c.key in records}
             known = [cell for cell in cells if cell.key in seconds]
-            rows.append((name, len(cells), len(known), simulate(cells, known, seconds, workers)))
+            wall = simulate(cells, known, seconds, workers) if known else None
+            rows.append((name, len(cells), len(known), wall))
         if self.json:
             names = ("table", "cells", "recorded", "wall_seconds")
             print_json([dict(zip(names, row, strict=True)) for row in rows])
             return 0
         head = ("table", "cells", "recorded", f"minutes, {workers} at a time")
-        lines = [(name, str(n), str(known), f"{wall / 60:.1f}") for name, n, known, wall in rows]
+        lines = [
+            (name, str(n), str(known), NOT_RUN if wall is None else f"{wall / 60:.1f}")
+            for name, n, known, wall in rows
+        ]
         print_result(markdown_table(head, lines, "lrrr", pad=False))
         return 0

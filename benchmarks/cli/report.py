@@ -18,10 +18,11 @@ class Report:
 
     def run(self) -> int:
         """Every table that was run."""
-        report = write_report(self.paths.runs_dir, self.paths.out_dir, protocol=paper_settings())
+        self.paths.require_runs()
+        report = write_report(self.paths.runs_dir, self.paths.out(), protocol=paper_settings())
         if self.json:
             print_json([str(path) for path in report.paths])
         else:
             print_result(report.markdown)
-        log(f"report: {self.paths.out_dir / 'report.html'}")
+        log(f"report: {self.paths.out() / 'report.html'}")
         return 0

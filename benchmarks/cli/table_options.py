@@ -14,8 +14,9 @@ from benchmarks.cli.help_texts import TABLES, optional
 from benchmarks.cli.options import DataPaths, PathOptions, PlanPaths, RecipeOptions, RunOptions
 from benchmarks.cli.other_precision import refuse_other_precision
 from benchmarks.cli.unused_options import reject_unused, reject_unused_inception
+from benchmarks.datasets.load import require
 from benchmarks.engine.cell import Cell, with_inputs
-from benchmarks.engine.cell_runner import KNOWN_ERRORS
+from benchmarks.engine.cell_runner import KNOWN_ERRORS, is_done
 from benchmarks.engine.deadline import TimeIsUpError, stop_after
 from benchmarks.engine.executor import Summary, run
 from benchmarks.evaluation.fidelity.extractors import find_extractor
@@ -99,7 +100,7 @@ def run_and_report(
     targets = [cell for one in planned for cell in one.targets]
     refuse_other_precision(shown, targets, paths.runs_dir, execution.machine())
     load_all(paths.runs_dir, skip_damaged=True)  # as the report will
-    paths.out_dir.mkdir(parents=True, exist_ok=True)
+    paths.out().mkdir(parents=True, exist_ok=True)
     write_tables(shown, paths.runs_dir)
     try:
         summary = compute_cells(planned, paths, execution)
@@ -122,7 +123,7 @@ def run_and_report(
         )
     else:
         print_result(report.markdown)
-    log(f"report: {paths.out_dir / 'report.html'}")
+    log(f"report: {paths.out() / 'report.html'}")
     return 1 if summary.failed else 0
 
 
@@ -146,6 +147,11 @@ def check_request(
     measured = [cell.recipe["fidelity"] for cell in targets if cell.kind == "fidelity"]
     for name in {protocol["extractor"] for protocol in measured}:  # missing weights: an error now
         find_extractor(name, paths.inception_weights, paths.download)
+    if here and not paths.download:  # a cluster's nodes may have data that this machine has not
+        cells = [cell for cell in with_inputs(targets) if "dataset" in cell.recipe]
+        todo = [cell for cell in cells if not is_done(cell, paths.runs_dir, verify=False)]
+        for name in dict.fromkeys(cell.recipe["dataset"] for cell in todo):
+            require(name, paths.data_root)
 
 
 def compute_cells(
@@ -181,7 +187,7 @@ def report_shown(planned: Sequence[PlannedTable], paths: PathOptions) -> Report:
     """
     files = write_tables(tables_shown(planned, paths.runs_dir), paths.runs_dir)
     others = [path for path in table_files(paths.runs_dir) if path not in files]
-    report = write_report(paths.runs_dir, paths.out_dir, files, paper_settings(), others)
+    report = write_report(paths.runs_dir, paths.out(), files, paper_settings(), others)
     for line in report.left_out:
         log(f"not on the page: {line}")
     return report

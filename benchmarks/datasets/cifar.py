@@ -20,7 +20,7 @@ from torchvision.datasets.utils import check_integrity
 from benchmarks.datasets.cache import cached
 from benchmarks.datasets.cifar_layout import IMAGES, official_folder, tree_folder
 from benchmarks.datasets.dataset import Dataset, Split
-from benchmarks.datasets.image_folder import SPLITS, decode, scan, warn_once
+from benchmarks.datasets.image_folder import SPLITS, ImageFolder, decode, scan, warn_once
 from naturalinversion.errors import MissingError, UsageError
 from naturalinversion.teacher.image_space import CIFAR10_MEAN, CIFAR10_STD
 
@@ -40,13 +40,27 @@ def load_cifar(name: str, root: Path, image_size: int | None, download: bool) ->
     elif tree.is_dir():
         train, test, classes = _from_tree(name, tree)
     else:
-        raise MissingError(
-            f"{name} is missing: there is neither {official} (torchvision) nor "
-            f"{tree}/{{train,test}}/<class>/ (ImageFolder); name its folder with --data-root or "
-            "ask for it with --download"
-        )
+        raise _missing(name, root)
     train, test = train.resized(image_size), test.resized(image_size)
     return Dataset(name, train, test, classes, CIFAR10_MEAN, CIFAR10_STD)
+
+
+def require_cifar(name: str, root: Path) -> None:
+    """Raises what `load_cifar` raises for data that is absent or half copied; decodes no image."""
+    if official_folder(name, root).is_dir():
+        _check_files(name, root)
+    elif (tree := tree_folder(name, root)).is_dir():
+        _scan_whole(name, tree)
+    else:
+        raise _missing(name, root)
+
+
+def _missing(name: str, root: Path) -> MissingError:
+    return MissingError(
+        f"{name} is missing: there is neither {official_folder(name, root)} (torchvision) nor "
+        f"{tree_folder(name, root)}/{{train,test}}/<class>/ (ImageFolder); name its folder with "
+        "--data-root or ask for it with --download"
+    )
 
 
 def _from_torchvision(
@@ -102,13 +116,19 @@ def _check_files(name: str, root: Path) -> None:
             )
 
 
-def _from_tree(name: str, folder: Path) -> tuple[Split, Split, tuple[str, ...]]:
+def _scan_whole(name: str, folder: Path) -> ImageFolder:
+    """The tree, which has as many classes as the data set."""
     tree = scan(folder)
     if len(tree.classes) != _CLASSES[name]:
         raise MissingError(
             f"{tree.folder} has {len(tree.classes)} class folders and {name} has "
             f"{_CLASSES[name]} classes: the data set is half copied or another one"
         )
+    return tree
+
+
+def _from_tree(name: str, folder: Path) -> tuple[Split, Split, tuple[str, ...]]:
+    tree = _scan_whole(name, folder)
     for split, complete in IMAGES.items():
         if (count := len(tree.files[split])) != complete:
             warn_once(f"{tree.folder}/{split} holds {count:,} of {complete:,} images")

@@ -47,6 +47,18 @@ def load(
     return load_cifar(name, Path(root).expanduser(), image_size, download)
 
 
+def require(name: str, root: Path) -> None:
+    """Raises `MissingError` or `UsageError`, as `load` does without a download, for a data set that
+    is absent or half copied; decodes no image.
+    """
+    if _folder(name) is not None:
+        sizes(name)
+    elif name in OFFICIAL:
+        from benchmarks.datasets.cifar import require_cifar
+
+        require_cifar(name, Path(root).expanduser())
+
+
 def sizes(name: str) -> tuple[int, int, int]:
     """Classes, training images and test images of a data set, without decoding an image."""
     folder = _folder(name)

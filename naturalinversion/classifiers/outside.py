@@ -86,6 +86,9 @@ def call_factory(factory: Any, num_classes: int, where: str) -> nn.Module:
 
     Raises `UsageError`, whose line begins with ``where``.
     """
+    if isinstance(factory, nn.Module):
+        name = type(factory).__name__
+        raise UsageError(f"{where}: a network, {name}, and not a function that returns one")
     if not callable(factory):
         raise UsageError(f"{where}: a {type(factory).__name__}, no function that returns a network")
     arguments = {"num_classes": num_classes} if _takes_classes(factory) else {}

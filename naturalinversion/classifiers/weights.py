@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, TypeVar
-from zipfile import is_zipfile
 
 import msgspec
 import torch
@@ -13,9 +12,10 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from naturalinversion.classifiers import build
+from naturalinversion.classifiers.file_kinds import is_of_torch_save, is_safetensors, is_torchscript
 from naturalinversion.classifiers.key_mapping import EXTRA_STATE, map_keys
 from naturalinversion.classifiers.outside import plain_name
-from naturalinversion.errors import MissingError, UsageError
+from naturalinversion.errors import MissingError, UsageError, reason_of
 from naturalinversion.files import write_atomically
 from naturalinversion.seeds import derive, seeded
 
@@ -29,7 +29,8 @@ CONTAINERS = (
     "model",
     "net",
 )
-PICKLE = b"\x80"  # the first byte of a pickle, which torch.save wrote before it wrote zip archives
+FOREIGN = "it is neither safetensors nor of torch.save"
+TORCHSCRIPT = "it is TorchScript, which holds code: save model.state_dict() alone"
 OBJECTS = "it holds objects that are not tensors: save model.state_dict() alone"
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -88,7 +89,12 @@ def load_described(path: Path, what: str, struct: type[S]) -> tuple[S, dict[str,
     except FileNotFoundError as error:
         raise MissingError(f"{path} is missing") from error
     except UNREADABLE as error:
-        raise UsageError(f"{path} holds no {what} of this suite: {error}") from error
+        reason = str(error)
+        if isinstance(error, SafetensorError) and not is_safetensors(path):
+            reason = "it is not safetensors"
+        elif isinstance(error, KeyError):
+            reason = "its header describes none"
+        raise UsageError(f"{path} holds no {what} of this suite: {reason}") from error
 
 
 def read_weights(path: Path) -> dict[str, Any]:
@@ -100,16 +106,10 @@ def read_weights(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise MissingError(f"{path}: no such file")
     try:
-        if path.suffix == ".safetensors":
-            found: Any = load_file(path)
-        else:
-            found = torch.load(path, map_location="cpu", weights_only=True)
+        found = _load(path)
     except Exception as error:
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-        if isinstance(error, UnpicklingError) and "weights_only" in str(error):
-            with path.open("rb") as file:
-                objects = file.read(1) == PICKLE or is_zipfile(file)
-            reason = OBJECTS if objects else "it is neither safetensors nor of torch.save"
+        objects = isinstance(error, UnpicklingError) and "weights_only" in str(error)
+        reason = OBJECTS if objects else reason_of(error).partition(". ")[0]
         raise UsageError(f"{path}: can't be read as weights: {reason}") from error
     for name in CONTAINERS:
         if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
@@ -124,6 +124,18 @@ def read_weights(path: Path) -> dict[str, Any]:
             f"it may lie under {', '.join(CONTAINERS)}"
         )
     return dict(found)
+
+
+def _load(path: Path) -> Any:
+    """What is in a file of either kind, whatever it is called."""
+    if is_safetensors(path):
+        return load_file(path)
+    if not is_of_torch_save(path):
+        raise ValueError(FOREIGN)
+    if is_torchscript(path):
+        raise ValueError(TORCHSCRIPT)
+    with path.open("rb") as file:  # by its name torch.load may take it for safetensors
+        return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def load_state(model: nn.Module, state: Mapping[str, Any], path: Path) -> dict[str, str]:

@@ -127,6 +127,7 @@ def broken():
 
 instance = Factory()
 number = 3
+made = nn.Linear(1, 1)
 '''
 
 

@@ -3,16 +3,18 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from naturalinversion.classifiers.key_mapping import renaming_text
-from naturalinversion.classifiers.weights import load_state, read_weights
+from naturalinversion.classifiers.weights import load_classifier, load_state, read_weights
 from naturalinversion.errors import UsageError
 from tests.naturalinversion.teacher.zoo import ExtraState, Small, trained
 
@@ -157,3 +159,39 @@ def test_extra_state_that_a_module_refuses_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="weights of another network: 1 unknown") as caught:
         load_state(Small(), given_state, Path("x"))
     assert "\n" not in str(caught.value)
+
+
+def test_what_a_file_holds_counts_and_not_its_name(tmp_path: Path) -> None:
+    state = nn.Linear(2, 2).state_dict()
+    torch.save(state, tmp_path / "file.safetensors")
+    torch.save(state, tmp_path / "old.ckpt", _use_new_zipfile_serialization=False)
+    save_file(state, tmp_path / "file.ckpt")
+    for name in ("file.safetensors", "old.ckpt", "file.ckpt"):
+        assert read_weights(tmp_path / name).keys() == state.keys()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"epoch 1\n", "it is neither safetensors nor of torch.save"),
+        (b"", "it is neither safetensors nor of torch.save"),
+        (b"PK\x03\x04", "PytorchStreamReader failed reading zip archive"),
+        (None, "it is TorchScript, which holds code: save model.state_dict() alone"),
+    ],
+)
+def test_a_file_of_another_kind_is_one_short_line(
+    content: bytes | None, says: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "file.pt"
+    if content is None:
+        torch.save(nn.Linear(2, 2).state_dict(), path)
+        with ZipFile(path, "a") as archive:
+            archive.writestr("file/constants.pkl", b"")  # by which PyTorch tells it
+    else:
+        path.write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        read_weights(path)
+    assert str(caught.value).startswith(f"{path}: can't be read as weights: {says}")
+    assert len(str(caught.value)) < len(str(path)) + 120
+    with pytest.raises(UsageError, match="holds no classifier of this suite: it is not safetenso"):
+        load_classifier(path)

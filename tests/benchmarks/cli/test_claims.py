@@ -70,7 +70,7 @@ def test_without_a_record_the_ledger_has_the_settings_only(
     assert [line["id"] for line in lines] == list(published())
 
 
-def test_a_folder_without_runs_is_one_line_and_leaves_an_earlier_ledger(
+def test_a_named_folder_that_is_not_there_is_one_line_and_leaves_an_earlier_ledger(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     good = tmp_path / "out" / "claims.csv"
@@ -79,10 +79,22 @@ def test_a_folder_without_runs_is_one_line_and_leaves_an_earlier_ledger(
     code, out, err = here(
         capfd, "claims", "--runs-dir", str(tmp_path / "rnus"), "--out-dir", str(good.parent)
     )
-    assert (code, out) == (1, "")
-    assert one_line(err).endswith("rnus/tables: no table to report; run a table first")
+    assert (code, out) == (3, "")
+    assert one_line(err).endswith("rnus: no such folder; run a table first")
     assert good.read_text() == "good"
     assert list(good.parent.iterdir()) == [good]
+
+
+def test_before_any_run_all_of_it_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = here(capfd, "claims", "--json")
+    lines = json.loads(out)
+    assert (code, len(lines)) == (0, 190)
+    assert {line["verdict"] for line in lines} == {"not run", "set as published"}
+    assert err.splitlines()[0] == "runs/tables: no table yet"
+    assert not (tmp_path / "runs").exists()
 
 
 def test_as_json_what_is_not_there_is_null(asked: Path, capfd: pytest.CaptureFixture[str]) -> None:

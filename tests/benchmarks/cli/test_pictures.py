@@ -25,8 +25,9 @@ def test_pictures_are_one_file_and_the_same_command_reads_what_is_there(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     command = ("pictures", "--out", str(tmp_path), "--images", "12", "--iterations", "2")
-    code, out, _ = here(capfd, *command)
+    code, out, err = here(capfd, *command)
     assert code == 0
+    assert "warning: NaturalInversion: the teacher gives the asked label to" in err
     assert out == f"12 images by each of DeepInversion, NaturalInversion: {tmp_path}/pictures.png\n"
     with Image.open(tmp_path / "pictures.png") as picture:
         assert min(picture.size) > 300

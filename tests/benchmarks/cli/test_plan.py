@@ -256,9 +256,11 @@ def test_a_device_to_be_timed_that_is_not_there_is_one_line(
     assert one_line(err) == "error: --device cuda: no CUDA device on this machine"
 
 
+@pytest.mark.parametrize("asked", [ASKED, ("compare", "di", "--plan", *ONE)])
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_without_timing_nothing_is_timed_and_cells_and_images_are_said(
     form: str,
+    asked: Sequence[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
@@ -270,7 +272,7 @@ def test_without_timing_nothing_is_timed_and_cells_and_images_are_said(
 
     monkeypatch.setattr(cell_plan, "estimate", timed)
     json_too = ["--json"] if form == "json" else []
-    code, out, _ = here(capfd, *ASKED, "--no-timing", *json_too)
+    code, out, _ = here(capfd, *asked, "--no-timing", *json_too)
     assert code == 0
     if form == "json":
         found = json.loads(out)
@@ -309,3 +311,19 @@ def test_compare_says_what_it_would_run_and_runs_nothing(
     kinds = {cell["kind"] for cell in json.loads(out)["cells"]}
     assert kinds == {"classifier", "synthesis", "distillation"}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_plan_there_is_no_timing_to_leave_out(capfd: pytest.CaptureFixture[str]) -> None:
+    code, _, err = here(capfd, "compare", "di", "--no-timing")
+    assert (code, one_line(err)) == (2, "error: --no-timing: of --plan, which times")
+
+
+def test_of_what_has_no_record_no_time_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = here(capfd, *ASKED, "--recorded")
+    assert code == 0
+    assert out.splitlines()[-1].endswith("| 4 | 0 | — |")
+    (row,) = json.loads(here(capfd, *ASKED, "--recorded", "--json")[1])
+    assert row["wall_seconds"] is None

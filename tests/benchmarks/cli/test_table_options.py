@@ -1,5 +1,6 @@
 """What a run finds beside its own cells: other seeds, other precisions, a worker killed."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 from benchmarks.cli import table_options
 from benchmarks.cli.options import PathOptions, RunOptions
 from benchmarks.cli.other_precision import refuse_other_precision
-from benchmarks.cli.table_options import run_and_report, write_tables
+from benchmarks.cli.table_options import check_request, run_and_report, write_tables
 from benchmarks.engine.cell import with_inputs
 from benchmarks.engine.deadline import TimeIsUpError
 from benchmarks.engine.executor import Summary
@@ -29,8 +30,8 @@ from tests.reports.makers import make_record
 HERE = RunOptions(device="cpu", workers=1)
 
 
-def planned(seed: int) -> PlannedTable:
-    recipes, rows = Recipes("demo", "digits"), ["vgg11-resnet18"]
+def planned(seed: int, dataset: str = "digits") -> PlannedTable:
+    recipes, rows = Recipes("demo", dataset), ["vgg11-resnet18"]
     return expand(read_table("table5"), recipes, [seed], methods=["di"], rows=rows)
 
 
@@ -65,6 +66,18 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return during
 
 
+def test_only_cells_that_are_not_done_need_their_data(paths: PathOptions, tmp_path: Path) -> None:
+    """A download brings it, and the nodes of a cluster may have it."""
+    table = planned(0, "cifar10")
+    paths = dataclasses.replace(paths, data_root=tmp_path)
+    with pytest.raises(MissingError, match="cifar10 is missing"):
+        check_request([table], paths, HERE, json=False)
+    check_request([table], dataclasses.replace(paths, download=True), HERE, json=False)
+    check_request([table], paths, RunOptions(device="cpu", engine="ray"), json=False)
+    make(table, paths.runs_dir)
+    check_request([table], paths, HERE, json=False)
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -94,8 +107,23 @@ def test_seeds_of_another_command_stay_in_the_table_and_its_report(
             run_and_report([own], paths, HERE, json=False)
     (file,) = table_files(paths.runs_dir)
     assert read(file).seeds == [0, 1]
-    assert "n = 2" in (paths.out_dir / f"{file.stem}.md").read_text()
-    assert (paths.out_dir / "report.html").is_file()
+    assert "n = 2" in (paths.out() / f"{file.stem}.md").read_text()
+    assert (paths.out() / "report.html").is_file()
+
+
+def test_another_runs_folder_has_a_page_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[..., None]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    meanwhile(lambda: None)
+    run_and_report([planned(0)], PathOptions(), HERE, json=False)
+    page = Path("reports/out/report.html").read_bytes()
+    run_and_report([planned(1)], PathOptions(runs_dir=Path("other")), HERE, json=False)
+    assert Path("reports/out/report.html").read_bytes() == page
+    assert Path("other/report/report.html").read_bytes() != page
+    asked = PathOptions(runs_dir=Path("other"), out_dir=Path("reports/out"))
+    run_and_report([planned(1)], asked, HERE, json=False)
+    assert Path("reports/out/report.html").read_bytes() != page
 
 
 def test_another_precision_is_refused_before_anything_is_computed_or_written(

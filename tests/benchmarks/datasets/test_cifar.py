@@ -13,7 +13,7 @@ import pytest
 import torch
 import torchvision
 
-from benchmarks.datasets.load import load
+from benchmarks.datasets.load import load, require
 from naturalinversion.errors import MissingError, UsageError
 from tests.benchmarks.datasets.trees import MakeTree, error_line
 
@@ -74,6 +74,14 @@ def test_half_copied_tree_names_the_class_folder(make_tree: MakeTree) -> None:
     (folder / "test" / "class9" / "1.png").unlink()
     (folder / "test" / "class9").rmdir()
     assert "9 class folders" in error_line("cifar10", folder.parent, MissingError)
+
+
+def test_what_is_absent_or_half_copied_is_found_before_it_is_loaded(make_tree: MakeTree) -> None:
+    folder = make_tree("cifar10", classes=9)
+    for root in (folder, folder.parent):
+        with pytest.raises(MissingError) as caught:
+            require("cifar10", root)
+        assert str(caught.value) == error_line("cifar10", root, MissingError)
 
 
 def test_cifar_tree_of_another_size(make_tree: MakeTree) -> None:
