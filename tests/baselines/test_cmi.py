@@ -13,7 +13,7 @@ from baselines.feature_memory import FeatureMemory
 from baselines.teacher_features import FeatureTaps
 from naturalinversion import Teacher, priors, synthesize
 from naturalinversion.classifiers import build
-from naturalinversion.errors import SettingError
+from naturalinversion.errors import MemoryShortError, SettingError
 from tests.baselines.bank_methods import cmi, copied, equal, make, start, student
 from tests.naturalinversion.teacher.zoo import ZOO
 
@@ -171,7 +171,7 @@ def test_a_generator_is_new_with_each_batch_and_head_and_memory_go_on(
 
 def test_what_it_keeps_is_counted_before_it_starts(make_teacher: MakeTeacher) -> None:
     method, teacher = cmi(epochs=10**7), make_teacher()
-    with pytest.raises(SettingError) as caught:
+    with pytest.raises(MemoryShortError) as caught:
         method.begin(teacher, batches=4, batch_size=10**5)
     said = str(caught.value)
     assert said.startswith("the bank of 1,000,000,000,000 images that CMI keeps would take 768,0")
