@@ -14,6 +14,7 @@ from playwright import sync_api
 
 from reports.report import write_report
 from tests.browser.report_files import write_runs
+from tests.browser.waiting import PATIENCE
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
@@ -55,7 +56,7 @@ class Tab:
         self.complaints: list[str] = []
         wide = {"viewport": {"width": 1280, "height": 900}}
         self.context = browser.new_context(**wide | options)
-        self.context.set_default_timeout(5000)
+        self.context.set_default_timeout(1000 * PATIENCE)
         self.context.set_offline(True)
         self.context.on("request", lambda request: self.requests.append(request.url))
         self.page = self.context.new_page()

@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-PATIENCE = 5.0  # seconds
+PATIENCE = 60.0  # seconds; a busy machine's browser takes many
 
 
 def until(page: Any, expression: str) -> None:

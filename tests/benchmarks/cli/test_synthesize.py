@@ -1,9 +1,10 @@
 """``synthesize``: a classifier of one's own, and what can't be done with it."""
 
 import json
+import signal
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from naturalinversion.classifiers import build
 from naturalinversion.classifiers.weights import Classifier, save_classifier
 from naturalinversion.image_store.dataset import SyntheticDataset
 from naturalinversion.image_store.pixels import PixelMapping
+from naturalinversion.image_store.shards import write_shard
 from naturalinversion.progress import Progress, silent
+from naturalinversion.synthesis import sequence
 from tests.benchmarks.cli.inversion import invert
 from tests.benchmarks.command_line import here, one_line
 
@@ -218,10 +221,18 @@ def test_what_synthesize_cannot_do_is_one_line(
 
 
 def test_synthesize_stops_in_time_and_goes_on(
-    weights: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    weights: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    many = invert(weights, tmp_path / "out", images="40000", max_hours=str(5 / 3600))
-    code, out, err = here(capfd, *many)
+    def then_time_is_up(*given: Any) -> None:
+        write_shard(*given)
+        signal.raise_signal(signal.SIGALRM)
+
+    monkeypatch.setattr(sequence, "write_shard", then_time_is_up)
+    code, out, err = here(capfd, *invert(weights, tmp_path / "out", images="40000", max_hours="1"))
+    monkeypatch.undo()
     assert (code, out) == (75, "")
     assert err.splitlines()[-1].startswith("--max-hours are over: what was finished is kept")
     kept = list((tmp_path / "out").glob("*.safetensors"))
