@@ -1,22 +1,19 @@
 """``pictures``: a ready classifier inverted by DeepInversion and by NaturalInversion."""
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TextIO
 
-from benchmarks.cli.console import print_result
+from benchmarks.cli.console import log, print_result
 from benchmarks.cli.contact_sheet import save_contact_sheet
 from benchmarks.cli.options import ComputeOptions, TimeLimit
 from benchmarks.engine.deadline import stop_after
 from benchmarks.engine.machine import set_up_torch
+from benchmarks.engine.our_warnings import our_warnings_to
 from benchmarks.recipes.methods import build_method
 from benchmarks.recipes.resolve import Recipes
 from naturalinversion.classifiers.ready import describe
-from naturalinversion.errors import NaturalInversionWarning, UsageError
+from naturalinversion.errors import UsageError
 from naturalinversion.progress import Draw, bar
 from naturalinversion.synthesis import synthesize
 from naturalinversion.teacher.teacher import Teacher
@@ -67,7 +64,7 @@ class Pictures:
             made = f"{self.images}x{settings['iterations']}"
             label = f"{name}-{self.ready}-{SCALE}-{made}-seed{self.seed}"
             draw: Draw = partial(bar, description=title)
-            with _warnings_about(title):
+            with our_warnings_to(partial(_warn_of, title)):
                 dataset = synthesize(
                     build_method(name, settings),
                     teacher,
@@ -86,24 +83,6 @@ class Pictures:
         return 0
 
 
-@contextmanager
-def _warnings_about(title: str) -> Iterator[None]:
-    """Our warnings begin with the method's title: the two say the same words."""
-    with warnings.catch_warnings():
-        show = warnings.showwarning
-
-        def named(
-            message: Warning | str,
-            category: type[Warning],
-            filename: str,
-            lineno: int,
-            file: TextIO | None = None,
-            line: str | None = None,
-        ) -> None:
-            if issubclass(category, NaturalInversionWarning):
-                message = f"{title}: {message}"
-            show(message, category, filename, lineno, file, line)
-
-        warnings.filterwarnings("always", category=NaturalInversionWarning)
-        warnings.showwarning = named
-        yield
+def _warn_of(title: str, said: str) -> None:
+    """The two methods' warnings have the same words."""
+    log(f"warning: {title}: {said}")

@@ -1,10 +1,7 @@
 """Run a data-free method against a teacher. Nothing here, or imported here, can read real data."""
 
 import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import Any
 
 import msgspec
 from torch import nn
@@ -14,6 +11,7 @@ from benchmarks.engine.cell import Cell
 from benchmarks.engine.checkpoints import PREPARE
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.kinds import Metrics
+from benchmarks.engine.our_warnings import our_warnings_to
 from benchmarks.engine.step_timing import RandomClassifier, StepCounts, classifier_of
 from benchmarks.recipes.methods import build_method, source_sha256
 from benchmarks.synthesis.image_quality import teacher_agreement
@@ -25,7 +23,7 @@ from naturalinversion.classifiers.weights import (
     load_classifier,
     save_classifier,
 )
-from naturalinversion.errors import NaturalInversionWarning, UsageError
+from naturalinversion.errors import UsageError
 from naturalinversion.image_store.meta import IMAGES
 from naturalinversion.image_store.sample_grid import GRID, grid_images, save_grid
 from naturalinversion.image_store.shards import retried, shard_path
@@ -79,8 +77,13 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
 
     if not (context.folder / LOSSES).exists():  # lost, or the process killed before it was written
         shard_path(context.folder / IMAGES, recipe.first).unlink(missing_ok=True)
+
+    def remark(said: str) -> None:
+        context.log.warning("%s", said)
+        tqdm.write(f"warning: {context.label}: {said}", file=sys.stderr)
+
     checkpoint = Checkpoint(context.folder / PREPARE)
-    with _remarks_to(context):
+    with our_warnings_to(remark):
         dataset = synthesize(
             synthesizer,
             teacher,
@@ -111,31 +114,6 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
         **final_losses(context.folder / LOSSES),
         **teacher_agreement(teacher, dataset),
     }
-
-
-@contextmanager
-def _remarks_to(context: CellContext) -> Iterator[None]:
-    """Our warnings go to the cell's log, and to stderr with the cell's name."""
-    with warnings.catch_warnings():
-        show = warnings.showwarning
-
-        def write(
-            message: Warning | str,
-            category: type[Warning],
-            filename: str,
-            lineno: int,
-            file: TextIO | None = None,
-            line: str | None = None,
-        ) -> None:
-            if not issubclass(category, NaturalInversionWarning):
-                show(message, category, filename, lineno, file, line)
-                return
-            context.log.warning("%s", message)
-            tqdm.write(f"warning: {context.label}: {message}", file=sys.stderr)
-
-        warnings.filterwarnings("always", category=NaturalInversionWarning)
-        warnings.showwarning = write
-        yield
 
 
 def _student(

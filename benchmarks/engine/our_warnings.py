@@ -1,0 +1,25 @@
+"""The library's warnings, said in one's own way while a method is at work."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from naturalinversion.errors import NaturalInversionWarning
+
+
+@contextmanager
+def our_warnings_to(say: Callable[[str], None]) -> Iterator[None]:
+    """Within the block ours go to ``say``, each time; others are shown as before."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def pass_on(message: Warning | str, category: type[Warning], *where: Any) -> None:
+            if issubclass(category, NaturalInversionWarning):
+                say(str(message))
+            else:
+                show(message, category, *where)
+
+        warnings.filterwarnings("always", category=NaturalInversionWarning)
+        warnings.showwarning = pass_on  # type: ignore[assignment]
+        yield
