@@ -7,7 +7,6 @@ import numpy as np
 from torch import Tensor
 
 from naturalinversion.files import write_atomically
-from reports.figures.contact_sheet import draw_contact_sheet
 from reports.figures.tiles import Pixels
 
 ROWS, COLUMNS = 6, 10  # images of a class, and classes
@@ -20,6 +19,8 @@ def save_contact_sheet(
 
     Up to six images of each of the first ten classes; rows that no class fills are left out.
     """
+    from reports.figures.contact_sheet import draw_contact_sheet  # takes seconds to import
+
     names = classes[:COLUMNS]
     panels = {title: _tiles(*images, len(names)) for title, images in sets.items()}
     write_atomically(path, draw_contact_sheet(panels, names))

@@ -14,7 +14,6 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined, TemplateError
 
 from reports.archive import KEPT
-from reports.figures.contact_sheet import draw_contact_sheet
 from reports.figures.draw import RenderedFigure
 from reports.figures.tiles import Pixels
 from reports.records import RecordError
@@ -42,6 +41,8 @@ def render(
 
     def sheet(name: str, panels: Mapping[str, Pixels], classes: Sequence[str]) -> str:
         """Draws a contact sheet: its file, for a link."""
+        from reports.figures.contact_sheet import draw_contact_sheet  # takes seconds to import
+
         pictures[name] = draw_contact_sheet(panels, classes)
         return name
 
