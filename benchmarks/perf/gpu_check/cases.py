@@ -15,7 +15,6 @@ from naturalinversion.seeds import seeded
 
 CLASSES = 10
 CPU = torch.device("cpu")
-ARCHS = ("resnet18", "vgg11", "mobilenetv2")
 
 
 @dataclass(frozen=True)
@@ -35,9 +34,14 @@ class Sizes:
     """images of a step of generator and student"""
     long: tuple[int, int] = (2, 6)
     """epochs and steps of a joint training that is to be captured"""
+    archs: tuple[str, ...] = ("resnet18", "vgg11", "mobilenetv2")
+    """of the teachers that are inverted"""
 
 
-SIZES = {"cuda": Sizes(), "cpu": Sizes(0.0625, 16, 4, 4, (0, 1, 0), 2, long=(1, 2))}
+SIZES = {
+    "cuda": Sizes(),
+    "cpu": Sizes(0.0625, 16, 4, 4, (0, 1, 0), 2, long=(1, 2), archs=("vgg11",)),
+}
 
 
 @cache

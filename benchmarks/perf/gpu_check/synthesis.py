@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from benchmarks.perf.gpu_check.batches import STEPS, Case, Runs
-from benchmarks.perf.gpu_check.cases import ARCHS, Sizes
+from benchmarks.perf.gpu_check.cases import Sizes
 from benchmarks.perf.gpu_check.check import Check, Measured, cuda_missing, differing, relative
 from benchmarks.perf.gpu_check.replays import guarded
 from naturalinversion import Batch
@@ -35,7 +35,7 @@ LAST = 4  # iterations whose mean loss is where a batch ends
 def checks(device: torch.device, sizes: Sizes) -> Iterator[Check]:
     """Every case on every architecture."""
     cuda = cuda_missing(device)
-    for arch in ARCHS:
+    for arch in sizes.archs:
         for name, (method, settings) in CASES.items():
             runs = Runs(Case(method, settings, arch, sizes, device))
             about = f"{name}, {arch}"
