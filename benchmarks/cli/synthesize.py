@@ -48,6 +48,8 @@ class Synthesize:
     """images a batch; 0: the recipe's"""
     seed: int = 0
     """of labels and noise: another seed, other images"""
+    classes: Annotated[tuple[str, ...], arg(metavar="CLASS [CLASS ...]")] = ()
+    """images of these alone, by number from 0, or by name where --ready knows it; all by default"""
     student: Annotated[str, optional("ARCH")] = ""
     """architecture of the student, for methods that compete with one or train one jointly"""
     student_weights: Annotated[Path | None, optional("FILE")] = None
@@ -108,6 +110,7 @@ class Synthesize:
             batches=batches,
             batch_size=batch_size,
             seed=self.seed,
+            classes=self._numbers(inputs.num_classes),
             student=student,
             student_known=known,
             method=recipe.method,
@@ -196,6 +199,17 @@ class Synthesize:
             raise UsageError(
                 f"--set {text}: not read here, but {self.method}.settings and .batch_size are"
             )
+
+    def _numbers(self, num_classes: int) -> list[int]:
+        """The classes that are asked for. Raises `UsageError` for one that isn't there."""
+        names = self.classifier.classes
+        known = {str(number): number for number in range(num_classes)}
+        known |= {name: number for number, name in enumerate(names)}
+        for name in self.classes:
+            if name not in known:
+                there = f", {', '.join(names)}" if names else ""
+                raise UsageError(f"--classes {name}: not one of 0 to {num_classes - 1}{there}")
+        return [known[name] for name in self.classes]
 
     def _student(self, description: Classifier) -> nn.Module:
         if self.student_weights is not None:

@@ -37,6 +37,7 @@ class Meta(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stages: tuple[str, ...] | None = None  # of the teacher
     logits: tuple[float, ...] | None = None  # of the teacher, for noise
     agreed: tuple[int, ...] = ()
+    classes: tuple[int, ...] = ()  # that images were asked of; all, where empty
 
 
 def read_meta(folder: Path) -> Meta:

@@ -1,6 +1,7 @@
 """Synthesis by any data-free method: its interface, and the one function that runs it."""
 
-from naturalinversion.synthesis.run import balanced_labels, synthesize
+from naturalinversion.synthesis.labels import balanced_labels
+from naturalinversion.synthesis.run import synthesize
 from naturalinversion.synthesis.synthesizer import (
     Batch,
     StudentUse,

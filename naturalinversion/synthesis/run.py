@@ -1,11 +1,10 @@
 """`synthesize`: labels, seeds, shards, resuming and progress for any method."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from naturalinversion.errors import DivergedError, NaturalInversionWarning
@@ -15,9 +14,10 @@ from naturalinversion.image_store.shards import shard_is_whole
 from naturalinversion.image_store.shared_folder import claimed
 from naturalinversion.precision import compute_in, effective_precision
 from naturalinversion.progress import Draw
-from naturalinversion.seeds import derive, generator
+from naturalinversion.seeds import derive
 from naturalinversion.synthesis.agreement import low_agreement, record_agreement
 from naturalinversion.synthesis.batch_check import check_batch, implausible
+from naturalinversion.synthesis.labels import check_chosen, check_classes, target_labels
 from naturalinversion.synthesis.method_settings import settings_of, source_of
 from naturalinversion.synthesis.prepare_state import PrepareState
 from naturalinversion.synthesis.sequence import AnyOrder, order_of
@@ -36,13 +36,6 @@ UNTRAINED_STUDENT = (
 ATTEMPTS = 3  # seeds for a batch whose loss or images are not finite
 
 
-def balanced_labels(size: int, num_classes: int, seed: int) -> Tensor:
-    """``size`` labels (N,): each class equally often, the rest distinct classes drawn at random."""
-    whole = torch.arange(num_classes).repeat(size // num_classes)
-    rest = torch.randperm(num_classes, generator=generator(seed))[: size % num_classes]
-    return torch.cat([whole, rest])
-
-
 def synthesize(
     synthesizer: Synthesizer,
     teacher: Teacher,
@@ -52,6 +45,7 @@ def synthesize(
     batch_size: int,
     first: int = 0,
     seed: int = 0,
+    classes: Sequence[int] = (),
     student: nn.Module | None = None,
     student_known: bool = False,
     method: str = "",
@@ -64,17 +58,19 @@ def synthesize(
 
     A batch depends on its number alone: two folders with batches 0 to 4 and 5 to 9 hold the same
     images as one folder with ten. The batches of a sequential method are made in order from 0, and
-    n of them are the first n of any longer run; its state lies beside the shards (`sequence`).
+    n of them are the first n of any longer run; its state lies beside the shards (`sequence`). Each
+    of ``classes`` (of all, where empty) is the target of equally many images of a batch; what is
+    left over is drawn. A joint method draws its labels itself.
 
     Undamaged batches in the folder are kept, so the same call resumes an interrupted one and ends
     with the same bytes; with more ``batches`` it adds the others, with fewer it returns the first.
     The folder remembers the run: method, its settings (the fields of its dataclass, and
-    ``settings`` by name), the code of a method from outside, teacher, student, seed. Another run is
-    refused. A batch that diverges is retried with its next seed, `ATTEMPTS` times in all; its shard
-    records the retries. Whatever the method computes is in the teacher's ``precision``, by
-    `compute_in`. ``on_batch`` is called with the number and content of every batch made in this
-    call, before it is written. ``student`` is for methods that compete with one or train one,
-    others don't look at it; where the call fails or is interrupted, it is as it was before.
+    ``settings`` by name), the code of a method from outside, teacher, student, seed, classes.
+    Another run is refused. A batch that diverges is retried with its next seed, `ATTEMPTS` times in
+    all; its shard records the retries. Whatever the method computes is in the teacher's
+    ``precision``, by `compute_in`. ``on_batch`` is called with the number and content of every
+    batch made in this call, before it is written. ``student`` is for methods that compete with one
+    or train one, others don't look at it; where the call fails or is interrupted, it is as it was.
     ``student_known``: the caller has the student of a joint method, which is then not trained again
     if all batches exist. Without a ``training`` the state that `prepare` saves lies in the folder
     until all batches exist (`prepare_state`). ``progress`` draws a bar; a function in its place is
@@ -88,9 +84,9 @@ def synthesize(
     labels.
 
     Raises `StoreError` naming what differs when the folder holds images of another run,
-    `SettingError` for a missing student, a network in place of a `Teacher` or numbers out of range,
-    `MethodError` for a batch that breaks a rule of the protocol and for a teacher that the method
-    has changed, `DivergedError` naming the batch.
+    `SettingError` for a missing student, a network in place of a `Teacher`, numbers out of range
+    and ``classes`` that can't be asked of the method, `MethodError` for a batch that breaks a rule
+    of the protocol and for a teacher that the method has changed, `DivergedError` naming the batch.
     """
     batches, batch_size, first, seed = check_request(
         synthesizer, teacher, batches, batch_size, first, seed, student
@@ -100,6 +96,7 @@ def synthesize(
         if synthesizer.student_use == "compete" and looks_untrained(student):
             warnings.warn(UNTRAINED_STUDENT, NaturalInversionWarning, stacklevel=2)
     folder = Path(folder)
+    classes = check_classes(synthesizer, classes, teacher.num_classes)
     order = order_of(synthesizer, folder)
     order.check_first(first)
     meta = as_stored(
@@ -120,6 +117,7 @@ def synthesize(
             precision=effective_precision(teacher.device, teacher.precision),
             stages=tuple(f"{stage.module} {stage.call}" for stage in teacher.stages),
             logits=teacher.noise_logits,
+            classes=classes,
         )
     )
     joint = synthesizer.student_use == "joint" and not student_known
@@ -144,8 +142,8 @@ def synthesize(
                     synthesizer.prepare(teacher, taking_part, derive(seed, "prepare"), shown)
                 order.resume()
             for index in missing:
-                labels = balanced_labels(
-                    batch_size, teacher.num_classes, derive(seed, "labels", index)
+                labels = target_labels(
+                    batch_size, teacher.num_classes, classes, derive(seed, "labels", index)
                 )
                 labels = labels.to(teacher.device)
                 with compute_in(teacher.device, teacher.precision):
@@ -185,6 +183,7 @@ def _attempt(
         try:
             batch = synthesizer.batch(labels, derive(meta.seed, *path), training.progress)
             check_batch(batch, where, len(labels), meta.image_shape, meta.num_classes)
+            check_chosen(batch, where, meta.classes)
         except DivergedError as error:
             reason = str(error)
             continue
