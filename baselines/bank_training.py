@@ -41,13 +41,23 @@ class BankSynthesizer(BankSettings, ABC):
     student_use: ClassVar[StudentUse] = "joint"
     sequential: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._asked = 0
+
+    @property
+    def room(self) -> int:
+        """The batches that the bank is for: all, or as many as `begin` was told."""
+        return self._asked or self.epochs
+
     def begin(self, teacher: Teacher, batches: int, batch_size: int) -> None:
         """Raises `SettingError` for more batches than epochs, and what `require_memory` does."""
         if batches > self.epochs:
             raise SettingError(
                 f"{batches} batches: the schedule ends with epoch {self.epochs}, one batch each"
             )
-        images = self.epochs * batch_size
+        self._asked = batches
+        images = batches * batch_size
         size = images * math.prod(teacher.image_shape) + self.more_bytes(teacher, images)
         what = f"the bank of {images:,} images that {type(self).__name__} keeps"
         require_memory(size, what, teacher.device)
@@ -61,7 +71,7 @@ class BankSynthesizer(BankSettings, ABC):
         )
         self._teacher = teacher
         self._student = BankStudent(teacher, student, self)
-        self._bank = ImageBank(teacher, self.epochs)
+        self._bank = ImageBank(teacher, self.room)
         self.build(seed)
 
     @abstractmethod

@@ -76,7 +76,7 @@ class CMI(BankSynthesizer):
             self._head = self._build_head(features)
         self._head.to(teacher.device, self._taps.dtype)
         self._head_optimizer = torch.optim.Adam(self._head.parameters(), lr=self.rate_generator)
-        self._memory = FeatureMemory(self.memory, features, teacher.device, self.epochs)
+        self._memory = FeatureMemory(self.memory, features, teacher.device, self.room)
 
     def more_bytes(self, teacher: Teacher, images: int) -> int:
         """The remembered features, and the head with its gradient and Adam's two moments."""

@@ -26,6 +26,7 @@ CONTAINERS = (
     "ema",
     "state_dict",
     "model_state_dict",
+    "model_state",
     "model",
     "net",
 )
@@ -112,7 +113,7 @@ def read_weights(path: Path) -> dict[str, Any]:
         reason = OBJECTS if objects else reason_of(error).partition(". ")[0]
         raise UsageError(f"{path}: can't be read as weights: {reason}") from error
     for name in CONTAINERS:
-        if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
+        if isinstance(found, Mapping) and _holds_tensors(found.get(name)):
             found = found[name]
     if not isinstance(found, Mapping) or not all(
         isinstance(name, str) and (isinstance(value, Tensor) or name.endswith(EXTRA_STATE))
@@ -124,6 +125,14 @@ def read_weights(path: Path) -> dict[str, Any]:
             f"it may lie under {', '.join(CONTAINERS)}"
         )
     return dict(found)
+
+
+def _holds_tensors(found: Any) -> bool:
+    """Whether it is a mapping with tensors, or with another container of some."""
+    return isinstance(found, Mapping) and (
+        any(isinstance(value, Tensor) for value in found.values())
+        or any(_holds_tensors(found.get(name)) for name in CONTAINERS)
+    )
 
 
 def _load(path: Path) -> Any:

@@ -131,4 +131,5 @@ def _foreign(place: Path) -> Path | None:
     """What in a class folder of an export, or in its place, no export wrote."""
     if not place.is_dir() or place.is_symlink() or not place.name.isdecimal():
         return place
-    return next((p for p in sorted(place.iterdir()) if not _OWN_FILE.fullmatch(p.name)), None)
+    seen = sorted(p for p in place.iterdir() if not p.name.startswith("."))
+    return next((p for p in seen if not _OWN_FILE.fullmatch(p.name)), None)

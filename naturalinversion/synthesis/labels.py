@@ -1,6 +1,6 @@
 """The labels that a batch is made for."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from torch import Tensor
 from naturalinversion.errors import MethodError, SettingError
 from naturalinversion.seeds import generator
 from naturalinversion.synthesis.synthesizer import Batch, Synthesizer
-from naturalinversion.validation import whole
+from naturalinversion.validation import shown, whole
 
 
 def balanced_labels(size: int, num_classes: int, seed: int) -> Tensor:
@@ -26,18 +26,27 @@ def target_labels(size: int, num_classes: int, classes: Sequence[int], seed: int
 
 
 def check_classes(
-    synthesizer: Synthesizer, classes: Sequence[int], num_classes: int
+    synthesizer: Synthesizer, classes: Sequence[int] | None, num_classes: int
 ) -> tuple[int, ...]:
-    """``classes`` in ascending order. Raises `SettingError` for any that is none of the teacher's
-    or is given twice, and for a joint method, which draws its labels itself.
+    """``classes`` in ascending order; empty where all are asked for.
+
+    Raises `SettingError` for any that is none of the teacher's or is given twice, and for a joint
+    method that draws its labels itself.
     """
-    chosen = tuple(sorted(whole("classes", label) for label in classes))
+    if not isinstance(classes, Iterable | None):
+        raise SettingError(f"classes is {shown(classes)}: several, such as [3, 5]")
+    chosen = tuple(
+        sorted(whole("classes", label) for label in (() if classes is None else classes))
+    )
     for label in chosen:
         if not 0 <= label < num_classes:
             raise SettingError(f"classes: {label} is not one of 0 to {num_classes - 1}")
     if twice := [label for label in chosen if chosen.count(label) > 1]:
         raise SettingError(f"classes: {twice[0]} is given twice")
-    if chosen and synthesizer.student_use == "joint":
+    if len(chosen) == num_classes:
+        return ()
+    draws = synthesizer.student_use == "joint" and getattr(synthesizer, "draw_labels", True)
+    if chosen and draws:
         raise SettingError(
             f"classes: {type(synthesizer).__name__} draws its labels itself, from all classes"
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from naturalinversion.errors import DivergedError, NaturalInversionWarning
+from naturalinversion.errors import DivergedError, NaturalInversionWarning, StoreError
 from naturalinversion.image_store.dataset import SyntheticDataset
 from naturalinversion.image_store.meta import Meta, as_stored
 from naturalinversion.image_store.shards import shard_is_whole
@@ -45,7 +45,7 @@ def synthesize(
     batch_size: int,
     first: int = 0,
     seed: int = 0,
-    classes: Sequence[int] = (),
+    classes: Sequence[int] | None = None,
     student: nn.Module | None = None,
     student_known: bool = False,
     method: str = "",
@@ -59,8 +59,8 @@ def synthesize(
     A batch depends on its number alone: two folders with batches 0 to 4 and 5 to 9 hold the same
     images as one folder with ten. The batches of a sequential method are made in order from 0, and
     n of them are the first n of any longer run; its state lies beside the shards (`sequence`). Each
-    of ``classes`` (of all, where empty) is the target of equally many images of a batch; what is
-    left over is drawn. A joint method draws its labels itself.
+    of ``classes`` (all, by default) is the target of equally many images of a batch; what is left
+    over is drawn. A method that draws its labels itself can't be asked for some.
 
     Undamaged batches in the folder are kept, so the same call resumes an interrupted one and ends
     with the same bytes; with more ``batches`` it adds the others, with fewer it returns the first.
@@ -72,11 +72,12 @@ def synthesize(
     batch made in this call, before it is written. ``student`` is for methods that compete with one
     or train one, others don't look at it; where the call fails or is interrupted, it is as it was.
     ``student_known``: the caller has the student of a joint method, which is then not trained again
-    if all batches exist. Without a ``training`` the state that `prepare` saves lies in the folder
-    until all batches exist (`prepare_state`). ``progress`` draws a bar; a function in its place is
-    called with the number of iterations to do, unless there is nothing to make, and returns a
-    context with a callback, as `progress.bar` does. Networks are initialised from the global random
-    state, seeded for the moment: no other thread may draw from it meanwhile.
+    if all batches exist; others need it as it was before. Without a ``training`` the state that
+    `prepare` saves lies in the folder until all batches exist (`prepare_state`). ``progress`` draws
+    a bar; a function in its place is called with the number of iterations to do, unless there is
+    nothing to make, and returns a context with a callback, as `progress.bar` does. Networks are
+    initialised from the global random state, seeded for the moment: no other thread may draw from
+    it meanwhile.
 
     Warns where a student to compete with looks untrained, where images can hardly be in teacher
     space, and where the teacher gives fewer than half of them the label they are stored with
@@ -96,7 +97,7 @@ def synthesize(
         if synthesizer.student_use == "compete" and looks_untrained(student):
             warnings.warn(UNTRAINED_STUDENT, NaturalInversionWarning, stacklevel=2)
     folder = Path(folder)
-    classes = check_classes(synthesizer, classes, teacher.num_classes)
+    chosen = check_classes(synthesizer, classes, teacher.num_classes)
     order = order_of(synthesizer, folder)
     order.check_first(first)
     meta = as_stored(
@@ -117,10 +118,11 @@ def synthesize(
             precision=effective_precision(teacher.device, teacher.precision),
             stages=tuple(f"{stage.module} {stage.call}" for stage in teacher.stages),
             logits=teacher.noise_logits,
-            classes=classes,
+            classes=chosen,
         )
     )
-    joint = synthesizer.student_use == "joint" and not student_known
+    joint_use = synthesizer.student_use == "joint"
+    joint = joint_use and not student_known
     kept = PrepareState(folder, meta, training)
     remarks: list[str] = []
     with (
@@ -132,6 +134,11 @@ def synthesize(
         missing = [index for index in numbers if not shard_is_whole(folder, index, found)]
         missing = order.to_make(missing, batches, joint)
         if missing:
+            if joint_use and not order.goes_on and found.student not in (None, meta.student):
+                raise StoreError(
+                    f"{folder}: {len(missing)} batches are to be made, and the student is trained "
+                    "already: they need it as it was before"
+                )
             order.begin(teacher, batches, batch_size)
             held = TeacherKept(teacher)
         with training_bar(
@@ -143,7 +150,7 @@ def synthesize(
                 order.resume()
             for index in missing:
                 labels = target_labels(
-                    batch_size, teacher.num_classes, classes, derive(seed, "labels", index)
+                    batch_size, teacher.num_classes, chosen, derive(seed, "labels", index)
                 )
                 labels = labels.to(teacher.device)
                 with compute_in(teacher.device, teacher.precision):

@@ -59,6 +59,11 @@ class AnyOrder:
     def check_first(self, first: int) -> None:
         """Raises `SettingError` where batch ``first`` can't be the first one to be made."""
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether the method begins with the state of an earlier call, the student's included."""
+        return False
+
     def begin(self, teacher: Any, batches: int, batch_size: int) -> None:
         """Before anything is made. Raises `SettingError` for what can't be made."""
         hook: Callable[[Any, int, int], None] | None = getattr(self.method, "begin", None)
@@ -90,6 +95,10 @@ class InOrder(AnyOrder):
         super().__init__(method, folder)
         self._checkpoint = Checkpoint(folder / STATE)
         self._done, self._batches, self._state = 0, 0, dict[str, Tensor]()
+
+    @property
+    def goes_on(self) -> bool:
+        return self._done > 0
 
     def check_first(self, first: int) -> None:
         if first:
@@ -141,7 +150,7 @@ def order_of(method: object, folder: Path) -> AnyOrder:
 
 def is_sequential(method: object) -> bool:
     """Whether the batches of a method's object are made in order, by one worker."""
-    return getattr(method, "sequential", False) is True
+    return bool(getattr(method, "sequential", False))
 
 
 def forget_state(folder: Path) -> None:

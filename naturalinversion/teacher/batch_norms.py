@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from naturalinversion.errors import TeacherError
@@ -21,8 +20,7 @@ def called_norms(model: nn.Module, calls: Iterable[ModuleCall]) -> dict[nn.Modul
     """The batch norms of ``model`` in its order, and how often a pass calls each.
 
     Instance norms don't count: theirs are statistics of single images. Raises `TeacherError` when
-    there is none, none is called, or one that is called stays in training mode or keeps no
-    statistics.
+    there is none, or none is called.
     """
     inner = _norms(model)
     if not inner:
@@ -32,15 +30,8 @@ def called_norms(model: nn.Module, calls: Iterable[ModuleCall]) -> dict[nn.Modul
         )
     counts = dict.fromkeys(inner.values(), 0)
     for call in calls:
-        if isinstance(call.module, _BatchNorm) and call.module.running_mean is None:
-            raise TeacherError(
-                f"batch norm '{call.name}' keeps no running statistics (track_running_stats=False):"
-                " it normalises an image by the others of its batch, in eval mode as well"
-            )
         if call.module in counts and _fits(call):
             counts[call.module] += 1
-    if training := [n for n, m in inner.items() if m.training and counts[m]]:
-        raise TeacherError(f"batch norm '{training[0]}' stays in training mode after eval()")
     called = {norm: count for norm, count in counts.items() if count}
     if not called:
         raise TeacherError(

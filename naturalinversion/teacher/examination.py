@@ -4,8 +4,7 @@ Everything that would fail far away, or invert something else in silence, is one
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,7 +12,8 @@ from torch import Tensor, nn
 
 from naturalinversion.errors import TeacherError
 from naturalinversion.seeds import generator, seeded
-from naturalinversion.teacher.logit_checks import agree, check_gradient, check_values, own_error
+from naturalinversion.teacher.logit_checks import check_gradient, check_values, own_error
+from naturalinversion.teacher.repeatability import check_repeatable, check_single_images
 from naturalinversion.validation import shown
 
 PROBES = 2  # images; one alone would hide a network that squeezes its batch
@@ -31,8 +31,8 @@ def check_logits(model: nn.Module, images: Tensor, num_classes: int) -> Tensor:
     """The logits (N, K) of ``images``, which the model must return, the same in every pass.
 
     Raises `TeacherError` for probabilities, a single logit, another shape, values that are not
-    finite, outputs without a gradient to the images or with one that is zero or not finite, and
-    noise of its own such as dropout.
+    finite, outputs without a gradient to the images or with one that is zero or not finite, noise
+    of its own such as dropout, and logits that depend on the others of a batch.
     """
     if num_classes < 2:
         raise TeacherError(f"num_classes is {num_classes}: two or more; {TWO_LOGITS}")
@@ -43,20 +43,10 @@ def check_logits(model: nn.Module, images: Tensor, num_classes: int) -> Tensor:
     _check_shape(logits, num_classes)
     check_values(logits, CLASSIFIER)
     check_gradient(model, logits, leaf, CLASSIFIER)
-    _check_repeatable(model, images, logits)
+    check_repeatable(model, images, logits, CLASSIFIER)
+    check_single_images(model, images, logits, CLASSIFIER)
     detached: Tensor = logits.detach()
     return detached
-
-
-@contextmanager
-def written_buffers(model: nn.Module) -> Iterator[dict[str, Tensor]]:
-    """The buffers that the passes within the block change, by name, as they leave them."""
-    before = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    written: dict[str, Tensor] = {}
-    yield written
-    for name, buffer in model.named_buffers():
-        if name not in before or not _same(before[name], buffer):
-            written[name] = buffer.clone()
 
 
 def writes_to_input(model: nn.Module, images: Tensor) -> bool:
@@ -104,57 +94,3 @@ def _part_of(output: Any) -> str:
 def shape_of(logits: Any) -> tuple[int, ...] | str:
     """The shape of one image's output, or what it is if it is no tensor."""
     return tuple(logits.shape[1:]) if isinstance(logits, Tensor) else type(logits).__name__
-
-
-def _check_repeatable(model: nn.Module, images: Tensor, logits: Tensor) -> None:
-    """Raises `TeacherError` where another pass does not return ``logits`` again."""
-    with seeded(1), torch.no_grad():
-        if agree(logits, model(images.clone())):
-            return
-        with written_buffers(model) as written:
-            culprit = _noisy(model, images)
-    for name in written:
-        raise TeacherError(
-            f"the classifier's output differs from pass to pass, and so does its buffer '{name}': "
-            "switch off what writes it in eval mode, such as an observer of quantisation"
-        )
-    raise TeacherError(
-        f"the classifier's output differs from pass to pass, first that of '{culprit}': dropout or "
-        "noise that stays on in eval mode"
-    )
-
-
-def _same(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors hold the same values, NaN as well."""
-    if torch.equal(one, other):
-        return True
-    if one.shape != other.shape or not (one.is_floating_point() and other.is_floating_point()):
-        return False
-    return bool(((one == other) | (one.isnan() & other.isnan())).all())
-
-
-def _noisy(model: nn.Module, images: Tensor) -> str:
-    """The innermost module whose output differs between two passes, by name."""
-    passes: list[list[tuple[str, Tensor]]] = [[], []]
-    for outputs in passes:
-        handles = [
-            module.register_forward_hook(_keep(outputs, name or type(model).__name__))
-            for name, module in model.named_modules()
-        ]
-        try:
-            model(images.clone())
-        finally:
-            for handle in handles:
-                handle.remove()
-    for (name, one), (_, other) in zip(passes[0], passes[1], strict=False):
-        if not _same(one, other):
-            return name
-    return str(type(model).__name__)
-
-
-def _keep(outputs: list[tuple[str, Tensor]], name: str) -> Any:
-    def hook(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        if isinstance(output, Tensor):
-            outputs.append((name, output.detach().clone()))
-
-    return hook

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from naturalinversion.errors import TeacherError, reason_of
 from naturalinversion.teacher.attributes import (
@@ -23,7 +24,8 @@ def own_copy(model: nn.Module, what: str = "the classifier") -> nn.Module:
 
     Compiled networks and submodules are replaced by the modules behind them, whose layers can be
     observed. Raises `TeacherError`, in which the model is called ``what``, for what is no module,
-    TorchScript, weights on the meta device, hooks that hold the model, and what can't be copied.
+    TorchScript, weights on the meta device, hooks that hold the model, and what can't be copied or
+    put into eval mode.
     """
     if not isinstance(model, nn.Module):
         raise TeacherError(
@@ -37,6 +39,8 @@ def own_copy(model: nn.Module, what: str = "the classifier") -> nn.Module:
             f"{what} is TorchScript, whose layers can't be observed: give the module that "
             "it was made from"
         )
+    if any(map(is_lazy, chain(model.parameters(), model.buffers()))):
+        raise TeacherError(f"{what} has lazy weights without values: pass images through it first")
     if any(tensor.is_meta for tensor in chain(model.parameters(), model.buffers())):
         raise TeacherError(f"{what}'s weights are on the meta device: it has no values yet")
     if (name := hook_that_holds(model)) is not None:
@@ -53,13 +57,19 @@ def own_copy(model: nn.Module, what: str = "the classifier") -> nn.Module:
             f"{what} can't be copied, as a teacher does to leave yours as it is: {reason_of(error)}"
         ) from error
     for parent in list(copied.modules()):
-        for name, child in parent.named_children():
-            if (inner := _unwrapped(child)) is not child:
+        for name, child in list(parent._modules.items()):  # a child may have two names
+            if child is not None and (inner := _unwrapped(child)) is not child:
                 setattr(parent, name, inner)
     for module in copied.modules():
         if (original := _uncompiled_forward(module)) is not None:
             module.forward = original
-    copied.eval()  # whose own train() may return nothing
+    try:
+        copied.eval()  # whose own train() may return nothing
+    except Exception as error:
+        raise TeacherError(
+            f"{what} can't be put into eval mode, as its own train() or eval() is not called like "
+            f"PyTorch's: {reason_of(error)}"
+        ) from error
     copied.requires_grad_(False)
     return copied
 

@@ -7,50 +7,74 @@ from naturalinversion.seeds import seeded
 from naturalinversion.teacher.examination import shape_of
 from naturalinversion.teacher.logit_checks import check_gradient, check_trainable, check_values
 from naturalinversion.teacher.own_copy import own_copy
+from naturalinversion.teacher.repeatability import check_repeatable, written_buffers
 from naturalinversion.teacher.use_of_original import refused_use_of
 
 STUDENT = "the student"
 
 
 def check_student(student: nn.Module, images: Tensor, num_classes: int, trained: bool) -> None:
-    """Raises `SettingError` for a student that does not map ``images`` to logits (N, K), or
-    can't be copied, as TorchScript.
+    """Raises `SettingError` for a student that does not map ``images`` to logits (N, K), the same
+    in every pass, writes to the images, or can't be copied, as TorchScript.
 
-    ``trained``: it will be, which weights that were made in inference mode can't. Images compete
-    with another, which needs a gradient to them.
+    ``trained``: it will be, which weights that were made in inference mode can't, and it must
+    return logits in training mode as well. Images compete with another, which needs a gradient to
+    them and must stay as it is.
     """
-    if trained and any(parameter.is_inference() for parameter in student.parameters()):
-        raise SettingError(
-            "the student's weights were made in inference mode, where nothing can be trained: make "
-            "it outside"
-        )
     try:
         copied = own_copy(student, STUDENT)
+        if trained and any(parameter.is_inference() for parameter in student.parameters()):
+            raise SettingError(
+                "the student's weights were made in inference mode, where nothing can be trained: "
+                "make it outside"
+            )
+        for parameter in copied.parameters():
+            parameter.requires_grad_(trained and parameter.is_floating_point())
+        leaf = images.contiguous().clone().requires_grad_(not trained)
+        with written_buffers(copied) as written:
+            logits = _logits(student, copied, leaf, num_classes)
+        check_values(logits, STUDENT)
+        check_repeatable(copied, images, logits, STUDENT)
+        if trained:
+            check_trainable(logits, STUDENT)
+            copied.train()
+            _logits(student, copied, leaf, num_classes, ", in training mode")
+            return
+        check_gradient(copied, logits, leaf, STUDENT, constant=True)
     except TeacherError as error:
         raise SettingError(str(error)) from error
-    for parameter in copied.parameters():
-        parameter.requires_grad_(trained and parameter.is_floating_point())
-    leaf = images.contiguous().clone().requires_grad_(not trained)
+    for name in written:
+        raise SettingError(
+            f"the student's passes write its buffer '{name}' in eval mode: one to compete with "
+            "must stay the same"
+        )
+
+
+def _logits(
+    student: nn.Module, copied: nn.Module, leaf: Tensor, num_classes: int, mode: str = ""
+) -> Tensor:
+    """Those of a pass of the copy. Raises `SettingError` where there are none."""
+    images = leaf.clone()
+    version = images._version
     try:
         with refused_use_of(student), seeded(0):
-            logits = copied(leaf.clone())
-    except TeacherError as error:
-        raise SettingError(str(error)) from error
+            logits: Tensor = copied(images)
+    except TeacherError:
+        raise
     except Exception as error:
-        raise SettingError(_does_not_take(student, images, error)) from error
+        raise SettingError(_does_not_take(student, leaf, error) + mode) from error
     given = shape_of(logits)
     if given != (num_classes,):
         raise SettingError(
-            f"the student returns {given} for an image, not {num_classes} logits as the teacher"
+            f"the student returns {given} for an image{mode}, not {num_classes} logits as the "
+            "teacher"
         )
-    try:
-        check_values(logits, STUDENT)
-        if trained:
-            check_trainable(logits, STUDENT)
-        else:
-            check_gradient(copied, logits, leaf, STUDENT, constant=True)
-    except TeacherError as error:
-        raise SettingError(str(error)) from error
+    if images._version != version:
+        raise SettingError(
+            f"the student changes the images that it is given{mode}, which are the teacher's as "
+            "well: let its first operation not be in place"
+        )
+    return logits
 
 
 def _does_not_take(student: nn.Module, images: Tensor, error: Exception) -> str:

@@ -16,7 +16,6 @@ from naturalinversion.precision import Precision
 from naturalinversion.teacher.accelerated_forward import AcceleratedForward
 from naturalinversion.teacher.batch_norms import called_norms
 from naturalinversion.teacher.derived_tensors import can_cache, lasting_tensors
-from naturalinversion.teacher.examination import written_buffers
 from naturalinversion.teacher.head import find_head
 from naturalinversion.teacher.image_space import (
     check_batch,
@@ -31,6 +30,7 @@ from naturalinversion.teacher.own_copy import first_tensor
 from naturalinversion.teacher.prepared_copy import HALF_PRECISION, prepare_copy
 from naturalinversion.teacher.read_outputs import OutputReader
 from naturalinversion.teacher.remarks import remarks
+from naturalinversion.teacher.repeatability import written_buffers
 from naturalinversion.teacher.stages import Stage, find_stages, left_out
 from naturalinversion.teacher.students import check_student
 from naturalinversion.torch_state import usual_torch_state
@@ -54,7 +54,8 @@ class Teacher:
     paper's four.
 
     Raises `TeacherError` when the model has no batch norm, does not take images of ``image_shape``,
-    does not return ``num_classes`` logits, returns others in the next pass, or can't be observed,
+    does not return ``num_classes`` logits, returns others in the next pass or beside another image,
+    or can't be observed,
     for ``mean`` without ``std`` or the reverse, and for another ``precision`` than fp32, tf32 or
     bf16. Warns with `TeacherWarning` when its batch norms have not seen an image, of those that its
     forward pass does not call, when ``mean`` is 0 and ``std`` 1, when it writes a buffer in eval
@@ -87,7 +88,7 @@ class Teacher:
             self._prepared = prepare_copy(model, self.image_shape, self.num_classes)
             self.model = self._prepared.model
             with written_buffers(self.model) as self._written:
-                calls = module_calls(self.model, self._prepared.images)
+                calls = module_calls(self.model, self._prepared.images.clone())
             norms = called_norms(self.model, calls)
             self._norms = list(norms)
             self.stages: tuple[Stage, ...] = find_stages(calls, (height, width), smallest_stage)

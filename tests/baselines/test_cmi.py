@@ -172,10 +172,12 @@ def test_a_generator_is_new_with_each_batch_and_head_and_memory_go_on(
 def test_what_it_keeps_is_counted_before_it_starts(make_teacher: MakeTeacher) -> None:
     method, teacher = cmi(epochs=10**7), make_teacher()
     with pytest.raises(MemoryShortError) as caught:
-        method.begin(teacher, batches=4, batch_size=10**5)
+        method.begin(teacher, batches=10**7, batch_size=10**5)
     said = str(caught.value)
     assert said.startswith("the bank of 1,000,000,000,000 images that CMI keeps would take 768,0")
-    assert "GB are free on cpu" in said
+    assert "GB are free on cpu: fewer or smaller batches" in said
+    method.begin(teacher, batches=4, batch_size=8)  # no room is kept for what isn't asked for
+    assert method.room == 4
     taps, head = FeatureTaps(teacher, "batch norms"), start(cmi(), teacher)._head
     weights = sum(weight.numel() for weight in head.parameters())
     for images, kept in ((8, 8), (10**6, 20)):  # two views of each in float16

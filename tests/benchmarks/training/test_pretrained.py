@@ -176,6 +176,9 @@ def test_a_checkpoint_with_its_optimiser_is_read(tmp_path: Path) -> None:
     state = {"weight": torch.ones(2)}
     torch.save({"model_state_dict": state, "optimizer_state_dict": {}}, tmp_path / "x.pt")
     assert list(read_weights(tmp_path / "x.pt")) == ["weight"]
+    empty = {"ema": {"decay": 0.99, "shadow": {}}, "model_ema": {}}  # of who averages nothing
+    torch.save(empty | {"model_state": state}, tmp_path / "x.pt")
+    assert list(read_weights(tmp_path / "x.pt")) == ["weight"]
     torch.save({"weights_of_mine": state, "epoch": 3}, tmp_path / "x.pt")
     with pytest.raises(
         UsageError,

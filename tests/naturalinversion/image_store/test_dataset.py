@@ -190,6 +190,7 @@ def test_an_export_that_fails_leaves_the_one_before(wrong: str, tmp_path: Path) 
             other.export(tmp_path / "new", "minmax")
     assert {name: (tmp_path / "png" / name).read_bytes() for name in before} == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "png"]
+    next((tmp_path / "png").iterdir()).joinpath(".DS_Store").write_bytes(b"of a file manager")
     make(tmp_path / "c").export(tmp_path / "png", "minmax", overwrite=True)
     assert names(tmp_path / "png") == sorted(before), "hidden files stay"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c", "png"]

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from contract_methods import FromOutside, small
+from contract_methods import SMALL, FromOutside, small
+from laws import student
 from torch import Tensor
 
-from baselines import DeepInversion
+from baselines import CMI
 from naturalinversion import Batch, Teacher, synthesize
 from naturalinversion.errors import MethodError, SettingError, StoreError
 from naturalinversion.progress import Progress
@@ -34,6 +35,14 @@ def test_images_are_of_these_classes_equally_often(
         assert set(labels) == {1, 3}
 
 
+def test_one_that_may_draw_them_can_be_told_not_to(
+    make_teacher: MakeTeacher, tmp_path: Path
+) -> None:
+    method = CMI(**{**SMALL["cmi"], "draw_labels": False})
+    for labels in fill(method, make_teacher(), tmp_path, classes=[2], student=student()):
+        assert labels == [2] * 5
+
+
 def test_of_more_classes_than_images_other_ones_are_drawn_by_batch(
     make_teacher: MakeTeacher, tmp_path: Path
 ) -> None:
@@ -43,10 +52,8 @@ def test_of_more_classes_than_images_other_ones_are_drawn_by_batch(
     assert drawn[0] != drawn[1]
 
 
-def test_all_classes_by_number_are_other_images_than_those_of_other_classes(
-    make_teacher: MakeTeacher, tmp_path: Path
-) -> None:
-    """A folder belongs to its classes, in whatever order they are named."""
+def test_a_folder_belongs_to_its_classes(make_teacher: MakeTeacher, tmp_path: Path) -> None:
+    """In whatever order they are named."""
     teacher = make_teacher()
     first = fill(small("noise"), teacher, tmp_path, classes=[2, 0])
     assert fill(small("noise"), teacher, tmp_path, classes=torch.tensor([0, 2])) == first
@@ -61,10 +68,11 @@ def test_all_classes_by_number_are_other_images_than_those_of_other_classes(
         ([0, -1], "classes: -1 is not one of 0 to 3"),
         ([1, 2, 1], "classes: 1 is given twice"),
         (["cat"], "classes is 'cat': a whole number"),
+        (3, "classes is 3: several, such as [3, 5]"),
     ],
 )
 def test_classes_that_are_not_there_are_one_line(
-    classes: list[Any], says: str, make_teacher: MakeTeacher, tmp_path: Path
+    classes: Any, says: str, make_teacher: MakeTeacher, tmp_path: Path
 ) -> None:
     with pytest.raises(SettingError) as caught:
         fill(small("noise"), make_teacher(), tmp_path / "new", classes=classes)
@@ -98,12 +106,9 @@ def test_images_of_another_class_are_not_stored(make_teacher: MakeTeacher, tmp_p
     assert not list((tmp_path / "one").glob("batch-*"))
 
 
-def test_the_images_of_all_classes_are_as_they_were(
-    make_teacher: MakeTeacher, tmp_path: Path
+@pytest.mark.parametrize("all_of_them", [None, (), range(4)])
+def test_all_classes_are_no_choice(
+    all_of_them: Any, make_teacher: MakeTeacher, tmp_path: Path
 ) -> None:
-    """Naming all is another folder, but the same images."""
-    method, teacher = DeepInversion(iterations=2), make_teacher()
-    fill(method, teacher, tmp_path / "all")
-    fill(method, teacher, tmp_path / "named", classes=range(4))
-    for shard in sorted((tmp_path / "all").glob("batch-*")):
-        assert shard.read_bytes() == (tmp_path / "named" / shard.name).read_bytes()
+    first = fill(small("noise"), make_teacher(), tmp_path)
+    assert fill(small("noise"), make_teacher(), tmp_path, classes=all_of_them) == first

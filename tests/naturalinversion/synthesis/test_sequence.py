@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from contract_methods import SequentialFromOutside
@@ -74,9 +75,11 @@ def content(folder: Path) -> list[bytes]:
 
 
 @pytest.mark.usefixtures("_often")
+@pytest.mark.parametrize("true", [True, 1, np.bool_(True)])
 def test_a_stopped_run_goes_on_after_its_last_batch(
-    make_teacher: MakeTeacher, tmp_path: Path
+    true: Any, make_teacher: MakeTeacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(Counts, "sequential", true)
     teacher = make_teacher()
     fill(teacher, tmp_path / "whole", Counts())
     with pytest.raises(DivergedError, match=r"^batch 2: "):

@@ -293,6 +293,14 @@ def test_a_hook_of_a_wrapper_is_refused(
         Teacher(wrapper if of == "whole" else model, **PLAIN)
 
 
+def test_a_compiled_part_with_two_names_is_that_behind_it() -> None:
+    model = trained(Small)
+    model.norm1 = model.first = compiled(model.norm1)  # type: ignore[assignment, arg-type]
+    copied = Teacher(model, **PLAIN).model
+    assert copied.first is copied.norm1
+    assert isinstance(copied.norm1, nn.BatchNorm2d)
+
+
 class Keeps(Small):
     """Keeps features of the last pass, in an attribute, a dict, a list or deeper."""
 

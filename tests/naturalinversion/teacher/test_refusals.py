@@ -155,6 +155,20 @@ def without_statistics() -> nn.Module:
     return model
 
 
+class TrainsItself(Small):
+    """What beginners' training loops are called."""
+
+    def train(self, loader: Any) -> None:  # type: ignore[override]
+        for images in loader:
+            self(images)
+
+
+def trains_itself() -> nn.Module:
+    model = trained(Small)
+    model.__class__ = TrainsItself
+    return model
+
+
 def noisy_pooling() -> nn.Module:
     model = Small()
     model.pool = NoisyPooling()  # type: ignore[assignment]
@@ -252,11 +266,23 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     ),
     "norm in training mode": (
         lambda: trained(lambda: Small(norm=StaysInTraining)),
-        "batch norm 'norm1' stays in training mode after eval()",
+        "logits of an image depend on the others of its batch, first the output of 'norm1'",
     ),
     "norm without statistics beside another": (
         without_statistics,
-        "batch norm 'norm2' keeps no running statistics (track_running_stats=False): it normalises",
+        "logits of an image depend on the others of its batch, first the output of 'norm2'",
+    ),
+    "statistics of the batch by function": (
+        lambda: trained(lambda: Around(lambda z: F.batch_norm(z, None, None, training=True))),
+        "logits of an image depend on the others of its batch, first the output of 'Around': a nor",
+    ),
+    "logits less their mean over the batch": (
+        lambda: trained(lambda: Around(lambda z: z - z.mean(0))),
+        "or a mean over the batch",
+    ),
+    "its own train()": (
+        trains_itself,
+        "the classifier can't be put into eval mode, as its own train() or eval() is not called ",
     ),
     "norms by function": (
         lambda: trained(Functional),

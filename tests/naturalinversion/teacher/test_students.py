@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,33 @@ def with_a_head_of_zeros(bias: float = 0.0) -> nn.Module:
     return student
 
 
+class OneOrTwo(Small):
+    """An auxiliary output in training mode, as GoogLeNet's."""
+
+    def forward(self, images: Tensor) -> Any:  # type: ignore[override]
+        logits = super().forward(images)
+        return (logits, logits) if self.training else logits
+
+
+class Counter(Small):
+    """Counts its passes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("passes", torch.zeros(()))
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.passes += 1
+        return super().forward(images)
+
+
+class OwnEval(Small):
+    """What beginners' training loops are called."""
+
+    def eval(self, loader: Any) -> Any:  # type: ignore[override]
+        return [self(images) for images in loader]
+
+
 REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "softmax": (
         lambda: Student(lambda z: z.softmax(1)),
@@ -48,6 +76,17 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "sigmoid": (lambda: Student(lambda z: z.sigmoid()), "its last layer is a sigmoid"),
     "classes": (lambda: Student(lambda z: z.int()), "the student returns torch.int32, not logits"),
     "not finite": (lambda: Student(lambda z: z / 0), "the student returns values that are not fin"),
+    "in place": (
+        lambda: Student(inside=lambda x: x.mul_(0.5)),
+        "the student changes the images that it is given, which are the teacher's as well",
+    ),
+    "its own eval": (OwnEval, "can't be put into eval mode, as its own train"),
+    "a class": (lambda: Small, "the student is type, not a torch.nn.Module: build the network"),
+    "a function": (lambda: len, "the student is builtin_function_or_method, not a torch.nn.Module"),
+    "lazy": (
+        lambda: nn.Sequential(nn.Flatten(), nn.LazyLinear(CLASSES)),
+        "the student has lazy weights without values: pass images through it first",
+    ),
 }
 
 
@@ -56,6 +95,24 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
 def test_a_student_that_returns_no_logits_is_refused(name: str, to_train: bool) -> None:
     make, says = REFUSED[name]
     with pytest.raises(SettingError, match=f"^the student .*{says.removeprefix('the student ')}"):
+        check_student(make(), IMAGES, CLASSES, to_train)
+
+
+@pytest.mark.parametrize(
+    ("make", "to_train", "says"),
+    [
+        (OneOrTwo, True, "returns tuple for an image, in training mode, not 4 logits as the teach"),
+        (OneOrTwo, False, ""),
+        (lambda: Student(nn.functional.dropout), True, "output differs from pass to pass, first"),
+        (lambda: Student(nn.functional.dropout), False, "output differs from pass to pass, first"),
+        (Counter, True, ""),
+        (Counter, False, "passes write its buffer 'passes' in eval mode: one to compete with must"),
+    ],
+)
+def test_what_a_student_is_for_decides_what_it_may_do(
+    make: Callable[[], nn.Module], to_train: bool, says: str
+) -> None:
+    with pytest.raises(SettingError, match=says) if says else nullcontext():
         check_student(make(), IMAGES, CLASSES, to_train)
 
 
