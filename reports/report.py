@@ -41,13 +41,14 @@ def write_report(
 ) -> Report:
     """Write ``out/<table>.md .csv .tex`` and its figures for each table, and ``out/report.html``.
 
-    ``tables`` are files, all of ``runs/tables`` by default; ``others`` stand on the page and in
-    ``out`` as well, where they can be made. With ``protocol``, as `claims.ledger.ledger` takes it,
-    the page has the paper's claims. A damaged record counts as not run. RecordError, before
-    anything is written, if a record is of another version, or one of ``tables`` cannot be read or
-    made of the records.
+    ``tables`` are files; ``others`` stand on the page and in ``out`` as well, where they can be
+    made. Without ``tables`` those are all of ``runs/tables``, of which one at least must be made.
+    With ``protocol``, as `claims.ledger.ledger` takes it, the page has the paper's claims. A
+    damaged record counts as not run. RecordError, before anything is written, if a record is of
+    another version, or one of ``tables`` cannot be read or made of the records.
     """
-    files = tables_to_report(runs) if tables is None else list(tables)
+    files = [] if tables is None else list(tables)
+    others = tables_to_report(runs) if tables is None else others
     if len({file.stem for file in files}) < len(files):
         raise RecordError("two of the tables have the same file name; their reports would collide")
     records = load_all(runs, skip_damaged=True)
@@ -65,6 +66,8 @@ def write_report(
             if file in files:
                 raise
             left_out.append(str(error))
+            if len(left_out) == len(others) and not made:
+                raise
             continue
         made[file] = report
         written |= own
@@ -78,5 +81,6 @@ def write_report(
         raise RecordError(f"{out}: cannot be made ({error.strerror})") from None
     for name, data in written.items():
         write_atomically(out / name, data)
-    markdown = "\n".join(made[file].markdown for file in files)
+    asked = made if tables is None else files
+    markdown = "\n".join(made[file].markdown for file in asked)
     return Report([out / name for name in written], markdown, left_out)

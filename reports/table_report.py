@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,13 +10,14 @@ from pathlib import Path
 import pandas as pd
 
 from reports.figures.draw import RenderedFigure, render_figures
-from reports.records import Record
+from reports.records import Record, RecordError
 from reports.tables.cost import costs_of
 from reports.tables.cost_text import cost_csv, cost_latex, cost_markdown
 from reports.tables.export import to_csv, to_latex, to_markdown
 from reports.tables.layout import Table
 from reports.tables.measured import measured_frame
 from reports.tables.method_cost import MethodCost
+from reports.tables.table_files import read
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,22 @@ class TableReport:
         for figure in self.figures:
             found |= figure.files
         return found
+
+
+def reportable(
+    files: Sequence[Path], records: Mapping[str, Record]
+) -> tuple[list[Table], list[str]]:
+    """The tables that numbers can be made of, and of each other one why not, on one line."""
+    tables, left_out = [], []
+    for file in files:
+        try:
+            table = read(file)
+            measured_frame(table, records)
+        except RecordError as error:
+            left_out.append(str(error))
+        else:
+            tables.append(table)
+    return tables, left_out
 
 
 def make_table_report(

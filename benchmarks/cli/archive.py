@@ -11,6 +11,7 @@ from reports.new_folder import replaced
 from reports.records import write_atomically
 from reports.report import write_report
 from reports.results_pages.render import TEMPLATES, render_all
+from reports.tables.table_files import tables_to_report
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -62,5 +63,6 @@ class Results:
 def report(folder: Path) -> list[Path]:
     """Tables and page of kept records, in place of those that were there."""
     with replaced(folder / REPORT) as draft:
-        made = write_report(folder / RUNS, draft, protocol=paper_settings()).paths
+        files = tables_to_report(folder / RUNS)
+        made = write_report(folder / RUNS, draft, files, paper_settings()).paths
     return [folder / REPORT / path.name for path in made]

@@ -13,8 +13,9 @@ from reports.claims.ledger import ledger
 from reports.claims.markdown import claims_markdown
 from reports.claims.orderings import orderings
 from reports.records import load_all, write_atomically
+from reports.table_report import reportable
 from reports.tables.markup import csv_text
-from reports.tables.table_files import FOLDER, read, table_files
+from reports.tables.table_files import FOLDER, table_files
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,16 @@ class Claims:
     def run(self) -> int:
         """Write ``claims.csv``, ``orderings.csv`` and ``claims.md``, and print the last.
 
-        Where no table was run yet, nothing was; but a folder that was named has to be there.
+        Where no table was run yet, nothing was; but a folder that was named has to be there. Exit
+        code 1 if a table can't be made of its records.
         """
         if self.paths.runs_dir != RUNS:
             self.paths.require_runs()
-        tables = [read(path) for path in table_files(self.paths.runs_dir)]
-        if not tables:
+        files = table_files(self.paths.runs_dir)
+        if not files:
             log(f"{self.paths.runs_dir / FOLDER}: no table yet")
         records = load_all(self.paths.runs_dir, skip_damaged=True)
+        tables, left_out = reportable(files, records)
         frame, orders = ledger(tables, records, paper_settings()), orderings(tables, records)
         markdown = claims_markdown(frame, orders)
         self._write("claims.csv", csv_text(frame))
@@ -45,8 +48,10 @@ class Claims:
             print_json(_plain(frame))
         else:
             print_result(markdown)
+        for line in left_out:
+            log(f"not among the claims: {line}")
         log(f"ledger: {self.paths.out() / 'claims.csv'}")
-        return 0
+        return 1 if left_out else 0
 
     def _write(self, name: str, text: str) -> None:
         path: Path = self.paths.out() / name

@@ -138,7 +138,7 @@ def _check_logits(model: nn.Module, images: Tensor, classes: int, where: str) ->
             f"{where}: returns {what} for an image in {mode} mode, not {classes} logits"
         )
     try:
-        check_values(logits, "the student")
+        check_values(model, logits, "the student")
         check_trainable(logits, "the student")
     except TeacherError as error:
         raise UsageError(f"{where}: {error}") from error

@@ -17,12 +17,14 @@ class Report:
     """print the files written as JSON"""
 
     def run(self) -> int:
-        """Every table that was run."""
+        """Every table that was run; exit code 1 if one can't be made of its records."""
         self.paths.require_runs()
         report = write_report(self.paths.runs_dir, self.paths.out(), protocol=paper_settings())
         if self.json:
             print_json([str(path) for path in report.paths])
         else:
             print_result(report.markdown)
+        for line in report.left_out:
+            log(f"not on the page: {line}")
         log(f"report: {self.paths.out() / 'report.html'}")
-        return 0
+        return 1 if report.left_out else 0

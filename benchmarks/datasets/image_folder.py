@@ -23,7 +23,7 @@ from naturalinversion.progress import Progress, bar
 log = logging.getLogger(__name__)
 
 SPLITS = ("train", "test")
-_DECODER = 2  # raised when the same files give other pixels: kept ones of before are not used
+_DECODER = 3  # raised when the same files give other pixels: kept ones of before are not used
 _FILES_PER_TASK = 256  # enough that handing out tasks costs nothing
 
 # What Windows, macOS and network drives leave in folders beside hidden files, in lower case.
@@ -221,7 +221,8 @@ def _read(path: str, fit: int | None) -> NDArray[np.uint8]:
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
-    """Eight bits a channel; sixteen are scaled, where Pillow would clip them to white.
+    """Upright, transparent parts as white, eight bits a channel; sixteen are scaled, where Pillow
+    would clip them to white.
 
     Raises `ValueError` for 32-bit numbers: which of them is white, the file does not say.
     """
@@ -233,4 +234,8 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         raise ValueError(
             "its pixels are 32-bit numbers, and nothing says which is white; save it with 8 or 16"
         )
-    return image.convert("RGB")
+    image = ImageOps.exif_transpose(image)
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    white = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")

@@ -44,7 +44,7 @@ def load(
         return load_digits(image_size)
     from benchmarks.datasets.cifar import load_cifar  # so does torchvision
 
-    return load_cifar(name, Path(root).expanduser(), image_size, download)
+    return load_cifar(name, _home_expanded(root), image_size, download)
 
 
 def require(name: str, root: Path) -> None:
@@ -56,7 +56,7 @@ def require(name: str, root: Path) -> None:
     elif name in OFFICIAL:
         from benchmarks.datasets.cifar import require_cifar
 
-        require_cifar(name, Path(root).expanduser())
+        require_cifar(name, _home_expanded(root))
 
 
 def sizes(name: str) -> tuple[int, int, int]:
@@ -83,14 +83,25 @@ def content(name: str, root: Path) -> str:
     folder = _folder(name)
     if folder is not None:
         return content_sha256(scan(folder.resolve()))
-    return cifar_content(name, Path(root).expanduser()) if name in OFFICIAL else ""
+    return cifar_content(name, _home_expanded(root)) if name in OFFICIAL else ""
+
+
+def _home_expanded(folder: Path | str) -> Path:
+    """With the home folder in place of ``~``. Raises `UsageError` for that of nobody."""
+    try:
+        return Path(folder).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{folder}: nobody has this home folder") from error
 
 
 def _folder(name: str) -> Path | None:
     """The folder of anybody's own images; None for the data sets known by name."""
     require_utf8(name)
     if name.startswith(_OWN):
-        return Path(name.removeprefix(_OWN)).expanduser()
+        folder = _home_expanded(name.removeprefix(_OWN))
+        if folder.name in ("", ".."):  # cells and tables are called after it
+            raise UsageError(f"{name}: name the folder, such as {_OWN}{folder.resolve()}")
+        return folder
     if name not in _SIZES:
         raise UsageError(f"unknown data set {name!r}: choose {', '.join(_SIZES)} or {_OWN}PATH")
     return None

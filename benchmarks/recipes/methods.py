@@ -35,12 +35,12 @@ def method_class(name: str) -> type[Any]:
     if method in METHODS:
         return METHODS[method]
     if ":" in name:
-        found = load_object(name, "--method")
+        found = load_object(name, "method")
         if not isinstance(found, type) or not hasattr(found, "student_use"):
-            raise UsageError(f"--method {name}: not a synthesizer class (docs/adding-a-method.md)")
+            raise UsageError(f"method {name}: not a synthesizer class (docs/adding-a-method.md)")
         if found.student_use not in get_args(StudentUse):
             raise UsageError(
-                f"--method {name}: student_use is {shown(found.student_use)}: one of "
+                f"method {name}: student_use is {shown(found.student_use)}: one of "
                 f"{', '.join(get_args(StudentUse))}"
             )
         return found
@@ -60,7 +60,7 @@ def source_sha256(name: str) -> str:
         return ""
     path = source_file(method_class(name))
     if path is None:
-        raise UsageError(f"--method {name}: no file defines it, so edits could not be noticed")
+        raise UsageError(f"method {name}: no file defines it, so edits could not be noticed")
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

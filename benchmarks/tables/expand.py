@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.digests import file_sha256
 from benchmarks.recipes.resolve import Recipes
+from benchmarks.tables.column_checks import check_columns
 from benchmarks.tables.display_names import title_of
 from benchmarks.tables.image_cells import REAL
 from benchmarks.tables.network_checks import check_networks
@@ -83,6 +84,7 @@ def expand(
         of_teacher, recipes, seeds[0]
     )
     planned_rows = _planned_rows(by_pixels(selected, recipes), recipes, seeds, main_count, rows)
+    check_columns(spec, planned_rows)
     check_networks(spec.name, planned_rows)
     tables = _tables(selected, recipes, seeds, planned_rows, reference, main_count)
 

@@ -49,6 +49,8 @@ class ImageCells(ClassifierCells):
             made = SyntheticImages.of([self._reference(recipe)])
         elif recipe.student_use == "none":
             made = SyntheticImages.of(self._chunks(recipe, self.name_of(measurement)))
+        elif not student:
+            raise UsageError(f"{recipe.method} makes its images with a student, and none is named")
         elif recipe.student_use == "joint":
             own = f"{_short(recipe.name)}-{student}"
             cell = self._synthesis(recipe, own, student=student, width=self.width_of(student))

@@ -31,7 +31,8 @@ def pictures_of(recipes: Recipes, rows: Sequence[RowCells], seed: int) -> list[P
 
 
 def _picture(recipes: Recipes, row: RowCells, measurement: Measurement, cell: Cell) -> Picture:
-    method, caption = title_of(recipes, measurement.method), "one column per class"
+    method = title_of(recipes, measurement.method)
+    caption = "a column for each of the first ten classes"
     title = method
     if measurement.settings:
         title = row.spec.label or row.spec.name

@@ -49,8 +49,8 @@ def train_and_test(
     assert history.best_accuracy is not None
     if history.last_accuracy < floor:
         raise BenchmarkError(
-            f"{context.label}: test accuracy {history.last_accuracy:.1%} is below the recipe's "
-            f"floor {floor:.1%}"
+            f"test accuracy {history.last_accuracy:.1%} is below the recipe's floor {floor:.1%}, "
+            "protocol.classifier_floor"
         )
     save()
     return {

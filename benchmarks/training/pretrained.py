@@ -62,8 +62,8 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     found = accuracy(model.to(context.machine.torch_device()).eval(), test)
     if found < recipe.floor:
         raise BenchmarkError(
-            f"{context.label}: test accuracy {found:.1%} is below the recipe's floor "
-            f"{recipe.floor:.1%}: other classes, or another normalisation?"
+            f"test accuracy {found:.1%} is below the recipe's floor {recipe.floor:.1%}, "
+            "protocol.classifier_floor: other classes, or another normalisation?"
         )
     save_classifier(context.folder / WEIGHTS, model, description)
     return {

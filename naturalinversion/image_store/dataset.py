@@ -46,6 +46,11 @@ class SyntheticDataset(Dataset[tuple[Any, int]]):
     def __len__(self) -> int:
         return self.batches * self.meta.batch_size
 
+    def __repr__(self) -> str:
+        kind = "float32 in teacher space" if self.mapping is None else f"uint8, {self.mapping}"
+        shape = "x".join(map(str, self.meta.image_shape))
+        return f"<SyntheticDataset of {len(self)} images {shape} ({kind}) in {self.folder}>"
+
     def __getitem__(self, index: int) -> tuple[Any, int]:
         """Image ``index`` and its label; negative numbers count from the end."""
         place = operator.index(index)

@@ -26,7 +26,7 @@ def claimed(folder: Path, meta: Meta, *, any_student: bool = False) -> Iterator[
     existed = folder.exists()
     try:
         lock = _entered(folder)
-    except (FileExistsError, NotADirectoryError) as error:
+    except (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
         raise StoreError(f"{folder} can't be a folder of images: {error.strerror}") from error
     try:
         found = claim(folder, meta, any_student=any_student)

@@ -41,7 +41,7 @@ def check_logits(model: nn.Module, images: Tensor, num_classes: int) -> Tensor:
     with seeded(0), own_error(f"{CLASSIFIER} does not take images of shape {shape}"):
         logits = model(leaf.clone())
     _check_shape(logits, num_classes)
-    check_values(logits, CLASSIFIER)
+    check_values(model, logits, CLASSIFIER)
     check_gradient(model, logits, leaf, CLASSIFIER)
     check_repeatable(model, images, logits, CLASSIFIER)
     check_single_images(model, images, logits, CLASSIFIER)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -15,15 +16,15 @@ LEVELS = (-1.0, 0.0, 1.0)  # of darker and lighter images, where noise finds all
 PROBABILITIES = {"Softmax": "softmax", "Sigmoid": "sigmoid", "Hardsigmoid": "sigmoid"}
 
 
-def check_values(logits: Tensor, what: str) -> None:
+def check_values(model: nn.Module, logits: Tensor, what: str) -> None:
     """Raises `TeacherError` for integers, values that are not finite, and probabilities.
 
-    ``what`` is the network, in the error's line.
+    ``what`` is the network ``model``, in the error's line.
     """
     if not logits.is_floating_point():
         raise TeacherError(f"{what} returns {logits.dtype}, not logits")
     if not logits.isfinite().all():
-        raise TeacherError(f"{what} returns values that are not finite")
+        raise TeacherError(f"{what} returns values that are not finite{_broken(model)}")
     if name := _activation(logits):
         raise TeacherError(
             f"{what} returns probabilities, not logits: its last layer is a {name}; give it without"
@@ -72,6 +73,13 @@ def own_error(what: str) -> Iterator[None]:
         yield
     except Exception as error:
         raise TeacherError(f"{what}: {reason_of(error)}") from error
+
+
+def _broken(model: nn.Module) -> str:
+    """The first of the weights that are not finite, in words; empty without one."""
+    weights = chain(model.named_parameters(), model.named_buffers())
+    broken = (name for name, tensor in weights if not tensor.isfinite().all())
+    return f": '{name}' holds some" if (name := next(broken, "")) else ""
 
 
 def _activation(logits: Tensor) -> str:

@@ -33,7 +33,7 @@ def check_student(student: nn.Module, images: Tensor, num_classes: int, trained:
         leaf = images.contiguous().clone().requires_grad_(not trained)
         with written_buffers(copied) as written:
             logits = _logits(student, copied, leaf, num_classes)
-        check_values(logits, STUDENT)
+        check_values(copied, logits, STUDENT)
         check_repeatable(copied, images, logits, STUDENT)
         if trained:
             check_trainable(logits, STUDENT)

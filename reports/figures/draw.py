@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -48,7 +49,8 @@ class RenderedFigure:
             return f"- Figure: {title}: {escape_markdown(self.reason)}."
         alt = title.replace("]", "\\]")
         picture, *others = self.files
-        return f"![{alt}]({picture}) {escape_markdown(self.spec.caption)} ({', '.join(others)})"
+        caption = escape_markdown(self.spec.caption)
+        return f"![{alt}]({quote(picture)}) {caption} ({', '.join(others)})"
 
 
 def render_figures(

@@ -17,7 +17,8 @@ def difference_by_seed(one: BySeed, other: BySeed, where: str) -> str:
     """The mean of ``one`` minus ``other`` over the seeds of both.
 
     Of three seeds or more with its 95 % interval and the p-value of a paired t-test: ``+27.0 [24.1,
-    29.9], p = 1e-07``. RecordError, which begins with ``where``, if they share no seed.
+    29.9], p = 1e-07``; without them where all seeds differ alike. RecordError, which begins with
+    ``where``, if they share no seed.
     """
     found = compare_by_seed(one, other)
     if found.difference is None:
@@ -25,8 +26,8 @@ def difference_by_seed(one: BySeed, other: BySeed, where: str) -> str:
     decimals = 2 if max(map(abs, (*one.values(), *other.values()))) < 2 else 1
     text = f"{found.difference:+.{decimals}f}"
     interval = interval_of_mean([one[seed] - other[seed] for seed in one.keys() & other.keys()])
-    if interval and found.p_value is not None:
-        low, high = (f"{bound:.{decimals}f}" for bound in interval)
+    if interval and interval[0] < interval[1] and found.p_value is not None:
+        low, high = (f"{bound:z.{decimals}f}" for bound in interval)
         text += f" [{low}, {high}], p = {found.p_value:.1g}"
     return text
 

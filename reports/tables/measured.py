@@ -100,10 +100,16 @@ def _check_alike(where: str, name: str, stated: dict[str, Record]) -> None:
 
 
 def stated_by(name: str, record: Record, records: Mapping[str, Record]) -> object:
-    """What the record says of ``name``, or else the nearest of those that it was made from."""
+    """What the record says of ``name``, or else the nearest of those that it was made from.
+
+    Of the number of images only the record itself: images that compete with a student are made from
+    one that has a number of its own.
+    """
     if name == "--precision":
         return NOT_STATED if record.kind == "pretrained" else record.provenance.precision
-    for found in lineage([record.key], {**records, record.key: record}):
+    own = [record]
+    made_from = lineage([record.key], {**records, record.key: record})
+    for found in own if name == "synthetic_images" else made_from:
         for source in (found.metrics, found.recipe):
             if name in source:
                 return source[name]

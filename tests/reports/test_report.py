@@ -167,9 +167,12 @@ def test_figures_of_two_tables_never_overwrite_each_other(runs: Path, tmp_path: 
     table = with_figures(runs, lines("a-b"))
     other = msgspec.structs.replace(table, id="t", figures=[lines("b")])
     table_files.write(runs / "tables" / f"{NAME}-a.json", other)
+    files = table_files.table_files(runs)
     with pytest.raises(RecordError, match=r"a-b\.png would overwrite"):
-        write_report(runs, tmp_path / "out")
+        write_report(runs, tmp_path / "out", files)
     assert not (tmp_path / "out").exists()
+    (line,) = write_report(runs, tmp_path / "out").left_out
+    assert "a-b.png would overwrite" in line
 
 
 def test_a_table_that_cannot_be_made_leaves_nothing_of_the_others(
@@ -179,9 +182,23 @@ def test_a_table_that_cannot_be_made_leaves_nothing_of_the_others(
     columns = [make_column("DI", metric="nowhere"), *table.columns[::2]]
     other = msgspec.structs.replace(table, id="z", columns=columns, figures=[])
     table_files.write(runs / "tables" / "z.json", other)
+    files = table_files.table_files(runs)
     with pytest.raises(RecordError, match="no number 'nowhere'"):
-        write_report(runs, tmp_path / "out")
+        write_report(runs, tmp_path / "out", files)
     assert not (tmp_path / "out").exists()
+
+
+def test_of_all_tables_those_that_can_be_made_are(runs: Path, tmp_path: Path) -> None:
+    """As the command ``report`` asks for; a folder where none can is an error."""
+    whole = write_report(runs, tmp_path / "whole")
+    (file,) = table_files.table_files(runs)
+    (runs / "tables" / "a.json").write_text("{}")
+    result = write_report(runs, tmp_path / "out")
+    assert result.markdown == whole.markdown
+    assert len(result.left_out) == 1
+    file.unlink()
+    with pytest.raises(RecordError, match=r"a\.json"):
+        write_report(runs, tmp_path / "out")
 
 
 def test_with_the_protocol_the_page_has_the_claims(runs: Path, tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_a_number_without_a_record_is_an_error(runs: Path, tmp_path: Path) -> No
     kept = Archive(tmp_path / "kept" / "here")
     with pytest.raises(RecordError, match=r"has no column XX; there are: DFAD, DI, NI$"):
         kept.value(TABLE, "r", "XX")
-    assert kept.row_difference(TABLE, "NI", "r", "r").startswith("+0.0 [0.0, 0.0], p = 1")
+    assert kept.row_difference(TABLE, "NI", "r", "r") == "+0.0"
     assert kept.metric(TABLE, "r", "NI", "images", of="images") == 64
     with pytest.raises(RecordError, match=r"has no number frame; there are: test_accuracy$"):
         kept.metric(TABLE, "r", "NI", "frame")
@@ -186,6 +186,10 @@ def test_a_difference_has_its_interval_and_p_from_three_seeds_on() -> None:
     # differences 11, 10, 13: mean 11.33, sd 1.53, t(2) = 4.303
     assert difference_by_seed(one, other, "here") == "+11.3 [7.5, 15.1], p = 0.006"
     assert difference_by_seed({0: 61.0}, other, "here") == "+11.0"
+    alike = {seed: value + 0.2 for seed, value in one.items()}
+    assert difference_by_seed(alike, one, "here") == "+0.2", "no interval without a spread"
+    around = {0: 61.04, 1: 62.06, 2: 66.02}  # its lower bound rounds to zero from below
+    assert difference_by_seed(around, one, "here") == "+0.0 [0.0, 0.1], p = 0.07"
     with pytest.raises(RecordError, match=r"^here share no seed$"):
         difference_by_seed({7: 1.0}, other, "here")
 
@@ -198,7 +202,7 @@ def test_accepted_numbers_are_read_from_their_file(tmp_path: Path) -> None:
         if (one.row, one.column) == ("ni", "student")
     )
     assert numbers.value("ni", "student") == f"{student.mean:.1f} ± {student.sd:.1f}"
-    assert numbers.row_difference("student", "ni", "ni") == "+0.0 [0.0, 0.0], p = 1"
+    assert numbers.row_difference("student", "ni", "ni") == "+0.0"
     with pytest.raises(RecordError, match=r"digits\.csv: no number xx student; there are: di "):
         numbers.value("xx", "student")
 

@@ -165,6 +165,41 @@ def test_sixteen_bits_are_scaled_not_clipped(kind: str, make_tree: MakeTree) -> 
     assert torch.equal(images[0], expected.expand(3, 8, 8))
 
 
+def test_transparent_parts_are_white(make_tree: MakeTree) -> None:
+    """Icons are often black on what is transparent and black as well."""
+    folder = make_tree(size=8)
+    icon = np.zeros((8, 8, 4), np.uint8)
+    icon[2:6, 2:6, 3] = 255
+    for name, image in {
+        "0.png": Image.fromarray(icon),
+        "1.png": Image.fromarray(icon).quantize(2),
+    }.items():
+        image.save(folder / "train" / "class0" / name)
+    images = load(f"imagefolder:{folder}", root=folder).train.images
+    expected = torch.full((3, 8, 8), 255, dtype=torch.uint8)
+    expected[:, 2:6, 2:6] = 0
+    for number in (0, 1):
+        assert torch.equal(images[number], expected)
+
+
+def test_photographs_are_upright(make_tree: MakeTree) -> None:
+    folder = make_tree(size=8)
+    greys = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    exif = Image.Exif()
+    exif[0x0112] = 3  # turned by half
+    Image.fromarray(greys).save(folder / "train" / "class0" / "0.png", exif=exif)
+    images = load(f"imagefolder:{folder}", root=folder).train.images
+    assert torch.equal(images[0, 0], torch.from_numpy(greys[::-1, ::-1].copy()))
+
+
+@pytest.mark.parametrize("name", ["imagefolder:.", "imagefolder:..", "imagefolder:~nobody-here/x"])
+def test_a_folder_without_a_name_is_one_line(name: str) -> None:
+    line = error_line(name, NOWHERE, UsageError)
+    assert line.endswith(
+        "nobody has this home folder" if "~" in name else f":{Path(name[12:]).resolve()}"
+    )
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.int32])
 def test_pixels_without_a_white_are_refused(dtype: type, make_tree: MakeTree) -> None:
     folder = make_tree(size=8)

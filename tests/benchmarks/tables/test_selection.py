@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from baselines import METHODS, REFERENCES
+from benchmarks.engine.cell import with_inputs
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.spec import read_table, tables
@@ -125,6 +126,37 @@ def test_what_a_table_cant_show_of_a_method_is_one_line(name: str, method: str, 
             planned(name, methods=methods)
         assert str(caught.value).startswith(says)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["accuracy", "table3"])
+def test_a_student_of_ever_new_images_stands_below_no_other(name: str) -> None:
+    """The report would refuse it, once all is computed."""
+    with pytest.raises(
+        UsageError, match=f"^{name}: dafl trains its student with its generator, on"
+    ):
+        planned(name, methods=["ni", "dafl"])
+    assert planned(name, methods=["dafl"]).targets
+
+
+@pytest.mark.parametrize("name", ["table1", "table4", "figure4", "figure5"])
+@pytest.mark.parametrize("method", ["adi", "dafl"])
+def test_images_made_with_a_student_are_made_with_one(name: str, method: str) -> None:
+    cells = with_inputs(planned(name, methods=["di", method]).targets)
+    made = [cell for cell in cells if cell.recipe.get("method") == method]
+    assert {cell.recipe["student"] or cell.inputs["student"].recipe["arch"] for cell in made} == {
+        "resnet18"
+    }
+
+
+def test_iterations_are_marked_for_each_method_where_they_differ() -> None:
+    def marks(*methods: str) -> dict[str, float]:
+        found = planned("iterations", "paper", "cifar100", methods=methods)
+        return found.tables[0].figures[0].marks
+
+    assert marks("ni") == {"the recipe's iterations": 4000, "published iterations": 4000}
+    assert {
+        f"published iterations, {title}": n for title, n in (("DI", 2000), ("NI", 4000))
+    }.items() <= marks("di", "ni").items()
 
 
 def test_a_control_that_is_named_among_methods_stands_there_once() -> None:

@@ -307,7 +307,10 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
         ),
         "the classifier has no batch norm with running statistics",
     ),
-    "not a number": (not_a_number, "the classifier returns values that are not finite"),
+    "not a number": (
+        not_a_number,
+        "the classifier returns values that are not finite: 'head.weight' holds some",
+    ),
     "TorchScript": (lambda: torch.jit.script(trained(Small)), "the classifier is TorchScript"),
     "no values": (lambda: Small().to("meta"), "weights are on the meta device: it has no values"),
     "uncopyable": (uncopyable, "can't be copied, as a teacher does to leave yours as it is: "),

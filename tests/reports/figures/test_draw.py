@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from reports.figures.axes import wrap_label
+from reports.figures.draw import RenderedFigure
 from reports.figures.style import STYLES, series_styles
 from reports.records import load_all
 from reports.tables.layout import Table
@@ -111,6 +112,13 @@ def test_what_was_not_run_has_a_reason_and_no_files(tables: list[Table], tmp_pat
         found = rendered(table, {}, tmp_path)
         assert found.files == {}
         assert found.reason.startswith("not run")
+
+
+def test_a_name_that_no_link_may_hold_is_escaped(tables: list[Table], tmp_path: Path) -> None:
+    """As that of a data set's folder may be."""
+    found = msgspec.structs.replace(tables[0].figures[0], caption="")
+    drawn = RenderedFigure(found, "my (photos) 1", {"my (photos) 1.png": b"", "x.svg": b""})
+    assert "](my%20%28photos%29%201.png)" in drawn.markdown
 
 
 def test_a_damaged_file_is_a_reason_without_the_folder_it_lies_in(
