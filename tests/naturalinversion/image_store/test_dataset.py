@@ -51,6 +51,13 @@ def test_items_are_float32_images_of_teacher_space_and_labels(tmp_path: Path) ->
     assert len(list(SyntheticDataset(tmp_path / "a", 2))) == 2 * SIZE
 
 
+def test_it_says_what_it_is(tmp_path: Path) -> None:
+    dataset = make(tmp_path / "a")
+    of, there = "<SyntheticDataset of 18 images 3x8x8", f"in {tmp_path / 'a'}>"
+    assert repr(dataset) == f"{of} (float32 in teacher space) {there}"
+    assert repr(dataset.as_pixels("minmax")) == f"{of} (uint8, minmax) {there}"
+
+
 def test_images_are_read_to_the_cpu_whatever_the_default_device_is(tmp_path: Path) -> None:
     dataset = make(tmp_path / "a")
     images, labels = dataset.tensors()

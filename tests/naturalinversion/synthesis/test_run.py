@@ -333,6 +333,19 @@ def test_a_file_in_place_of_the_folder_is_one_line(
     assert (tmp_path / "file").read_text() == "mine"
 
 
+@pytest.mark.parametrize("error", [PermissionError, FileNotFoundError])
+def test_a_folder_that_can_not_be_made_is_one_line(
+    error: type[OSError], make_teacher: MakeTeacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mkdir(*given: Any, **more: Any) -> None:
+        raise error(1, "No such luck")
+
+    teacher = make_teacher()
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    with pytest.raises(StoreError, match=r"/new can't be a folder of images: No such luck$"):
+        fill(teacher, tmp_path / "new", small())
+
+
 def test_a_role_of_the_student_that_there_is_not_is_one_line(tmp_path: Path) -> None:
     method = FromOutside()
     method.student_use = "rival"  # type: ignore[assignment,misc]
