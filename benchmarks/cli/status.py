@@ -2,10 +2,11 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import get_args
 
 from benchmarks.cli.console import print_json, print_result
 from benchmarks.cli.table_options import TableOptions
-from benchmarks.engine.cell_status import cell_state, computed_by
+from benchmarks.engine.cell_status import CellState, cell_state, computed_by, why_failed
 
 
 @dataclass(frozen=True)
@@ -22,17 +23,17 @@ class Status(TableOptions):
             print_json(
                 [
                     {"kind": cell.kind, "label": cell.label, "key": cell.key}
-                    | {"state": state, "where": place}
+                    | {"state": state, "where": place, "reason": why_failed(cell, runs)}
                     for cell, state, place in rows
                 ]
             )
             return 0
         for cell, state, place in rows:
             if state != "done":
-                on = f" on {place}" if place else ""
-                print_result(f"{state:8} {cell.kind} {cell.label} {cell.key}{on}")
+                more = f" on {place}" if place else ""
+                if state == "failed":
+                    more = f": {why_failed(cell, runs)}"
+                print_result(f"{state:8} {cell.kind} {cell.label} {cell.key}{more}")
         counts = Counter(states)
-        print_result(
-            ", ".join(f"{counts[s]} {s}" for s in ("done", "at work", "to do") if counts[s])
-        )
+        print_result(", ".join(f"{counts[s]} {s}" for s in get_args(CellState) if counts[s]))
         return 0

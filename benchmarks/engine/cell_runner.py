@@ -31,6 +31,7 @@ from reports.records import read as read_record
 from reports.records import write as write_record
 
 LOG = "log.txt"
+FAILURE = ".failed"  # what ended the last attempt, on one line
 DESCRIPTION = "recipe.json"  # holds paths, which don't count
 NETWORKS = ("arch", "student")  # keys of recipes that hold a network's name
 KNOWN_ERRORS = (NaturalInversionError, RecordError)
@@ -142,6 +143,7 @@ def _compute(
         inputs = _folders(cell, runs)
         origins = {role: _folders(other, runs) for role, other in cell.inputs.items()}
         meter = CostMeter(machine, read_attempts(folder, cell.key))
+        (folder / FAILURE).unlink(missing_ok=True)
         log.info("started by %s, process %d: %s", platform.node(), os.getpid(), machine)
         with AttemptsWriter(folder, meter.attempts) as attempts:
             metrics = module.run(
@@ -155,12 +157,15 @@ def _compute(
         log.error("%s", error)
         if getattr(error, "exit_code", 1) != 1:
             raise
+        write_atomically(folder / FAILURE, str(error).encode())
         raise CellFailedError(f"{cell.label}: {error}") from error
     except Exception as error:
         log.error("%s", traceback.format_exc())
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         if isinstance(error, OSError) and error.strerror:  # no space left, input/output error
             reason = f"{error.filename or folder}: {error.strerror}"
+        with suppress(OSError):  # the disk may be full
+            write_atomically(folder / FAILURE, reason.encode())
         raise CellFailedError(f"{cell.label}: {reason} (traceback in {folder / LOG})") from error
     finally:
         release_cached_memory()

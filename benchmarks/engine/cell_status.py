@@ -7,25 +7,35 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.cell_runner import LOG, is_done
+from benchmarks.engine.cell_runner import FAILURE, LOG, is_done
 
-CellState = Literal["done", "at work", "to do"]
+CellState = Literal["done", "at work", "failed", "to do"]
 
 
 def cell_state(cell: Cell, runs: Path) -> CellState:
-    """``done``, ``at work`` (a process holds its lock) or ``to do``; no artefact is read."""
+    """``done``, ``at work`` (a process holds its lock), ``failed`` (the last attempt did) or ``to
+    do``; no artefact is read.
+    """
     if is_done(cell, runs, verify=False):
         return "done"
     lock = cell.folder(runs) / ".lock"
-    if not lock.exists():
-        return "to do"
-    try:
-        with FileLock(lock, timeout=0):
+    if lock.exists():
+        try:
+            with FileLock(lock, timeout=0):
+                pass
+        except Timeout:
+            return "at work"
+        except OSError:
             return "to do"
-    except Timeout:
-        return "at work"
+    return "failed" if why_failed(cell, runs) else "to do"
+
+
+def why_failed(cell: Cell, runs: Path) -> str:
+    """What ended the last attempt at a cell, on one line; empty where nothing did."""
+    try:
+        return (cell.folder(runs) / FAILURE).read_text("utf-8", "replace").strip()
     except OSError:
-        return "to do"
+        return ""
 
 
 def computed_by(cell: Cell, runs: Path, state: CellState) -> str:

@@ -13,9 +13,11 @@ import pytest
 
 from benchmarks.engine import cell_runner, executor
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.cell_status import cell_state, computed_by
+from benchmarks.engine.cell_runner import CellFailedError
+from benchmarks.engine.cell_status import cell_state, computed_by, why_failed
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.executor import Summary
+from naturalinversion.errors import BenchmarkError
 from tests.benchmarks.engine.toy_cells import (
     DATA,
     KINDS,
@@ -100,6 +102,30 @@ def test_status_says_where_a_cell_is_made(toys: Toys, tmp_path: Path) -> None:
     make(root, tmp_path)
     assert said == [f"{platform.node()}, process {os.getpid()}"]
     assert computed_by(root, tmp_path, cell_state(root, tmp_path)) == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (BenchmarkError("72.6% is below the floor"), "72.6% is below the floor"),
+        (RuntimeError("a kernel\nand more"), "RuntimeError: a kernel"),
+    ],
+)
+def test_a_cell_that_failed_says_why_until_it_is_made(
+    error: Exception, reason: str, toys: Toys, tmp_path: Path
+) -> None:
+    root = cell("root")
+
+    def fail(context: CellContext) -> None:
+        raise error
+
+    toys.behaviour["root"] = fail
+    with pytest.raises(CellFailedError):
+        make(root, tmp_path)
+    assert (cell_state(root, tmp_path), why_failed(root, tmp_path)) == ("failed", reason)
+    del toys.behaviour["root"]
+    make(root, tmp_path)
+    assert (cell_state(root, tmp_path), why_failed(root, tmp_path)) == ("done", "")
 
 
 def test_a_lock_left_by_a_killed_process_holds_nobody_up(
