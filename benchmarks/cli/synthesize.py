@@ -48,8 +48,8 @@ class Synthesize:
     """images a batch; 0: the recipe's"""
     seed: int = 0
     """of labels and noise: another seed, other images"""
-    classes: Annotated[tuple[str, ...], arg(metavar="CLASS [CLASS ...]")] = ()
-    """images of these alone, by number from 0, or by name where --ready knows it; all by default"""
+    classes: Annotated[tuple[str, ...] | None, optional("CLASS [CLASS ...]")] = None
+    """images of these alone, by number from 0, or by name where --ready knows it"""
     student: Annotated[str, optional("ARCH")] = ""
     """architecture of the student, for methods that compete with one or train one jointly"""
     student_weights: Annotated[Path | None, optional("FILE")] = None
@@ -205,11 +205,11 @@ class Synthesize:
         names = self.classifier.classes
         known = {str(number): number for number in range(num_classes)}
         known |= {name: number for number, name in enumerate(names)}
-        for name in self.classes:
+        for name in self.classes or ():
             if name not in known:
                 there = f", {', '.join(names)}" if names else ""
                 raise UsageError(f"--classes {name}: not one of 0 to {num_classes - 1}{there}")
-        return [known[name] for name in self.classes]
+        return [known[name] for name in self.classes or ()]
 
     def _student(self, description: Classifier) -> nn.Module:
         if self.student_weights is not None:

@@ -155,10 +155,10 @@ SUBTLE = (
     ),
     Fault(  # every label by chance: some classes twice as often as others
         "labels-by-chance",
-        "naturalinversion/synthesis/run.py",
-        "    whole = torch.arange(num_classes).repeat(size // num_classes)\n",
+        "naturalinversion/synthesis/labels.py",
+        "    equally = torch.arange(num_classes).repeat(size // num_classes)\n",
         "    return torch.randint(0, num_classes, (size,), generator=generator(seed))\n"
-        "    whole = torch.arange(num_classes).repeat(size // num_classes)\n",
+        "    equally = torch.arange(num_classes).repeat(size // num_classes)\n",
     ),
     Fault(  # students, and classifiers that are trained here, never see a mirrored image
         "students-flip-off",

@@ -129,8 +129,14 @@ def test_a_classifier_without_memory_of_its_images_is_refused() -> None:
         nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5)
     )
     forgetful = nn.Sequential(nn.BatchNorm2d(3, track_running_stats=False), *plain)
-    for model in (plain, forgetful):
-        with pytest.raises(TeacherError, match="no batch norm with running statistics") as caught:
+    for model, says in (
+        (plain, "no batch norm with running statistics"),
+        (
+            forgetful,
+            "logits of an image depend on the others of its batch, first the output of '0'",
+        ),
+    ):
+        with pytest.raises(TeacherError, match=says) as caught:
             teach(model)
         assert "\n" not in str(caught.value)
         assert caught.value.exit_code == 2
