@@ -157,18 +157,23 @@ def _compute(
         log.error("%s", error)
         if getattr(error, "exit_code", 1) != 1:
             raise
-        write_atomically(folder / FAILURE, str(error).encode())
+        _remember(folder, str(error))
         raise CellFailedError(f"{cell.label}: {error}") from error
     except Exception as error:
         log.error("%s", traceback.format_exc())
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         if isinstance(error, OSError) and error.strerror:  # no space left, input/output error
             reason = f"{error.filename or folder}: {error.strerror}"
-        with suppress(OSError):  # the disk may be full
-            write_atomically(folder / FAILURE, reason.encode())
+        _remember(folder, reason)
         raise CellFailedError(f"{cell.label}: {reason} (traceback in {folder / LOG})") from error
     finally:
         release_cached_memory()
+
+
+def _remember(folder: Path, reason: str) -> None:
+    """What ended this attempt, for `cell_status`."""
+    with suppress(OSError):  # the disk may be full
+        write_atomically(folder / FAILURE, reason.encode())
 
 
 def _folders(cell: Cell, runs: Path) -> dict[str, Path]:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -112,15 +113,29 @@ def test_status_says_where_a_cell_is_made(toys: Toys, tmp_path: Path) -> None:
     ],
 )
 def test_a_cell_that_failed_says_why_until_it_is_made(
-    error: Exception, reason: str, toys: Toys, tmp_path: Path
+    error: Exception,
+    reason: str,
+    toys: Toys,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    root = cell("root")
+    root, write = cell("root"), cell_runner.write_atomically
+
+    def disk_is_full(path: Path, content: bytes) -> None:
+        if path.name == cell_runner.FAILURE:
+            raise OSError(28, "No space left on device")
+        write(path, content)
 
     def fail(context: CellContext) -> None:
         raise error
 
     toys.behaviour["root"] = fail
-    with pytest.raises(CellFailedError):
+    with monkeypatch.context() as patch:
+        patch.setattr(cell_runner, "write_atomically", disk_is_full)
+        with pytest.raises(CellFailedError, match=re.escape(reason)):
+            make(root, tmp_path)
+    assert cell_state(root, tmp_path) == "to do", "nothing could be written"
+    with pytest.raises(CellFailedError, match=re.escape(reason)):
         make(root, tmp_path)
     assert (cell_state(root, tmp_path), why_failed(root, tmp_path)) == ("failed", reason)
     del toys.behaviour["root"]

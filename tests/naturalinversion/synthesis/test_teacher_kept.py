@@ -14,7 +14,7 @@ from naturalinversion import Batch, Teacher, Training, synthesize
 from naturalinversion.errors import MethodError
 from naturalinversion.image_store.shards import shard_is_whole
 from naturalinversion.progress import Progress
-from tests.naturalinversion.teacher.zoo import Small, ZooModel, trained
+from tests.naturalinversion.teacher.zoo import Counts, Small, ZooModel, trained
 
 Change = Callable[[nn.Module], object]
 
@@ -33,18 +33,6 @@ def the_same_again(model: nn.Module) -> None:
     model.to(memory_format=torch.contiguous_format)
     with torch.no_grad():
         next(model.parameters()).add_(0.0)
-
-
-class Counts(Small):
-    """Writes a buffer in eval mode."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("passes", torch.zeros(()))
-
-    def forward(self, images: Tensor) -> Tensor:
-        self.passes += 1
-        return super().forward(images)
 
 
 @dataclass(kw_only=True)

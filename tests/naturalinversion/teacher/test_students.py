@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from naturalinversion import Teacher, synthesize
 from naturalinversion.errors import NaturalInversionWarning, SettingError
 from naturalinversion.teacher.students import check_student
-from tests.naturalinversion.teacher.zoo import CLASSES, Small, ZooModel, trained
+from tests.naturalinversion.teacher.zoo import CLASSES, Counts, Small, ZooModel, trained
 
 IMAGES = torch.zeros(2, 3, 16, 16)
 
@@ -47,18 +47,6 @@ class OneOrTwo(Small):
     def forward(self, images: Tensor) -> Any:  # type: ignore[override]
         logits = super().forward(images)
         return (logits, logits) if self.training else logits
-
-
-class Counter(Small):
-    """Counts its passes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("passes", torch.zeros(()))
-
-    def forward(self, images: Tensor) -> Tensor:
-        self.passes += 1
-        return super().forward(images)
 
 
 class OwnEval(Small):
@@ -105,8 +93,8 @@ def test_a_student_that_returns_no_logits_is_refused(name: str, to_train: bool) 
         (OneOrTwo, False, ""),
         (lambda: Student(nn.functional.dropout), True, "output differs from pass to pass, first"),
         (lambda: Student(nn.functional.dropout), False, "output differs from pass to pass, first"),
-        (Counter, True, ""),
-        (Counter, False, "passes write its buffer 'passes' in eval mode: one to compete with must"),
+        (Counts, True, ""),
+        (Counts, False, "passes write its buffer 'passes' in eval mode: one to compete with must"),
     ],
 )
 def test_what_a_student_is_for_decides_what_it_may_do(
