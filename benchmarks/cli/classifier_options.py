@@ -8,6 +8,7 @@ from typing import Annotated
 
 from torch import nn
 
+from benchmarks.cli.console import log
 from benchmarks.cli.given_classifier import Floats, Inputs, given_network
 from benchmarks.cli.help_texts import optional
 from naturalinversion.classifiers.ready import describe
@@ -98,6 +99,8 @@ class ClassifierOptions:
             known = getattr(inputs, name)
             if given[name] is not None and getattr(asked, name) != known:
                 raise UsageError(f"{option}: the classifier says of itself {name} {known}")
+        if inputs is asked:
+            self._log_defaults()
         return model, inputs, arch
 
     def teacher(self, model: nn.Module, inputs: Inputs, precision: Precision) -> Teacher:
@@ -124,6 +127,16 @@ class ClassifierOptions:
                         f"{error}; --mean and --std have a value for each channel"
                     ) from error
                 raise
+
+    def _log_defaults(self) -> None:
+        """A wrong size or normalisation makes other images, and no error."""
+        assumed = {
+            "--image-size": (self.image_size, "32x32 pixels"),
+            "--mean and --std": (self.mean, "CIFAR-10's mean and deviations"),
+        }
+        taken = {option: default for option, (value, default) in assumed.items() if value is None}
+        if taken:
+            log(f"taken for granted: {' and '.join(taken.values())} ({', '.join(taken)})")
 
     def _asked(self) -> Inputs:
         """What the command line says, its defaults where it says nothing."""

@@ -23,7 +23,8 @@ def difference_by_seed(one: BySeed, other: BySeed, where: str) -> str:
     found = compare_by_seed(one, other)
     if found.difference is None:
         raise RecordError(f"{where} share no seed")
-    decimals = 2 if max(map(abs, (*one.values(), *other.values()))) < 2 else 1
+    largest = max(map(abs, (*one.values(), *other.values())))
+    decimals = 3 if largest < 0.2 else 2 if largest < 2 else 1
     text = f"{found.difference:+.{decimals}f}"
     interval = interval_of_mean([one[seed] - other[seed] for seed in one.keys() & other.keys()])
     if interval and interval[0] < interval[1] and found.p_value is not None:

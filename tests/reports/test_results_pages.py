@@ -186,6 +186,7 @@ def test_a_difference_has_its_interval_and_p_from_three_seeds_on() -> None:
     # differences 11, 10, 13: mean 11.33, sd 1.53, t(2) = 4.303
     assert difference_by_seed(one, other, "here") == "+11.3 [7.5, 15.1], p = 0.006"
     assert difference_by_seed({0: 61.0}, other, "here") == "+11.0"
+    assert difference_by_seed({0: 0.009}, {0: 0.002}, "here") == "+0.007", "small ones in full"
     alike = {seed: value + 0.2 for seed, value in one.items()}
     assert difference_by_seed(alike, one, "here") == "+0.2", "no interval without a spread"
     around = {0: 61.04, 1: 62.06, 2: 66.02}  # its lower bound rounds to zero from below

@@ -31,6 +31,27 @@ def test_synthesize_inverts_a_classifier_and_exports_it(
     assert {p: p.stat().st_mtime_ns for p in shards} == shards, "nothing is made twice"
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "CIFAR-10's mean and deviations (--mean and --std)"),
+        ({"mean": "0.5 0.5 0.5", "std": "0.2 0.2 0.2"}, ""),
+    ],
+)
+def test_a_normalisation_that_nobody_gave_is_said(
+    options: dict[str, str],
+    said: str,
+    weights: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    words = [w for word in invert(weights, tmp_path / "out", **options) for w in word.split(" ")]
+    code, _, errors = here(capfd, *words)
+    assert code == 0
+    lines = [line for line in errors.splitlines() if line.startswith("taken for granted: ")]
+    assert lines == ([f"taken for granted: {said}"] if said else [])
+
+
 def of_classes(num_classes: int) -> nn.Module:
     """A factory of somebody's."""
     return build("resnet18", num_classes, 0.125)
