@@ -8,7 +8,6 @@ from typing import Annotated
 
 from torch import nn
 
-from benchmarks.cli.console import log
 from benchmarks.cli.given_classifier import Floats, Inputs, given_network
 from benchmarks.cli.help_texts import optional
 from naturalinversion.classifiers.ready import describe
@@ -99,8 +98,6 @@ class ClassifierOptions:
             known = getattr(inputs, name)
             if given[name] is not None and getattr(asked, name) != known:
                 raise UsageError(f"{option}: the classifier says of itself {name} {known}")
-        if inputs is asked:
-            self._log_defaults()
         return model, inputs, arch
 
     def teacher(self, model: nn.Module, inputs: Inputs, precision: Precision) -> Teacher:
@@ -128,16 +125,6 @@ class ClassifierOptions:
                     ) from error
                 raise
 
-    def _log_defaults(self) -> None:
-        """A wrong size or normalisation makes other images, and no error."""
-        assumed = {
-            "--image-size": (self.image_size, "32x32 pixels"),
-            "--mean and --std": (self.mean, "CIFAR-10's mean and deviations"),
-        }
-        taken = {option: default for option, (value, default) in assumed.items() if value is None}
-        if taken:
-            log(f"taken for granted: {' and '.join(taken.values())} ({', '.join(taken)})")
-
     def _asked(self) -> Inputs:
         """What the command line says, its defaults where it says nothing."""
         mean = CIFAR10_MEAN if self.mean is None else self.mean
@@ -145,4 +132,10 @@ class ClassifierOptions:
         sides = (32,) if self.image_size is None else self.image_size
         classes = 10 if self.num_classes is None else self.num_classes
         width = 1.0 if self.width is None else self.width
-        return Inputs(classes, (len(mean), sides[0], sides[-1]), mean, std, width)
+        options = {
+            "--image-size": (self.image_size, "32x32 pixels"),
+            "--mean and --std": (self.mean, "CIFAR-10's mean and deviations"),
+        }
+        assumed = [f"{what} ({name})" for name, (value, what) in options.items() if value is None]
+        shape = (len(mean), sides[0], sides[-1])
+        return Inputs(classes, shape, mean, std, width, " and ".join(assumed))

@@ -26,13 +26,18 @@ Floats = tuple[float, ...]
 
 
 class Inputs(msgspec.Struct, frozen=True):
-    """The images that a classifier takes, how many classes it knows, and a student's width."""
+    """The images that a classifier takes, how many classes it knows, and a student's width.
+
+    ``assumed`` names the defaults that neither the classifier nor its user gave: a wrong size or
+    normalisation makes other images, and no error.
+    """
 
     num_classes: int
     image_shape: tuple[int, int, int]
     mean: Floats
     std: Floats
     width: float
+    assumed: str = ""
 
 
 def given_network(

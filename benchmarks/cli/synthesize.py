@@ -1,5 +1,7 @@
 """``synthesize``: invert a classifier of your own, on nothing but its weights."""
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -28,6 +30,7 @@ from naturalinversion.image_store.dataset import SyntheticDataset
 from naturalinversion.image_store.export import CHANNELS
 from naturalinversion.image_store.pixels import PixelMapping
 from naturalinversion.image_store.sample_grid import GRID
+from naturalinversion.progress import Progress
 from naturalinversion.synthesis import Training, synthesize
 from naturalinversion.synthesis.sequence import forget_state, is_sequential
 from naturalinversion.synthesis.synthesizer import USES
@@ -119,7 +122,10 @@ class Synthesize:
                 restore=checkpoint.restore, save=checkpoint.save, forget=checkpoint.delete
             ),
             on_batch=lambda index, batch: log(f"batch {index + 1} of {batches} done"),
-            progress=lambda steps: bar_or_estimate(steps, recipe.title),
+            progress=lambda steps: _said_at_first(
+                inputs.assumed and f"taken for granted: {inputs.assumed}",
+                bar_or_estimate(steps, recipe.title),
+            ),
         )
         if joint is not None and not known:
             joint.keep()
@@ -215,3 +221,18 @@ class Synthesize:
         if self.student_weights is not None:
             return given_student(description, self.student_weights)
         return description.build(self.seed)
+
+
+@contextmanager
+def _said_at_first(line: str, shown: AbstractContextManager[Progress]) -> Iterator[Progress]:
+    """``shown``; after its first step, when the request has proved possible, ``line`` is logged."""
+    with shown as progress:
+
+        def advance(steps: int) -> None:
+            nonlocal line
+            progress(steps)
+            if line:
+                log(line)
+                line = ""
+
+        yield advance
