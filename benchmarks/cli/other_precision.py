@@ -1,11 +1,13 @@
-"""Numbers in one precision, and a run that would put others beside them."""
+"""Numbers and images in one precision, and a run that would put others beside them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.engine.cell import Cell
+from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.machine import Machine
-from naturalinversion.errors import UsageError
+from naturalinversion.errors import StoreError, UsageError
+from naturalinversion.image_store.meta import IMAGES, read_meta
 from naturalinversion.precision import effective_precision
 from reports.records import FILE_NAME, Record, RecordError, SchemaError, read
 from reports.tables.layout import Column, Table
@@ -15,27 +17,84 @@ from reports.tables.measured import NOT_STATED, stated_by
 def refuse_other_precision(
     tables: Sequence[Table], targets: Sequence[Cell], runs: Path, machine: Machine
 ) -> None:
-    """Raises `UsageError` where a column of ``tables`` has numbers in another precision than those
-    of ``targets`` that are still to be computed: no table can be made of both.
+    """Raises `UsageError` where a column of ``tables`` has numbers, or numbers of images, in
+    another precision than those of ``targets`` that are still to be computed: no table can be made
+    of both. So it does where images were begun in another one, as nothing goes on with these.
     """
     here = effective_precision(machine.device, machine.precision)
-    of_tables = {
-        key for table in tables for column in table.columns for key in _keys(table, column)
-    }
-    records = {record.key: record for record in _records(of_tables, runs)}
-    to_do = {cell.key for cell in targets if cell.kind != "pretrained"} - records.keys()
+    made = _Made.find(tables, targets, runs)
+
+    def refuse_others(found: Iterable[str], where: str) -> None:
+        if others := sorted(set(found) - {here, NOT_STATED}):
+            raise UsageError(
+                f"{where} in {' and '.join(others)}, this run computes in {here}: "
+                f"{_remedy(others, machine)}"
+            )
+
+    for key in made.to_do:
+        refuse_others(_begun_in(made.cells[key], runs), f"{made.cells[key].label} has images begun")
     for table in tables:
         for column in table.columns:
             keys = _keys(table, column)
-            made = {
-                str(stated_by("--precision", records[k], records)) for k in keys & records.keys()
-            }
-            others = sorted(made - {here, NOT_STATED})
-            if others and keys & to_do:
-                raise UsageError(
-                    f"{table.name}: column {column.title} has numbers in {' and '.join(others)}, "
-                    f"this run computes in {here}: {_remedy(others, machine)}"
-                )
+            if not keys & made.to_do:
+                continue
+            where = f"{table.name}: column {column.title} has numbers"
+            refuse_others(made.precisions(keys), where)
+            if keys & made.to_be_made_of_new_images():
+                refuse_others(made.precisions_of_images(keys), f"{where} of images")
+
+
+@dataclass(frozen=True)
+class _Made:
+    """The cells of a run, by key, and the records of these and of all that its tables show."""
+
+    cells: Mapping[str, Cell]
+    records: Mapping[str, Record]
+    to_do: Set[str]
+
+    @classmethod
+    def find(cls, tables: Sequence[Table], targets: Sequence[Cell], runs: Path) -> "_Made":
+        cells = {cell.key: cell for cell in with_inputs(targets)}
+        shown = {
+            key for table in tables for column in table.columns for key in _keys(table, column)
+        }
+        records = {record.key: record for record in _records(shown | cells.keys(), runs)}
+        read = {key for record in records.values() for key in record.inputs.values()}
+        records |= {record.key: record for record in _records(read - records.keys(), runs)}
+        computed_here = {cell.key for cell in cells.values() if cell.kind != "pretrained"}
+        return cls(cells, records, computed_here - records.keys())
+
+    def to_be_made_of_new_images(self) -> set[str]:
+        """What reads images that are still to be made."""
+        return {key for key, cell in self.cells.items() if _images(cell) & self.to_do}
+
+    def precisions(self, keys: Set[str]) -> set[str]:
+        """Of those numbers that there are."""
+        found = [self.records[key] for key in keys & self.records.keys()]
+        return {str(stated_by("--precision", record, self.records)) for record in found}
+
+    def precisions_of_images(self, keys: Set[str]) -> set[str]:
+        """Of those that there are among the images that the numbers are made of, or will be."""
+        planned = [_images(self.cells[key]) for key in keys & self.cells.keys()]
+        known = [{*self.records[key].inputs.values()} for key in keys & self.records.keys()]
+        read = [self.records[i] for i in set().union(*planned, *known) & self.records.keys()]
+        return {record.provenance.precision for record in read if record.kind == "synthesis"}
+
+
+def _images(cell: Cell) -> set[str]:
+    """The keys of the images that a cell reads."""
+    return {read.key for read in cell.inputs.values() if read.kind == "synthesis"}
+
+
+def _begun_in(cell: Cell, runs: Path) -> list[str]:
+    """In which precision the images of a cell were begun; empty where that isn't known."""
+    try:
+        found = (
+            read_meta(cell.folder(runs) / IMAGES).precision if cell.kind == "synthesis" else None
+        )
+    except StoreError:
+        found = None
+    return [found] if found else []
 
 
 def _keys(table: Table, column: Column) -> set[str]:

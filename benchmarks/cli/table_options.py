@@ -93,7 +93,8 @@ def run_and_report(
 ) -> int:
     """Compute all cells, then report what there is; exit code 1 if a cell failed.
 
-    What ends the run early is raised once the finished cells are reported.
+    What ends the run early is raised once the finished cells are reported; the result is printed
+    where that was its time.
     """
     check_request(planned, paths, execution, json)  # refused before anything is written
     shown = tables_shown(planned, paths.runs_dir)
@@ -102,15 +103,26 @@ def run_and_report(
     load_all(paths.runs_dir, skip_damaged=True)  # as the report will
     paths.out().mkdir(parents=True, exist_ok=True)
     write_tables(shown, paths.runs_dir)
+    summary = Summary()
     try:
-        summary = compute_cells(planned, paths, execution)
-    except (TimeIsUpError, *KNOWN_ERRORS):
+        compute_cells(planned, paths, execution, summary)
+    except (TimeIsUpError, *KNOWN_ERRORS) as ended:
         try:
-            report_shown(planned, paths)
+            report = report_shown(planned, paths)
         except (OSError, *KNOWN_ERRORS) as error:
             log(f"no report: {error}")
+        else:
+            if isinstance(ended, TimeIsUpError):
+                _print_result(summary, report, json)
         raise
     report = report_shown(planned, paths)
+    _print_result(summary, report, json)
+    log(f"report: {paths.out() / 'report.html'}")
+    return 1 if summary.failed else 0
+
+
+def _print_result(summary: Summary, report: Report, json: bool) -> None:
+    """What was made, and the tables, on stdout."""
     if json:
         print_json(
             {
@@ -123,8 +135,6 @@ def run_and_report(
         )
     else:
         print_result(report.markdown)
-    log(f"report: {paths.out() / 'report.html'}")
-    return 1 if summary.failed else 0
 
 
 def check_request(
@@ -142,39 +152,53 @@ def check_request(
         cells = with_inputs(targets)
         print_plan(about, cells, paths.runs_dir, execution, timing=here, json=json)
         raise UsageError("this is scale paper: add --yes to start it")
-    if here:
+    if here:  # a cluster's nodes may have devices, weights and data that this machine has not
         machine.torch_device()
-    measured = [cell.recipe["fidelity"] for cell in targets if cell.kind == "fidelity"]
-    for name in {protocol["extractor"] for protocol in measured}:  # missing weights: an error now
+        todo = [c for c in with_inputs(targets) if not is_done(c, paths.runs_dir, verify=False)]
+        _require_files(todo, paths)
+
+
+def _require_files(todo: Sequence[Cell], paths: DataPaths) -> None:
+    """Missing weights and data are an error now, not hours later. Raises `MissingError`."""
+    measured = [cell.recipe["fidelity"] for cell in todo if cell.kind == "fidelity"]
+    for name in {protocol["extractor"] for protocol in measured}:
         find_extractor(name, paths.inception_weights, paths.download)
-    if here and not paths.download:  # a cluster's nodes may have data that this machine has not
-        cells = [cell for cell in with_inputs(targets) if "dataset" in cell.recipe]
-        todo = [cell for cell in cells if not is_done(cell, paths.runs_dir, verify=False)]
-        for name in dict.fromkeys(cell.recipe["dataset"] for cell in todo):
+    if not paths.download:
+        read = [cell.recipe["dataset"] for cell in todo if "dataset" in cell.recipe]
+        for name in dict.fromkeys(read):
             require(name, paths.data_root)
 
 
 def compute_cells(
-    planned: Sequence[PlannedTable], paths: DataPaths, execution: RunOptions
+    planned: Sequence[PlannedTable],
+    paths: DataPaths,
+    execution: RunOptions,
+    summary: Summary | None = None,
 ) -> Summary:
-    """Compute all cells that aren't done, after `check_request`; prints on stderr which failed."""
+    """Compute all cells that aren't done, after `check_request`; prints on stderr which failed,
+    also where an error or the time ends it early.
+    """
+    summary = summary or Summary()
     targets = [cell for one in planned for cell in one.targets]
     if execution.worker_count() > 1 or execution.engine == "ray":
         for cell in with_inputs(targets):
             if batches := batches_in_order(cell):
                 log(f"{cell.label}: one worker makes its {batches} batches, in order")
-    with stop_after(execution.hours()):
-        summary = run(
-            targets,
-            KINDS,
-            paths.runs_dir,
-            execution.machine(),
-            paths.data(),
-            execution.worker_count(),
-            execution.ray_options(),
-        )
-    for error in summary.failed.values():
-        log(f"failed: {error}")
+    try:
+        with stop_after(execution.hours()):
+            run(
+                targets,
+                KINDS,
+                paths.runs_dir,
+                execution.machine(),
+                paths.data(),
+                execution.worker_count(),
+                execution.ray_options(),
+                summary,
+            )
+    finally:
+        for error in summary.failed.values():
+            log(f"failed: {error}")
     if summary.blocked:
         log(f"not run, because what they need failed: {', '.join(summary.blocked)}")
     return summary

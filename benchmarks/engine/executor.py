@@ -58,6 +58,7 @@ def run(
     data: DataOptions,
     workers: int = 1,
     ray_options: RayOptions | None = None,
+    summary: Summary | None = None,
 ) -> Summary:
     """Compute the targets and all they need. A failed cell blocks what reads it and nothing else.
 
@@ -71,10 +72,12 @@ def run(
     With one worker cells run in this process. With more, each worker is a fresh process; with
     ``ray_options``, Ray's nodes compute them. A cell's bytes don't depend on where, because every
     cell has ``machine.threads`` threads and its own seeds. Reports each finished cell on stderr.
+    What became of them is noted in ``summary`` as it happens: an error may end the run early.
     """
+    summary = summary or Summary()
     cells = with_inputs(targets)
     todo = [cell for cell in cells if not is_done(cell, runs)]
-    summary = Summary(cached=len(cells) - len(todo))
+    summary.cached = len(cells) - len(todo)
     scheduler = Scheduler(cells, todo)
     with _ProgressReport(len(cells), summary, runs) as report:
         for cell in todo:

@@ -1,6 +1,7 @@
 """What a run finds beside its own cells: other seeds, other precisions, a worker killed."""
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from benchmarks.cli import table_options
 from benchmarks.cli.options import PathOptions, RunOptions
 from benchmarks.cli.other_precision import refuse_other_precision
 from benchmarks.cli.table_options import check_request, run_and_report, write_tables
-from benchmarks.engine.cell import with_inputs
+from benchmarks.engine.cell import Cell, with_inputs
+from benchmarks.engine.cell_runner import CellFailedError
 from benchmarks.engine.deadline import TimeIsUpError
 from benchmarks.engine.executor import Summary
 from benchmarks.engine.machine import Machine
@@ -55,11 +57,14 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Do this in place of computing, and end with an error or without."""
 
     def during(do: Callable[[], None], error: BaseException | None = None) -> None:
-        def run(*_: Any) -> Summary:
+        def run(*given: Any) -> Summary:
+            summary = given[-1]
+            assert isinstance(summary, Summary)
+            summary.failed = {"di": CellFailedError("di: no memory")} if error else {}
             do()
             if error is not None:
                 raise error
-            return Summary()
+            return summary
 
         monkeypatch.setattr(table_options, "run", run)
 
@@ -109,6 +114,18 @@ def test_seeds_of_another_command_stay_in_the_table_and_its_report(
     assert read(file).seeds == [0, 1]
     assert "n = 2" in (paths.out() / f"{file.stem}.md").read_text()
     assert (paths.out() / "report.html").is_file()
+
+
+def test_when_the_time_is_up_there_is_a_result(
+    paths: PathOptions, meanwhile: Callable[..., None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As of a run that ends by itself: what failed, and the tables so far."""
+    meanwhile(lambda: make(planned(0), paths.runs_dir), TimeIsUpError())
+    with pytest.raises(TimeIsUpError):
+        run_and_report([planned(0)], paths, HERE, json=True)
+    out, err = capfd.readouterr()
+    assert json.loads(out)["failed"] == {"di": "di: no memory"}
+    assert "failed: di: no memory" in err
 
 
 def test_another_runs_folder_has_a_page_of_its_own(
@@ -204,6 +221,43 @@ def test_a_ready_classifier_is_tested_in_fp32_whatever_is_beside_it(
     where = replace(made.provenance, precision="bf16")
     store.write(one.folder(tmp_path), replace(made, provenance=where))
     refuse_other_precision(table.tables, table.targets, tmp_path, Machine())
+
+
+def images_of(seed: int) -> list[Cell]:
+    return [c for c in with_inputs(planned(seed).targets) if c.kind == "synthesis"]
+
+
+def test_images_in_two_precisions_do_not_share_a_column(tmp_path: Path) -> None:
+    """Their students would be in one precision, and no column would tell."""
+    make(planned(0), tmp_path, "bf16", kinds="synthesis")
+    two = planned(0).tables_of([0, 1])
+    targets = [*planned(0).targets, *planned(1).targets]
+    with pytest.raises(
+        UsageError, match=r"DI has numbers of images in bf16, .* in fp32: give --pr"
+    ):
+        refuse_other_precision(two, targets, tmp_path, Machine())
+    refuse_other_precision(two, targets, tmp_path, Machine("cpu", "bf16"))
+    refuse_other_precision(planned(0).tables, planned(0).targets, tmp_path, Machine())
+
+
+def test_images_begun_in_another_precision_are_not_gone_on_with(tmp_path: Path) -> None:
+    begun = images_of(1)[0].folder(tmp_path) / "images"
+    begun.mkdir(parents=True)
+    meta = {"method": "di", "teacher": "", "num_classes": 10, "image_shape": [3, 16, 16]}
+    meta |= {"mean": [], "std": [], "seed": 1, "batch_size": 4, "batches": 1, "precision": "bf16"}
+    (begun / "meta.json").write_text(json.dumps(meta))
+    with pytest.raises(UsageError, match=r"has images begun in bf16, .* give --precision bf16"):
+        refuse(tmp_path, Machine())
+    refuse(tmp_path, Machine("cpu", "bf16"))
+
+
+def test_what_is_measured_needs_no_inception_again(paths: PathOptions) -> None:
+    recipes = Recipes("mini", "cifar10")
+    table = expand(read_table("table1"), recipes, [0], rows=["di"])
+    with pytest.raises(MissingError, match="weights-inception"):
+        check_request([table], paths, HERE, json=False)
+    make(table, paths.runs_dir)
+    check_request([table], paths, HERE, json=False)
 
 
 def test_only_what_would_share_a_column_is_refused(tmp_path: Path) -> None:
