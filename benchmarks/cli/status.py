@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from benchmarks.cli.console import print_json, print_result
+from benchmarks.cli.options import RUNS
 from benchmarks.cli.table_options import TableOptions
 from benchmarks.engine.cell_status import CellState, cell_state, computed_by, why_failed
 
@@ -16,6 +17,8 @@ class Status(TableOptions):
     def run(self) -> int:
         """Print one line per cell that isn't done, and the counts."""
         cells, runs = self.cells(), self.paths.runs_dir
+        if runs != RUNS:
+            self.paths.require_runs()
         states = [cell_state(cell, runs) for cell in cells]
         places = [computed_by(cell, runs, s) for cell, s in zip(cells, states, strict=True)]
         rows = list(zip(cells, states, places, strict=True))

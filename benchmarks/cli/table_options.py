@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -25,8 +26,10 @@ from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.paper_settings import paper_settings
 from benchmarks.tables.registry import KINDS
 from benchmarks.tables.spec import read_table, tables
+from benchmarks.training.floor import least_accuracy
 from naturalinversion.errors import UsageError
 from reports.records import FILE_NAME, RecordError, SchemaError, load_all
+from reports.records import read as read_record
 from reports.report import Report, write_report
 from reports.tables.layout import Table
 from reports.tables.table_files import FOLDER, read, table_files, write
@@ -152,10 +155,25 @@ def check_request(
         cells = with_inputs(targets)
         print_plan(about, cells, paths.runs_dir, execution, timing=here, json=json)
         raise UsageError("this is scale paper: add --yes to start it")
+    _refuse_below_floor(with_inputs(targets), paths.runs_dir)
     if here:  # a cluster's nodes may have devices, weights and data that this machine has not
         machine.torch_device()
         todo = [c for c in with_inputs(targets) if not is_done(c, paths.runs_dir, verify=False)]
         _require_files(todo, paths)
+
+
+def _refuse_below_floor(cells: Sequence[Cell], runs: Path) -> None:
+    """Raises `UsageError` for a classifier made under a lower floor than is asked for now."""
+    for cell in cells:
+        floor, file = least_accuracy(cell.recipe), cell.folder(runs) / FILE_NAME
+        if floor and file.exists():
+            with suppress(RecordError):  # damaged: it is made again
+                found = read_record(file).metrics.get("test_accuracy")
+                if isinstance(found, float) and found < floor:
+                    raise UsageError(
+                        f"{cell.label} has {found:.1%} test accuracy, below the floor {floor:.1%}, "
+                        "protocol.classifier_floor"
+                    )
 
 
 def _require_files(todo: Sequence[Cell], paths: DataPaths) -> None:

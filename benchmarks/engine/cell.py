@@ -16,6 +16,7 @@ import msgspec
 
 from reports.records import FILE_NAME as RECORD
 
+FLOOR = "asked_floor"  # of a classifier: the command's, in place of its recipe's
 KEY_SCHEMA = 2  # raised when cells of old runs must not be reused
 
 
@@ -29,9 +30,11 @@ class Cell(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def key(self) -> str:
-        """Twelve hexadecimal digits; the label does not count."""
+        """Twelve hexadecimal digits; what changes no number does not count, as the label."""
         inputs = {role: cell.key for role, cell in self.inputs.items()}
-        recipe = _without_path(self.recipe)
+        recipe = {
+            name: value for name, value in _without_path(self.recipe).items() if name != FLOOR
+        }
         content = msgspec.json.encode([KEY_SCHEMA, self.kind, recipe, inputs], order="sorted")
         return hashlib.sha256(content).hexdigest()[:12]
 

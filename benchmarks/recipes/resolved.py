@@ -38,6 +38,8 @@ class ResolvedRecipes:
         if any(key.startswith("classifier.") for key in changes):
             values["ready"] = {}  # this table is about how its teachers are trained
         self.protocol = validated(values, Protocol, "protocol")
+        of_file = self._values("protocol", file, where, by_hand=False)
+        self.classifier_floor: float = of_file["classifier_floor"]  # whatever the command asks for
 
     def of(self, teacher: str) -> "ResolvedRecipes":
         """The same for another architecture."""
@@ -103,10 +105,13 @@ class ResolvedRecipes:
             raise UsageError(f"recipe {name}: {error}") from error
         return msgspec.structs.replace(recipe, settings=complete)
 
-    def _values(self, name: str, file: RecipeFile, where: Where) -> dict[str, Any]:
-        """What ``file`` and the command set there."""
+    def _values(
+        self, name: str, file: RecipeFile, where: Where, *, by_hand: bool = True
+    ) -> dict[str, Any]:
+        """What ``file`` and, ``by_hand``, the command set there."""
         values: dict[str, Any] = {}
-        for override in (*file.layer, *(o for target, o in self._overrides if target == name)):
+        overrides = [o for target, o in self._overrides if target == name and by_hand]
+        for override in (*file.layer, *overrides):
             if override.holds(where):
                 merge(values, override.set)
         return values

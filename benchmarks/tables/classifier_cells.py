@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from benchmarks.datasets.load import content, sizes
@@ -51,7 +52,8 @@ class ClassifierCells:
             image_size=protocol.network.image_size,
             seed=self.seed,
             training=protocol.classifier,
-            floor=protocol.classifier_floor,
+            floor=self.recipes.of(arch).classifier_floor,
+            asked_floor=self._asked_floor(arch),
         )
         return self.reading("classifier", self.data_label(arch), recipe, {})
 
@@ -107,11 +109,18 @@ class ClassifierCells:
             width=protocol.network.width,
             image_size=protocol.network.image_size,
             sha256=sha256,
-            floor=protocol.classifier_floor,
             ready=ready,
+            floor=self.recipes.of(arch).classifier_floor,
+            asked_floor=self._asked_floor(arch),
         )
         source = "ready" if ready else "given"
         return self.reading("pretrained", f"{self._data}-{file_name(arch)}-{source}", recipe, {})
+
+    def _asked_floor(self, arch: str) -> float | UnsetType:
+        """The command's, where that is not the recipe's."""
+        recipes = self.recipes.of(arch)
+        asked = recipes.protocol.classifier_floor
+        return UNSET if asked == recipes.classifier_floor else asked
 
 
 @lru_cache(maxsize=256)

@@ -10,21 +10,21 @@ from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.step_timing import StepCounts, classifier_of
 from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.training.fit import train_and_test
+from benchmarks.training.floor import HasFloor
 from benchmarks.training.learning_rate import updates_per_epoch
 from benchmarks.training.losses import cross_entropy_loss
-from benchmarks.training.real_images import ReadsRealImages, load_real, provenance_of, splits
+from benchmarks.training.real_images import load_real, provenance_of, splits
 from benchmarks.training.training_steps import ForwardStep, TrainingStep
 from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_classifier
 
 
-class Recipe(ReadsRealImages, frozen=True, forbid_unknown_fields=True):
-    """``floor`` is the test accuracy below which the cell fails: a bad teacher spoils a table."""
+class Recipe(HasFloor, frozen=True, forbid_unknown_fields=True):
+    """Which network, its training and its seed."""
 
     arch: str
     width: float
     seed: int
     training: TrainingRecipe
-    floor: float = 0.0
 
 
 def run(context: CellContext, recipe: Recipe) -> Metrics:
@@ -43,7 +43,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     save = partial(save_classifier, context.folder / WEIGHTS, model, description)
     loss, seed = cross_entropy_loss(), recipe.seed
     metrics = train_and_test(
-        context, model, train, test, recipe.training, loss, seed, save, recipe.floor
+        context, model, train, test, recipe.training, loss, seed, save, recipe.least_accuracy()
     )
     return metrics | {
         **provenance_of(dataset),

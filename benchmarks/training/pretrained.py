@@ -10,7 +10,8 @@ from benchmarks.engine.digests import file_sha256
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.step_timing import StepCounts, classifier_of
 from benchmarks.training.accuracy import accuracy
-from benchmarks.training.real_images import ReadsRealImages, load_real, provenance_of, splits
+from benchmarks.training.floor import HasFloor
+from benchmarks.training.real_images import load_real, provenance_of, splits
 from benchmarks.training.training_steps import ForwardStep
 from naturalinversion.classifiers.key_mapping import renaming_text
 from naturalinversion.classifiers.outside import is_outside, plain_name, state_sha256
@@ -25,9 +26,9 @@ from naturalinversion.classifiers.weights import (
 from naturalinversion.errors import BenchmarkError, UsageError
 
 
-class Recipe(ReadsRealImages, frozen=True, forbid_unknown_fields=True):
+class Recipe(HasFloor, frozen=True, forbid_unknown_fields=True):
     """``sha256`` is that of the weights' file, or of the weights that a factory outside has loaded
-    itself; ``floor`` as for classifiers trained here.
+    itself.
 
     ``ready`` is the name of one that comes with the library.
     """
@@ -35,7 +36,6 @@ class Recipe(ReadsRealImages, frozen=True, forbid_unknown_fields=True):
     arch: str
     width: float
     sha256: str
-    floor: float
     ready: str = ""
 
 
@@ -60,9 +60,9 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
         context.log.info("%s: %s", path, renaming_text(renamed))
     _, test = splits(dataset, context)
     found = accuracy(model.to(context.machine.torch_device()).eval(), test)
-    if found < recipe.floor:
+    if found < (floor := recipe.least_accuracy()):
         raise BenchmarkError(
-            f"test accuracy {found:.1%} is below the recipe's floor {recipe.floor:.1%}, "
+            f"test accuracy {found:.1%} is below the recipe's floor {floor:.1%}, "
             "protocol.classifier_floor: other classes, or another normalisation?"
         )
     save_classifier(context.folder / WEIGHTS, model, description)

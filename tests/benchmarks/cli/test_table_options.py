@@ -116,6 +116,21 @@ def test_seeds_of_another_command_stay_in_the_table_and_its_report(
     assert (paths.out() / "report.html").is_file()
 
 
+def test_another_floor_makes_nothing_anew_and_holds_for_what_is_there(paths: PathOptions) -> None:
+    def with_floor(floor: float) -> PlannedTable:
+        changes = [f"protocol.classifier_floor={floor}"]
+        recipes, rows = Recipes("demo", "digits", changes), ["vgg11-resnet18"]
+        return expand(read_table("table5"), recipes, [0], methods=["di"], rows=rows)
+
+    keys = {cell.key for cell in with_inputs(planned(0).targets)}
+    for floor in (0.05, 1.0):
+        assert {cell.key for cell in with_inputs(with_floor(floor).targets)} == keys
+    make(planned(0), paths.runs_dir)
+    check_request([with_floor(0.05)], paths, HERE, json=False)
+    with pytest.raises(UsageError, match=r"has .*% test accuracy, below the floor 100.0%, proto"):
+        check_request([with_floor(1.0)], paths, HERE, json=False)
+
+
 def test_when_the_time_is_up_there_is_a_result(
     paths: PathOptions, meanwhile: Callable[..., None], capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -190,6 +205,14 @@ def test_runs_in_a_file_are_refused(tmp_path: Path, capfd: pytest.CaptureFixture
     (tmp_path / "runs").touch()
     code, _, err = here(capfd, "status", "table5", "--runs-dir", str(tmp_path / "runs"))
     assert (code, err) == (2, f"error: --runs-dir {tmp_path / 'runs'}: not a folder\n")
+
+
+def test_the_status_of_a_folder_that_is_not_there_is_an_error(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    code, out, err = here(capfd, "status", "table5", "--runs-dir", "mistyped")
+    assert (code, out) == (3, "")
+    assert err == "error: --runs-dir mistyped: no such folder; run a table first\n"
 
 
 def refuse(runs: Path, machine: Machine, made: int = 0) -> None:

@@ -43,7 +43,7 @@ def test_a_teacher_below_the_floor_is_not_trained_again(
     with pytest.raises(BenchmarkError) as second:
         classifier.run(context, recipe)
     assert str(first.value) == str(second.value)
-    metrics = classifier.run(context, msgspec.structs.replace(recipe, floor=0.0))
+    metrics = classifier.run(context, msgspec.structs.replace(recipe, asked_floor=0.0))
     assert (metrics["train_images"], metrics["test_images"]) == (1297, 500)
     assert metrics["classes"] == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
 
