@@ -25,6 +25,7 @@ from benchmarks.engine.provenance import CostMeter
 from naturalinversion.classifiers.outside import admit, is_outside
 from naturalinversion.errors import BenchmarkError, NaturalInversionError
 from naturalinversion.files import DRAFTS, write_atomically
+from naturalinversion.named_code import raised
 from reports.records import FILE_NAME as RECORD
 from reports.records import Record, RecordError, SchemaError
 from reports.records import read as read_record
@@ -159,9 +160,9 @@ def _compute(
             raise
         _remember(folder, str(error))
         raise CellFailedError(f"{cell.label}: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # sys.exit() of somebody's method is no end of ours
         log.error("%s", traceback.format_exc())
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        reason = raised(error)
         if isinstance(error, OSError) and error.strerror:  # no space left, input/output error
             reason = f"{error.filename or folder}: {error.strerror}"
         _remember(folder, reason)

@@ -1,5 +1,6 @@
 """Many cells: what is skipped or computed again, what a failure costs, and their order."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,20 @@ def test_a_failed_cell_blocks_only_what_reads_it(toys: Toys, tmp_path: Path) -> 
     toys.behaviour.clear()
     mended = executor.run([beyond, alone], KINDS, tmp_path, MACHINE, DATA)
     assert (mended.computed, mended.cached, mended.failed, mended.blocked) == (3, 3, {}, [])
+
+
+@pytest.mark.parametrize("code", [0, 7])
+def test_somebodys_method_that_exits_fails_its_cell_and_not_the_run(
+    code: int, toys: Toys, tmp_path: Path
+) -> None:
+    """The command ended with that code, 0 say, and without a report."""
+    *_, top = diamond()
+    beside = cell("beside", 9)
+    toys.behaviour["left"] = lambda context: sys.exit(code)
+    summary = executor.run([top, beside], KINDS, tmp_path, MACHINE, DATA)
+    (error,) = summary.failed.values()
+    assert str(error).startswith(f"left: SystemExit: {code} (traceback in ")
+    assert is_done(beside, tmp_path)
 
 
 def test_failed_cells_of_one_label_are_all_in_the_summary(toys: Toys, tmp_path: Path) -> None:
