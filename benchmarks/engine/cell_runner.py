@@ -23,7 +23,12 @@ from benchmarks.engine.kinds import Kinds, Metrics, load_kind
 from benchmarks.engine.machine import Machine, release_cached_memory, set_up_torch
 from benchmarks.engine.provenance import CostMeter
 from naturalinversion.classifiers.outside import admit, is_outside
-from naturalinversion.errors import BenchmarkError, NaturalInversionError
+from naturalinversion.errors import (
+    BenchmarkError,
+    MissingError,
+    NaturalInversionError,
+    UsageError,
+)
 from naturalinversion.files import DRAFTS, write_atomically
 from naturalinversion.named_code import raised
 from reports.records import FILE_NAME as RECORD
@@ -36,6 +41,7 @@ FAILURE = ".failed"  # what ended the last attempt, on one line
 DESCRIPTION = "recipe.json"  # holds paths, which don't count
 NETWORKS = ("arch", "student")  # keys of recipes that hold a network's name
 KNOWN_ERRORS = (NaturalInversionError, RecordError)
+ENDS_THE_RUN = (UsageError, MissingError)  # the whole request's, not one cell's
 
 CellStatus = Literal["computed", "cached", "busy"]  # busy: another process is at work on it
 
@@ -83,8 +89,8 @@ def run_cell(
     """Compute ``cell``, whose inputs are done, unless its record is there already.
 
     A cell whose lock another process holds is ``busy``: it is not waited for. Raises
-    `CellFailedError` in one line, or an error of exit code 2 or 3 as it is; whatever the cell had
-    finished stays in its folder and is used by the next attempt.
+    `CellFailedError` in one line, or one of `ENDS_THE_RUN` with the cell's label in its line;
+    whatever the cell had finished stays in its folder and is used by the next attempt.
     """
     folder = cell.folder(runs)
     try:
@@ -156,7 +162,8 @@ def _compute(
         log.info("finished: %s", metrics)
     except KNOWN_ERRORS as error:
         log.error("%s", error)
-        if getattr(error, "exit_code", 1) != 1:
+        if isinstance(error, ENDS_THE_RUN):
+            _name_cell(error, cell)
             raise
         _remember(folder, str(error))
         raise CellFailedError(f"{cell.label}: {error}") from error
@@ -169,6 +176,12 @@ def _compute(
         raise CellFailedError(f"{cell.label}: {reason} (traceback in {folder / LOG})") from error
     finally:
         release_cached_memory()
+
+
+def _name_cell(error: NaturalInversionError, cell: Cell) -> None:
+    """Begin the error's line with the label of the cell that met it."""
+    if not str(error).startswith(f"{cell.label}: "):
+        error.args = (f"{cell.label}: {error}",)
 
 
 def _remember(folder: Path, reason: str) -> None:

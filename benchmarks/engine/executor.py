@@ -61,8 +61,9 @@ def run(
 ) -> Summary:
     """Compute the targets and all they need. A failed cell blocks what reads it and nothing else.
 
-    An error of exit code 2 or 3 is the request's, not the cell's that met it: it ends the run, and
-    so does `WorkerKilledError`. What was finished is kept.
+    A `UsageError` or `MissingError` is the request's, not the cell's that met it: it ends the run,
+    and so does `WorkerKilledError`. A setting or teacher that one method can't work with fails its
+    cell, for others may. What was finished is kept.
 
     Other processes may compute cells of the same ``runs``: each takes what is ready and nobody's,
     and waits for another's cell only where nothing else is left to do.
