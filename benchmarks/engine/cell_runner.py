@@ -6,7 +6,7 @@ import platform
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import chdir, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -126,10 +126,13 @@ def _own_folder(cell: Cell, runs: Path) -> Path:
 def run_cell_from(
     folder: str, cell: Cell, kinds: Kinds, runs: Path, machine: Machine, data: DataOptions
 ) -> CellStatus:
-    """`run_cell` where somebody's own code lies in ``folder``, the command's working directory."""
+    """`run_cell` in ``folder``, the command's working directory, where that is on this machine:
+    somebody's own code lies there, and relative paths of image folders begin there.
+    """
     if folder not in sys.path:
         sys.path.append(folder)
-    return run_cell(cell, kinds, runs, machine, data)
+    with chdir(folder) if Path(folder).is_dir() else nullcontext():
+        return run_cell(cell, kinds, runs, machine, data)
 
 
 def _compute(

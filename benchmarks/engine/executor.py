@@ -24,6 +24,7 @@ from benchmarks.engine.kinds import Kinds
 from benchmarks.engine.machine import Machine, release_cached_memory
 from benchmarks.engine.scheduler import Scheduler
 from benchmarks.engine.workers import Finished, InProcess, ProcessPool, Task, Workers
+from naturalinversion.errors import UsageError
 from naturalinversion.progress import quiet
 
 RETRY_SECONDS = 1.0  # between two tries of cells that other processes are at work on
@@ -100,7 +101,7 @@ def _workers(
         from benchmarks.engine.ray_workers import RayWorkers
 
         weights = data.inception_weights and data.inception_weights.resolve()
-        elsewhere = replace(data, root=data.root.resolve(), inception_weights=weights)
+        elsewhere = replace(data, root=_absolute(data.root), inception_weights=weights)
         compute = partial(
             run_cell_from,
             str(Path.cwd()),
@@ -112,6 +113,14 @@ def _workers(
         return RayWorkers(compute, machine, ray_options.address, ray_options.gpu_share)
     compute = partial(run_cell, kinds=kinds, runs=runs, machine=machine, data=data)
     return InProcess(compute) if workers <= 1 else ProcessPool(compute, workers)
+
+
+def _absolute(root: Path) -> Path:
+    """A data root as it is here, where another's home or working folder may be elsewhere."""
+    try:
+        return root.expanduser().resolve()
+    except RuntimeError as error:
+        raise UsageError(f"--data-root {root}: nobody has this home folder") from error
 
 
 def _run_on(workers: Workers, scheduler: Scheduler, report: "_ProgressReport") -> None:
