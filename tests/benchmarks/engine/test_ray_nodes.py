@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from contextlib import chdir
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 from ray import exceptions
+from tqdm import tqdm
 
 from benchmarks.engine import executor, ray_workers
 from benchmarks.engine.cell import Cell
@@ -20,8 +22,9 @@ from benchmarks.engine.context import CellContext, DataOptions
 from benchmarks.engine.executor import RayOptions
 from benchmarks.engine.machine import Machine
 from benchmarks.engine.ray_workers import RayWorkers
-from naturalinversion.errors import UsageError
-from tests.benchmarks.engine.toy_cells import KINDS, Toys, cell
+from naturalinversion.errors import TeacherWarning, UsageError
+from naturalinversion.progress import bar
+from tests.benchmarks.engine.toy_cells import KINDS, Toys, cell, make
 from tests.processes import ROOT
 
 MACHINE, CELL = Machine("cpu"), Cell("toy", "seed 0", {})
@@ -230,5 +233,30 @@ def test_a_task_elsewhere_finds_what_was_named_relative_to_the_command(
 
 def test_a_data_root_in_the_home_of_nobody_is_one_line(fake: FakeRay, tmp_path: Path) -> None:
     data = DataOptions(Path("~nobody-of-this-name/data"))
-    with pytest.raises(UsageError, match=r"^--data-root ~nobody-of-this-name/data: nobody has this"):
+    with pytest.raises(UsageError, match=r"^--data-root ~nobody-of-this-name/data: nobody has th"):
         executor.run([cell("root")], KINDS, tmp_path, MACHINE, data, ray_options=RayOptions())
+
+
+def test_what_a_cell_warns_of_on_a_node_is_said_where_the_command_was_given(
+    fake: FakeRay, toys: Toys, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Ray keeps the stderr of its nodes to itself."""
+
+    def warn(context: CellContext) -> None:
+        with bar(2, "a bar", always=True) as progress:
+            progress(1)
+            tqdm.write("warning: half of the data", file=sys.stderr)
+            tqdm.write("beside it", file=sys.stderr)
+        warnings.warn("far from their classes", TeacherWarning, stacklevel=1)
+
+    toys.behaviour = {"one": warn, "two": warn}
+    made = RayWorkers(partial(make, runs=tmp_path), MACHINE, "", 1.0)
+    tasks = [(made.submit(one), one) for one in (cell("one"), cell("two", 2))]
+    assert "warning: half of the data\n" in capfd.readouterr().err, "the node's own has it, too"
+    for task, one in tasks:
+        assert made.result(task, one).status == "computed"
+    assert capfd.readouterr().err.splitlines() == [
+        "warning: half of the data",
+        "warning: one: far from their classes",
+        "warning: two: far from their classes",
+    ]
