@@ -223,6 +223,15 @@ def _say_slow(precision: str) -> None:
     )
 
 
+@cache
+def _say_no_gpu() -> None:
+    """Once a process."""
+    log(
+        "--engine ray: cells are computed on CPUs, as this machine has no GPU; --device cuda takes "
+        "those of the cluster"
+    )
+
+
 @dataclass(frozen=True)
 class WorkerOptions(ComputeOptions):
     """Device, precision, threads and processes."""
@@ -289,6 +298,12 @@ class RunOptions(TimeLimit, WorkerOptions):
         if not 0 < self.gpu_share <= 1:
             raise UsageError(f"--gpu-share {self.gpu_share:g}: above 0, 1 at most")
         return RayOptions(self.address, self.gpu_share)
+
+    def machine(self) -> Machine:
+        found = super().machine()
+        if self.engine == "ray" and self.device == "auto" and found.device == "cpu":
+            _say_no_gpu()
+        return found
 
     def _threads(self) -> int:
         return super()._threads() if self.engine == "local" else 1

@@ -153,7 +153,7 @@ def _entries(folder: Path, half_copied: list[str]) -> list["os.DirEntry[str]"]:
 def warn_once(line: str) -> None:
     """In the cell's log and on stderr: numbers of such data are not those of the whole."""
     log.warning(line)
-    tqdm.write(line, file=sys.stderr)
+    tqdm.write(f"warning: {line}", file=sys.stderr)
 
 
 def decode(found: ImageFolder, *, fit: int | None = None) -> tuple[Split, Split]:

@@ -6,7 +6,7 @@ import platform
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import chdir, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -23,8 +23,14 @@ from benchmarks.engine.kinds import Kinds, Metrics, load_kind
 from benchmarks.engine.machine import Machine, release_cached_memory, set_up_torch
 from benchmarks.engine.provenance import CostMeter
 from naturalinversion.classifiers.outside import admit, is_outside
-from naturalinversion.errors import BenchmarkError, NaturalInversionError
+from naturalinversion.errors import (
+    BenchmarkError,
+    MissingError,
+    NaturalInversionError,
+    UsageError,
+)
 from naturalinversion.files import DRAFTS, write_atomically
+from naturalinversion.named_code import raised
 from reports.records import FILE_NAME as RECORD
 from reports.records import Record, RecordError, SchemaError
 from reports.records import read as read_record
@@ -35,6 +41,7 @@ FAILURE = ".failed"  # what ended the last attempt, on one line
 DESCRIPTION = "recipe.json"  # holds paths, which don't count
 NETWORKS = ("arch", "student")  # keys of recipes that hold a network's name
 KNOWN_ERRORS = (NaturalInversionError, RecordError)
+ENDS_THE_RUN = (UsageError, MissingError)  # the whole request's, not one cell's
 
 CellStatus = Literal["computed", "cached", "busy"]  # busy: another process is at work on it
 
@@ -82,8 +89,8 @@ def run_cell(
     """Compute ``cell``, whose inputs are done, unless its record is there already.
 
     A cell whose lock another process holds is ``busy``: it is not waited for. Raises
-    `CellFailedError` in one line, or an error of exit code 2 or 3 as it is; whatever the cell had
-    finished stays in its folder and is used by the next attempt.
+    `CellFailedError` in one line, or one of `ENDS_THE_RUN` with the cell's label in its line;
+    whatever the cell had finished stays in its folder and is used by the next attempt.
     """
     folder = cell.folder(runs)
     try:
@@ -119,10 +126,13 @@ def _own_folder(cell: Cell, runs: Path) -> Path:
 def run_cell_from(
     folder: str, cell: Cell, kinds: Kinds, runs: Path, machine: Machine, data: DataOptions
 ) -> CellStatus:
-    """`run_cell` where somebody's own code lies in ``folder``, the command's working directory."""
+    """`run_cell` in ``folder``, the command's working directory, where that is on this machine:
+    somebody's own code lies there, and relative paths of image folders begin there.
+    """
     if folder not in sys.path:
         sys.path.append(folder)
-    return run_cell(cell, kinds, runs, machine, data)
+    with chdir(folder) if Path(folder).is_dir() else nullcontext():
+        return run_cell(cell, kinds, runs, machine, data)
 
 
 def _compute(
@@ -155,19 +165,26 @@ def _compute(
         log.info("finished: %s", metrics)
     except KNOWN_ERRORS as error:
         log.error("%s", error)
-        if getattr(error, "exit_code", 1) != 1:
+        if isinstance(error, ENDS_THE_RUN):
+            _name_cell(error, cell)
             raise
         _remember(folder, str(error))
         raise CellFailedError(f"{cell.label}: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # sys.exit() of somebody's method is no end of ours
         log.error("%s", traceback.format_exc())
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        reason = raised(error)
         if isinstance(error, OSError) and error.strerror:  # no space left, input/output error
             reason = f"{error.filename or folder}: {error.strerror}"
         _remember(folder, reason)
         raise CellFailedError(f"{cell.label}: {reason} (traceback in {folder / LOG})") from error
     finally:
         release_cached_memory()
+
+
+def _name_cell(error: NaturalInversionError, cell: Cell) -> None:
+    """Begin the error's line with the label of the cell that met it."""
+    if not str(error).startswith(f"{cell.label}: "):
+        error.args = (f"{cell.label}: {error}",)
 
 
 def _remember(folder: Path, reason: str) -> None:

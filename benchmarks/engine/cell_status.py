@@ -1,15 +1,19 @@
 """How far a cell is, read from its folder: its record, its lock and its log."""
 
+import errno
+import fcntl
+import os
 import re
 from pathlib import Path
 from typing import Literal
-
-from filelock import FileLock, Timeout
 
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_runner import FAILURE, LOG, is_done
 
 CellState = Literal["done", "at work", "failed", "to do"]
+# As file systems say that a lock is held. One without locks has ENOSYS: filelock's file lies there
+# as long as it is held.
+HELD = (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOSYS)
 
 
 def cell_state(cell: Cell, runs: Path) -> CellState:
@@ -18,16 +22,28 @@ def cell_state(cell: Cell, runs: Path) -> CellState:
     """
     if is_done(cell, runs, verify=False):
         return "done"
-    lock = cell.folder(runs) / ".lock"
-    if lock.exists():
-        try:
-            with FileLock(lock, timeout=0):
-                pass
-        except Timeout:
-            return "at work"
-        except OSError:
-            return "to do"
+    if is_locked(cell.folder(runs) / ".lock"):
+        return "at work"
     return "failed" if why_failed(cell, runs) else "to do"
+
+
+def is_locked(lock: Path) -> bool:
+    """Whether a process holds the `FileLock` of this file, which is only read: a folder may be
+    somebody else's, and may be on a file system that is mounted to be read.
+
+    Those who look share their lock, so that they don't see each other.
+    """
+    try:
+        file = os.open(lock, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:  # no attempt yet, or not ours to read
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in HELD
+    finally:
+        os.close(file)
+    return False
 
 
 def why_failed(cell: Cell, runs: Path) -> str:

@@ -24,6 +24,7 @@ from benchmarks.engine.kinds import Kinds
 from benchmarks.engine.machine import Machine, release_cached_memory
 from benchmarks.engine.scheduler import Scheduler
 from benchmarks.engine.workers import Finished, InProcess, ProcessPool, Task, Workers
+from naturalinversion.errors import UsageError
 from naturalinversion.progress import quiet
 
 RETRY_SECONDS = 1.0  # between two tries of cells that other processes are at work on
@@ -62,8 +63,9 @@ def run(
 ) -> Summary:
     """Compute the targets and all they need. A failed cell blocks what reads it and nothing else.
 
-    An error of exit code 2 or 3 is the request's, not the cell's that met it: it ends the run, and
-    so does `WorkerKilledError`. What was finished is kept.
+    A `UsageError` or `MissingError` is the request's, not the cell's that met it: it ends the run,
+    and so does `WorkerKilledError`. A setting or teacher that one method can't work with fails its
+    cell, for others may. What was finished is kept.
 
     Other processes may compute cells of the same ``runs``: each takes what is ready and nobody's,
     and waits for another's cell only where nothing else is left to do.
@@ -102,7 +104,7 @@ def _workers(
         from benchmarks.engine.ray_workers import RayWorkers
 
         weights = data.inception_weights and data.inception_weights.resolve()
-        elsewhere = replace(data, root=data.root.resolve(), inception_weights=weights)
+        elsewhere = replace(data, root=_absolute(data.root), inception_weights=weights)
         compute = partial(
             run_cell_from,
             str(Path.cwd()),
@@ -114,6 +116,14 @@ def _workers(
         return RayWorkers(compute, machine, ray_options.address, ray_options.gpu_share)
     compute = partial(run_cell, kinds=kinds, runs=runs, machine=machine, data=data)
     return InProcess(compute) if workers <= 1 else ProcessPool(compute, workers)
+
+
+def _absolute(root: Path) -> Path:
+    """A data root as it is here, where another's home or working folder may be elsewhere."""
+    try:
+        return root.expanduser().resolve()
+    except RuntimeError as error:
+        raise UsageError(f"--data-root {root}: nobody has this home folder") from error
 
 
 def _run_on(workers: Workers, scheduler: Scheduler, report: "_ProgressReport") -> None:

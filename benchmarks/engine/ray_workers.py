@@ -11,13 +11,14 @@ import platform
 import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_runner import KNOWN_ERRORS, CellFailedError
 from benchmarks.engine.digests import code_digest
+from benchmarks.engine.kept_warnings import kept_warnings
 from benchmarks.engine.machine import Machine
 from benchmarks.engine.workers import Compute, Finished, Task, timed
 from naturalinversion.errors import UsageError, reason_of
@@ -27,8 +28,16 @@ POLL_SECONDS = 1.0  # so that signals are answered in between
 NOT_IMPORTED = "The remote function failed to import"  # Ray's words where a checkout lacks it
 
 
-def timed_by_same_code(expected: str, compute: Compute, cell: Cell) -> Finished:
-    """`timed` on a node whose code is that of the command, ``expected`` by `code_digest`.
+class Answer(NamedTuple):
+    """What a task sends back: nobody sees the stderr of the node."""
+
+    finished: Finished
+    warnings: list[str]
+
+
+def timed_by_same_code(expected: str, compute: Compute, cell: Cell) -> Answer:
+    """`timed` on a node whose code is that of the command, ``expected`` by `code_digest`; with the
+    lines in which the cell warned.
 
     Raises `UsageError` on any other: its numbers would count as those of the command's code.
     """
@@ -37,7 +46,9 @@ def timed_by_same_code(expected: str, compute: Compute, cell: Cell) -> Finished:
             f"--engine ray: the code on node {platform.node()} is {found}, not {expected} as the "
             "command's: every node needs the same checkout"
         )
-    return timed(compute, cell)
+    with kept_warnings(cell.label) as lines:
+        finished = timed(compute, cell)
+    return Answer(finished, lines)
 
 
 class RayWorkers:
@@ -58,6 +69,7 @@ class RayWorkers:
                 f"--engine ray --device {machine.device}: --device cuda, Ray chooses which"
             )
         self.ray, self.compute, self.code = ray, compute, code_digest()
+        self.said: set[str] = set()
         root = str(Path(__file__).parents[2])
         path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
         try:
@@ -129,7 +141,16 @@ class RayWorkers:
             raise CellFailedError(
                 f"{cell.label}: {self._why_lost(error)}; the same command goes on"
             ) from error
-        return Finished(*done)
+        answer = Answer(*done)
+        for line in answer.warnings:
+            self._warn(line)
+        return Finished(*answer.finished)
+
+    def _warn(self, line: str) -> None:
+        """On this machine's stderr, once: each process of a cluster warns of the data it reads."""
+        if line not in self.said:
+            self.said.add(line)
+            tqdm.write(line, file=sys.stderr)
 
     def _why_lost(self, error: Exception) -> str:
         known, reason = self.ray.exceptions, reason_of(error)

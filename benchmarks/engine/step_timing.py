@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+from torch import nn
 
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.machine import Machine
 from naturalinversion.classifiers import build
+from naturalinversion.classifiers.outside import admit, is_outside
 from naturalinversion.errors import TeacherWarning
 from naturalinversion.precision import Precision
 from naturalinversion.seeds import seeded
@@ -51,14 +53,19 @@ class RandomClassifier:
     image_size: int
     classes: int
 
+    def untrained(self) -> nn.Module:
+        """The network on the CPU. Somebody's own is imported: a worker has not heard of it yet."""
+        if is_outside(self.arch):
+            admit(self.arch)
+        with seeded(0):
+            return build(self.arch, self.classes, self.width)
+
     def teacher(self, device: torch.device, precision: Precision = "fp32") -> Teacher:
         """The network with random weights, frozen."""
-        with seeded(0):
-            model = build(self.arch, self.classes, self.width)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", TeacherWarning)  # it is untrained
             return Teacher(
-                model.to(device),
+                self.untrained().to(device),
                 num_classes=self.classes,
                 image_shape=(3, self.image_size, self.image_size),
                 precision=precision,

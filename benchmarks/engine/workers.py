@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from tqdm import tqdm
@@ -27,6 +28,7 @@ class Finished(NamedTuple):
     seconds: float
 
 
+OURS = ("benchmarks", "naturalinversion")  # packages and console script
 Task = Any  # what workers know a submitted cell by
 Compute = Callable[[Cell], CellStatus]
 
@@ -152,12 +154,29 @@ def broken_pool(label: str, started: Any, count: int) -> WorkerKilledError | Usa
     """Why a worker ended: killed at work, or before it could begin."""
     if started.value:
         return WorkerKilledError(
-            f"{label}: its process was killed (out of memory?); run the same command again to go on"
+            f"{label}: its process was killed (out of memory?); run the same command again to go "
+            "on, with fewer --workers if memory is short"
+        )
+    if not _runs_a_script():
+        return WorkerKilledError(
+            f"none of {count} workers came up: they were killed while starting (out of memory?); "
+            "run the same command again with fewer --workers"
         )
     return UsageError(
         f"none of {count} workers came up: a script that starts workers does so below "
         'if __name__ == "__main__": only, as each of them imports it; or give it one worker'
     )
+
+
+def _runs_a_script() -> bool:
+    """Whether somebody's script is the main module, which every worker imports: no command of ours
+    and no interpreter at a terminal.
+    """
+    main = sys.modules["__main__"]
+    if (spec := getattr(main, "__spec__", None)) is not None:  # python -m
+        return spec.name.partition(".")[0] not in OURS
+    file = getattr(main, "__file__", None)
+    return file is not None and Path(file).stem not in OURS
 
 
 def _start_worker(lines: Any, lock: Any) -> None:

@@ -19,9 +19,7 @@ from benchmarks.training.accuracy import accuracy
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.loop import train
 from benchmarks.training.losses import cross_entropy_loss, distillation_loss
-from naturalinversion.classifiers import build
 from naturalinversion.inversion.cuda_graph import supports_capture
-from naturalinversion.seeds import seeded
 
 
 @dataclass(frozen=True)
@@ -39,8 +37,7 @@ class TrainingStep:
         device = machine.torch_device()
         size, factor = timed_batch(self.batch_size, device)
         source = _gray_images(self.network, size, device)
-        with seeded(0):
-            model = build(self.network.arch, self.network.classes, self.network.width)
+        model = self.network.untrained()
         loss = cross_entropy_loss()
         if self.teacher is not None:
             loss = distillation_loss(self.teacher.teacher(device), 3.0)

@@ -10,10 +10,12 @@ import torch
 from benchmarks.engine.cell_runner import run_cell_from
 from benchmarks.engine.context import DataOptions
 from benchmarks.engine.machine import Machine
+from benchmarks.engine.step_timing import RandomClassifier
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.pipeline import Pipeline
 from benchmarks.tables.registry import KINDS
 from benchmarks.tables.spec import Measurement
+from benchmarks.training.training_steps import ForwardStep, TrainingStep
 from naturalinversion.classifiers import outside
 from naturalinversion.classifiers.outside import build_outside, identify, plain_name
 from naturalinversion.classifiers.weights import (
@@ -213,6 +215,17 @@ def test_random_weights_that_seem_loaded_are_below_the_floor(
     assert code == 1
     assert "below the recipe's floor" in err
     assert not list(folder.glob("runs/synthesis/*/record.json")), "nothing was inverted"
+
+
+def test_a_worker_that_times_steps_for_a_plan_imports_the_network(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`compare --plan` with two workers said that a file may not import it."""
+    name = identify(f"{MODULE}:build", 10, "--student")
+    network = RandomClassifier(name, 1.0, 16, 10)
+    for step in (TrainingStep(network, 2), ForwardStep(network)):
+        monkeypatch.delitem(outside._admitted, name)
+        assert step.seconds(Machine()) > 0
 
 
 def test_a_worker_in_another_folder_finds_the_code_of_the_command(

@@ -50,8 +50,8 @@ def test_half_a_data_set_is_said_once(
         load("cifar10", root=folder.parent)
     said = capfd.readouterr().err.splitlines()
     assert said == [
-        f"{folder}/train holds 40 of 50,000 images",
-        f"{folder}/test holds 20 of 10,000 images",
+        f"warning: {folder}/train holds 40 of 50,000 images",
+        f"warning: {folder}/test holds 20 of 10,000 images",
     ]
 
 

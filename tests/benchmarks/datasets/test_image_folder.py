@@ -104,7 +104,7 @@ def test_files_beside_the_class_folders_are_left_out_and_said_once(
         assert load(f"imagefolder:{folder}", root=folder).fingerprint == clean.fingerprint
     (line,) = capfd.readouterr().err.splitlines()
     first = folder / "train" / "a.png"
-    assert line == f"left out as in no class folder: {first}, 3 in {folder}"
+    assert line == f"warning: left out as in no class folder: {first}, 3 in {folder}"
 
 
 NOT_UTF8 = os.fsdecode(b"caf\xe9")

@@ -200,7 +200,7 @@ def test_a_gpu_of_a_number_that_is_not_there(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert Machine("cuda:1").torch_device() == torch.device("cuda", 1)
-    with pytest.raises(UsageError, match=r"^--device cuda:2: this machine's last is cuda:1$"):
+    with pytest.raises(UsageError, match=r"^root: --device cuda:2: this machine's last is cuda:1$"):
         run_cell(cell("root"), KINDS, tmp_path, Machine("cuda:2"), DATA)
     assert toys.ran == []
 

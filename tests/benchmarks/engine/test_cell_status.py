@@ -1,5 +1,7 @@
 """A cell at work in another process: it is waited for, and its machine is named."""
 
+import errno
+import fcntl
 import os
 import platform
 import re
@@ -11,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from benchmarks.engine import cell_runner, executor
 from benchmarks.engine.cell import Cell
@@ -141,6 +144,45 @@ def test_a_cell_that_failed_says_why_until_it_is_made(
     del toys.behaviour["root"]
     make(root, tmp_path)
     assert (cell_state(root, tmp_path), why_failed(root, tmp_path)) == ("done", "")
+
+
+def test_a_folder_that_may_only_be_read_shows_what_is_at_work_and_what_failed(
+    held: tuple[Cell, subprocess.Popen[str]],
+    toys: Toys,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Both were called "to do" there."""
+    (root, _), failed, runs = held, cell("failed", 2), tmp_path / "runs"
+    toys.behaviour["failed"] = lambda context: 1 // 0 and None
+    with pytest.raises(CellFailedError):
+        make(failed, runs)
+    lock, opened = failed.folder(runs) / ".lock", os.open
+
+    def open_to_read(path: str | Path, flags: int, *more: int, **others: int) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, flags, *more, **others)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", open_to_read)
+        assert cell_state(root, runs) == "at work"
+        assert cell_state(failed, runs) == "failed"
+        lock.unlink()
+        assert cell_state(failed, runs) == "failed"
+    assert not lock.exists(), "who looks makes no lock"
+
+
+def test_who_looks_at_a_lock_is_not_taken_for_one_who_works(toys: Toys, tmp_path: Path) -> None:
+    """Two people ask for the status at the same moment."""
+    lock = cell("root").folder(tmp_path) / ".lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    with lock.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_SH)
+        assert cell_state(cell("root"), tmp_path) == "to do"
+    with FileLock(lock):
+        assert cell_state(cell("root"), tmp_path) == "at work"
 
 
 def test_a_lock_left_by_a_killed_process_holds_nobody_up(

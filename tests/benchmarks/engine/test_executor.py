@@ -1,13 +1,22 @@
 """Many cells: what is skipped or computed again, what a failure costs, and their order."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks.engine import executor
 from benchmarks.engine.cell_runner import is_done
+from benchmarks.engine.cell_status import cell_state, why_failed
 from benchmarks.engine.context import CellContext
-from naturalinversion.errors import BenchmarkError, MissingError, UsageError
+from naturalinversion.errors import (
+    BenchmarkError,
+    MissingError,
+    SettingError,
+    StoreError,
+    TeacherError,
+    UsageError,
+)
 from reports.records import SchemaError, folder_of, load_all, read
 from tests.benchmarks.engine.toy_cells import (
     DATA,
@@ -135,6 +144,20 @@ def test_a_failed_cell_blocks_only_what_reads_it(toys: Toys, tmp_path: Path) -> 
     assert (mended.computed, mended.cached, mended.failed, mended.blocked) == (3, 3, {}, [])
 
 
+@pytest.mark.parametrize("code", [0, 7])
+def test_somebodys_method_that_exits_fails_its_cell_and_not_the_run(
+    code: int, toys: Toys, tmp_path: Path
+) -> None:
+    """The command ended with that code, 0 say, and without a report."""
+    *_, top = diamond()
+    beside = cell("beside", 9)
+    toys.behaviour["left"] = lambda context: sys.exit(code)
+    summary = executor.run([top, beside], KINDS, tmp_path, MACHINE, DATA)
+    (error,) = summary.failed.values()
+    assert str(error).startswith(f"left: SystemExit: {code} (traceback in ")
+    assert is_done(beside, tmp_path)
+
+
 def test_failed_cells_of_one_label_are_all_in_the_summary(toys: Toys, tmp_path: Path) -> None:
     """As those of the two ways to see pixels are."""
     alike = [cell("alike", number) for number in (1, 2)]
@@ -164,9 +187,38 @@ def test_what_the_user_asked_wrongly_ends_the_run_at_once_with_its_own_code(
 ) -> None:
     *_, top = diamond()
     toys.behaviour["root"] = fail(error)
-    with pytest.raises(type(error), match=str(error)):
+    with pytest.raises(type(error), match=f"^root: {error}$"):
         executor.run([top, cell("last", 9)], KINDS, tmp_path, MACHINE, DATA)
     assert toys.ran == ["root"], "an hour of other cells before the message helps nobody"
+
+
+@pytest.mark.parametrize(
+    "error", [UsageError("no such device"), UsageError("root: no such device")]
+)
+def test_what_ends_the_run_names_its_cell_once(
+    error: UsageError, toys: Toys, tmp_path: Path
+) -> None:
+    toys.behaviour["root"] = fail(error)
+    with pytest.raises(UsageError, match=r"^root: no such device$"):
+        make(cell("root"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "error", [SettingError("image sides of 18"), TeacherError("no batch norm"), StoreError("torn")]
+)
+def test_what_one_method_refuses_fails_its_cell_and_says_so(
+    error: Exception, toys: Toys, tmp_path: Path
+) -> None:
+    """It ended the run, each time it was begun again, and other methods were never made."""
+    refused, beside = cell("ni"), cell("di", 2)
+    toys.behaviour["ni"] = fail(error)
+    summary = executor.run([refused, beside], KINDS, tmp_path, MACHINE, DATA)
+    assert {name: str(failed) for name, failed in summary.failed.items()} == {
+        refused.name: f"ni: {error}"
+    }
+    assert is_done(beside, tmp_path)
+    assert cell_state(refused, tmp_path) == "failed"
+    assert why_failed(refused, tmp_path) == str(error)
 
 
 def test_what_a_failed_cell_held_is_let_go(toys: Toys, held: HeldMemory, tmp_path: Path) -> None:

@@ -2,27 +2,39 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Callable
+from contextlib import chdir
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 from ray import exceptions
+from tqdm import tqdm
 
-from benchmarks.engine import ray_workers
+from benchmarks.engine import executor, ray_workers
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_runner import CellFailedError, CellStatus
+from benchmarks.engine.context import CellContext, DataOptions
+from benchmarks.engine.executor import RayOptions
 from benchmarks.engine.machine import Machine
 from benchmarks.engine.ray_workers import RayWorkers
-from naturalinversion.errors import UsageError
+from naturalinversion.errors import TeacherWarning, UsageError
+from naturalinversion.progress import bar
+from tests.benchmarks.engine.toy_cells import KINDS, Toys, cell, make
 from tests.processes import ROOT
 
 MACHINE, CELL = Machine("cpu"), Cell("toy", "seed 0", {})
 
 
 class FakeRay(ModuleType):
-    """A cluster of ``sizes``, (CPU, GPU) by node; tasks run here, ``get`` raises ``ended``."""
+    """A cluster of ``sizes``, (CPU, GPU) by node; ``get`` raises ``ended``.
+
+    Tasks run in this process, in the working directory ``folder``.
+    """
 
     exceptions = exceptions
 
@@ -32,6 +44,8 @@ class FakeRay(ModuleType):
         self.ended: Exception | None = None
         self.begun: dict[str, Any] = {}
         self.asked: dict[str, float] = {}
+        self.answers: list[object] = []
+        self.folder = Path()
 
     def init(self, **options: Any) -> None:
         self.begun = options
@@ -47,10 +61,13 @@ class FakeRay(ModuleType):
     def remote(self, function: Callable[..., object]) -> "FakeTask":
         return FakeTask(self, function)
 
-    def get(self, task: object) -> object:
+    def wait(self, tasks: list[int], num_returns: int, timeout: float) -> tuple[list[int], object]:
+        return tasks, []
+
+    def get(self, task: int) -> object:
         if self.ended is not None:
             raise self.ended
-        return task
+        return self.answers[task]
 
 
 @dataclass
@@ -62,13 +79,16 @@ class FakeTask:
         self.cluster.asked = {"CPU": num_cpus, "GPU": num_gpus}
         return self
 
-    def remote(self, *given: object) -> object:
+    def remote(self, *given: object) -> int:
+        answer = None
         try:
-            return self.function(*given)
+            with chdir(self.cluster.folder):
+                answer = self.function(*given)
         except Exception as error:
             failed = exceptions.RayTaskError("task", "", error, "title", 1, "here")
             self.cluster.ended = failed.as_instanceof_cause()
-            return None
+        self.cluster.answers.append(answer)
+        return len(self.cluster.answers) - 1
 
 
 @pytest.fixture
@@ -186,3 +206,57 @@ def test_a_node_without_the_code_is_one_line(fake: FakeRay) -> None:
     fake.ended = failed.as_instanceof_cause()
     with pytest.raises(UsageError, match="a node can't import the command's code: every node"):
         workers().result("task", CELL)
+
+
+@pytest.mark.parametrize("root", ["~/data", "data"])
+def test_a_task_elsewhere_finds_what_was_named_relative_to_the_command(
+    root: str, fake: FakeRay, toys: Toys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Images of one's own, `imagefolder:own`, are sought from the working directory."""
+    command, fake.folder = tmp_path / "command", tmp_path / "elsewhere"
+    for folder in (command / "own", command / "data", fake.folder):
+        folder.mkdir(parents=True)
+    monkeypatch.chdir(command)
+    monkeypatch.setenv("HOME", str(command))
+    found = list[bool]()
+
+    def look(context: CellContext) -> None:
+        monkeypatch.setenv("HOME", str(fake.folder))
+        found.extend((Path("own").is_dir(), context.data.root == command / "data"))
+
+    toys.behaviour["root"] = look
+    run = partial(executor.run, [cell("root")], KINDS, Path("runs"), MACHINE)
+    summary = run(DataOptions(Path(root)), ray_options=RayOptions())
+    assert (summary.computed, found) == (1, [True, True])
+    assert (command / "runs" / "toy").is_dir()
+
+
+def test_a_data_root_in_the_home_of_nobody_is_one_line(fake: FakeRay, tmp_path: Path) -> None:
+    data = DataOptions(Path("~nobody-of-this-name/data"))
+    with pytest.raises(UsageError, match=r"^--data-root ~nobody-of-this-name/data: nobody has th"):
+        executor.run([cell("root")], KINDS, tmp_path, MACHINE, data, ray_options=RayOptions())
+
+
+def test_what_a_cell_warns_of_on_a_node_is_said_where_the_command_was_given(
+    fake: FakeRay, toys: Toys, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Ray keeps the stderr of its nodes to itself."""
+
+    def warn(context: CellContext) -> None:
+        with bar(2, "a bar", always=True) as progress:
+            progress(1)
+            tqdm.write("warning: half of the data", file=sys.stderr)
+            tqdm.write("beside it", file=sys.stderr)
+        warnings.warn("far from their classes", TeacherWarning, stacklevel=1)
+
+    toys.behaviour = {"one": warn, "two": warn}
+    made = RayWorkers(partial(make, runs=tmp_path), MACHINE, "", 1.0)
+    tasks = [(made.submit(one), one) for one in (cell("one"), cell("two", 2))]
+    assert "warning: half of the data\n" in capfd.readouterr().err, "the node's own has it, too"
+    for task, one in tasks:
+        assert made.result(task, one).status == "computed"
+    assert capfd.readouterr().err.splitlines() == [
+        "warning: half of the data",
+        "warning: one: far from their classes",
+        "warning: two: far from their classes",
+    ]
