@@ -4,7 +4,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from benchmarks.cli.console import log, print_json, print_result
-from benchmarks.cli.options import WorkerOptions
+from benchmarks.cli.execution_options import WorkerOptions
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_runner import is_done
 from benchmarks.engine.estimate import Estimate, estimate

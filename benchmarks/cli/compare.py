@@ -9,8 +9,9 @@ from tyro.conf import Positional, arg
 
 from benchmarks.cli.cell_plan import print_plan
 from benchmarks.cli.compared_networks import ComparedNetworks, compared_networks
+from benchmarks.cli.execution_options import RunOptions
 from benchmarks.cli.help_texts import optional
-from benchmarks.cli.options import PathOptions, RecipeOptions, RunOptions
+from benchmarks.cli.options import PathOptions, RecipeOptions
 from benchmarks.cli.table_options import run_and_report
 from benchmarks.cli.unused_options import reject_unused
 from benchmarks.engine.cell import with_inputs

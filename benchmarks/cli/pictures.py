@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.cli.console import log, print_result
 from benchmarks.cli.contact_sheet import save_contact_sheet
-from benchmarks.cli.options import ComputeOptions, TimeLimit
+from benchmarks.cli.execution_options import ComputeOptions, TimeLimit
 from benchmarks.engine.deadline import stop_after
 from benchmarks.engine.machine import set_up_torch
 from benchmarks.engine.our_warnings import our_warnings_to

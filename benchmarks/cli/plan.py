@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.cli.cell_plan import print_plan
 from benchmarks.cli.console import print_json, print_result
-from benchmarks.cli.options import WorkerOptions
+from benchmarks.cli.execution_options import WorkerOptions
 from benchmarks.cli.table_options import ALL, TableOptions
 from benchmarks.engine.cell import with_inputs
 from benchmarks.engine.estimate import simulate

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from benchmarks.cli.options import PathOptions, RunOptions
+from benchmarks.cli.execution_options import RunOptions
+from benchmarks.cli.options import PathOptions
 from benchmarks.cli.table_options import TableOptions, run_and_report
 
 

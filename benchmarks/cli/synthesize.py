@@ -12,10 +12,11 @@ from tyro.conf import UseAppendAction, arg
 
 from benchmarks.cli.classifier_options import ClassifierOptions
 from benchmarks.cli.console import log, print_json, print_result
+from benchmarks.cli.execution_options import ComputeOptions, TimeLimit
 from benchmarks.cli.given_classifier import described, given_student
 from benchmarks.cli.help_texts import optional
 from benchmarks.cli.kept_student import JointStudent
-from benchmarks.cli.options import RECIPE, ComputeOptions, TimeLimit
+from benchmarks.cli.options import RECIPE
 from benchmarks.cli.time_estimate import bar_or_estimate
 from benchmarks.engine.deadline import stop_after
 from benchmarks.engine.machine import set_up_torch

@@ -11,8 +11,9 @@ from tyro.conf import Positional
 
 from benchmarks.cli.cell_plan import print_plan
 from benchmarks.cli.console import log, print_json, print_result
+from benchmarks.cli.execution_options import RunOptions
 from benchmarks.cli.help_texts import TABLES, optional
-from benchmarks.cli.options import DataPaths, PathOptions, PlanPaths, RecipeOptions, RunOptions
+from benchmarks.cli.options import DataPaths, PathOptions, PlanPaths, RecipeOptions
 from benchmarks.cli.other_precision import refuse_other_precision
 from benchmarks.cli.unused_options import reject_unused, reject_unused_inception
 from benchmarks.datasets.load import require

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.cli.options import RunOptions
+from benchmarks.cli.execution_options import RunOptions
 from benchmarks.engine.cell_runner import CellFailedError
 from benchmarks.engine.digests import computing_digest
 from benchmarks.engine.executor import Summary

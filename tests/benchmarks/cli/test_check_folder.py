@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cli.check import RUNS, Check
-from benchmarks.cli.options import RunOptions
+from benchmarks.cli.execution_options import RunOptions
 
 
 def test_cells_of_other_code_are_not_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.cli import cell_plan
-from benchmarks.cli.options import RunOptions
+from benchmarks.cli.execution_options import RunOptions
 from benchmarks.cli.table_options import TableOptions
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.estimate import Estimate
@@ -305,7 +305,7 @@ def test_one_worker_uses_no_more_threads_than_openmp_was_given(
     given: str, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", given)
-    monkeypatch.setattr("benchmarks.cli.options.available_cores", lambda: 2)
+    monkeypatch.setattr("benchmarks.cli.execution_options.available_cores", lambda: 2)
     assert RunOptions(device="cpu", workers=1).machine().threads == threads
     assert RunOptions(device="cpu", workers=1, threads=3).machine().threads == 3
     assert RunOptions(device="cpu", workers=2).machine().threads == 1

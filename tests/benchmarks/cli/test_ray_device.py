@@ -5,15 +5,15 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from benchmarks.cli import options
-from benchmarks.cli.options import RunOptions
+from benchmarks.cli import execution_options
+from benchmarks.cli.execution_options import RunOptions
 
 
 @pytest.fixture(autouse=True)
 def _not_said_yet() -> Iterator[None]:
-    options._say_no_gpu.cache_clear()
+    execution_options._say_no_gpu.cache_clear()
     yield
-    options._say_no_gpu.cache_clear()
+    execution_options._say_no_gpu.cache_clear()
 
 
 def said(asked: RunOptions, capsys: pytest.CaptureFixture[str]) -> list[str]:

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from benchmarks.cli import table_options
-from benchmarks.cli.options import PathOptions, RunOptions
+from benchmarks.cli.execution_options import RunOptions
+from benchmarks.cli.options import PathOptions
 from benchmarks.engine.cell import with_inputs
 from benchmarks.engine.checkpoints import delete_checkpoints
 from benchmarks.engine.context import CellContext, DataOptions

@@ -10,7 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from benchmarks.cli import table_options
-from benchmarks.cli.options import PathOptions, RunOptions
+from benchmarks.cli.execution_options import RunOptions
+from benchmarks.cli.options import PathOptions
 from benchmarks.cli.other_precision import refuse_other_precision
 from benchmarks.cli.table_options import check_request, run_and_report, write_tables
 from benchmarks.engine.cell import Cell, with_inputs

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from benchmarks.cli.options import RunOptions
+from benchmarks.cli.execution_options import RunOptions
 from benchmarks.engine.machine import Machine, set_up_torch
 from benchmarks.engine.provenance import CostMeter
 from tests.benchmarks.command_line import here
