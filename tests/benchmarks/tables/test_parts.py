@@ -1,5 +1,6 @@
 """What was asked for is part of a table's name: a second command replaces nothing."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from naturalinversion.errors import UsageError
 from reports.published import find_published
 from reports.records import FILE_NAME, SchemaError
 from reports.tables.layout import Table
+from reports.tables.notes import about_columns
 from reports.tables.table_files import read
 
 RATE = "di.settings.rate=0.2"
@@ -87,6 +89,26 @@ def test_other_weights_are_another_table(tmp_path: Path) -> None:
         assert "weights of resnet34" in found.title
         names.add(found.name)
     assert len(names) == 2
+
+
+def test_another_recipe_of_a_method_from_outside_is_another_table(tmp_path: Path) -> None:
+    """And the page says which one the numbers are of."""
+    method, found = "contract_methods:FromOutside", {}
+    for noise in (0.25, 0.75):
+        path = tmp_path / f"{noise}" / "mine.toml"
+        path.parent.mkdir()
+        path.write_text(f'method = "{method}"\n[[layer]]\nset = {{ settings.noise = {noise} }}\n')
+        recipes = Recipes("demo", "digits", files=[path])
+        (made,) = expand(read_table("table5"), recipes, [0], methods=[method]).tables
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+        assert made.overrides == [f"recipe of {method} {digest}"]
+        assert made.title.endswith(f"with recipe of {method} {digest})")
+        assert f"Assumed: set by hand: recipe of {method} {digest}." in about_columns(made)
+        found[made.name] = made.file_stem
+    without = table(methods=[method])
+    assert without.overrides == []
+    found[without.name] = without.file_stem
+    assert len(found) == len(set(found.values())) == 3
 
 
 def test_a_comparison_is_called_after_what_it_compares() -> None:
