@@ -4,7 +4,7 @@ import hashlib
 import importlib
 import inspect
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,15 @@ def source_file(thing: Any) -> Path | None:
     except (TypeError, ValueError):  # built in, or an object that is neither class nor function
         return None
     return Path(found) if found and Path(found).is_file() else None
+
+
+def class_files(cls: type, known: Collection[str]) -> set[Path]:
+    """The Python files that define a class and its base classes, but for those of Python itself and
+    of the packages ``known``.
+    """
+    known = {*sys.stdlib_module_names, *known}
+    others = (one for one in cls.__mro__ if one.__module__.partition(".")[0] not in known)
+    return {path for one in others if (path := source_file(one)) is not None}
 
 
 def sources_sha256(files: Iterable[Path]) -> str:

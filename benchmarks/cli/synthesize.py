@@ -95,6 +95,7 @@ class Synthesize:
         if unused := set(recipes.files) - {self.method}:
             raise UsageError(f"--recipe: is of {min(unused)}, --method is {self.method}")
         recipe = recipes.resolve(arch).method(self.method)
+        recipes.resolve(arch).check_budget(self.method)
         synthesizer = build_method(recipe.method, recipe.settings)
         batch_size = self.batch_size or recipe.batch_size
         batches = -(-self.images // batch_size)

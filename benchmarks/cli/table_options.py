@@ -33,6 +33,7 @@ from reports.records import FILE_NAME, RecordError, SchemaError, load_all
 from reports.records import read as read_record
 from reports.report import Report, write_report
 from reports.tables.layout import Table
+from reports.tables.notes import seeds_text
 from reports.tables.table_files import FOLDER, read, table_files, write
 
 ALL = "all"
@@ -244,21 +245,36 @@ def tables_shown(planned: Sequence[PlannedTable], runs: Path) -> list[Table]:
 def with_seeds_shown(planned: PlannedTable, runs: Path) -> list[Table]:
     """The tables, of the seeds asked for and of those that they were shown with before and have a
     record of.
+
+    Every number of such a seed is recorded, or was planned before as it is now, or comes with those
+    asked for: after an edit of a method nobody may be about to make the others.
     """
     seeds = {seed for table in planned.tables for seed in table.seeds}
     shown: set[int] = set()
     made = {path.parent.name.rpartition("-")[2] for path in runs.glob(f"*/*/{FILE_NAME}")}
+    known = made.union(*(_keys(table, table.seeds) for table in planned.tables))
     for table in planned.tables:
         before = read_existing(path_of(table, runs))
         if before is None or before.name != table.name:
             continue
+        known |= _keys(before, before.seeds)
         cells = [cell.records for row in before.rows for cell in row.cells.values()]
         for index, seed in enumerate(before.seeds):
             own = {keys[index] for keys in cells if keys.count(keys[index]) == 1}
             shown |= {seed} if own & made else set()
     if shown <= seeds:
         return planned.tables
-    return planned.tables_of(sorted(seeds | shown))
+    tables = planned.tables_of(sorted(seeds | shown))
+    kept = {seed for seed in shown if all(_keys(table, [seed]) <= known for table in tables)}
+    if gone := sorted(shown - seeds - kept):
+        log(f"{tables[0].name}: no numbers of {seeds_text(gone)}, which were made otherwise")
+    return tables if shown <= kept | seeds else planned.tables_of(sorted(seeds | kept))
+
+
+def _keys(table: Table, seeds: Sequence[int]) -> set[str]:
+    """The records that the numbers of these seeds are read from."""
+    cells = [cell.records for row in table.rows for cell in row.cells.values()]
+    return {keys[table.seeds.index(seed)] for keys in cells for seed in seeds}
 
 
 def path_of(table: Table, runs: Path) -> Path:

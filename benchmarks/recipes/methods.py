@@ -13,9 +13,17 @@ import msgspec
 from baselines import METHODS, REFERENCES
 from benchmarks.recipes.toml_file import one_line, validated
 from naturalinversion.errors import NaturalInversionError, UsageError
-from naturalinversion.named_code import load_object, raised, source_file
+from naturalinversion.named_code import (
+    class_files,
+    load_object,
+    raised,
+    source_file,
+    sources_sha256,
+)
 from naturalinversion.synthesis import StudentUse
 from naturalinversion.validation import shown
+
+KNOWN = ("baselines", "benchmarks", "naturalinversion", "torch")  # whose classes aren't somebody's
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -55,13 +63,18 @@ def settings_class(name: str) -> type[Any]:
 
 
 def source_sha256(name: str) -> str:
-    """That of the file that a method from outside is written in; empty for the suite's own."""
+    """That of the file that a method from outside is written in, or one of several files where
+    somebody's own base classes lie in others; empty for the suite's own.
+    """
     if name in METHODS:
         return ""
-    path = source_file(method_class(name))
-    if path is None:
+    cls = method_class(name)
+    own = source_file(cls)
+    if own is None:
         raise UsageError(f"method {name}: no file defines it, so edits could not be noticed")
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    if others := class_files(cls, KNOWN) - {own}:
+        return sources_sha256([own, *others])
+    return hashlib.sha256(own.read_bytes()).hexdigest()
 
 
 def checked_settings(name: str, settings: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ win. Unknown keys and wrong types are errors wherever they come from.
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ class Recipes:
 
     ``weights`` are files of classifiers that are read in place of trained, by architecture;
     ``files`` are recipes of methods from outside, ``data_root`` is where a CIFAR lies that may not
-    be whole. ``set_by_hand`` says what the command changed.
+    be whole. ``set_by_hand`` says what the command changed, recipes' files by their content.
     """
 
     def __init__(
@@ -55,8 +56,12 @@ class Recipes:
         self.data_root = data_root
         self.weights = dict(weights or {})
         given = [f"weights of {plain_name(arch)}" for arch in self.weights]
-        self.set_by_hand = [*overrides, *given]
         self.files = read_recipes(files)
+        read = [
+            f"recipe of {method} {sha256(path.read_bytes()).hexdigest()[:8]}"
+            for method, path in zip(self.files, files, strict=True)
+        ]
+        self.set_by_hand = [*overrides, *read, *given]
         self.told_apart: frozenset[str] = frozenset()  # methods that are called by their full name
         self.overrides = [parse_override(text) for text in overrides]
         self._resolved: dict[tuple[str, bytes], ResolvedRecipes] = {}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from benchmarks.recipes.resolve import Recipes
 
 FOLDER = Path(__file__).parent
+BUDGET = ("batches", "batch_size")  # the protocol's, where a method's recipe has none
 
 
 class ResolvedRecipes:
@@ -79,18 +80,30 @@ class ResolvedRecipes:
             if not _has(values, key.split(".")):
                 raise UsageError(f"--recipe: assumed.{key}: the recipe of {name} has no such value")
 
+    def check_budget(self, name: str) -> None:
+        """Raises `UsageError` if the command sets a budget in the protocol that the recipe of
+        ``name`` doesn't read, as it has its own.
+        """
+        method, variant = split_name(name)
+        where = Where(self.scale, self.dataset, self.teacher, variant)
+        own = self._values(name, self._file(method), where)
+        of_command = [o.set for target, o in self.origin.overrides if target == "protocol"]
+        for key in BUDGET:
+            if key in own and any(key in values for values in of_command):
+                raise UsageError(
+                    f"--set protocol.{key}: the recipe of {name} has its own: set {name}.{key}"
+                )
+
     def _method(
         self, name: str, settings: dict[str, Any], where: Where | None = None
     ) -> MethodRecipe:
         method, variant = split_name(name)
-        own, cls = method in METHODS or method in REFERENCES, settings_class(name)
-        bare = RecipeFile([])
-        file = _read(FOLDER / f"{method}.toml") if own else self.origin.files.get(method, bare)
+        file, cls = self._file(method), settings_class(name)
         if variant and variant not in file.variants:
             has = " and ".join(f"{method}-{known}" for known in file.variants) or "none"
             raise UsageError(f"{name}: the recipe of {method} has no such variant; it has {has}")
         title = file.variants[variant].title if variant else file.title or cls.__name__
-        budget = {"batches": self.protocol.batches, "batch_size": self.protocol.batch_size}
+        budget = {key: getattr(self.protocol, key) for key in BUDGET}
         where = where or Where(self.scale, self.dataset, self.teacher, variant)
         values = budget | self._values(name, file, where)
         values |= {"name": name, "method": method, "title": title, "assumed": file.assumed}
@@ -104,6 +117,12 @@ class ResolvedRecipes:
         except SettingError as error:
             raise UsageError(f"recipe {name}: {error}") from error
         return msgspec.structs.replace(recipe, settings=complete)
+
+    def _file(self, method: str) -> RecipeFile:
+        """The suite's, the command's, or an empty one."""
+        if method in METHODS or method in REFERENCES:
+            return _read(FOLDER / f"{method}.toml")
+        return self.origin.files.get(method, RecipeFile([]))
 
     def _values(
         self, name: str, file: RecipeFile, where: Where, *, by_hand: bool = True

@@ -152,6 +152,11 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ready: dict[str, str] = {}
     assumed: dict[str, str] = {}
 
+    @property
+    def images(self) -> int:
+        """How many images a method without a budget of its own makes."""
+        return self.batches * self.batch_size
+
 
 class Rounds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How images and student alternate for a method that competes with the student.

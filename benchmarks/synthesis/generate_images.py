@@ -41,7 +41,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``student`` and ``width`` describe the student that a joint method trains, else nothing.
 
     Batches are numbered from ``first``: many batches of a method are shared out over cells.
-    ``source`` is the sha256 of the file of a method from outside: edited code is another cell.
+    ``source`` is the sha256 of a method from outside, of the file of its class or of those of all
+    base classes: edited code is another cell.
     """
 
     method: str

@@ -199,14 +199,20 @@ def _judged_on(spec: TableSpec, recipes: Recipes, seed: int) -> int:
 
 
 def _recipes_read(recipes: Recipes, rows: Sequence[RowCells]) -> frozenset[str]:
-    """The methods of all measurements that read images, and those that these methods start from."""
+    """The methods of all measurements that read images, and those that these methods start from.
+
+    Raises `UsageError` for a budget set in the protocol that one of them doesn't read.
+    """
     read: set[str] = set()
     for measurement in (one for row in rows for one in row.measurements.values()):
         if measurement.evaluation in ("teacher", "baseline"):
             continue
         for method in {measurement.method, *measurement.methods} - {"", REAL}:
-            recipe = recipes.resolve(measurement.teacher, measurement.protocol).method(method)
-            read |= {method, recipe.rounds.start} if recipe.rounds else {method}
+            resolved = recipes.resolve(measurement.teacher, measurement.protocol)
+            rounds = resolved.method(method).rounds
+            for name in (method, rounds.start) if rounds else (method,):
+                resolved.check_budget(name)
+                read.add(name)
     return frozenset(read)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from benchmarks.engine.cell import Cell
 from benchmarks.recipes.resolve import Recipes
+from benchmarks.recipes.resolved import BUDGET
 from benchmarks.tables.display_names import display_name, title_of
 from benchmarks.tables.image_cells import REAL, SYNTHETIC
 from benchmarks.tables.pipeline import Pipeline
@@ -36,7 +37,7 @@ def _picture(recipes: Recipes, row: RowCells, measurement: Measurement, cell: Ce
     title = method
     if measurement.settings:
         title = row.spec.label or row.spec.name
-    elif measurement.protocol:
+    elif measurement.protocol.keys() - BUDGET:  # a control's title need not say its budget
         title = f"{title}, {row.spec.label or row.spec.name}"
     if "teacher" in cell.inputs:
         title += f": {display_name(measurement.teacher)}"

@@ -63,10 +63,9 @@ class Pipeline(ImageCells):
         return self._distilled_on_real(msgspec.structs.replace(measurement, images=train))
 
     def _distilled_on_real(self, measurement: Measurement) -> Cell:
-        """On as many real training images as are asked for, or as methods make by default."""
+        """On as many real training images as are asked for, or as the protocol's budget has."""
         protocol, (_, train, _) = self.protocol, sizes(self.dataset)
-        asked = measurement.images or protocol.batches * protocol.batch_size
-        images = SyntheticImages([], min(asked, train))
+        images = SyntheticImages([], min(measurement.images or protocol.images, train))
         return self.distilled(
             f"{REAL}{images.count}-{measurement.student}",
             measurement.student,

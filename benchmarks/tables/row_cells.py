@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from benchmarks.engine.cell import Cell
 from benchmarks.recipes.resolve import Recipes
+from benchmarks.tables.controls import with_budget
 from benchmarks.tables.image_cells import REAL, were_pixels
 from benchmarks.tables.pipeline import Pipeline
 from benchmarks.tables.spec import Measurement, RowSpec, TableSpec, merged
@@ -35,6 +36,7 @@ def row_cells(spec: TableSpec, recipes: Recipes, seeds: Sequence[int], row: RowS
     made = RowCells(row)
     for column in spec.columns:
         measurement = _with_own_settings(recipes, merged(spec.defaults, row, column))
+        measurement = with_budget(spec, recipes, row, column, measurement)
         made.measurements[column.id] = measurement
         resolved = recipes.resolve(measurement.teacher, measurement.protocol)
         pipelines = [Pipeline(resolved, seed) for seed in seeds]
@@ -46,7 +48,7 @@ def row_cells(spec: TableSpec, recipes: Recipes, seeds: Sequence[int], row: RowS
         if "images" in spec.labels and not made.images:
             if measurement.method == REAL and measurement.evaluation == "distillation":
                 read = made.cells[column.id][0].recipe["images"]["count"]
-                made.images = min(read, resolved.protocol.batches * resolved.protocol.batch_size)
+                made.images = min(read, resolved.protocol.images)
             else:
                 images = pipelines[0].images(measurement)
                 made.images = images.count

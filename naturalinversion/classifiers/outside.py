@@ -16,7 +16,13 @@ from torch import Tensor, nn
 
 from naturalinversion.digest import tensors_sha256
 from naturalinversion.errors import UsageError, reason_of
-from naturalinversion.named_code import load_object, raised, source_file, sources_sha256
+from naturalinversion.named_code import (
+    class_files,
+    load_object,
+    raised,
+    source_file,
+    sources_sha256,
+)
 from naturalinversion.seeds import seeded
 
 Factory = Callable[..., Any]
@@ -132,12 +138,11 @@ def _takes_classes(factory: Factory) -> bool:
 
 
 def _digest(factory: Factory, model: nn.Module, where: str) -> str:
-    """Of the files that define the factory and the network's modules; PyTorch's and ours are not
-    somebody's own.
+    """Of the files that define the factory and the classes of the network's modules, their base
+    classes' too; PyTorch's and ours are not somebody's own.
     """
     own = source_file(factory)
     if own is None:
         raise UsageError(f"{where}: no file defines it, so its code can't be told from another's")
     classes = {type(module) for module in model.modules()}
-    files = {source_file(one) for one in classes if one.__module__.partition(".")[0] not in KNOWN}
-    return sources_sha256([own, *(path for path in files if path is not None)])[:DIGITS]
+    return sources_sha256({own}.union(*(class_files(one, KNOWN) for one in classes)))[:DIGITS]

@@ -1,5 +1,6 @@
 """``compare`` with networks of somebody's own code, and what is refused of them."""
 
+import hashlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,6 +115,24 @@ def test_keys_follow_the_code_and_the_weights(folder: Path, from_file: bool) -> 
         assert teacher_key(given) != first
     (folder / f"{MODULE}.py").write_text(SOURCE + "# edited\n")
     assert teacher_key(given) != first
+
+
+def test_a_network_follows_its_base_classes_in_other_files(folder: Path) -> None:
+    derived = f"from {MODULE} import Net\nclass Derived(Net):\n    pass\n"
+    (folder / "somebodys_derived.py").write_text(
+        f"{derived}def build(num_classes):\n    return Derived(num_classes)\n"
+    )
+    before = identify("somebodys_derived:build", 10, "--student")
+    (folder / f"{MODULE}.py").write_text(SOURCE + "# edited\n")
+    assert identify("somebodys_derived:build", 10, "--student") != before
+    del sys.modules["somebodys_derived"]
+
+
+def test_the_name_of_a_network_of_one_file_stays(folder: Path) -> None:
+    """Cells of finished runs are found by it."""
+    contents = hashlib.sha256((folder / f"{MODULE}.py").read_bytes()).digest()
+    digest = hashlib.sha256(contents).hexdigest()[:12]
+    assert identify(f"{MODULE}:viewing", 10, "--student") == f"{MODULE}:viewing@{digest}"
 
 
 def test_students_and_what_reads_them_follow_their_code(folder: Path) -> None:

@@ -210,6 +210,11 @@ def test_weights_of_another_architecture_are_one_line(
         ({"set": "protocol.temperature=2"}, 2, "not read here, but di.settings and"),
         ({"set": "di.batches=2"}, 2, "--images says how many"),
         ({"set": "di.batch_size=2"}, 2, "--batch-size says another"),
+        (
+            {"set": "protocol.batch_size=2", "batch_size": ""},
+            2,
+            "--set protocol.batch_size: the recipe of di has its own: set di.batch_size",
+        ),
         ({"max_hours": "-1"}, 2, "--max-hours -1: 0 or more"),
         ({"precision": "tf32"}, 2, "--precision tf32: a GPU's alone"),
         ({"threads": "-1"}, 2, "--threads -1: 0 or more"),
@@ -236,6 +241,16 @@ def test_the_budget_of_a_recipe_is_read_where_no_option_says_another(
     command = invert(weights, tmp_path / "out", batch_size="", set="di.batch_size=3")
     code, out, _ = here(capfd, *command, "--set", "di.settings.iterations=2", "--json")
     assert (code, json.loads(out)["images"]) == (0, 6)
+    assert SyntheticDataset(tmp_path / "out").meta.batch_size == 3
+
+
+def test_a_method_without_a_recipe_has_the_protocols_batches(
+    weights: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    batches = {"batch_size": "", "set": "protocol.batch_size=3"}
+    method = "contract_methods:FromOutside"
+    code, _, err = here(capfd, *invert(weights, tmp_path / "out", method=method, **batches))
+    assert code == 0, err
     assert SyntheticDataset(tmp_path / "out").meta.batch_size == 3
 
 

@@ -1,5 +1,7 @@
 """A method's class and settings: what can be named, what is checked, what is built of it."""
 
+import hashlib
+from abc import ABC
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,8 +12,11 @@ from contract_methods import FromOutside
 from torch import Tensor, nn
 
 from baselines import METHODS
-from benchmarks.recipes.methods import build_method, method_class
+from baselines.deep_inversion import DeepInversion
+from benchmarks.recipes.methods import build_method, method_class, source_sha256
 from benchmarks.recipes.resolve import Recipes
+from benchmarks.tables.pipeline import Pipeline
+from benchmarks.tables.spec import Measurement
 from tests.benchmarks.recipes.refusals import refused
 
 if TYPE_CHECKING:
@@ -179,3 +184,37 @@ def test_settings_survive_the_way_through_a_cells_recipe(name: str) -> None:
     settings = Recipes("paper", "cifar10").resolve().method(name).settings
     through_json = msgspec.json.decode(msgspec.json.encode(settings))
     assert repr(build_method(name, through_json)) == repr(METHODS[name](**settings))
+
+
+BASE = "from contract_methods import FromOutside\n\n\nclass Base(FromOutside):\n    pass\n"
+DERIVED = "from base_in_a_file import Base\n\n\nclass Derived(Base):\n    pass\n"
+
+
+def key_of_images(method: str) -> str:
+    pipeline = Pipeline(Recipes("demo", "digits").resolve("resnet34"), 0)
+    ((cell, _),) = pipeline.images(Measurement(method=method)).parts
+    return cell.key
+
+
+def test_an_edited_base_class_in_another_file_makes_other_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    for file, text in (("base_in_a_file.py", BASE), ("derived_in_a_file.py", DERIVED)):
+        (tmp_path / file).write_text(text)
+    before = key_of_images("derived_in_a_file:Derived")
+    assert key_of_images("derived_in_a_file:Derived") == before
+    (tmp_path / "base_in_a_file.py").write_text(BASE + "# edited\n")
+    assert key_of_images("derived_in_a_file:Derived") != before
+    (tmp_path / "base_in_a_file.py").write_text(BASE)
+    assert key_of_images("derived_in_a_file:Derived") == before
+
+
+@dataclass(kw_only=True)
+class OnOurs(DeepInversion, ABC):
+    pass
+
+
+def test_a_method_in_one_file_is_that_file_whatever_of_ours_it_builds_on() -> None:
+    digest = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    assert source_sha256(f"{__name__}:OnOurs") == digest

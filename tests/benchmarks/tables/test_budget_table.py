@@ -1,12 +1,16 @@
 """The study of budgets: rows by method and number of images, joint methods once."""
 
+from collections.abc import Sequence
+
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.spec import read_table
 
 
-def planned(scale: str = "demo", dataset: str = "digits", **more: list[str]) -> PlannedTable:
-    return expand(read_table("budget"), Recipes(scale, dataset), [0], **more)
+def planned(
+    scale: str = "demo", dataset: str = "digits", sets: Sequence[str] = (), **more: list[str]
+) -> PlannedTable:
+    return expand(read_table("budget"), Recipes(scale, dataset, sets), [0], **more)
 
 
 def rows(found: PlannedTable) -> dict[str, list[float | None]]:
@@ -54,3 +58,9 @@ def test_a_method_from_outside_has_rows_of_its_own_and_controls_stay() -> None:
     assert list(found) == ["DI", "FromOutside", "Real images", "Noise"]
     assert found["FromOutside"] == found["DI"]
     assert list(rows(planned(methods=["fast"]))) == ["Fast-5", "Real images", "Noise"]
+
+
+def test_controls_reach_as_far_as_the_method_that_makes_the_most() -> None:
+    found = rows(planned(sets=["di.batches=8", "ni.batches=4"], methods=["di", "ni"]))
+    assert found["DI"] == found["Noise"] == found["Real images"] == [250, 500, 800]
+    assert found["NI"] == [250, 400]

@@ -24,6 +24,25 @@ def test_a_row_of_more_images_than_are_made_is_refused_where_it_is_asked_for() -
         expand(read_table("images"), Recipes("demo", "cifar10"), [0], rows=["all", "2000-images"])
 
 
+def test_rows_are_no_more_than_the_methods_make_that_are_chosen() -> None:
+    def chosen(*rows: str) -> PlannedTable:
+        recipes = Recipes("small", "cifar10", ["di.batches=8"])
+        return expand(read_table("images"), recipes, [0], methods=["di"], rows=rows)
+
+    assert [row.x for row in chosen("1000-images", "all").tables[0].rows] == [1000, 1024]
+    real = [cell for cell in chosen("all").targets if not cell.recipe["images"]["batches"]]
+    assert [cell.recipe["images"]["count"] for cell in real] == [1024]
+    with pytest.raises(UsageError, match="2000-images is a row of 2,000 images, and 1,024 are"):
+        chosen("2000-images")
+
+
+def test_methods_of_unlike_numbers_share_rows_of_so_many_but_not_all() -> None:
+    recipes = Recipes("small", "cifar10", ["di.batches=8"])
+    expand(read_table("images"), recipes, [0], rows=["1000-images"])
+    with pytest.raises(UsageError, match=r"row all: .* di makes 1,024 and ni 2,560: choose"):
+        expand(read_table("images"), recipes, [0])
+
+
 def test_all_rows_read_the_same_images_the_fewer_of_fewer_cells() -> None:
     cells = [cell for cell in study("small").targets if cell.recipe["images"]["batches"]]
     first = {cell.inputs["images0"].key for cell in cells}

@@ -1,5 +1,6 @@
 """What was asked for is part of a table's name: a second command replaces nothing."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,14 +9,16 @@ from typing import Any
 import pytest
 
 from benchmarks.cli.table_options import path_of, with_seeds_shown, write_tables
+from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.recipes.resolve import Recipes
-from benchmarks.tables.expand import expand
+from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.spec import read_table
 from naturalinversion.classifiers import build
 from naturalinversion.errors import UsageError
 from reports.published import find_published
 from reports.records import FILE_NAME, SchemaError
 from reports.tables.layout import Table
+from reports.tables.notes import about_columns
 from reports.tables.table_files import read
 
 RATE = "di.settings.rate=0.2"
@@ -89,6 +92,26 @@ def test_other_weights_are_another_table(tmp_path: Path) -> None:
     assert len(names) == 2
 
 
+def test_another_recipe_of_a_method_from_outside_is_another_table(tmp_path: Path) -> None:
+    """And the page says which one the numbers are of."""
+    method, found = "contract_methods:FromOutside", {}
+    for noise in (0.25, 0.75):
+        path = tmp_path / f"{noise}" / "mine.toml"
+        path.parent.mkdir()
+        path.write_text(f'method = "{method}"\n[[layer]]\nset = {{ settings.noise = {noise} }}\n')
+        recipes = Recipes("demo", "digits", files=[path])
+        (made,) = expand(read_table("table5"), recipes, [0], methods=[method]).tables
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+        assert made.overrides == [f"recipe of {method} {digest}"]
+        assert made.title.endswith(f"with recipe of {method} {digest})")
+        assert f"Assumed: set by hand: recipe of {method} {digest}." in about_columns(made)
+        found[made.name] = made.file_stem
+    without = table(methods=[method])
+    assert without.overrides == []
+    found[without.name] = without.file_stem
+    assert len(found) == len(set(found.values())) == 3
+
+
 def test_a_comparison_is_called_after_what_it_compares() -> None:
     def compared(named: str, sets: Sequence[str] = ()) -> Table:
         recipes = Recipes("demo", "digits", sets)
@@ -118,6 +141,51 @@ def test_seeds_that_were_shown_stay(tmp_path: Path) -> None:
     assert with_seeds_shown(other, tmp_path) == other.tables, "a part has seeds of its own"
     (tmp_path / "tables" / "table5-demo-digits.json").write_text("{")
     assert with_seeds_shown(planned, tmp_path) == planned.tables, "of what can't be read, none"
+
+
+def make(cells: Sequence[Cell], runs: Path, *kinds: str) -> None:
+    """Something for records of the cells and of what they read, or of some kinds."""
+    for cell in with_inputs(cells):
+        if not kinds or cell.kind in kinds:
+            cell.folder(runs).mkdir(parents=True, exist_ok=True)
+            (cell.folder(runs) / FILE_NAME).touch()
+
+
+def test_seeds_of_an_edited_method_are_not_shown_before_they_are_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Their teachers have records still, so that means of one and of three seeds would be shown."""
+    monkeypatch.syspath_prepend(tmp_path)
+    source = "from contract_methods import FromOutside\nclass Shown(FromOutside):\n    pass\n"
+    file, runs = tmp_path / "method_shown.py", tmp_path / "runs"
+    file.write_text(source)
+
+    def planned(*seeds: int) -> PlannedTable:
+        methods = ["method_shown:Shown"]
+        return expand(read_table("table5"), Recipes("demo", "digits"), seeds, methods=methods)
+
+    def shown(found: PlannedTable) -> list[int]:
+        (one,) = with_seeds_shown(found, runs)
+        return one.seeds
+
+    before = planned(0, 1, 2)
+    make(before.targets, runs)
+    write_tables(before.tables, runs)
+    assert shown(planned(5)) == [0, 1, 2, 5]
+    file.write_text(source + "# edited\n")
+    assert shown(planned(0)) == [0]
+    assert "no numbers of seeds 1 to 2, which were made otherwise" in capfd.readouterr().err
+    make(planned(1).targets, runs)
+    assert shown(planned(0)) == [0, 1], "what is made again is shown again"
+
+
+def test_seeds_that_another_command_has_begun_stay(tmp_path: Path) -> None:
+    spec, recipes = read_table("table5"), Recipes("demo", "digits")
+    begun = expand(spec, recipes, [0, 1])
+    write_tables(begun.tables, tmp_path)
+    make(begun.targets, tmp_path, "classifier")
+    (found,) = with_seeds_shown(expand(spec, recipes, [2]), tmp_path)
+    assert found.seeds == [0, 1, 2]
 
 
 def test_a_table_of_a_newer_version_is_not_taken_for_none(tmp_path: Path) -> None:

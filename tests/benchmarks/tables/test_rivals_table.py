@@ -9,6 +9,7 @@ from benchmarks.tables.spec import read_table
 from naturalinversion.errors import UsageError
 from reports.published import find_published
 
+OUTSIDE = "contract_methods:FromOutside"
 METHODS = ["dafl", "dfad", "di", "adi", "ni", "ni_adi", "cmi", "fast"]
 
 
@@ -90,3 +91,62 @@ def test_published_numbers_stand_beside_those_that_have_one(
 def test_a_misspelt_row_is_refused() -> None:
     with pytest.raises(UsageError, match="unknown row 'wrn'"):
         planned(rows=["wrn"])
+
+
+def made_for(*sets: str, methods: list[str], row: str = "resnet34-resnet18") -> dict[str, int]:
+    """How many images the students of methods and controls learn from."""
+    recipes = Recipes("demo", "digits", sets)
+    found = expand(read_table("rivals"), recipes, [0], methods=methods, rows=[row])
+    (table,) = found.tables
+    names = [column.id for column in table.columns if not column.group and column.id != "teacher"]
+    return {name: cells(found, name)[0].recipe["images"]["count"] for name in names}
+
+
+@pytest.mark.parametrize(
+    ("sets", "methods", "images"),
+    [
+        (["di.batches=1"], ["di"], 100),
+        (["ni.batch_size=40"], ["ni"], 120),
+        (["di.batches=5", "ni.batches=5"], ["di", "ni"], 500),
+        ([f"{OUTSIDE}.batches=4"], [OUTSIDE], 400),
+        (["protocol.batches=2"], [OUTSIDE], 200),
+    ],
+)
+def test_controls_are_as_many_as_the_methods_make_whatever_is_set(
+    sets: list[str], methods: list[str], images: int
+) -> None:
+    found = made_for(*sets, methods=methods)
+    assert found.pop("real_all") > 1000
+    assert found == dict.fromkeys([*methods, "real", "noise"], images)
+
+
+def test_a_budget_of_noise_that_is_set_stands() -> None:
+    found = made_for("noise.batches=2", methods=["di"])
+    assert (found["di"], found["real"], found["noise"]) == (300, 300, 200)
+
+
+@pytest.mark.parametrize(
+    ("sets", "methods", "says"),
+    [
+        (["di.batches=1"], ["di", "ni"], "di makes 100 and ni 300"),
+        (["di.batches=1"], ["di", OUTSIDE], f"di makes 100 and {OUTSIDE} 300"),
+        (["protocol.batches=1"], ["di"], "protocol.batches: the recipe of di has its own: set di."),
+        (["protocol.batch_size=50"], ["adi"], "protocol.batch_size: the recipe of adi has its own"),
+        (["protocol.batches=3"], [OUTSIDE, "fast"], "set fast.batches"),
+    ],
+)
+def test_what_would_make_the_controls_titles_wrong_is_one_line(
+    sets: list[str], methods: list[str], says: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        made_for(*sets, methods=methods)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_pictures_of_noise_have_the_same_title_whatever_their_number() -> None:
+    titles = []
+    for sets in ([], ["di.batches=1"]):
+        found = expand(read_table("rivals"), Recipes("demo", "digits", sets), [0], methods=["di"])
+        titles.append([picture.title for picture in found.tables[0].pictures])
+    assert titles[0] == titles[1]
