@@ -13,6 +13,8 @@ from benchmarks.engine.scheduler import Scheduler
 from benchmarks.engine.signals import held_while_spawning
 from benchmarks.engine.step_timing import Step, StepCounts
 from benchmarks.engine.workers import broken_pool, close_pool, spawn_pool
+from naturalinversion.errors import BenchmarkError
+from naturalinversion.named_code import raised
 from naturalinversion.progress import quiet
 
 START_SECONDS = 3.0  # a worker's first import of torch
@@ -80,8 +82,12 @@ def _time(steps: Sequence[Step], machine: Machine, workers: int) -> list[float]:
 
 
 def _seconds(step: Step, machine: Machine) -> float:
+    """Raises `BenchmarkError` where somebody's method or network calls ``sys.exit()``."""
     set_up_torch(machine)
-    return step.seconds(machine)
+    try:
+        return step.seconds(machine)
+    except SystemExit as error:
+        raise BenchmarkError(f"a step can't be timed: {raised(error)}") from error
 
 
 def simulate(

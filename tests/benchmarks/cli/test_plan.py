@@ -1,6 +1,7 @@
 """Estimates: positive, in proportion to the work, and nothing is run for them."""
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from benchmarks.tables.pipeline import Pipeline
 from benchmarks.tables.registry import count_steps
 from benchmarks.tables.spec import Measurement, read_table, tables
 from benchmarks.training.training_steps import ForwardStep, TrainingStep
+from naturalinversion.errors import BenchmarkError
 from tests.benchmarks.command_line import ONE, here, one_line
 
 TINY = ("protocol.network.width=0.125",)
@@ -178,6 +180,15 @@ def test_what_is_done_once_is_not_in_the_time_of_a_step(
 
 
 @pytest.mark.usefixtures("a_step_takes_a_hundredth")
+def test_a_step_that_exits_is_an_error_and_not_the_end_of_a_plan(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(SynthesisStep, "seconds", lambda self, machine: sys.exit(0))
+    cells = with_inputs([pipeline().images(ask("di")).parts[0][0]])
+    with pytest.raises(BenchmarkError, match=r"^a step can't be timed: SystemExit: 0$"):
+        estimate(cells, cells[-1:], count_steps, MACHINE, 1)
+
+
 def test_a_method_that_cannot_be_shortened_is_named_and_not_estimated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
