@@ -12,7 +12,8 @@ from benchmarks.cli.console import log, print_json, print_result
 from benchmarks.cli.execution_options import RunOptions
 from benchmarks.cli.help_texts import TABLES, optional
 from benchmarks.cli.options import DataPaths, RecipeOptions
-from benchmarks.cli.table_options import TableOptions, check_request, compute_cells
+from benchmarks.cli.request_checks import check_request
+from benchmarks.cli.table_options import TableOptions, compute_cells
 from benchmarks.cli.unused_options import reject_overrides
 from benchmarks.engine.digests import computing_digest
 from benchmarks.engine.provenance import CostMeter

@@ -1,40 +1,32 @@
 """What several commands do: expand tables, make their cells, write the tables and their report."""
 
-import hashlib
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional
 
-from benchmarks.cli.cell_plan import print_plan
 from benchmarks.cli.console import log, print_json, print_result
 from benchmarks.cli.execution_options import RunOptions
 from benchmarks.cli.help_texts import TABLES, optional
 from benchmarks.cli.options import DataPaths, PathOptions, PlanPaths, RecipeOptions
 from benchmarks.cli.other_precision import refuse_other_precision
-from benchmarks.cli.unused_options import reject_unused, reject_unused_inception
-from benchmarks.datasets.load import require
+from benchmarks.cli.request_checks import check_request
+from benchmarks.cli.shown_tables import tables_shown, write_tables
+from benchmarks.cli.unused_options import reject_unused
 from benchmarks.engine.cell import Cell, with_inputs
-from benchmarks.engine.cell_runner import KNOWN_ERRORS, is_done
+from benchmarks.engine.cell_runner import KNOWN_ERRORS
 from benchmarks.engine.deadline import TimeIsUpError, stop_after
 from benchmarks.engine.executor import Summary, run
-from benchmarks.evaluation.fidelity.extractors import find_extractor
 from benchmarks.synthesis.generate_images import batches_in_order
 from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.paper_settings import paper_settings
 from benchmarks.tables.registry import KINDS
 from benchmarks.tables.spec import read_table, tables
-from benchmarks.training.floor import least_accuracy
 from naturalinversion.errors import UsageError
-from reports.records import FILE_NAME, RecordError, SchemaError, load_all
-from reports.records import read as read_record
+from reports.records import load_all
 from reports.report import Report, write_report
-from reports.tables.layout import Table
-from reports.tables.notes import seeds_text
-from reports.tables.table_files import FOLDER, read, table_files, write
+from reports.tables.table_files import table_files
 
 ALL = "all"
 
@@ -110,7 +102,7 @@ def run_and_report(
     write_tables(shown, paths.runs_dir)
     summary = Summary()
     try:
-        compute_cells(planned, paths, execution, summary)
+        summary = compute_cells(planned, paths, execution, summary)
     except (TimeIsUpError, *KNOWN_ERRORS) as ended:
         try:
             report = report_shown(planned, paths)
@@ -142,53 +134,6 @@ def _print_result(summary: Summary, report: Report, json: bool) -> None:
         print_result(report.markdown)
 
 
-def check_request(
-    planned: Sequence[PlannedTable], paths: DataPaths, execution: RunOptions, json: bool
-) -> None:
-    """Raises `UsageError` or `MissingError` for what can't be computed so, and without --yes for
-    cells of scale paper, whose plan is printed.
-    """
-    reject_unused_inception(planned, paths)
-    machine = execution.machine()
-    here = execution.ray_options() is None
-    targets = [cell for one in planned for cell in one.targets]
-    if not execution.yes and any(t.scale == "paper" for one in planned for t in one.tables):
-        about = f"{' '.join(dict.fromkeys(one.name for one in planned))} at scale paper"
-        cells = with_inputs(targets)
-        print_plan(about, cells, paths.runs_dir, execution, timing=here, json=json)
-        raise UsageError("this is scale paper: add --yes to start it")
-    _refuse_below_floor(with_inputs(targets), paths.runs_dir)
-    if here:  # a cluster's nodes may have devices, weights and data that this machine has not
-        machine.torch_device()
-        todo = [c for c in with_inputs(targets) if not is_done(c, paths.runs_dir, verify=False)]
-        _require_files(todo, paths)
-
-
-def _refuse_below_floor(cells: Sequence[Cell], runs: Path) -> None:
-    """Raises `UsageError` for a classifier made under a lower floor than is asked for now."""
-    for cell in cells:
-        floor, file = least_accuracy(cell.recipe), cell.folder(runs) / FILE_NAME
-        if floor and file.exists():
-            with suppress(RecordError):  # damaged: it is made again
-                found = read_record(file).metrics.get("test_accuracy")
-                if isinstance(found, float) and found < floor:
-                    raise UsageError(
-                        f"{cell.label} has {found:.1%} test accuracy, below the floor {floor:.1%}, "
-                        "protocol.classifier_floor"
-                    )
-
-
-def _require_files(todo: Sequence[Cell], paths: DataPaths) -> None:
-    """Missing weights and data are an error now, not hours later. Raises `MissingError`."""
-    measured = [cell.recipe["fidelity"] for cell in todo if cell.kind == "fidelity"]
-    for name in {protocol["extractor"] for protocol in measured}:
-        find_extractor(name, paths.inception_weights, paths.download)
-    if not paths.download:
-        read = [cell.recipe["dataset"] for cell in todo if "dataset" in cell.recipe]
-        for name in dict.fromkeys(read):
-            require(name, paths.data_root)
-
-
 def compute_cells(
     planned: Sequence[PlannedTable],
     paths: DataPaths,
@@ -206,7 +151,7 @@ def compute_cells(
                 log(f"{cell.label}: one worker makes its {batches} batches, in order")
     try:
         with stop_after(execution.hours()):
-            run(
+            summary = run(
                 targets,
                 KINDS,
                 paths.runs_dir,
@@ -235,77 +180,3 @@ def report_shown(planned: Sequence[PlannedTable], paths: PathOptions) -> Report:
     for line in report.left_out:
         log(f"not on the page: {line}")
     return report
-
-
-def tables_shown(planned: Sequence[PlannedTable], runs: Path) -> list[Table]:
-    """All tables, `with_seeds_shown`."""
-    return [table for one in planned for table in with_seeds_shown(one, runs)]
-
-
-def with_seeds_shown(planned: PlannedTable, runs: Path) -> list[Table]:
-    """The tables, of the seeds asked for and of those that they were shown with before and have a
-    record of.
-
-    Every number of such a seed is recorded, or was planned before as it is now, or comes with those
-    asked for: after an edit of a method nobody may be about to make the others.
-    """
-    seeds = {seed for table in planned.tables for seed in table.seeds}
-    shown: set[int] = set()
-    made = {path.parent.name.rpartition("-")[2] for path in runs.glob(f"*/*/{FILE_NAME}")}
-    known = made.union(*(_keys(table, table.seeds) for table in planned.tables))
-    for table in planned.tables:
-        before = read_existing(path_of(table, runs))
-        if before is None or before.name != table.name:
-            continue
-        known |= _keys(before, before.seeds)
-        cells = [cell.records for row in before.rows for cell in row.cells.values()]
-        for index, seed in enumerate(before.seeds):
-            own = {keys[index] for keys in cells if keys.count(keys[index]) == 1}
-            shown |= {seed} if own & made else set()
-    if shown <= seeds:
-        return planned.tables
-    tables = planned.tables_of(sorted(seeds | shown))
-    kept = {seed for seed in shown if all(_keys(table, [seed]) <= known for table in tables)}
-    if gone := sorted(shown - seeds - kept):
-        log(f"{tables[0].name}: no numbers of {seeds_text(gone)}, which were made otherwise")
-    return tables if shown <= kept | seeds else planned.tables_of(sorted(seeds | kept))
-
-
-def _keys(table: Table, seeds: Sequence[int]) -> set[str]:
-    """The records that the numbers of these seeds are read from."""
-    cells = [cell.records for row in table.rows for cell in row.cells.values()]
-    return {keys[table.seeds.index(seed)] for keys in cells for seed in seeds}
-
-
-def path_of(table: Table, runs: Path) -> Path:
-    """Where the report looks for a table; not in place of another data set's of that name."""
-    path = runs / FOLDER / f"{table.file_stem}.json"
-    before = read_existing(path)
-    if before is None or before.name == table.name:
-        return path
-    digest = hashlib.sha256(table.name.encode()).hexdigest()[:8]
-    return path.with_name(f"{table.file_stem}-{digest}.json")
-
-
-def read_existing(path: Path) -> Table | None:
-    """The table of a file, or None where there is none that can be read.
-
-    Raises `SchemaError` for one of another version: it is neither used nor overwritten.
-    """
-    try:
-        return read(path) if path.is_file() else None
-    except SchemaError:
-        raise
-    except RecordError:
-        return None
-
-
-def write_tables(tables: Sequence[Table], runs: Path) -> list[Path]:
-    """Write each table where the report looks for it."""
-    paths = [path_of(table, runs) for table in tables]
-    for path in paths:
-        if paths.count(path) > 1:
-            raise UsageError(f"--dataset: {path.stem} would be written twice")
-    for path, table in zip(paths, tables, strict=True):
-        write(path, table)
-    return paths

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cli.main import main
-from benchmarks.cli.table_options import write_tables
+from benchmarks.cli.shown_tables import write_tables
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import expand
 from benchmarks.tables.paper_settings import paper_settings

@@ -13,7 +13,9 @@ from benchmarks.cli import table_options
 from benchmarks.cli.execution_options import RunOptions
 from benchmarks.cli.options import PathOptions
 from benchmarks.cli.other_precision import refuse_other_precision
-from benchmarks.cli.table_options import check_request, run_and_report, write_tables
+from benchmarks.cli.request_checks import check_request
+from benchmarks.cli.shown_tables import write_tables
+from benchmarks.cli.table_options import run_and_report
 from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.cell_runner import CellFailedError
 from benchmarks.engine.deadline import TimeIsUpError

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.cli.table_options import path_of, with_seeds_shown, write_tables
+from benchmarks.cli.shown_tables import path_of, with_seeds_shown, write_tables
 from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import PlannedTable, expand
