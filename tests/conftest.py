@@ -33,12 +33,12 @@ def _switches() -> Iterator[None]:
     """Restore torch's global options and the signal handler after each test."""
     handler = signal.getsignal(signal.SIGTERM)
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
-    threads, deterministic = torch.get_num_threads(), torch.get_deterministic_debug_mode()
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     before = cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32
     yield
     signal.signal(signal.SIGTERM, handler)
     torch.set_num_threads(threads)
-    torch.set_deterministic_debug_mode(deterministic)
+    torch.use_deterministic_algorithms(deterministic)
     cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = before
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.engine.signals import held_while_spawning
 from naturalinversion.errors import UsageError
 from naturalinversion.precision import Precision
 
@@ -64,23 +65,13 @@ def set_up_torch(machine: Machine) -> torch.device:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when a GPU is first used
     device = machine.torch_device()
     torch.set_num_threads(machine.threads)
-    _be_deterministic()
+    with held_while_spawning():  # imports Triton, whose native part a signal would abort
+        torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = machine.fast  # on a GPU only
     torch.backends.cuda.matmul.allow_tf32 = machine.precision != "fp32"
     torch.backends.cudnn.allow_tf32 = machine.precision != "fp32"
     return device
-
-
-def _be_deterministic() -> None:
-    """As `torch.use_deterministic_algorithms(True, warn_only=True)`, which imports PyTorch's
-    compiler and Triton to tell them: seconds, and a signal that is answered while their native
-    part comes up ends the process in an abort. Here the compiler reads it if it is ever loaded.
-    """
-    torch.set_deterministic_debug_mode("warn")
-    os.environ.setdefault("TORCHINDUCTOR_DETERMINISTIC", "1")
-    if (compiler := sys.modules.get("torch._inductor.config")) is not None:
-        compiler.deterministic = True  # type: ignore[attr-defined]
 
 
 def release_cached_memory() -> None:

@@ -1,4 +1,4 @@
-"""Signals that come while worker processes are started."""
+"""Signals that come while worker processes are started, or native code is loaded."""
 
 import signal
 import threading
@@ -15,7 +15,8 @@ def held_while_spawning() -> Iterator[None]:
 
     Processes that are spawned in the block are so started whole: a parent that leaves in between
     makes them fail with a traceback after its own last line. They inherit what this thread blocks,
-    so they never hear Ctrl-C, not even while they import.
+    so they never hear Ctrl-C, not even while they import. Native code that is loaded in the block
+    comes up whole, too: it may abort at a handler's error.
     """
     arrived: list[int] = []
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,22 @@ def test_work_is_stopped_when_the_hours_are_over_and_only_then() -> None:
         pass
     with stop_after(0):
         time.sleep(0.5)
+
+
+def test_an_alarm_that_is_lost_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python drops what is raised in a destructor or a callback of its garbage collector."""
+    monkeypatch.setattr("benchmarks.engine.deadline.AGAIN", 0.1)
+    started = time.monotonic()
+
+    def drop_the_first() -> None:
+        with stop_after(0.1 * SECOND):
+            with suppress(TimeIsUpError):
+                time.sleep(30)
+            time.sleep(30)
+
+    with pytest.raises(TimeIsUpError):
+        drop_the_first()
+    assert time.monotonic() - started < 10
 
 
 def test_a_failing_cell_is_not_blamed_for_the_time() -> None:

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -47,14 +46,6 @@ before = peak_memory(cpu)
 images, labels = joined(sets)
 pixels, _ = joined(sets, "minmax")
 print(peak_memory(cpu) - before, (images.nbytes + labels.nbytes + pixels.nbytes) / 1e6)
-"""
-
-DETERMINISTIC = """
-import os, sys, torch
-from benchmarks.engine.machine import Machine, set_up_torch
-set_up_torch(Machine())
-print(*(int(name in sys.modules) for name in ("torch._inductor", "triton")))
-print(torch.get_deterministic_debug_mode(), os.environ["TORCHINDUCTOR_DETERMINISTIC"])
 """
 
 PEAK = """
@@ -104,19 +95,6 @@ def child(code: str, folder: Path) -> list[float]:
         [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
     )
     return [float(word) for word in done.stdout.split()]
-
-
-def test_a_process_is_deterministic_without_a_compiler_it_does_not_use(tmp_path: Path) -> None:
-    """PyTorch's and Triton took seconds to import, and a signal meanwhile ended in an abort."""
-    assert child(DETERMINISTIC, tmp_path) == [0, 0, 1, 1]
-
-
-def test_a_compiler_that_is_there_already_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = SimpleNamespace(deterministic=False)
-    monkeypatch.setitem(sys.modules, "torch._inductor.config", config)
-    set_up_torch(Machine())
-    assert config.deterministic
-    assert torch.is_deterministic_algorithms_warn_only_enabled()
 
 
 def test_peak_memory_is_measured_and_can_be_reset(tmp_path: Path) -> None:
