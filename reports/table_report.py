@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +15,7 @@ from reports.tables.cost import costs_of
 from reports.tables.cost_text import cost_csv, cost_latex, cost_markdown
 from reports.tables.export import to_csv, to_latex, to_markdown
 from reports.tables.layout import Table
-from reports.tables.measured import measured_frame
+from reports.tables.measured import Line, lines_of, measured_frame
 from reports.tables.method_cost import MethodCost
 from reports.tables.table_files import read
 
@@ -26,8 +26,18 @@ class TableReport:
 
     table: Table
     frame: pd.DataFrame
-    figures: list[RenderedFigure] = field(default_factory=list)
-    costs: list[MethodCost] = field(default_factory=list)
+    costs: list[MethodCost]
+    draw: Callable[[], list[RenderedFigure]]
+
+    @cached_property
+    def figures(self) -> list[RenderedFigure]:
+        """Drawn when they are first asked for: that takes longer than all the rest."""
+        return self.draw()
+
+    @cached_property
+    def lines(self) -> dict[tuple[str, str], Line]:
+        """The numbers by the ids of their row and column."""
+        return {(line["row"], line["column"]): line for line in lines_of(self.frame)}
 
     @cached_property
     def markdown(self) -> str:
@@ -76,5 +86,5 @@ def make_table_report(
     ``stem`` is how its files are called, the table's name if empty.
     """
     frame = measured_frame(table, records)
-    figures = render_figures(table, frame, records, runs, stem or table.name)
-    return TableReport(table, frame, figures, costs_of(table, records))
+    draw = partial(render_figures, table, frame, records, runs, stem or table.name)
+    return TableReport(table, frame, costs_of(table, records), draw)

@@ -15,7 +15,7 @@ from reports.results_pages.values import BySeed, check_known, difference_by_seed
 from reports.seed_statistics import SIGNIFICANCE, compare_by_seed, correct_for_many, summarise
 from reports.table_report import TableReport, make_table_report
 from reports.tables.markup import escape_markdown, markdown_table
-from reports.tables.measured import Line, lines_of
+from reports.tables.measured import Line
 from reports.tables.table_files import read, table_files
 
 
@@ -50,12 +50,12 @@ class Archive:
 
         ``head`` stands above the rows' labels.
         """
-        found, frame = self.report(table).table, self.report(table).frame
+        found, lines = self.report(table).table, self.report(table).lines
         for row_id in rows:
             self._check_place(table, row=row_id)
         for column in columns:
             self._check_place(table, column=column)
-        run = {(line["row"], line["column"]) for line in lines_of(frame) if line["n"]}
+        run = {place for place, line in lines.items() if line["n"]}
         body = [
             [
                 escape_markdown(row.label),
@@ -79,8 +79,7 @@ class Archive:
     def line(self, table: str, row: str, column: str) -> Line:
         """One number with its seeds."""
         self._check_place(table, row, column)
-        frame = self.report(table).frame
-        (found,) = lines_of(frame[(frame["row"] == row) & (frame["column"] == column)])
+        found = self.report(table).lines[row, column]
         if not found["n"]:
             raise RecordError(f"{self.runs}: {table}: {row}, {column} was not run")
         return found
