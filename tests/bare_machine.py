@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from tests.processes import ROOT, environment
 
+LIGHT = {"torch", "numpy", "safetensors", "msgspec", "tqdm", "pillow"}  # the library's own
 RUN_WITHOUT = """
 import io, json, os, runpy, sys
 from contextlib import redirect_stderr, redirect_stdout

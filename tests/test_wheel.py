@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import main
-from tests.bare_machine import modules_without, run_each
+from tests.bare_machine import LIGHT, modules_without, run_each
 from tests.benchmarks.command_line import one_line
-from tests.processes import ROOT, environment
+from tests.processes import ROOT
 
 PACKAGES = ("naturalinversion", "baselines", "benchmarks", "reports")
-LIGHT = {"torch", "numpy", "safetensors", "msgspec", "tqdm", "pillow"}
 BUILD = "import setuptools.build_meta, sys; setuptools.build_meta.build_wheel(sys.argv[1])"
 INVERT = """
 import sys
@@ -101,19 +100,6 @@ def test_the_library_works_with_no_more_than_it_requires(installed: Path, tmp_pa
     (done,) = run_each([command], without=absent, cwd=tmp_path, root=installed)
     assert done.returncode == 0, done.stderr
     assert len(list(tmp_path.glob("png/*/*.png"))) == 10
-
-
-def test_importing_it_imports_nothing_of_the_harness(tmp_path: Path) -> None:
-    """Not even where it is installed: a user's own start-up is not made slower."""
-    code = "import naturalinversion, baselines, sys; print(*sys.modules)"
-    settings = environment(OMP_NUM_THREADS="1")
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=settings, capture_output=True, text=True, check=True
-    )
-    loaded = {name.partition(".")[0] for name in done.stdout.split()}
-    assert "torch" in loaded
-    assert not loaded & (modules_without(LIGHT) | {"benchmarks", "reports"})
 
 
 def test_the_harness_without_its_extra_is_one_line(installed: Path, tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ import os
 import platform
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from filelock import FileLock
 
-from benchmarks.engine import executor
+from benchmarks.engine import executor, workers
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_status import cell_state
 from benchmarks.engine.context import CellContext
@@ -99,24 +101,14 @@ def test_the_cell_of_a_command_that_gave_up_is_taken_over(
     assert cell_state(one, tmp_path) == "done"
 
 
-KIND = """
-import msgspec
-
-class Recipe(msgspec.Struct):
-    number: int
-
-def run(context, recipe):
-    return {"number": recipe.number}
-"""
-
-
-@pytest.mark.timeout(300)  # two processes that load PyTorch
 def test_a_cell_that_another_process_holds_keeps_no_worker_waiting(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    toys: Toys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "plain_kind.py").write_text(KIND)
-    monkeypatch.syspath_prepend(tmp_path)
-    cells = [Cell("plain", label, {"number": number}) for number, label in enumerate("abc")]
+    """Two workers, threads here."""
+    pool = ThreadPoolExecutor(2), SimpleNamespace(value=2)
+    monkeypatch.setattr(workers, "spawn_pool", lambda count: pool)
+    monkeypatch.setattr(executor, "RETRY_SECONDS", 0.02)
+    cells = [cell(label, number) for number, label in enumerate("abc")]
     folder = cells[0].folder(tmp_path)
     folder.mkdir(parents=True)
     lock, lines = FileLock(folder / ".lock"), list[str]()
@@ -128,9 +120,9 @@ def test_a_cell_that_another_process_holds_keeps_no_worker_waiting(
 
     monkeypatch.setattr(executor.tqdm, "write", staticmethod(let_go))
     with lock:
-        found = executor.run(cells, {"plain": "plain_kind"}, tmp_path, MACHINE, DATA, workers=2)
+        found = executor.run(cells, KINDS, tmp_path, MACHINE, DATA, workers=2)
     assert (found.computed, found.cached) == (3, 0)
-    assert sorted(line.split(":")[0][6:] for line in lines[:2]) == ["plain b", "plain c"]
-    assert lines[2].startswith("waiting for plain a, which ")
-    assert lines[3].startswith("[3/3] plain a: ")
+    assert sorted(line.split(":")[0][6:] for line in lines[:2]) == ["toy b", "toy c"]
+    assert lines[2].startswith("waiting for toy a, which ")
+    assert lines[3].startswith("[3/3] toy a: ")
     assert len(lines) == 4
