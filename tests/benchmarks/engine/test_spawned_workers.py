@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from multiprocessing import util
 from pathlib import Path
@@ -162,5 +162,6 @@ def test_a_command_that_is_stopped_has_the_last_word(
         with pytest.raises(Stop):
             pool.submit(1000)  # type: ignore[arg-type]  # seconds
         pool.close(())
-    assert len(begun) == 1
+    with suppress(ChildProcessError):  # nobody waits for one that was not started whole
+        os.waitpid(begun[0], 0)
     assert capfd.readouterr() == ("", "")
