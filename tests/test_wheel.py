@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.bare_machine import modules_without, run
+from benchmarks.__main__ import main
+from tests.bare_machine import LIGHT, modules_without, run_each
 from tests.benchmarks.command_line import one_line
-from tests.processes import ROOT, environment
+from tests.processes import ROOT
 
 PACKAGES = ("naturalinversion", "baselines", "benchmarks", "reports")
-LIGHT = {"torch", "numpy", "safetensors", "msgspec", "tqdm", "pillow"}
 BUILD = "import setuptools.build_meta, sys; setuptools.build_meta.build_wheel(sys.argv[1])"
 INVERT = """
 import sys
@@ -96,47 +96,32 @@ def test_the_library_works_with_no_more_than_it_requires(installed: Path, tmp_pa
     absent = modules_without(LIGHT)
     assert {"tyro", "pandas", "torchvision", "scipy", "sklearn", "matplotlib", "ray"} <= absent
     (tmp_path / "invert.py").write_text(INVERT)
-    done = run("invert", str(installed), without=absent, cwd=tmp_path, root=installed)
+    command = ("invert", str(installed))
+    (done,) = run_each([command], without=absent, cwd=tmp_path, root=installed)
     assert done.returncode == 0, done.stderr
     assert len(list(tmp_path.glob("png/*/*.png"))) == 10
 
 
-@pytest.mark.parametrize("module", ["naturalinversion", "baselines"])
-def test_importing_it_imports_nothing_of_the_harness(module: str, tmp_path: Path) -> None:
-    """Not even where it is installed: a user's own start-up is not made slower."""
-    code = f"import {module}, sys; print(*sys.modules)"
-    settings = environment(OMP_NUM_THREADS="1")
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=settings, capture_output=True, text=True, check=True
-    )
-    loaded = {name.partition(".")[0] for name in done.stdout.split()}
-    assert "torch" in loaded
-    assert not loaded & (modules_without(LIGHT) | {"benchmarks", "reports"})
-
-
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "table5"]])
-def test_the_harness_without_its_extra_is_one_line(
-    arguments: list[str], installed: Path, tmp_path: Path
-) -> None:
+def test_the_harness_without_its_extra_is_one_line(installed: Path, tmp_path: Path) -> None:
     absent = modules_without(LIGHT)
-    done = run("benchmarks", *arguments, without=absent, cwd=tmp_path, root=installed)
-    assert (done.returncode, done.stdout) == (3, "")
-    line = one_line(done.stderr)
-    assert "is not installed (nor " in line
-    assert "the extra [benchmarks] brings it" in line
-    assert "ray" not in line.split("(nor ")[1].split(")")[0], "another extra's"
+    commands = [("benchmarks", "--help"), ("benchmarks", "run", "table5")]
+    for done in run_each(commands, without=absent, cwd=tmp_path, root=installed):
+        assert (done.returncode, done.stdout) == (3, "")
+        line = one_line(done.stderr)
+        assert "is not installed (nor " in line
+        assert "the extra [benchmarks] brings it" in line
+        assert "ray" not in line.split("(nor ")[1].split(")")[0], "another extra's"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_console_script_calls_itself_by_its_name(tmp_path: Path) -> None:
-    script = tmp_path / "naturalinversion"
-    script.write_text("from benchmarks.__main__ import main\nmain()\n")
-    command = [sys.executable, str(script), "--help"]
-    settings = environment(OMP_NUM_THREADS="1", NO_COLOR="1")
-    done = subprocess.run(command, cwd=tmp_path, env=settings, capture_output=True, text=True)
-    assert done.returncode == 0
-    assert done.stdout.startswith("usage: naturalinversion ")
+def test_the_console_script_calls_itself_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/bin/naturalinversion", "--help"])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 0
+    assert capfd.readouterr().out.startswith("usage: naturalinversion ")
 
 
 def test_what_is_cited_is_this_version() -> None:

@@ -7,6 +7,7 @@ import ast
 import inspect
 import textwrap
 from dataclasses import Field, fields, is_dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -35,6 +36,7 @@ def join_lines(command: type) -> None:
             field.metadata = MappingProxyType({**field.metadata, HELP: texts[field.name]})
 
 
+@cache
 def _texts(of: type) -> dict[str, str]:
     """The strings below the fields that a class itself has, by the fields' names."""
     try:

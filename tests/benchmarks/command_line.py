@@ -16,10 +16,11 @@ from tests.processes import environment
 ONE = ["--threads", "1", "--device", "cpu", "--workers", "1"]
 TINY = [
     "--rows=resnet34-resnet18",
-    "--set=protocol.network.width=0.125",
+    "--set=protocol.network.width=0.0625",
     "--set=protocol.classifier_floor=0",
     *(f"--set=protocol.{who}.epochs=1" for who in ("classifier", "student")),
     *(f"--set=protocol.{who}.updates_per_epoch=2" for who in ("classifier", "student")),
+    *(f"--set=protocol.{who}.batch_size=32" for who in ("classifier", "student")),
     *(f"--set={name}.batch_size=20" for name in ("di", "adi", "dafl")),
     *(f"--set={name}.settings.iterations=3" for name in ("di", "adi")),
     "--set=di.batches=2",

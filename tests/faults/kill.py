@@ -26,15 +26,16 @@ RECORD = "record.json"
 SIZES = (
     "protocol.classifier_floor=0",
     "protocol.network.width=0.0625",
-    "protocol.classifier.epochs=2",
-    "protocol.classifier.updates_per_epoch=4",
-    "protocol.student.epochs=2",
-    "protocol.student.updates_per_epoch=4",
-    "di.settings.iterations=6",
+    *(f"protocol.{who}.epochs=2" for who in ("classifier", "student")),
+    *(f"protocol.{who}.updates_per_epoch=2" for who in ("classifier", "student")),
+    *(f"protocol.{who}.batch_size=32" for who in ("classifier", "student")),
+    "di.settings.iterations=4",
     "di.batches=4",
     "di.batch_size=20",
     "dafl.settings.epochs=3",
-    "dafl.settings.steps=4",
+    "dafl.settings.steps=2",
+    "dafl.settings.batch_size=32",
+    "dafl.settings.latent=8",
     "dafl.batches=2",
     "dafl.batch_size=20",
 )
@@ -51,8 +52,9 @@ class Killing:
 
 # Processes begun from one that has imported torch: most moments are then in the run itself.
 CONTEXT = multiprocessing.get_context("forkserver")
-PRELOAD = ["benchmarks.cli", "benchmarks.engine", "benchmarks.synthesis.generate_images"]
-PRELOAD += ["benchmarks.datasets.digits", "torch._dynamo"]
+PRELOAD = ["benchmarks.cli.main", "benchmarks.synthesis.generate_images", "torch._dynamo"]
+PRELOAD += ["benchmarks.datasets.digits", "torchvision.transforms.v2.functional"]
+PRELOAD += ["benchmarks.training.fit", "reports.report"]
 CONTEXT.set_forkserver_preload(PRELOAD)
 
 

@@ -173,7 +173,7 @@ CHECKS = {"demo": ["--seeds", "4"], "small": ["--seeds", "2", "--precision", "bf
 
 def copy_packages(to: Path) -> None:
     """The packages of the working tree with the accepted numbers, without what they made."""
-    leave = shutil.ignore_patterns("__pycache__", "out")
+    leave = shutil.ignore_patterns("__pycache__", "out", "results")
     for package in PACKAGES:
         shutil.copytree(ROOT / package, to / package, ignore=leave)
 

@@ -8,9 +8,9 @@ import pytest
 
 
 @pytest.mark.timeout(300)
-def test_five_kills_change_nothing(tmp_path: Path) -> None:
-    found = kill.kill_often(tmp_path, kills=5, seed=0)
-    assert found.kills == 5
+def test_three_kills_change_nothing(tmp_path: Path) -> None:
+    found = kill.kill_often(tmp_path, kills=3, seed=0)
+    assert found.kills == 3
     assert found.finished >= 1
     assert not found.faults
 

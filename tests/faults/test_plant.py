@@ -36,7 +36,7 @@ def test_a_text_that_is_not_there_once_is_an_error(text: str, tmp_path: Path) ->
 def test_the_copy_is_what_runs(tmp_path: Path) -> None:
     plant.copy_packages(tmp_path)
     plant.plant(FAULTS[1], tmp_path)
-    code = "import naturalinversion.priors as p; print(p.__file__)"
+    code = "from importlib.util import find_spec; print(find_spec('naturalinversion').origin)"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True)
     assert Path(done.stdout.decode().strip()).is_relative_to(tmp_path)
     assert not (tmp_path / "reports" / "out").exists()

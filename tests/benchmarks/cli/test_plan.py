@@ -189,6 +189,7 @@ def test_a_step_that_exits_is_an_error_and_not_the_end_of_a_plan(
         estimate(cells, cells[-1:], count_steps, MACHINE, 1)
 
 
+@pytest.mark.usefixtures("a_step_takes_a_hundredth")
 def test_a_method_that_cannot_be_shortened_is_named_and_not_estimated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,13 +2,14 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 
 from reports.records import load_all
-from tests.benchmarks.command_line import ONE, TINY, here, in_this_process, shell, tiny
+from tests.benchmarks.command_line import ONE, TINY, here, in_this_process, tiny
 
 METHODS = ["--methods", "di", "dafl", "adi"]
 CELLS = 2 + 2 + 2 + 5  # baselines; di; dafl; adi after di's images: 2 students, 2 rounds, the last
@@ -163,25 +164,24 @@ def test_status_and_plan_know_what_is_done(
     assert out.endswith(f"{CELLS} done, {CELLS} to do\n")
 
 
-@pytest.fixture(scope="module")
-def parallel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same table by two workers, elsewhere."""
-    folder = tmp_path_factory.mktemp("parallel")
-    arguments = [a if a != "1" or ONE[i - 1] != "--workers" else "2" for i, a in enumerate(ONE)]
-    done = shell("run", "table5", *METHODS, *arguments, *TINY, "--json", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    summary = json.loads(done.stdout)
+def test_two_workers_make_the_same_bytes_as_one(
+    first: tuple[Path, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    two = [*ONE[:-1], "2"]
+    code, out, err = here(capfd, "run", "table5", *METHODS, *two, *TINY, "--json")
+    assert code == 0, err
+    summary = json.loads(out)
     assert (summary["made"], summary["found"], summary["failed"]) == (CELLS, 0, {})
-    return folder
-
-
-def test_two_workers_make_the_same_bytes_as_one(first: tuple[Path, str], parallel: Path) -> None:
-    serial, both = artefacts(first[0] / "runs"), artefacts(parallel / "runs")
+    serial, both = artefacts(first[0] / "runs"), artefacts(tmp_path / "runs")
     names = {name for found in serial.values() for name in found}
     assert {"weights.safetensors", "grid.png", "images/batch-00000.safetensors"} <= names
     assert both == serial
-    tables = [f / "reports" / "out" / f"{stem_of(f)}.csv" for f in (first[0], parallel)]
-    accuracies = [[r.metrics for r in load_all(f / "runs").values()] for f in (first[0], parallel)]
+    tables = [f / "reports" / "out" / f"{stem_of(f)}.csv" for f in (first[0], tmp_path)]
+    accuracies = [[r.metrics for r in load_all(f / "runs").values()] for f in (first[0], tmp_path)]
     assert accuracies[0] == accuracies[1]
     assert all(table.is_file() for table in tables)
 
@@ -194,12 +194,13 @@ def test_a_synthesis_cut_short_goes_on_to_the_same_bytes(
     method: str,
     label: str,
     first: tuple[Path, str],
-    parallel: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """As a kill leaves it: no record, the last shard missing; for every kind of method."""
-    monkeypatch.chdir(parallel)
+    shutil.copytree(first[0] / "runs", tmp_path / "runs")
+    monkeypatch.chdir(tmp_path)
     (folder,) = Path("runs/synthesis").glob(f"digits-resnet34-{label}-*")
     (folder / "record.json").unlink()
     sorted((folder / "images").glob("*.safetensors"))[-1].unlink()
@@ -207,6 +208,6 @@ def test_a_synthesis_cut_short_goes_on_to_the_same_bytes(
     code, _, err = here(capfd, "run", "table5", "--methods", method, *ONE, *read)
     assert code == 0, err
     assert err.count("] synthesis ") == 1
-    again, whole = (load_all(where / "runs") for where in (parallel, first[0]))
+    again, whole = (load_all(where / "runs") for where in (tmp_path, first[0]))
     (key,) = [key for key, record in whole.items() if folder.name.endswith(record.key)]
     assert again[key].artefacts == whole[key].artefacts

@@ -29,7 +29,9 @@ SIZES = [
     "protocol.classifier_floor=0",
     "protocol.network.width=0.0625",
     *(f"protocol.{who}.epochs=1" for who in ("classifier", "student")),
-    *(f"protocol.{who}.updates_per_epoch=3" for who in ("classifier", "student")),
+    *(f"protocol.{who}.updates_per_epoch=2" for who in ("classifier", "student")),
+    *(f"protocol.{who}.batch_size=32" for who in ("classifier", "student")),
+    *(f"{name}.settings.batch_size=16" for name in ("dafl", "dfad")),
     *(f"{name}.batch_size=20" for name in ("di", "adi", "ni", "ni_adi", "dafl", "dfad")),
     *(f"{name}.settings.iterations=3" for name in ("di", "adi", "ni", "ni_adi")),
     *(f"{name}.batches=2" for name in ("di", "ni", "dafl", "dfad")),
@@ -38,7 +40,7 @@ SIZES = [
     *(f"{name}.rounds.start_batches=1" for name in ("adi", "ni_adi")),
     *(f"{name}.rounds.rounds=1" for name in ("adi", "ni_adi")),
     *(f"{name}.rounds.student.epochs=1" for name in ("adi", "ni_adi")),
-    *(f"{name}.rounds.student.updates_per_epoch=3" for name in ("adi", "ni_adi")),
+    *(f"{name}.rounds.student.updates_per_epoch=2" for name in ("adi", "ni_adi")),
 ]
 
 
@@ -47,7 +49,7 @@ def row() -> list[Cell]:
     """Its cells: classifiers, images and students of all six methods."""
     table = read_table("table5")
     recipes = Recipes("demo", "digits", SIZES)
-    cells = expand(table, recipes, [0], rows=["resnet34-resnet18"]).targets
+    cells = expand(table, recipes, [0], rows=["vgg11-resnet18"]).targets
     methods = {cell.recipe["method"] for cell in with_inputs(cells) if cell.kind == "synthesis"}
     assert methods == {"di", "adi", "ni", "ni_adi", "dafl", "dfad"}
     return cells

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,54 +11,45 @@ from benchmarks.engine.machine import Machine, set_up_torch
 from benchmarks.engine.provenance import CostMeter
 from tests.benchmarks.command_line import here
 
-SYNTHESIS = """
-import sys, torch
+MEASURED = """
+import torch
+from pathlib import Path
 from baselines import METHODS
 from benchmarks.engine.machine import peak_memory, reset_peak_memory
 from naturalinversion import Teacher, synthesize
+from naturalinversion.image_store.dataset import SyntheticDataset, joined
 from torch import nn
 torch.set_num_threads(1)
+cpu = torch.device("cpu")
+
+reset_peak_memory(cpu)
+before = peak_memory(cpu)
+held = torch.ones(25_000_000)
+print(peak_memory(cpu) - before)
+del held
+reset_peak_memory(cpu)
+print(peak_memory(cpu) - before)
+
 start = [nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU()]
 end = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10)]
 teacher = Teacher(nn.Sequential(*start, *end), num_classes=10)
 method = METHODS["di"](iterations=1)
 run = lambda name, batches: synthesize(method, teacher, name, batches=batches, batch_size=128)
-run("first", 5)
+run("first", 2)
 peaks = []
-for name, batches in (("few", 5), ("many", 40)):
-    reset_peak_memory(teacher.device)
+for name, batches in (("few", 2), ("many", 24)):
+    reset_peak_memory(cpu)
     run(name, batches)
-    peaks.append(peak_memory(teacher.device))
+    peaks.append(peak_memory(cpu))
 print(peaks[1] - peaks[0])
-"""
 
-READING = """
-import torch
-from pathlib import Path
-from benchmarks.engine.machine import peak_memory, reset_peak_memory
-from naturalinversion.image_store.dataset import SyntheticDataset, joined
 sets = [SyntheticDataset(Path("many"))] * 4
 images, _ = joined(sets, count=128)
-cpu = torch.device("cpu")
 reset_peak_memory(cpu)
 before = peak_memory(cpu)
 images, labels = joined(sets)
 pixels, _ = joined(sets, "minmax")
 print(peak_memory(cpu) - before, (images.nbytes + labels.nbytes + pixels.nbytes) / 1e6)
-"""
-
-PEAK = """
-import torch
-from benchmarks.engine.machine import peak_memory, reset_peak_memory
-
-cpu = torch.device("cpu")
-reset_peak_memory(cpu)
-before = peak_memory(cpu)
-held = torch.ones(25_000_000)
-peak = peak_memory(cpu)
-del held
-reset_peak_memory(cpu)
-print(before, peak, peak_memory(cpu))
 """
 
 
@@ -89,25 +79,23 @@ def test_commands_take_it(command: str, capfd: pytest.CaptureFixture[str]) -> No
     assert "--fast" in out
 
 
-def child(code: str, folder: Path) -> list[float]:
-    """The numbers that a process of its own prints."""
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
-    )
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> list[float]:
+    """In a process of its own: here, what another test left may be freed meanwhile."""
+    command, folder = [sys.executable, "-c", MEASURED], tmp_path_factory.mktemp("memory")
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     return [float(word) for word in done.stdout.split()]
 
 
-def test_peak_memory_is_measured_and_can_be_reset(tmp_path: Path) -> None:
-    """In a process of its own: here, what another test left may be freed meanwhile."""
-    before, peak, after = child(PEAK, tmp_path)
-    assert peak - before == pytest.approx(100, abs=15)
-    assert after < before + 50
+def test_peak_memory_is_measured_and_can_be_reset(measured: list[float]) -> None:
+    held, freed = measured[:2]
+    assert held == pytest.approx(100, abs=15)
+    assert freed < 50
 
 
-def test_many_images_take_no_more_memory_than_few(tmp_path: Path) -> None:
-    """40 batches are 31 MB in the store; read again, four sets of them are held once."""
-    (grown,) = child(SYNTHESIS, tmp_path)
-    assert grown < 10
-    grown, size = child(READING, tmp_path)
-    assert size > 180
+def test_many_images_take_no_more_memory_than_few(measured: list[float]) -> None:
+    """24 batches are 19 MB in the store; read again, four sets of them are held once."""
+    more, grown, size = measured[2:]
+    assert more < 10
+    assert size > 108
     assert grown < 1.2 * size

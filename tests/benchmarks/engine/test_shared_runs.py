@@ -2,21 +2,21 @@
 
 import os
 import platform
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from filelock import FileLock
 
-from benchmarks.engine import executor
+from benchmarks.engine import executor, workers
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_status import cell_state
 from benchmarks.engine.context import CellContext
 from benchmarks.engine.executor import Summary
 from tests.benchmarks.engine.toy_cells import DATA, KINDS, MACHINE, Toys, cell
-from tests.processes import environment
 
 SECONDS = 60  # after which an event that a test waits for will not come any more
 
@@ -101,57 +101,28 @@ def test_the_cell_of_a_command_that_gave_up_is_taken_over(
     assert cell_state(one, tmp_path) == "done"
 
 
-KIND = """
-import msgspec
-
-class Recipe(msgspec.Struct):
-    number: int
-
-def run(context, recipe):
-    return {"number": recipe.number}
-"""
-SCRIPT = """
-from pathlib import Path
-from benchmarks.engine.cell import Cell
-from benchmarks.engine.context import DataOptions
-from benchmarks.engine.executor import run
-from benchmarks.engine.machine import Machine
-from filelock import FileLock
-
-if __name__ == "__main__":
-    cells = [Cell("plain", label, {"number": number}) for number, label in enumerate("abc")]
-    folder = cells[0].folder(Path("runs"))
+def test_a_cell_that_another_process_holds_keeps_no_worker_waiting(
+    toys: Toys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two workers, threads here."""
+    pool = ThreadPoolExecutor(2), SimpleNamespace(value=2)
+    monkeypatch.setattr(workers, "spawn_pool", lambda count: pool)
+    monkeypatch.setattr(executor, "RETRY_SECONDS", 0.02)
+    cells = [cell(label, number) for number, label in enumerate("abc")]
+    folder = cells[0].folder(tmp_path)
     folder.mkdir(parents=True)
-    kinds, data = {"plain": "plain_kind"}, DataOptions(Path("nowhere"))
-    lock = FileLock(folder / ".lock")
-    lock.acquire()
+    lock, lines = FileLock(folder / ".lock"), list[str]()
 
-    def let_go(line, file):
-        print(line)
+    def let_go(line: str, **_: object) -> None:
+        lines.append(line)
         if line.startswith("waiting"):
             lock.release()
 
-    from benchmarks.engine.executor import tqdm
-    tqdm.write = staticmethod(let_go)
-    summary = run(cells, kinds, Path("runs"), Machine("cpu", "fp32", 1), data, workers=2)
-    print(summary)
-"""
-
-
-@pytest.mark.timeout(300)  # three processes that load PyTorch
-def test_a_cell_that_another_process_holds_keeps_no_worker_waiting(tmp_path: Path) -> None:
-    (tmp_path / "plain_kind.py").write_text(KIND)
-    (tmp_path / "script.py").write_text(SCRIPT)
-    done = subprocess.run(
-        [sys.executable, "script.py"],
-        cwd=tmp_path,
-        env=environment(OMP_NUM_THREADS="1"),
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert sorted(line.split(":")[0][6:] for line in lines[:2]) == ["plain b", "plain c"]
-    assert lines[2].startswith("waiting for plain a, which ")
-    assert lines[3].startswith("[3/3] plain a: ")
-    assert lines[4].startswith("Summary(computed=3, cached=0, ")
+    monkeypatch.setattr(executor.tqdm, "write", staticmethod(let_go))
+    with lock:
+        found = executor.run(cells, KINDS, tmp_path, MACHINE, DATA, workers=2)
+    assert (found.computed, found.cached) == (3, 0)
+    assert sorted(line.split(":")[0][6:] for line in lines[:2]) == ["toy b", "toy c"]
+    assert lines[2].startswith("waiting for toy a, which ")
+    assert lines[3].startswith("[3/3] toy a: ")
+    assert len(lines) == 4

@@ -1,54 +1,25 @@
-"""Workers that come up, or can't: what a script without a guard is told, and what Ctrl-C does."""
+"""Workers that come up, or can't: what a script without a guard is told, and what signals do."""
 
-import subprocess
+import os
+import signal
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from multiprocessing import util
 from pathlib import Path
+from types import FrameType, ModuleType
 
 import pytest
 
-from tests.processes import environment
-
-SCRIPT = """
-import sys
-from pathlib import Path
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.context import DataOptions
+from benchmarks.engine.estimate import estimate
 from benchmarks.engine.executor import run
-from benchmarks.engine.machine import Machine
-from naturalinversion.errors import NaturalInversionError
-
-print("imported", flush=True)
-try:
-    run([Cell("toy", "a", {}, {})], {"toy": "no_module"}, Path("runs"), Machine("cpu", "fp32", 1),
-        DataOptions(Path("nowhere")), workers=2)
-except NaturalInversionError as error:
-    print(f"error: {error}", file=sys.stderr)
-    sys.exit(error.exit_code)
-"""
-
-
-def script(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run it as a file of its own in ``folder``."""
-    (folder / "script.py").write_text(text)
-    return subprocess.run(
-        [sys.executable, "script.py"],
-        cwd=folder,
-        env=environment(OMP_NUM_THREADS="1"),
-        capture_output=True,
-        text=True,
-    )
-
-
-@pytest.mark.timeout(300)  # three processes that load PyTorch
-def test_a_script_without_a_guard_is_told_so_in_one_line(tmp_path: Path) -> None:
-    done = script(SCRIPT, tmp_path)
-    lines = [line for line in done.stderr.splitlines() if line]
-    assert lines == [
-        "error: none of 2 workers came up: a script that starts workers does so below "
-        'if __name__ == "__main__": only, as each of them imports it; or give it one worker'
-    ], done.stderr
-    assert done.returncode == 2
-
+from benchmarks.engine.signals import HELD
+from benchmarks.engine.workers import ProcessPool
+from naturalinversion.errors import UsageError
+from tests.benchmarks.engine.toy_cells import DATA, MACHINE
 
 KIND = """
 import msgspec
@@ -60,47 +31,28 @@ def run(context, recipe):
     print("I am at work")
     return {"number": 1}
 """
-INTERRUPTED_WHILE_IT_IMPORTS = """
-import os
-import signal
-
-if __name__ == "__mp_main__":  # a worker that comes up
-    os.kill(os.getpid(), signal.SIGINT)
-
+WITHOUT_A_GUARD = """
 from pathlib import Path
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import DataOptions
 from benchmarks.engine.executor import run
 from benchmarks.engine.machine import Machine
 
-if __name__ == "__main__":
-    made = run([Cell("plain", "a", {})], {"plain": "plain_kind"}, Path("runs"),
-        Machine("cpu", "fp32", 1), DataOptions(Path("nowhere")), workers=2)
-    os.kill(os.getpid(), signal.SIGINT)  # the command itself hears it as before
-    print(made)
+run([Cell("plain", "a", {})], {"plain": "plain_kind"}, Path("runs"), Machine(),
+    DataOptions(Path("nowhere")), workers=2)
 """
+INTERRUPTED_WHILE_IT_IMPORTS = """
+import os
+import signal
 
-
-@pytest.mark.timeout(300)
-def test_ctrl_c_is_nothing_to_a_worker_that_comes_up(tmp_path: Path) -> None:
-    """The terminal sends it to all of them: each ended in a traceback of its imports."""
-    (tmp_path / "plain_kind.py").write_text(KIND)
-    done = script(INTERRUPTED_WHILE_IT_IMPORTS, tmp_path)
-    lines = done.stderr.splitlines()
-    assert lines[0] == "I am at work", "what a cell prints is no result"
-    assert lines[1].startswith("[1/1] plain a: "), done.stderr
-    assert (lines[-1], done.stderr.count("Traceback")) == ("KeyboardInterrupt", 1), "the command's"
-    assert done.stdout == ""
-
-
-INTERRUPTED_TIMING = """
+if __name__ == "__mp_main__":  # a worker that comes up
+    os.kill(os.getpid(), signal.SIGINT)
+"""
+STEP = """
 import os
 import signal
 import time
 from dataclasses import dataclass
-from benchmarks.engine.cell import Cell
-from benchmarks.engine.estimate import estimate
-from benchmarks.engine.machine import Machine
 
 @dataclass(frozen=True)
 class Step:
@@ -112,68 +64,104 @@ class Step:
             os.kill(os.getppid(), signal.SIGINT)
         time.sleep(1000)
         return 1.0
-
-if __name__ == "__main__":
-    cell = Cell("plain", "a", {})
-    try:
-        estimate([cell], [cell], lambda cell: {Step(n): 1 for n in range(9)}, Machine(), 2)
-    except KeyboardInterrupt:
-        print("interrupted")
 """
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, whose modules workers find, kind ``plain`` among them."""
+    (tmp_path / "plain_kind.py").write_text(KIND)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run_from(script: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have two workers compute a cell, as ``script`` would: each worker imports it."""
+    (folder / "script.py").write_text(script)
+    main = ModuleType("__main__")
+    main.__file__ = str(folder / "script.py")
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    cells = [Cell("plain", "a", {})]
+    run(cells, {"plain": "plain_kind"}, Path("runs"), MACHINE, DATA, workers=2)
+
+
+@pytest.mark.timeout(300)  # a process that loads PyTorch
+def test_a_script_without_a_guard_is_told_so_in_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        run_from(WITHOUT_A_GUARD, folder, monkeypatch)
+    assert str(caught.value) == (
+        "none of 2 workers came up: a script that starts workers does so below "
+        'if __name__ == "__main__": only, as each of them imports it; or give it one worker'
+    )
+    assert caught.value.exit_code == 2
+    assert capfd.readouterr() == ("", ""), "the workers say nothing"
+
+
+@pytest.mark.timeout(300)
+def test_ctrl_c_is_nothing_to_a_worker_that_comes_up(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The terminal sends it to all of them: each ended in a traceback of its imports."""
+    run_from(INTERRUPTED_WHILE_IT_IMPORTS, folder, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):  # the command itself hears it as before
+        signal.raise_signal(signal.SIGINT)
+    out, err = capfd.readouterr()
+    lines = err.splitlines()
+    assert lines[0] == "I am at work", "what a cell prints is no result"
+    assert lines[1].startswith("[1/1] plain a: "), err
+    assert (len(lines), out) == (2, "")
 
 
 @pytest.mark.timeout(300)  # each of nine steps takes longer
-def test_timing_steps_ends_with_ctrl_c(tmp_path: Path) -> None:
-    done = script(INTERRUPTED_TIMING, tmp_path)
-    assert (done.stdout, done.returncode) == ("interrupted\n", 0), done.stderr
-    assert "Traceback" not in done.stderr
+def test_timing_steps_ends_with_ctrl_c(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (folder / "endless_step.py").write_text(STEP)
+    step, cell = import_module("endless_step").Step, Cell("plain", "a", {})
+    with pytest.raises(KeyboardInterrupt):
+        estimate([cell], [cell], lambda cell: {step(n): 1 for n in range(9)}, MACHINE, 2)
+    assert capfd.readouterr() == ("", "")
 
-
-STOPPED_WHILE_IT_SPAWNS = """
-import os
-import signal
-import time
-from multiprocessing import util
-from benchmarks.engine.cell import Cell
-from benchmarks.engine.workers import ProcessPool
 
 class Stop(BaseException):
-    pass
+    """What a signal's handler raises."""
 
-def stop(number, frame):
-    raise Stop
 
-def sleep(cell):
-    time.sleep(1000)
+@contextmanager
+def stopped_by(number: int) -> Iterator[None]:
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Stop
 
-if __name__ == "__main__":
-    spawn = util.spawnv_passfds
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
-        def then_stop(*given):
-            pid = spawn(*given)
-            os.kill(os.getpid(), number)
-            return pid
-
-        signal.signal(number, stop)
-        pool = ProcessPool(sleep, 2)
-        util.spawnv_passfds = then_stop
-        try:
-            pool.submit(Cell("plain", "a", {}))
-        except Stop:
-            print("stopped by", signal.Signals(number).name, flush=True)
-        util.spawnv_passfds = spawn
-        pool.close(())
-"""
+    before = signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 @pytest.mark.timeout(300)  # the cell takes longer
-def test_a_command_that_is_stopped_has_the_last_word(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", HELD)
+def test_a_command_that_is_stopped_has_the_last_word(
+    number: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     """A worker half started, when Ctrl-C, a kill or the end of --max-hours came, ended in a
     traceback below the command's own last line; a cell just begun was waited for.
     """
-    done = script(STOPPED_WHILE_IT_SPAWNS, tmp_path)
-    assert (done.stderr, done.returncode) == ("", 0)
-    assert done.stdout.split("\n") == [
-        *(f"stopped by {name}" for name in ("SIGINT", "SIGTERM", "SIGALRM")),
-        "",
-    ]
+    spawn = util.spawnv_passfds
+    begun = list[int]()
+
+    def then_stop(*given: object) -> int:
+        begun.append(spawn(*given))  # type: ignore[arg-type]
+        os.kill(os.getpid(), number)
+        return begun[-1]
+
+    pool = ProcessPool(time.sleep, 2)  # type: ignore[arg-type]
+    with stopped_by(number):
+        monkeypatch.setattr(util, "spawnv_passfds", then_stop)
+        with pytest.raises(Stop):
+            pool.submit(1000)  # type: ignore[arg-type]  # seconds
+        pool.close(())
+    with suppress(ChildProcessError):  # nobody waits for one that was not started whole
+        os.waitpid(begun[0], 0)
+    assert capfd.readouterr() == ("", "")
