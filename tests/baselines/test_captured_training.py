@@ -25,7 +25,7 @@ STUDENT_STEPS = {"dafl": {}, "dfad": {"student_steps": 2}}
 # Learning rates are float32 tensors on a device; these are exact in float32.
 RATES = {"rate_generator": 2**-10, "rate_student": 2**-4, "gamma": 0.5}
 JOINT: list[tuple[str, str, dict[str, Any]]] = [
-    ("dafl", "vgg11", {}),  # with dropout
+    ("dafl", "vgg5", {}),  # with dropout
     (
         "dafl",
         "mobilenetv2",
@@ -52,7 +52,7 @@ class Joint:
             **{"epochs": EPOCHS, "steps": STEPS, **SMALL, **STUDENT_STEPS[name]},
             **{**RATES, **settings},
         )
-        teacher = Teacher(network("vgg11", 0), num_classes=10, image_shape=(3, 16, 16))
+        teacher = Teacher(network("vgg5", 0), num_classes=10, image_shape=(3, 16, 16))
         self.student = network(arch, 1)
         method.prepare(teacher, self.student, 0, Training(**training))
         made: Batch = method.batch(torch.zeros(4, dtype=torch.int64), 0, lambda done: None)
@@ -79,7 +79,7 @@ def test_a_captured_joint_step_is_the_step(
     assert not found.student.training
 
 
-@pytest.mark.parametrize(("name", "arch"), [("dafl", "vgg11"), ("dfad", "resnet18")])
+@pytest.mark.parametrize(("name", "arch"), [("dafl", "vgg5"), ("dfad", "vgg5")])
 def test_a_captured_training_that_was_interrupted_ends_with_the_same_bytes(
     name: str, arch: str, graphs: list[FakeGraph]
 ) -> None:
@@ -93,14 +93,14 @@ def test_a_captured_training_that_was_interrupted_ends_with_the_same_bytes(
 def test_a_checkpoint_of_a_gpu_resumes_on_a_cpu_and_the_reverse() -> None:
     """Options of optimisers are the device's, not the checkpoint's."""
     on_cpu: list[dict[str, Any]] = []
-    expected = Joint("dafl", "vgg11", {}, save=lambda s: on_cpu.append(copy.deepcopy(s)))
+    expected = Joint("dafl", "vgg5", {}, save=lambda s: on_cpu.append(copy.deepcopy(s)))
     with pytest.MonkeyPatch.context() as patch:
         made = capture_on_cpu(patch)
         captured: list[dict[str, Any]] = []
-        Joint("dafl", "vgg11", {}, save=lambda s: captured.append(copy.deepcopy(s)))
-        here = Joint("dafl", "vgg11", {}, restore=lambda: on_cpu[0])
+        Joint("dafl", "vgg5", {}, save=lambda s: captured.append(copy.deepcopy(s)))
+        here = Joint("dafl", "vgg5", {}, restore=lambda: on_cpu[0])
         assert len(made) == 2
-    there = Joint("dafl", "vgg11", {}, restore=lambda: captured[0])
+    there = Joint("dafl", "vgg5", {}, restore=lambda: captured[0])
     assert_close(here.tensors, expected.tensors, 1e-9)
     assert_close(there.tensors, expected.tensors, 1e-9)
 
@@ -160,7 +160,7 @@ def test_wgan_gp_notices_a_loss_that_is_not_finite_without_waiting(
 def test_the_captured_step_is_freed_after_the_training(name: str, graphs: list[FakeGraph]) -> None:
     gc.disable()
     try:
-        made = Joint(name, "vgg11", {})
+        made = Joint(name, "vgg5", {})
         only = weakref.ref(graphs.pop())
         assert only() is None
         assert not made.student.training
@@ -176,4 +176,4 @@ def test_what_a_gpu_refuses_in_a_joint_step_is_refused(
 
     monkeypatch.setattr("naturalinversion.priors.disagreement", reads)
     with pytest.raises(RefusedError, match="_local_scalar_dense"):
-        Joint("dfad", "vgg11", {})
+        Joint("dfad", "vgg5", {})
