@@ -18,7 +18,7 @@ from naturalinversion.synthesis import iterations_of
 
 MakeTeacher = Callable[..., Teacher]
 LABELS = torch.arange(8) % 4
-ITERATIONS, BATCHES, SIZE = 4, 3, 8
+ITERATIONS, BATCHES, SIZE = 2, 3, 8
 
 
 def method(**settings: Any) -> NaturalInversion:
