@@ -259,10 +259,9 @@ def test_a_batch_that_diverged_does_not_affect_the_next(
 
 
 def test_batches_of_one_capture_are_those_of_the_loop(request: pytest.FixtureRequest) -> None:
-    settings = {"iterations": 3}
-    method = prepared("ni_adi", settings, "resnet18")
+    method = prepared("ni_adi", {})
     expected = [batch(method, seed) for seed in (0, 1)]
     request.getfixturevalue("graphs")
-    method = prepared("ni_adi", settings, "resnet18")
+    method = prepared("ni_adi", {})
     for seed in (0, 1):
         assert_close(batch(method, seed), expected[seed])

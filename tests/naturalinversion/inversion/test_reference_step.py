@@ -84,9 +84,13 @@ def test_they_agree_within_rounding_in_float32(name: str, arch: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "more"), [("dafl", {}), ("dfad", {"student_steps": 2})], ids=["dafl", "dfad"]
+    ("name", "more", "arch", "epochs", "steps"),
+    [
+        ("dafl", {}, "resnet18", 2, 2),
+        ("dfad", {"student_steps": 2}, "vgg11", 2, 2),
+        ("dfad", {"student_steps": 2}, "mobilenetv2", 1, 1),
+    ],
 )
-@pytest.mark.parametrize(("arch", "epochs", "steps"), [("resnet18", 2, 2), ("mobilenetv2", 1, 1)])
 def test_joint_loops_grow_the_same_student(
     name: str, more: dict[str, Any], arch: str, epochs: int, steps: int
 ) -> None:
