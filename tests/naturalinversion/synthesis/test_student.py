@@ -61,8 +61,7 @@ def test_a_run_that_ends_in_the_warm_up_gives_back_a_student_that_can_be_trained
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, DivergedError])
-@pytest.mark.parametrize("name", ["dfad", "fast"])
+@pytest.mark.parametrize(("name", "error"), [("dfad", KeyboardInterrupt), ("fast", DivergedError)])
 def test_a_call_that_fails_leaves_the_student_as_it_was_and_the_same_call_goes_on(
     name: str, error: type[BaseException], tmp_path: Path
 ) -> None:
