@@ -167,26 +167,28 @@ def natural_draws() -> list[IterationShifts]:
     return [IterationShifts(Shift(*first), Shift(*second)) for first, second in rows]
 
 
-def test_natural_inversion_loop(teacher: Teacher) -> None:
-    section = TRACE["natural_inversion"]
-    source = generated(teacher)
+def rendered(source: GeneratedImages) -> Tensor:
     with torch.no_grad():
-        check_images(source.render(None), section["before"])
-    result = invert(
-        source, Objective(teacher, LABELS, weights(section)), natural_draws(), keep="last"
-    )
-    check_trace(result, section["trace"])
-    check_images(result.images, section["after"])
+        return source.render(None)
 
 
-def test_natural_inversion_keeps_the_best(teacher: Teacher) -> None:
+def test_natural_inversion_loop(teacher: Teacher) -> None:
+    """The losses of all steps, the last iterate, and the best, which is another."""
     section = TRACE["natural_inversion"]
-    result = invert(
-        generated(teacher),
-        Objective(teacher, LABELS, weights(section)),
-        natural_draws(),
-        keep="best",
-    )
+    source, draws = generated(teacher), natural_draws()
+    check_images(rendered(source), section["before"])
+    done = 0
+
+    def check_the_last() -> None:
+        nonlocal done
+        done += 1
+        if done == len(draws):
+            check_images(rendered(source), section["after"])
+
+    objective = Objective(teacher, LABELS, weights(section))
+    result = invert(source, objective, draws, keep="best", on_iteration=check_the_last)
+    assert done == len(draws)
+    check_trace(result, section["trace"])
     check_images(result.images, section["best"])
 
 

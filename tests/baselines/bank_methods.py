@@ -9,9 +9,9 @@ from baselines.bank_training import BankSynthesizer
 from baselines.cmi import CMI
 from baselines.fast_dfkd import FastDFKD
 from naturalinversion import Batch, Teacher, Training
-from naturalinversion.classifiers import build
 from naturalinversion.progress import silent
 from naturalinversion.seeds import derive, seeded
+from tests.naturalinversion.teacher.zoo import CLASSES, Small, trained
 
 SIZE, LABELS = 8, torch.arange(8) % 4
 BANK: dict[str, Any] = {
@@ -28,9 +28,13 @@ def fast(**settings: Any) -> FastDFKD:
     return FastDFKD(**{**BANK, **settings})
 
 
+def small_teacher() -> Teacher:
+    return Teacher(trained(Small), num_classes=CLASSES, image_shape=(3, 16, 16))
+
+
 def student() -> nn.Module:
     with seeded(3):
-        return build("resnet18", 4, 0.0625)
+        return Small()
 
 
 def start(method: BankSynthesizer, teacher: Teacher) -> BankSynthesizer:

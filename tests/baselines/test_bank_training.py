@@ -13,21 +13,26 @@ from torch import nn
 from baselines.bank_losses import LowestLoss, check_finite
 from baselines.bank_student import BankStudent
 from baselines.image_bank import ImageBank
-from naturalinversion import Teacher, Training, synthesize
+from naturalinversion import Training, synthesize
 from naturalinversion.errors import DivergedError
 from naturalinversion.image_store.shards import read_shard, write_shard
 from naturalinversion.progress import silent
 from naturalinversion.synthesis.sequence import EarlierBatches
-from tests.baselines.bank_methods import cmi, copied, equal, fast, make, start, student
+from tests.baselines.bank_methods import (
+    cmi,
+    copied,
+    equal,
+    fast,
+    make,
+    small_teacher,
+    start,
+    student,
+)
 
-MakeTeacher = Callable[..., Teacher]
 
-
-def test_what_is_read_back_from_shards_is_what_the_student_saw(
-    make_teacher: MakeTeacher, tmp_path: Path
-) -> None:
+def test_what_is_read_back_from_shards_is_what_the_student_saw(tmp_path: Path) -> None:
     """All 256 levels of all channels survive float16 in teacher space."""
-    teacher = make_teacher()
+    teacher = small_teacher()
     levels = torch.arange(256).view(-1, 1, 1, 1).expand(256, 3, 16, 16) / 255
     bank = ImageBank(teacher, 2)
     images = bank.append(levels, truncate=False)
@@ -42,16 +47,16 @@ def test_what_is_read_back_from_shards_is_what_the_student_saw(
     assert int(cut.pixels(torch.tensor([0])).max()) == 254
 
 
-def test_a_bank_forgets_what_is_not_stored(make_teacher: MakeTeacher, tmp_path: Path) -> None:
-    bank = ImageBank(make_teacher(), 3)
+def test_a_bank_forgets_what_is_not_stored(tmp_path: Path) -> None:
+    bank = ImageBank(small_teacher(), 3)
     for _ in range(2):
         bank.append(torch.rand(4, 3, 16, 16), truncate=True)
     bank.follow(EarlierBatches(tmp_path, 1))
     assert (bank.batches, len(bank)) == (1, 4)
 
 
-def test_passes_over_the_bank_are_shuffled_and_whole(make_teacher: MakeTeacher) -> None:
-    bank = ImageBank(make_teacher(), 3)
+def test_passes_over_the_bank_are_shuffled_and_whole() -> None:
+    bank = ImageBank(small_teacher(), 3)
     for _ in range(3):
         bank.append(torch.rand(3, 3, 16, 16), truncate=True)
     draws = torch.Generator().manual_seed(0)
@@ -77,9 +82,9 @@ def test_a_term_that_is_not_finite_is_named() -> None:
 
 @pytest.mark.parametrize("method", [cmi, fast])
 def test_images_leave_the_student_alone_and_its_steps_the_teacher(
-    method: Callable[..., object], make_teacher: MakeTeacher
+    method: Callable[..., object],
 ) -> None:
-    teacher = make_teacher()
+    teacher = small_teacher()
     fingerprint = teacher.fingerprint
     made = start(method(student_steps=0), teacher)  # type: ignore[arg-type]
     before = copied(made._student.network)
@@ -89,8 +94,8 @@ def test_images_leave_the_student_alone_and_its_steps_the_teacher(
     assert teacher.fingerprint == fingerprint
 
 
-def test_the_student_trains_on_all_images_so_far(make_teacher: MakeTeacher) -> None:
-    made = start(fast(student_batch=32, student_steps=1), make_teacher())
+def test_the_student_trains_on_all_images_so_far() -> None:
+    made = start(fast(student_batch=32, student_steps=1), small_teacher())
     seen = []
     made._student.network.register_forward_hook(
         lambda module, inputs, out: seen.append(len(inputs[0])) if module.training else None
@@ -99,8 +104,8 @@ def test_the_student_trains_on_all_images_so_far(make_teacher: MakeTeacher) -> N
     assert seen == [8, 16, 24]
 
 
-def test_the_rate_falls_in_a_cosine_after_the_warm_up(make_teacher: MakeTeacher) -> None:
-    made = start(fast(epochs=6, warmup=2, rate_student=0.2, rate_student_end=0.02), make_teacher())
+def test_the_rate_falls_in_a_cosine_after_the_warm_up() -> None:
+    made = start(fast(epochs=6, warmup=2, rate_student=0.2, rate_student_end=0.02), small_teacher())
     rates = []
     for _ in range(6):
         make(made, 1)
@@ -112,14 +117,12 @@ def test_the_rate_falls_in_a_cosine_after_the_warm_up(make_teacher: MakeTeacher)
 @pytest.mark.parametrize(
     ("momentum", "decay"), [(0.0, 0.0), (0.0, 0.5), (0.9, 0.0)], ids=["plain", "decay", "momentum"]
 )
-def test_steps_of_the_student_are_those_of_sgd_written_out(
-    momentum: float, decay: float, make_teacher: MakeTeacher
-) -> None:
+def test_steps_of_the_student_are_those_of_sgd_written_out(momentum: float, decay: float) -> None:
     """Two steps of a linear student on the whole bank, with the factor temperature squared.
 
     By the logits, T^2 KL has the gradient T (softmax(student / T) - softmax(teacher / T)) / N.
     """
-    teacher, temperature, rate, number = make_teacher(), 4.0, 0.05, 8
+    teacher, temperature, rate, number = small_teacher(), 4.0, 0.05, 8
     bank = ImageBank(teacher, 1)
     draws = torch.Generator().manual_seed(0)
     images = bank.append(torch.rand(number, 3, 16, 16, generator=draws), truncate=True)
@@ -143,12 +146,12 @@ def test_steps_of_the_student_are_those_of_sgd_written_out(
     torch.testing.assert_close(network[1].weight.detach(), weight, rtol=1e-4, atol=1e-5)
 
 
-def test_labels_are_those_asked_for_or_drawn(make_teacher: MakeTeacher, tmp_path: Path) -> None:
+def test_labels_are_those_asked_for_or_drawn(tmp_path: Path) -> None:
     counts = []
     for drawn in (False, True):
         folder = tmp_path / str(drawn)
         synthesize(
-            *(fast(draw_labels=drawn), make_teacher(), folder),
+            *(fast(draw_labels=drawn), small_teacher(), folder),
             batches=2,
             batch_size=8,
             student=student(),
@@ -159,12 +162,12 @@ def test_labels_are_those_asked_for_or_drawn(make_teacher: MakeTeacher, tmp_path
     assert counts[1] != counts[0]
 
 
-def test_steps_are_counted_and_shortened_for_an_estimate(make_teacher: MakeTeacher) -> None:
+def test_steps_are_counted_and_shortened_for_an_estimate() -> None:
     made = fast(inner_steps=2, student_steps=8)
     assert made.iterations == 10
     short = made.with_iterations(5, batch_size=8)
     assert (short.inner_steps, short.student_steps, short.epochs) == (1, 4, 1)
-    short.prepare(make_teacher(), student(), 0, Training())
+    short.prepare(small_teacher(), student(), 0, Training())
     done: list[int] = []
     short.batch(torch.arange(8) % 4, 0, done.append)
     assert sum(done) == 5
@@ -172,11 +175,11 @@ def test_steps_are_counted_and_shortened_for_an_estimate(make_teacher: MakeTeach
 
 @pytest.mark.parametrize("make_method", [cmi, fast])
 def test_what_is_minimised_is_the_weighted_sum_of_the_terms(
-    make_method: Callable[..., Any], make_teacher: MakeTeacher
+    make_method: Callable[..., Any],
 ) -> None:
     """The adversarial one is below zero: images are sought that the student answers otherwise."""
     weights = {"cross_entropy": 2.0, "bn_statistics": 3.0, "adversarial": 5.0}
-    method = start(make_method(inner_steps=1, **weights), make_teacher())
+    method = start(make_method(inner_steps=1, **weights), small_teacher())
     (batch,) = make(method, 1)
     terms = {name: term for name, term in batch.losses.items() if name != "total"}
     expected = sum(getattr(method, name) * term for name, term in terms.items())

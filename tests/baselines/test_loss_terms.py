@@ -9,11 +9,10 @@ import torch
 from baselines.dafl import DAFL
 from naturalinversion import Batch, Teacher, Training
 from naturalinversion.errors import SettingError
-from tests.baselines.bank_methods import cmi, fast, make, start
+from tests.baselines.bank_methods import cmi, fast, make, small_teacher, start
 from tests.contract.contract_methods import SMALL
 from tests.naturalinversion.teacher.zoo import CLASSES, ZOO, Small, trained
 
-MakeTeacher = Callable[..., Teacher]
 DAFL_TERMS = ("one_hot", "information_entropy", "activation")
 
 
@@ -36,8 +35,8 @@ def dafl(teacher: Teacher, **settings: float) -> Batch:
 
 
 @pytest.mark.parametrize("off", DAFL_TERMS)
-def test_dafls_terms_without_weight_are_not_computed(off: str, make_teacher: MakeTeacher) -> None:
-    found = dafl(make_teacher(), **{off: 0.0}).losses
+def test_dafls_terms_without_weight_are_not_computed(off: str) -> None:
+    found = dafl(small_teacher(), **{off: 0.0}).losses
     assert set(found) == {*DAFL_TERMS, "generator", "student"} - {off}
 
 
@@ -74,18 +73,18 @@ def test_an_adversarial_term_alone_has_to_start_at_once() -> None:
 @pytest.mark.parametrize("method", [cmi, fast])
 @pytest.mark.parametrize("off", ["cross_entropy", "bn_statistics", "adversarial"])
 def test_a_term_of_the_bank_without_weight_is_not_computed(
-    method: Callable[..., Any], off: str, make_teacher: MakeTeacher
+    method: Callable[..., Any], off: str
 ) -> None:
-    (usual,) = make(start(method(), make_teacher()), 1)
-    first, second = make(start(method(**{off: 0.0}), make_teacher()), 2)
+    (usual,) = make(start(method(), small_teacher()), 1)
+    first, second = make(start(method(**{off: 0.0}), small_teacher()), 2)
     assert set(first.losses) == set(second.losses) == set(usual.losses) - {off}
 
 
 @pytest.mark.parametrize("method", [cmi, fast])
 def test_terms_are_recorded_without_their_weights_and_total_is_their_sum(
-    method: Callable[..., Any], make_teacher: MakeTeacher
+    method: Callable[..., Any],
 ) -> None:
-    teacher = make_teacher()
+    teacher = small_teacher()
     weights = {"cross_entropy": 0.7, "bn_statistics": 3.0, "adversarial": 0.3}
     (once,) = make(start(method(**weights), teacher), 1)
     (plain,) = make(start(method(**dict.fromkeys(weights, 1.0)), teacher), 1)

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from baselines.teacher_features import FeatureTaps
 from naturalinversion import Teacher, Training
-from tests.baselines.bank_methods import cmi, fast
-from tests.naturalinversion.small_methods import network
+from tests.baselines.bank_methods import cmi, fast, student
 from tests.naturalinversion.teacher.zoo import CLASSES, ZOO, Small
 
 
@@ -38,21 +37,21 @@ def test_norms_may_be_called_by_keyword() -> None:
 
 
 def test_features_are_as_wide_as_the_teacher() -> None:
-    for model, dtype in (
-        (network("resnet18", 0), torch.float64),
-        (network("resnet18", 0).float(), torch.float32),
-        (network("resnet18", 0).bfloat16(), torch.float32),
+    for name, dtype in (
+        ("double", torch.float64),
+        ("plain", torch.float32),
+        ("bfloat16", torch.float32),
     ):
-        teacher = Teacher(model, num_classes=10, image_shape=(3, 16, 16))
+        teacher = Teacher(ZOO[name].make(), num_classes=CLASSES, image_shape=(3, 16, 16))
         assert FeatureTaps(teacher, "batch norms").dtype == dtype
 
 
 @pytest.mark.parametrize("method", [cmi, fast])
 def test_a_teacher_in_float64_is_inverted(method: Callable[..., Any]) -> None:
     made = method()
-    teacher = Teacher(network("resnet18", 0), num_classes=10, image_shape=(3, 16, 16))
-    made.prepare(teacher, network("resnet18", 1), 0, Training())
+    teacher = Teacher(ZOO["double"].make(), num_classes=CLASSES, image_shape=(3, 16, 16))
+    made.prepare(teacher, student().double(), 0, Training())
     for seed in range(2):
-        batch = made.batch(torch.arange(8), seed, lambda done: None)
+        batch = made.batch(torch.arange(8) % CLASSES, seed, lambda done: None)
         assert batch.images.dtype == torch.float64
         assert all(course.isfinite().all() for course in batch.losses.values())

@@ -22,18 +22,19 @@ BANK = {
     "latent": 8,
     "generator_width": 0.1,
 }
+JOINT = {"epochs": 2, "steps": 2, "batch_size": 8, "latent": 8, "generator_width": 0.1}
 SMALL: dict[str, dict[str, Any]] = {  # and other readings of a method, after a hyphen
-    "dafl": {"epochs": 2, "steps": 2, "batch_size": 8, "latent": 8, "generator_width": 0.1},
-    "dfad": {"epochs": 2, "steps": 2, "batch_size": 8, "latent": 8, "generator_width": 0.1},
-    "cmi": {**BANK, "inner_steps": 3, "projection": 8, "negatives": 6, "memory": 12},
+    "dafl": JOINT,
+    "dfad": {**JOINT, "student_steps": 2},
+    "cmi": {**BANK, "inner_steps": 2, "projection": 8, "negatives": 6, "memory": 12},
     "fast": {**BANK, "inner_steps": 2, "warmup": 1, "reset": 0.5},
-    "fast-reptile": {**BANK, "inner_steps": 3, "meta": "reptile"},
-    "fast-carried": {**BANK, "inner_steps": 4, "meta": "none"},
-    "di": {"iterations": 4},
-    "adi": {"iterations": 4},
-    "ni": {"iterations": 4, "latent": 8, "generator_width": 0.1},
-    "ni-carried": {"iterations": 4, "latent": 8, "generator_width": 0.1, "carried": True},
-    "ni_adi": {"iterations": 4, "latent": 8, "generator_width": 0.1},
+    "fast-reptile": {**BANK, "inner_steps": 2, "meta": "reptile"},
+    "fast-carried": {**BANK, "inner_steps": 2, "meta": "none"},
+    "di": {"iterations": 3},
+    "adi": {"iterations": 3},
+    "ni": {"iterations": 3, "latent": 8, "generator_width": 0.1},
+    "ni-carried": {"iterations": 3, "latent": 8, "generator_width": 0.1, "carried": True},
+    "ni_adi": {"iterations": 3, "latent": 8, "generator_width": 0.1},
     "noise": {},
 }
 

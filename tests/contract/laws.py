@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from naturalinversion import Teacher, Training, checkpoint, synthesize
-from naturalinversion.classifiers import build
 from naturalinversion.errors import DivergedError, MethodError
 from naturalinversion.image_store.shards import read_shard, shard_path
 from naturalinversion.progress import silent
@@ -31,11 +30,29 @@ class StoppedError(Exception):
 
 
 @dataclass
+class Run:
+    """What a run leaves: images, the student, and what it called of `Training`."""
+
+    folder: Path
+    student: nn.Module
+    calls: list[str]
+
+
+@dataclass
 class Method:
     """How to make the method, and what it is run on."""
 
     make: Callable[[], Synthesizer]
     teacher: Teacher
+    _whole: Run | None = field(default=None, init=False)
+
+    def whole(self, folder: Path) -> Run:
+        """The run with seed 0 that others are compared with: made once, for all laws to read."""
+        if self._whole is None:
+            rival, memory = student(), Memory()
+            self.run(folder / "whole", training=memory.training(), rival=rival)
+            self._whole = Run(folder / "whole", rival, memory.calls)
+        return self._whole
 
     def run(
         self,
@@ -108,9 +125,22 @@ class Memory:
 
 
 def student() -> nn.Module:
-    """A fresh one, the same each time."""
+    """A fresh one, the same each time. It draws numbers in training, as it has dropout."""
     with seeded(3):
-        return build("vgg11", CLASSES, 0.0625)
+        return nn.Sequential(
+            *(nn.Conv2d(3, 4, 3, 2, 1), nn.BatchNorm2d(4), nn.ReLU()),
+            *(nn.Conv2d(4, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU()),
+            *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(8, CLASSES)),
+        )
+
+
+def teacher() -> Teacher:
+    """One of the student's architecture, with running statistics."""
+    model = student()
+    with seeded(7), torch.no_grad():
+        for _ in range(3):
+            model(torch.randn(16, 3, 16, 16))
+    return Teacher(model, num_classes=CLASSES, image_shape=(3, 16, 16))
 
 
 def copied(module: nn.Module) -> State:
@@ -129,13 +159,14 @@ def different(first: Path, second: Path, batches: int = BATCHES) -> list[int]:
 
 def seeds_decide(method: Method, folder: Path) -> None:
     """The same seed gives the same bytes, another seed and another number others."""
-    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+    whole = method.whole(folder).folder
+    for name, seed in (("again", 0), ("other", 1)):
         method.run(folder / name, seed)
-    for index in different(folder / "a", folder / "b"):
+    for index in different(whole, folder / "again"):
         raise AssertionError(f"batch {index} is not the same again with the same seed")
-    for index in sorted({*range(BATCHES)} - {*different(folder / "a", folder / "c")}):
+    for index in sorted({*range(BATCHES)} - {*different(whole, folder / "other")}):
         raise AssertionError(f"batch {index} does not depend on the seed")
-    contents = [shard_path(folder / "a", index).read_bytes() for index in range(BATCHES)]
+    contents = [shard_path(whole, index).read_bytes() for index in range(BATCHES)]
     for index, content in enumerate(contents):
         if content in contents[:index]:
             raise AssertionError(f"batch {index} repeats batch {contents.index(content)}")
@@ -143,21 +174,21 @@ def seeds_decide(method: Method, folder: Path) -> None:
 
 def batches_stand_alone(method: Method, folder: Path) -> None:
     """A batch is the same alone and after others; of sequential methods, whatever comes after."""
-    method.run(folder / "whole")
+    whole = method.whole(folder).folder
     if is_sequential(method.make()):
         for count in range(1, BATCHES):
             method.run(folder / str(count), batches=count)
-            for index in different(folder / "whole", folder / str(count), count):
+            for index in different(whole, folder / str(count), count):
                 raise AssertionError(
                     f"batch {index} depends on how many are made: it is another in a run of {count}"
                 )
         return
     for index in range(BATCHES):
-        expected = method.alone((index,), folder / "whole")
-        if same(expected, read_shard(folder / "whole", index)):
+        expected = method.alone((index,), whole)
+        if same(expected, read_shard(whole, index)):
             continue
         for earlier in reversed(range(index)):
-            if not same(expected, method.alone((earlier, index), folder / "whole")):
+            if not same(expected, method.alone((earlier, index), whole)):
                 raise AssertionError(
                     f"batch {index} depends on batch {earlier}: a method that builds on earlier "
                     "batches has the attribute sequential"
@@ -167,8 +198,8 @@ def batches_stand_alone(method: Method, folder: Path) -> None:
 
 def interruptions_leave_no_trace(method: Method, folder: Path) -> None:
     """Stopped anywhere and started again, in `prepare` too, a run ends with the same bytes."""
-    whole = Memory()
-    expected = method.run(folder / "whole", training=whole.training())
+    whole = method.whole(folder)
+    expected = whole.student.state_dict()
     for cut in _cuts(whole.calls):
         stopped = Memory(stop_at=cut)
         try:
@@ -180,7 +211,7 @@ def interruptions_leave_no_trace(method: Method, folder: Path) -> None:
         again = Memory(content=stopped.content)
         found = method.run(folder / f"{cut}", training=again.training())
         when = f"stopped after {whole.calls[cut - 1]} ({cut} of {len(whole.calls)} calls)"
-        for index in different(folder / "whole", folder / f"{cut}"):
+        for index in different(whole.folder, folder / f"{cut}"):
             raise AssertionError(f"batch {index} is another one {_reason(method, when)}")
         for name, tensor in expected.items():
             if not torch.equal(found[name], tensor):
@@ -189,14 +220,14 @@ def interruptions_leave_no_trace(method: Method, folder: Path) -> None:
 
 def lost_batches_come_back(method: Method, folder: Path) -> None:
     """A batch that is missing and one that is damaged are made again, the others are kept."""
-    method.run(folder / "whole")
-    shutil.copytree(folder / "whole", folder / "cut")
+    whole = method.whole(folder).folder
+    shutil.copytree(whole, folder / "cut")
     shard_path(folder / "cut", 1).unlink()
     damaged = shard_path(folder / "cut", 2)
     damaged.write_bytes(damaged.read_bytes()[:-7])
     kept = shard_path(folder / "cut", 0).stat().st_mtime_ns
     method.run(folder / "cut")
-    for index in different(folder / "whole", folder / "cut"):
+    for index in different(whole, folder / "cut"):
         raise AssertionError(f"batch {index}, lost and made again, is another one")
     if shard_path(folder / "cut", 0).stat().st_mtime_ns != kept:
         raise AssertionError("batch 0 was written twice, though it was whole")
@@ -224,16 +255,14 @@ def surroundings_stay(method: Method, folder: Path) -> None:
 def images_are_usable(method: Method, folder: Path) -> None:
     """Images are finite and of the teacher's shape, labels are classes; others are refused."""
     try:
-        method.run(folder)
+        method.whole(folder)
     except (MethodError, DivergedError) as error:
         raise AssertionError(str(error)) from error
 
 
 def student_is_used_as_said(method: Method, folder: Path) -> None:
     """A joint method trains its student and leaves it ready for use; others leave it alone."""
-    rival = student()
-    before = copied(rival)
-    method.run(folder, rival=rival)
+    before, rival = copied(student()), method.whole(folder).student
     if not all(parameter.requires_grad for parameter in rival.parameters()):
         raise AssertionError("the student was left frozen")
     changed = [

@@ -12,8 +12,6 @@ import laws
 import pytest
 from contract_methods import NAMES, small
 
-from naturalinversion import Teacher
-
 HERE = Path(__file__).parent
 LAWS = (
     laws.seeds_decide,
@@ -27,20 +25,17 @@ LAWS = (
 pytestmark = pytest.mark.parametrize("name", NAMES)
 
 
-@pytest.fixture(scope="module")
-def teacher(make_teacher: Callable[..., Teacher]) -> Teacher:
-    """Of all tests: no method changes it."""
-    return make_teacher("vgg11")
+@cache
+def method(name: str) -> laws.Method:
+    """One for all laws, which share its whole run."""
+    return laws.Method(lambda: small(name), laws.teacher())
 
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
 def test_the_method_keeps_the_law(
-    name: str,
-    law: Callable[[laws.Method, Path], None],
-    teacher: Teacher,
-    tmp_path: Path,
+    name: str, law: Callable[[laws.Method, Path], None], tmp_path: Path
 ) -> None:
-    law(laws.Method(lambda: small(name), teacher), tmp_path)
+    law(method(name), tmp_path)
 
 
 @cache
@@ -49,16 +44,15 @@ def data_readers() -> dict[str, list[str]]:
     script = """
 import json, pathlib, sys, tempfile
 import benchmarks.synthesis.generate_images
-from naturalinversion import Teacher, synthesize
-from naturalinversion.classifiers import build
+import laws
+from naturalinversion import synthesize
 from contract_methods import NAMES, small
-teacher = Teacher(build("vgg11", 4, 0.0625), num_classes=4, image_shape=(3, 16, 16))
 readers = ("benchmarks.datasets", "torchvision.datasets", "sklearn.datasets")
 found = {}
 for name in NAMES:
     with tempfile.TemporaryDirectory() as folder:
-        synthesize(small(name), teacher, pathlib.Path(folder), batches=1, batch_size=8,
-                   student=build("vgg11", 4, 0.0625))
+        synthesize(small(name), laws.teacher(), pathlib.Path(folder), batches=1, batch_size=8,
+                   student=laws.student())
     found[name] = [module for module in sys.modules if module.startswith(readers)]
 print(json.dumps(found))
 """

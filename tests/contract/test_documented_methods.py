@@ -38,16 +38,15 @@ def test_an_example_keeps_the_law(
     name: str,
     law: Callable[[laws.Method, Path], None],
     documented: Any,
-    make_teacher: Callable[..., Teacher],
     tmp_path: Path,
 ) -> None:
     example = getattr(documented, name)
-    law(laws.Method(lambda: example(iterations=3), make_teacher("vgg11")), tmp_path / "images")
+    law(laws.Method(lambda: example(iterations=3), laws.teacher()), tmp_path / "images")
 
 
 @pytest.mark.filterwarnings("ignore::naturalinversion.errors.NaturalInversionWarning")
 def test_an_example_is_computed_in_the_precision_that_its_folder_remembers(
-    documented: Any, make_teacher: Callable[..., Teacher], tmp_path: Path
+    documented: Any, tmp_path: Path
 ) -> None:
     """Also one with a product of its own: in `prepare` and in `batch`."""
 
@@ -60,7 +59,7 @@ def test_an_example_is_computed_in_the_precision_that_its_folder_remembers(
             self.types.append(_product())
             return super().batch(*rest)
 
-    model, losses = make_teacher("vgg11").model, {}
+    model, losses = laws.teacher().model, {}
     for precision, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
         method = Weighted(iterations=3)
         teacher = Teacher(model, num_classes=4, image_shape=(3, 16, 16), precision=precision)

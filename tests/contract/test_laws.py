@@ -84,7 +84,7 @@ class LeavesAHook(FromOutside):
         self, teacher: Teacher, student: nn.Module | None, seed: int, training: Training
     ) -> None:
         super().prepare(teacher, student, seed, training)
-        teacher.model.get_submodule("features").register_forward_hook(lambda *_: None)
+        teacher.model.get_submodule("0").register_forward_hook(lambda *_: None)
 
 
 class LabelsFromElsewhere(FromOutside):
@@ -132,12 +132,12 @@ class NeverTrains(FromOutside):
         (DrawsGlobally, laws.seeds_decide, "batch 0 is not the same again with the same seed"),
         (DrawsGlobally, laws.surroundings_stay, "the global random state was moved"),
         (IgnoresItsSeed, laws.seeds_decide, "batch 0 does not depend on the seed"),
-        (LeavesAHook, laws.surroundings_stay, "a hook was left on the teacher's features"),
+        (LeavesAHook, laws.surroundings_stay, "a hook was left on the teacher's 0"),
         (LabelsFromElsewhere, laws.images_are_usable, "a label is 4, not one of 0 to 3"),
         (
             TrainsTheRival,
             laws.student_is_used_as_said,
-            "the student's features.0.weight was changed",
+            "the student's 0.weight was changed",
         ),
         (NeverTrains, laws.student_is_used_as_said, "the student was not trained"),
     ],
@@ -147,17 +147,16 @@ def test_a_broken_law_is_named(
     broken: type[FromOutside],
     law: Callable[[laws.Method, Path], None],
     said: str,
-    make_teacher: Callable[..., Teacher],
     tmp_path: Path,
 ) -> None:
     with pytest.raises(AssertionError, match=re.escape(said)) as caught:
-        law(laws.Method(broken, make_teacher("vgg11")), tmp_path)
+        law(laws.Method(broken, laws.teacher()), tmp_path)
     assert "\n" not in str(caught.value)
     assert "tensor" not in str(caught.value)
 
 
 def test_a_batch_that_depends_on_the_one_before_is_told_from_one_before_that(
-    make_teacher: Callable[..., Teacher], tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     """Batch 1 stands alone; batch 2 builds on it."""
 
@@ -168,12 +167,10 @@ def test_a_batch_that_depends_on_the_one_before_is_told_from_one_before_that(
             return super().batch(labels, seed, progress)
 
     with pytest.raises(AssertionError, match=r"^batch 2 depends on batch 1: "):
-        laws.batches_stand_alone(laws.Method(Third, make_teacher("vgg11")), tmp_path)
+        laws.batches_stand_alone(laws.Method(Third, laws.teacher()), tmp_path)
 
 
-def test_a_sequential_method_sees_what_is_stored_and_no_more(
-    make_teacher: Callable[..., Teacher], tmp_path: Path
-) -> None:
+def test_a_sequential_method_sees_what_is_stored_and_no_more(tmp_path: Path) -> None:
     seen: list[int] = []
 
     class Follows(SequentialFromOutside):
@@ -184,5 +181,5 @@ def test_a_sequential_method_sees_what_is_stored_and_no_more(
                 earlier[len(earlier)]
             super().follow(earlier)
 
-    laws.Method(Follows, make_teacher("vgg11")).run(tmp_path)
+    laws.Method(Follows, laws.teacher()).run(tmp_path)
     assert seen == [0, 1, 2]

@@ -11,18 +11,19 @@ from torch import nn
 from baselines import METHODS
 from naturalinversion import Batch, Teacher, Training
 from naturalinversion.classifiers import build
+from naturalinversion.classifiers.vgg import VGG
 from naturalinversion.inversion.method import InversionMethod
 from naturalinversion.precision import Precision
 from naturalinversion.seeds import seeded
 from naturalinversion.synthesis import balanced_labels
 
 LABELS = balanced_labels(6, 10, 0)
-ITERATIONS = 5
+ITERATIONS = 3
 SMALL = {"latent": 16, "generator_width": 0.125}
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("di", {}),
     ("di", {"keep": "best", "schedule": "cosine"}),
-    ("adi", {"plateau": 0.5}),
+    ("adi", {"plateau": 0.3}),
     ("ni", {}),
     ("ni", {"keep": "last", "schedule": "cosine"}),
     ("ni", {"feature_gradient": True}),
@@ -37,10 +38,16 @@ def network(arch: str, seed: int) -> nn.Module:
     return copy.deepcopy(_trained(arch, seed))
 
 
+def vgg5() -> nn.Module:
+    """The library's VGG with two convolutions."""
+    return VGG(((64,), (128,)), 10, 0.125)
+
+
 @cache
 def _trained(arch: str, seed: int) -> nn.Module:
     with seeded(seed):
-        model = build(arch, 10, 0.125).double().train()
+        model = vgg5() if arch == "vgg5" else build(arch, 10, 0.125)
+        model.double().train()
         with torch.no_grad():
             for _ in range(5):
                 noise = torch.randn(16, 3, 4, 4, dtype=torch.float64)
@@ -48,7 +55,7 @@ def _trained(arch: str, seed: int) -> nn.Module:
     return model.eval()
 
 
-def teacher(arch: str = "vgg11", precision: Precision = "fp32") -> Teacher:
+def teacher(arch: str = "vgg5", precision: Precision = "fp32") -> Teacher:
     """In float64, but for the narrower precisions."""
     model = network(arch, 0)
     if precision != "fp32":
@@ -57,7 +64,7 @@ def teacher(arch: str = "vgg11", precision: Precision = "fp32") -> Teacher:
 
 
 def prepared(
-    name: str, settings: dict[str, Any], arch: str = "vgg11", precision: Precision = "fp32"
+    name: str, settings: dict[str, Any], arch: str = "vgg5", precision: Precision = "fp32"
 ) -> InversionMethod:
     """The method, ready to make batches."""
     sizes = SMALL | {"shared_batch": len(LABELS)} if name.startswith("ni") else {}

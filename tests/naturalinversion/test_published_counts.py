@@ -8,7 +8,7 @@ from baselines.dafl import DAFL
 from baselines.dfad import DFAD
 from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion import Teacher
-from naturalinversion.classifiers import build
+from naturalinversion.classifiers import ARCHITECTURES, build
 from naturalinversion.classifiers.mobilenet import DepthwiseConv
 from naturalinversion.generator.conditional_generator import ConditionalGenerator
 from naturalinversion.generator.pyramid import FeatureTransferPyramid
@@ -100,10 +100,14 @@ def test_vgg_starts_and_drops_out_as_published() -> None:
 
 
 @pytest.mark.parametrize("size", [16, 32])
-@pytest.mark.parametrize("arch", ["resnet18", "vgg11", "vgg16", "mobilenetv2"])
-def test_classifiers_take_both_image_sizes(arch: str, size: int) -> None:
-    teacher = Teacher(build(arch, 10, 0.125), num_classes=10, image_shape=(3, size, size))
-    assert [s.size[0] for s in teacher.stages] == [size, size // 2, size // 4, size // 8]
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.filterwarnings("ignore::naturalinversion.errors.TeacherWarning")
+def test_the_pyramid_reads_classifiers_of_both_image_sizes_to_the_end(arch: str, size: int) -> None:
+    """Nothing is left out that is worth a warning."""
+    teacher = Teacher(build(arch, 4, 0.0625), num_classes=4, image_shape=(3, size, size))
+    stages = 3 if arch.startswith("wrn") else 4
+    assert [s.size[0] for s in teacher.stages] == [size >> stage for stage in range(stages)]
+    assert not teacher.left_out
 
 
 @pytest.mark.parametrize(("classes", "allowed"), [(10, {25, 26}), (100, {2, 3})])

@@ -11,11 +11,10 @@ from torch import Tensor
 
 from baselines import METHODS
 from naturalinversion import Teacher, synthesize
-from naturalinversion.classifiers import build
 from naturalinversion.errors import SettingError
 from naturalinversion.precision import compute_in
 from naturalinversion.seeds import seeded
-from tests.naturalinversion.teacher.zoo import ZOO
+from tests.naturalinversion.teacher.zoo import ZOO, Small
 
 pytestmark = pytest.mark.filterwarnings("ignore::naturalinversion.errors.NaturalInversionWarning")
 SMALL: dict[str, dict[str, Any]] = {
@@ -78,7 +77,7 @@ def images_of(name: str, folder: Path, around: Callable[[], AbstractContextManag
     """Images of a method that is called in ``around``, on networks that are made outside."""
     model = ZOO["plain"].make()
     with seeded(3):
-        student = build("resnet18", 4, 0.0625)
+        student = Small()
     with around():
         before = state()
         teacher = Teacher(model, **ZOO["plain"].arguments())
@@ -98,7 +97,7 @@ def test_images_are_the_same_wherever_it_is_called(name: str, around: str, tmp_p
 
 def test_a_student_made_in_inference_mode_is_refused_before_any_work(tmp_path: Path) -> None:
     with torch.inference_mode():
-        made = build("resnet18", 4, 0.0625)
+        made = Small()
     teacher = Teacher(ZOO["plain"].make(), **ZOO["plain"].arguments())
     method = METHODS["dafl"](**SMALL["dafl"])
     with pytest.raises(SettingError, match="student's weights were made in inference mode"):
@@ -125,7 +124,7 @@ def test_a_student_that_does_not_fit_is_refused_before_any_work(
             tmp_path / "out",
             batches=1,
             batch_size=4,
-            student=build("resnet18", classes, 0.0625),
+            student=Small(outputs=classes),
         )
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists()
@@ -133,7 +132,7 @@ def test_a_student_that_does_not_fit_is_refused_before_any_work(
 
 def test_a_student_in_torchscript_is_called_the_student(tmp_path: Path) -> None:
     teacher = Teacher(ZOO["plain"].make(), **ZOO["plain"].arguments())
-    traced = torch.jit.trace(build("resnet18", 4, 0.0625).eval(), torch.zeros(2, 3, 16, 16))
+    traced = torch.jit.trace(Small().eval(), torch.zeros(2, 3, 16, 16))
     method = METHODS["dafl"](**SMALL["dafl"])
     with pytest.raises(SettingError, match=r"^the student is TorchScript"):
         synthesize(method, teacher, tmp_path / "out", batches=1, batch_size=4, student=traced)

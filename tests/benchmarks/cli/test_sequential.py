@@ -74,7 +74,7 @@ def make(tmp_path: Path, make_teacher: Callable[..., Teacher]) -> Callable[..., 
         for folder in (inputs["teacher"], tmp_path / name):
             folder.mkdir(exist_ok=True)
         description = Classifier("resnet18", 4, 0.0625, 16, CIFAR10_MEAN, CIFAR10_STD)
-        save_classifier(inputs["teacher"] / WEIGHTS, make_teacher().model, description)
+        save_classifier(inputs["teacher"] / WEIGHTS, make_teacher("resnet18").model, description)
         context = CellContext(
             tmp_path / name, inputs, Machine(), DataOptions(tmp_path), "fast", log
         )

@@ -41,7 +41,7 @@ def make(
         inputs["teacher"].mkdir(exist_ok=True)
         (tmp_path / cell).mkdir(exist_ok=True)
         description = Classifier("resnet18", 4, 0.0625, 16, CIFAR10_MEAN, CIFAR10_STD)
-        save_classifier(inputs["teacher"] / WEIGHTS, make_teacher().model, description)
+        save_classifier(inputs["teacher"] / WEIGHTS, make_teacher("resnet18").model, description)
         log = logging.getLogger("test")
         context = CellContext(tmp_path / cell, inputs, Machine(), DataOptions(tmp_path), "ni", log)
         return run(context, recipe or Recipe("ni", NI | settings, 2, 8, 0)), context.folder

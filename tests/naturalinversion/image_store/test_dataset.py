@@ -80,8 +80,7 @@ def test_changing_an_item_does_not_change_the_set(tmp_path: Path) -> None:
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_data_loader_reads_it(workers: int, tmp_path: Path) -> None:
     dataset = make(tmp_path / "a")
-    context = "spawn" if workers else None
-    loader = DataLoader(dataset, 4, num_workers=workers, multiprocessing_context=context)
+    loader = DataLoader(dataset, 4, num_workers=workers)
     found = [torch.cat(parts) for parts in zip(*loader, strict=True)]
     images, labels = dataset.tensors()
     assert torch.equal(found[0], images.float())

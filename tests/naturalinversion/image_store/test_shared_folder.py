@@ -1,10 +1,10 @@
 """Processes that are at work in one folder of images, and how it is given up."""
 
+import multiprocessing
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from naturalinversion.image_store import same_run
 from naturalinversion.image_store.meta import META, Meta, read_meta, write_meta
 from naturalinversion.image_store.same_run import claim
 from naturalinversion.image_store.shared_folder import claimed
-from tests.processes import environment
 
 MakeTeacher = Callable[..., Teacher]
 RUN = Meta("mine", "teacher", 4, (3, 16, 16), (0.5,), (0.5,), 0, 8, 1)
@@ -65,30 +64,27 @@ def test_the_last_at_work_gives_an_empty_folder_up(tmp_path: Path) -> None:
     assert read_meta(folder) == OTHER
 
 
-HOLD = """
-import sys
-from pathlib import Path
-from naturalinversion.image_store.meta import read_meta
-from naturalinversion.image_store.shared_folder import claimed
-folder = Path(sys.argv[1])
-with claimed(folder, read_meta(folder)):
-    print("at work", flush=True)
-    sys.stdin.read()
-"""
+def join(folder: Path, caller: Connection) -> None:
+    """Be at work in the folder from one message of the caller to the next."""
+    caller.recv()
+    with claimed(folder, read_meta(folder)):
+        caller.send("at work")
+        caller.recv()
 
 
 def test_the_other_one_may_be_another_process(tmp_path: Path) -> None:
-    folder = tmp_path / "images"
+    folder, forked = tmp_path / "images", multiprocessing.get_context("fork")
+    here, there = forked.Pipe()
+    other = forked.Process(target=join, args=(folder, there))
+    other.start()  # before this one opens any file there, which the other would share
     first = begin(folder)
-    command = [sys.executable, "-c", HOLD, str(folder)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    other = subprocess.Popen(command, **pipes, env=environment())
-    assert other.stdout is not None
-    assert other.stdout.readline() == b"at work\n"
+    here.send("join")
+    assert here.recv() == "at work"
     stop(first)
     assert read_meta(folder) == RUN
-    other.communicate()
-    assert other.returncode == 0
+    here.send("stop")
+    other.join()
+    assert other.exitcode == 0
 
 
 @pytest.mark.parametrize("links", [True, False])

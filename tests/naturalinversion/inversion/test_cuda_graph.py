@@ -9,7 +9,7 @@ from torch import Tensor
 from naturalinversion.inversion.cuda_graph import CapturedStep
 from naturalinversion.inversion.objective import Objective
 from tests.naturalinversion.fake_cuda_graph import FakeGraph, RefusedError
-from tests.naturalinversion.small_methods import CASES, ITERATIONS, assert_close, batch, prepared
+from tests.naturalinversion.small_methods import CASES, assert_close, batch, prepared
 
 CPU = torch.device("cpu")
 
@@ -21,14 +21,7 @@ def test_a_replayed_batch_is_the_batch(
     expected = batch(prepared(name, settings))
     made: list[FakeGraph] = request.getfixturevalue("graphs")
     assert_close(batch(prepared(name, settings)), expected)
-    assert [graph.replayed for graph in made] == [ITERATIONS]
-
-
-@pytest.mark.parametrize("arch", ["resnet18", "mobilenetv2"])
-def test_other_classifiers_can_be_captured(arch: str, request: pytest.FixtureRequest) -> None:
-    expected = batch(prepared("ni_adi", {}, arch))
-    request.getfixturevalue("graphs")
-    assert_close(batch(prepared("ni_adi", {}, arch)), expected)
+    assert [graph.replayed for graph in made] == [len(expected.losses["total"])]
 
 
 @pytest.mark.parametrize("name", ["di", "ni"])
@@ -36,7 +29,7 @@ def test_in_bf16_a_replayed_batch_ends_where_the_loop_does(
     name: str, request: pytest.FixtureRequest
 ) -> None:
     def end() -> float:
-        made = batch(prepared(name, {"iterations": 20}, precision="bf16"))
+        made = batch(prepared(name, {"iterations": 10}, precision="bf16"))
         return float(made.losses["total"][-5:].mean())
 
     expected = end()

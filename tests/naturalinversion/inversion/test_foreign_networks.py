@@ -29,7 +29,7 @@ class Wrapped(nn.Module):
 
     def __init__(self, seed: int) -> None:
         super().__init__()
-        self.inner = network("vgg11", seed)
+        self.inner = network("vgg5", seed)
 
     def forward(self, images: Tensor) -> Tensor:
         out: Tensor = self.inner(images)
@@ -72,7 +72,7 @@ def test_a_teacher_that_cannot_be_captured_is_inverted_eagerly(
     settings = {"iterations": ITERATIONS, **(SMALL if name == "ni" else {})}
 
     def make() -> Any:
-        return prepared(name, settings, kind(0), network("vgg11", 1))
+        return prepared(name, settings, kind(0), network("vgg5", 1))
 
     def next_draw() -> float:
         drawn = random.random()
@@ -99,7 +99,7 @@ def test_a_teacher_that_cannot_be_captured_is_inverted_eagerly(
 
 def test_a_teacher_of_somebody_that_can_be_captured_is(request: pytest.FixtureRequest) -> None:
     def make() -> Any:
-        return prepared("di", {"iterations": ITERATIONS}, Wrapped(0), network("vgg11", 1))
+        return prepared("di", {"iterations": ITERATIONS}, Wrapped(0), network("vgg5", 1))
 
     alone = batch(make())
     graphs: list[FakeGraph] = request.getfixturevalue("graphs")
@@ -133,7 +133,7 @@ def test_a_student_that_cannot_be_captured_is_used_eagerly(
 
     def make() -> tuple[Batch, Wrapped]:
         student = kind(1)
-        return batch(prepared(name, settings, network("vgg11", 0), student)), student
+        return batch(prepared(name, settings, network("vgg5", 0), student)), student
 
     alone, expected = make()
     graphs: list[FakeGraph] = request.getfixturevalue("graphs")
@@ -157,7 +157,7 @@ class BackwardReadsBack(Wrapped):
 
 def test_a_refused_trial_leaves_the_student_trainable(request: pytest.FixtureRequest) -> None:
     def make() -> Batch:
-        return batch(prepared("dfad", JOINT, BackwardReadsBack(0), network("vgg11", 1)))
+        return batch(prepared("dfad", JOINT, BackwardReadsBack(0), network("vgg5", 1)))
 
     alone = make()
     request.getfixturevalue("graphs")
@@ -167,7 +167,7 @@ def test_a_refused_trial_leaves_the_student_trainable(request: pytest.FixtureReq
 
 def test_every_kind_of_batch_is_tried_once(graphs: list[FakeGraph]) -> None:
     settings = {"iterations": ITERATIONS}
-    method = prepared("di", settings, ReadsBack(0), network("vgg11", 1))
+    method = prepared("di", settings, ReadsBack(0), network("vgg5", 1))
     with pytest.warns(NaturalInversionWarning, match="without a CUDA graph") as said:
         made = [method.batch(LABELS[:size], 0, lambda done: None) for size in (6, 4, 6, 4)]
     assert [len(one.images) for one in made] == [6, 4, 6, 4]
@@ -175,7 +175,7 @@ def test_every_kind_of_batch_is_tried_once(graphs: list[FakeGraph]) -> None:
 
 
 def test_whose_code_a_network_runs() -> None:
-    model = network("vgg11", 0)
+    model = network("vgg5", 0)
     assert not is_foreign(model)
     assert is_foreign(Wrapped(0))
     assert is_foreign(torch.fx.symbolic_trace(nn.Sequential(nn.Linear(2, 2))))
@@ -192,7 +192,7 @@ def test_an_error_of_the_teacher_is_the_users_to_see(graphs: list[FakeGraph]) ->
                 raise ValueError("no such layer")
             return super().forward(images)
 
-    method = prepared("di", {"iterations": 2}, Broken(0), network("vgg11", 1))
+    method = prepared("di", {"iterations": 2}, Broken(0), network("vgg5", 1))
     Broken.broken = True
     with (
         pytest.warns(NaturalInversionWarning, match="no such layer"),

@@ -34,7 +34,7 @@ def model() -> nn.Module:
     with seeded(0):
         network = build("vgg11", 10, 0.125).train()
         with torch.no_grad():
-            for _ in range(20):
+            for _ in range(15):
                 network(F.interpolate(2 * torch.randn(32, 3, 4, 4), scale_factor=4))
     return network
 
@@ -95,11 +95,11 @@ def test_a_step_with_shifts_on_the_device_is_the_step(name: str, model: nn.Modul
 def test_in_bf16_a_batch_ends_where_float32_does_within_a_few_percent(
     name: str, model: nn.Module
 ) -> None:
-    full, half = (made(model, name, p, iterations=40) for p in ("fp32", "bf16"))
+    full, half = (made(model, name, p, iterations=20) for p in ("fp32", "bf16"))
     assert half.images.dtype == torch.float32
     assert not torch.equal(full.images, half.images)
     for term in ("bn_statistics", "total"):
-        ends = [float(batch.losses[term][-10:].mean()) for batch in (full, half)]
+        ends = [float(batch.losses[term][-5:].mean()) for batch in (full, half)]
         assert ends[1] == pytest.approx(ends[0], rel=0.05), term
     assert float(half.losses["total"][-1]) < 0.8 * float(half.losses["total"][0])
 
@@ -120,7 +120,7 @@ def test_statistics_in_bf16_are_those_of_float32(model: nn.Module) -> None:
 def test_a_cosine_schedule_ends_with_small_steps(model: nn.Module) -> None:
     """The first step is the same; with a large learning rate the loss ends lower."""
     ends = {
-        schedule: made(model, "di", iterations=60, rate=1.0, schedule=schedule).losses["total"]
+        schedule: made(model, "di", iterations=30, rate=1.0, schedule=schedule).losses["total"]
         for schedule in ("constant", "cosine")
     }
     assert float(ends["cosine"][0]) == float(ends["constant"][0])
@@ -129,11 +129,11 @@ def test_a_cosine_schedule_ends_with_small_steps(model: nn.Module) -> None:
 
 def test_a_plateau_ends_a_batch_early(model: nn.Module) -> None:
     """With a learning rate of 0 the loss does not fall, so it ends after two windows."""
-    still = {"rate": 0.0, "iterations": 40}
-    assert len(made(model, "di", plateau=0.125, **still).losses["total"]) == 10
-    assert len(made(model, "di", **still).losses["total"]) == 40
-    falling = made(model, "di", plateau=0.25, iterations=20)
-    assert len(falling.losses["total"]) == 20
+    still = {"rate": 0.0, "iterations": 16}
+    assert len(made(model, "di", plateau=0.125, **still).losses["total"]) == 4
+    assert len(made(model, "di", **still).losses["total"]) == 16
+    falling = made(model, "di", plateau=0.25, iterations=16)
+    assert len(falling.losses["total"]) == 16
     with pytest.raises(SettingError, match=r"plateau is 0\.6"):
         METHODS["di"](plateau=0.6)
 

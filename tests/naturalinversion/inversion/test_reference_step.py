@@ -1,5 +1,7 @@
 """The optimised loop and the published one in plain code make the same images."""
 
+import copy
+from functools import cache
 from typing import Any
 
 import pytest
@@ -17,13 +19,18 @@ from naturalinversion.synthesis import Batch, balanced_labels
 from naturalinversion.teacher.batch_norm_statistics import record_batch_norm_statistics
 from tests.naturalinversion.teacher.zoo import OwnNorm
 
-ITERATIONS, BATCH, SIZE = 6, 12, 16
+ITERATIONS, BATCH, SIZE = 4, 12, 16
 SMALL = {"latent": 16, "generator_width": 0.125}
 SETTINGS: dict[str, dict[str, Any]] = {"di": {}, "adi": {}, "ni": SMALL, "ni_adi": SMALL}
 
 
 def network(arch: str, seed: int) -> nn.Module:
     """A small network with running statistics."""
+    return copy.deepcopy(_trained(arch, seed))
+
+
+@cache
+def _trained(arch: str, seed: int) -> nn.Module:
     with seeded(seed):
         model = build(arch, 10, 0.125).train()
         with torch.no_grad():
@@ -50,12 +57,10 @@ def off(found: Tensor, expected: Tensor) -> float:
 @pytest.mark.parametrize(
     ("name", "arch"),
     [
-        ("di", "resnet34"),
         ("di", "mobilenetv2"),
-        ("adi", "vgg11"),
+        ("adi", "resnet34"),
         ("ni", "resnet18"),
-        ("ni", "vgg11"),
-        ("ni_adi", "resnet18"),
+        ("ni_adi", "vgg11"),
     ],
 )
 def test_they_agree_to_the_last_digits_in_float64(name: str, arch: str) -> None:
@@ -78,11 +83,19 @@ def test_they_agree_within_rounding_in_float32(name: str, arch: str) -> None:
     assert spread < 0.05 * reference.images.std()
 
 
-@pytest.mark.parametrize("name", ["dafl", "dfad"])
-@pytest.mark.parametrize(("arch", "epochs", "steps"), [("resnet18", 2, 3), ("mobilenetv2", 1, 1)])
-def test_joint_loops_grow_the_same_student(name: str, arch: str, epochs: int, steps: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "more", "arch", "epochs", "steps"),
+    [
+        ("dafl", {}, "resnet18", 2, 2),
+        ("dfad", {"student_steps": 2}, "vgg11", 2, 2),
+        ("dfad", {"student_steps": 2}, "mobilenetv2", 1, 1),
+    ],
+)
+def test_joint_loops_grow_the_same_student(
+    name: str, more: dict[str, Any], arch: str, epochs: int, steps: int
+) -> None:
     """MobileNetV2's batch norms see maps of one pixel here: rounding doubles with every step."""
-    settings = {"batch_size": 12, "latent": 8, "generator_width": 0.125}
+    settings = {"batch_size": 12, "latent": 8, "generator_width": 0.125, **more}
     method: Any = METHODS[name](epochs=epochs, steps=steps, milestones=(0.5,), **settings)
     model = network("vgg11", 0).double()
     teacher = Teacher(model, num_classes=10, image_shape=(3, SIZE, SIZE))

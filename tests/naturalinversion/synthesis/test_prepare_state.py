@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from contract_methods import SMALL
 from laws import student
+from laws import teacher as small_teacher
 
 from baselines import METHODS
-from naturalinversion import Batch, SyntheticDataset, Teacher, Training, synthesize
+from naturalinversion import Batch, SyntheticDataset, Training, synthesize
 from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.classifiers import build
 from naturalinversion.digest import weights_digest
@@ -18,7 +19,6 @@ from naturalinversion.image_store.meta import META
 from naturalinversion.image_store.shards import shard_path
 from naturalinversion.synthesis.prepare_state import STATE
 
-MakeTeacher = Callable[..., Teacher]
 BATCHES, SIZE = 2, 8
 TRAINED: dict[str, dict[str, Any]] = {
     "dafl": {**SMALL["dafl"], "epochs": 3},
@@ -52,13 +52,13 @@ def saves(monkeypatch: pytest.MonkeyPatch) -> Saves:
 
 
 @pytest.fixture
-def fill(make_teacher: MakeTeacher) -> Callable[..., str]:
+def fill() -> Callable[..., str]:
     def fill(name: str, folder: Path, changes: dict[str, Any] | None = None, **more: Any) -> str:
         """Two batches; the digest of their student."""
         method = METHODS[name](**TRAINED[name] | (changes or {}))
         trained = more.pop("student", None) or student()
         numbers = {"batches": BATCHES, "batch_size": SIZE}
-        synthesize(method, make_teacher("vgg11"), folder, student=trained, **numbers, **more)
+        synthesize(method, small_teacher(), folder, student=trained, **numbers, **more)
         return weights_digest(trained)
 
     return fill

@@ -28,11 +28,11 @@ from naturalinversion.progress import Progress
 from naturalinversion.synthesis.agreement import low_agreement
 
 MakeTeacher = Callable[..., Teacher]
-BATCHES, SIZE = 3, 8
+ITERATIONS, BATCHES, SIZE = 2, 3, 8
 
 
 def small(**settings: Any) -> NaturalInversion:
-    return NaturalInversion(iterations=4, latent=8, generator_width=0.1, **settings)
+    return NaturalInversion(iterations=ITERATIONS, latent=8, generator_width=0.1, **settings)
 
 
 def fill(teacher: Teacher, folder: Path, synthesizer: Any, **more: Any) -> SyntheticDataset:
@@ -175,8 +175,8 @@ def test_progress_is_drawn_where_it_is_asked_for(
     steps: list[int] = []
     training = Training(progress=steps.append)
     fill(make_teacher(), tmp_path / "b", small(), progress=True, training=training)
-    assert f"/{4 * BATCHES} [" in capfd.readouterr().err, "iterations of all batches"
-    assert sum(steps) == 4 * BATCHES, "the caller is told as well"
+    assert f"/{ITERATIONS * BATCHES} [" in capfd.readouterr().err, "iterations of all batches"
+    assert sum(steps) == ITERATIONS * BATCHES, "the caller is told as well"
     fill(make_teacher(), tmp_path / "b", small(), progress=True)
     assert capfd.readouterr().err == "", "nothing to do, no bar"
 
@@ -195,7 +195,7 @@ def test_progress_may_be_drawn_otherwise_and_is_that_of_the_batches_to_be_made(
         synthesize(
             small(), make_teacher(), tmp_path, batches=batches, batch_size=SIZE, progress=draw
         )
-    assert asked == [4, 4 * (BATCHES - 1)], "nothing to do, nothing drawn"
+    assert asked == [ITERATIONS, ITERATIONS * (BATCHES - 1)], "nothing to do, nothing drawn"
     assert sum(steps) == sum(asked)
 
 

@@ -1,6 +1,5 @@
 """What becomes of a student that is passed to `synthesize`."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import pytest
 import torch
 from contract_methods import SMALL, small
 from laws import student
+from laws import teacher as small_teacher
 from torch import nn
 
 from baselines.deep_inversion import DeepInversion
@@ -17,7 +17,6 @@ from naturalinversion.errors import DivergedError
 from tests.baselines.bank_methods import fast
 from tests.naturalinversion.teacher.zoo import ZOO
 
-MakeTeacher = Callable[..., Teacher]
 pytestmark = pytest.mark.filterwarnings("ignore::naturalinversion.errors.NaturalInversionWarning")
 
 
@@ -55,19 +54,16 @@ def test_a_student_that_reads_maps_with_view_takes_part_and_is_given_back(
 
 
 def test_a_run_that_ends_in_the_warm_up_gives_back_a_student_that_can_be_trained(
-    make_teacher: MakeTeacher, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     model = student()
-    synthesize(
-        fast(warmup=3), make_teacher("vgg11"), tmp_path, batches=2, batch_size=8, student=model
-    )
+    synthesize(fast(warmup=3), small_teacher(), tmp_path, batches=2, batch_size=8, student=model)
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, DivergedError])
-@pytest.mark.parametrize("name", ["dfad", "fast"])
+@pytest.mark.parametrize(("name", "error"), [("dfad", KeyboardInterrupt), ("fast", DivergedError)])
 def test_a_call_that_fails_leaves_the_student_as_it_was_and_the_same_call_goes_on(
-    name: str, error: type[BaseException], make_teacher: MakeTeacher, tmp_path: Path
+    name: str, error: type[BaseException], tmp_path: Path
 ) -> None:
     """As in a notebook, where a cell is interrupted and run again."""
     model, expected = student(), student()
@@ -75,7 +71,7 @@ def test_a_call_that_fails_leaves_the_student_as_it_was_and_the_same_call_goes_o
     def run(folder: str, of: nn.Module, **more: Any) -> SyntheticDataset:
         numbers = {"batches": 3, "batch_size": 8}
         return synthesize(
-            small(name), make_teacher("vgg11"), tmp_path / folder, student=of, **numbers, **more
+            small(name), small_teacher(), tmp_path / folder, student=of, **numbers, **more
         )
 
     def stop(index: int, batch: Batch) -> None:
@@ -94,13 +90,11 @@ def test_a_call_that_fails_leaves_the_student_as_it_was_and_the_same_call_goes_o
     assert not any(module.training for module in model.modules())
 
 
-def test_methods_by_themselves_leave_a_student_that_can_be_trained(
-    make_teacher: MakeTeacher,
-) -> None:
+def test_methods_by_themselves_leave_a_student_that_can_be_trained() -> None:
     """As when `prepare` and `batch` are called without `synthesize`."""
     for method, training in ((fast(warmup=3), False), (DeepInversion(iterations=1), True)):
         model = student()
-        method.prepare(make_teacher("vgg11"), model, 0, Training())
+        method.prepare(small_teacher(), model, 0, Training())
         method.batch(torch.arange(8) % 4, 0, lambda done: None)
         assert all(module.training == training for module in model.modules())
         assert all(parameter.requires_grad for parameter in model.parameters())

@@ -1,6 +1,5 @@
 """A joint method whose student the caller has already."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +7,11 @@ import pytest
 import torch
 from contract_methods import small
 from laws import student
+from laws import teacher as small_teacher
 
 from naturalinversion import SyntheticDataset, Teacher, synthesize
 from naturalinversion.errors import StoreError
 from naturalinversion.synthesis import sequence
-
-MakeTeacher = Callable[..., Teacher]
 
 
 def fill(name: str, teacher: Teacher, folder: Path, batches: int, **more: Any) -> SyntheticDataset:
@@ -22,10 +20,10 @@ def fill(name: str, teacher: Teacher, folder: Path, batches: int, **more: Any) -
 
 @pytest.mark.parametrize("name", ["dfad", "fast"])
 def test_more_images_are_those_of_the_same_generator_or_are_refused(
-    name: str, make_teacher: MakeTeacher, tmp_path: Path
+    name: str, tmp_path: Path
 ) -> None:
     """A trained student would be trained again, with another generator."""
-    teacher, known = make_teacher("vgg11"), student()
+    teacher, known = small_teacher(), student()
     whole = fill(name, teacher, tmp_path / "whole", 3, student=student()).tensors()[0]
     cut = tmp_path / "cut"
     fill(name, teacher, cut, 1, student=known)

@@ -36,8 +36,8 @@ def network(make: Callable[[], nn.Module], dtype: torch.dtype = torch.float64) -
     with seeded(0):
         model = make().to(dtype).train()
         with torch.no_grad():
-            for _ in range(5):
-                model(2 * torch.randn(32, 3, 16, 16, dtype=dtype))
+            for _ in range(3):
+                model(2 * torch.randn(8, 3, 16, 16, dtype=dtype))
         for module in model.modules():
             if isinstance(module, nn.BatchNorm2d) and module.affine:
                 nn.init.normal_(module.weight)
@@ -263,11 +263,10 @@ def wider(model: nn.Module) -> None:
 
 
 @pytest.mark.parametrize("change", [scaled, other_statistics, loaded, replaced, wider])
-@pytest.mark.parametrize("arch", ["resnet18", "mobilenetv2"])
 def test_weights_that_change_are_noticed(
-    change: Callable[[nn.Module], None], arch: str, monkeypatch: pytest.MonkeyPatch
+    change: Callable[[nn.Module], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, images = network(narrow(arch)), noise(4, 3, 16, 16)
+    model, images = network(narrow("resnet18")), noise(4, 3, 16, 16)
     teacher = teach(model)
     with emulated(monkeypatch):
         features(teacher, images)
