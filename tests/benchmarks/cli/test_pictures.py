@@ -113,7 +113,7 @@ def test_a_ready_classifier_brings_the_recipes_of_its_data_set(
         (["--max-hours", "-1"], 2, "error: --max-hours -1: 0 or more"),
         (["--precision", "tf32"], 2, "error: --precision tf32: a GPU's alone"),
         (["--workers", "7"], 2, "error: unknown option --workers"),
-        (["--iterations", "100000", "--max-hours", "0.001"], 75, "--max-hours are over: what was"),
+        (["--iterations", "20000", "--max-hours", "0.001"], 75, "--max-hours are over: what was"),
     ],
 )
 def test_pictures_refuse_what_they_would_ignore_and_end_in_time(

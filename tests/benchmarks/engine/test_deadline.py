@@ -58,7 +58,7 @@ def test_a_run_out_of_time_stops_its_workers_and_reports_what_there_is(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     command = ["run", "table5", "--methods", "di", "--max-hours", str(3 * SECOND)]
-    command += ["--workers", "2", "--device", "cpu", "--set", "di.settings.iterations=100000"]
+    command += ["--workers", "2", "--device", "cpu", "--set", "di.settings.iterations=20000"]
     code, _, err = here(capfd, *command)
     assert code == 75, err
     assert err.splitlines()[-1] == (
