@@ -118,7 +118,7 @@ class SyntheticDataset(Dataset[tuple[Any, int]]):
         where there is one, or anything else, and `SettingError` for an unknown mapping and for
         images that PNG has no form for.
         """
-        return export_tree(self, Path(folder), mapping, overwrite=overwrite)
+        return export_tree(self.shards(), self.meta, Path(folder), mapping, overwrite=overwrite)
 
     def grid(self, path: Path | str, classes: Sequence[str] = ()) -> None:
         """Write a PNG of up to six images of each of ten classes, a column for each.
@@ -126,7 +126,7 @@ class SyntheticDataset(Dataset[tuple[Any, int]]):
         Columns are headed by the names ``classes``, or by numbers. Pixels are denormalised and
         clamped, and enlarged to be looked at.
         """
-        save_picture(Path(path), self, classes)
+        save_picture(Path(path), self.shards(), self.meta, classes)
 
 
 def joined(

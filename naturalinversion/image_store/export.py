@@ -6,16 +6,13 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from PIL import Image
 from torch import Tensor
 
 from naturalinversion.errors import NaturalInversionWarning, SettingError, StoreError
+from naturalinversion.image_store.meta import Meta
 from naturalinversion.image_store.pixels import PixelMapping, check_mapping, to_pixels
-
-if TYPE_CHECKING:
-    from naturalinversion.image_store.dataset import SyntheticDataset
 
 CHANNELS = (1, 3, 4)  # grey, RGB, RGB with opacity
 _OWN_FILE = re.compile(r"\d{6,}\.png")
@@ -23,15 +20,19 @@ SHOWN = 5  # classes that a warning names
 
 
 def export_tree(
-    dataset: "SyntheticDataset", folder: Path, mapping: PixelMapping, *, overwrite: bool
+    shards: Iterable[tuple[Tensor, Tensor]],
+    meta: Meta,
+    folder: Path,
+    mapping: PixelMapping,
+    *,
+    overwrite: bool,
 ) -> int:
-    """Write ``folder/<class>/<number>.png`` for every image; returns their number.
+    """Write ``folder/<class>/<number>.png`` for every image of ``shards``; returns their number.
 
     Classes without an image get no folder, which torchvision's ImageFolder would refuse; a warning
     says so, as it numbers the folders that are there. What fails on the way leaves ``folder`` as it
     was, with the earlier export if there is one. See `SyntheticDataset.export` for errors.
     """
-    meta = dataset.meta
     if meta.image_shape[0] not in CHANNELS:
         raise SettingError(
             f"images of {meta.image_shape[0]} channels can't be PNGs: export takes 1, 3 or 4"
@@ -43,7 +44,7 @@ def export_tree(
     # Beside the folder: ImageFolder would take half an export in it for a class.
     with TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as aside:
         new, old = Path(aside) / "new", Path(aside) / "old"
-        number, seen = _write(dataset, new, mapping)
+        number, seen = _write(shards, meta, new, mapping)
         _exchange(place, earlier, new, old)
     if missing := [label for label in range(meta.num_classes) if label not in seen]:
         named = ", ".join(map(str, missing[:SHOWN])) + (", …" if len(missing) > SHOWN else "")
@@ -81,13 +82,12 @@ def _exchange(place: Path, earlier: Iterable[Path], new: Path, old: Path) -> Non
 
 
 def _write(
-    dataset: "SyntheticDataset", folder: Path, mapping: PixelMapping
+    shards: Iterable[tuple[Tensor, Tensor]], meta: Meta, folder: Path, mapping: PixelMapping
 ) -> tuple[int, set[int]]:
     """Write all images below ``folder``; returns their number, and the classes there are."""
-    meta = dataset.meta
     digits = len(str(meta.num_classes - 1))
     number, seen = 0, set[int]()
-    for batch, labels in dataset.shards():
+    for batch, labels in shards:
         pixels = to_pixels(batch, mapping, meta.mean, meta.std)
         for image, label in zip(pixels, labels.tolist(), strict=True):
             place = folder / f"{label:0{digits}d}"

@@ -6,8 +6,8 @@ people: enlarged, with gaps, and the classes' names above their columns.
 
 import io
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,11 +17,9 @@ from torch import Tensor
 from naturalinversion.errors import SettingError
 from naturalinversion.files import write_atomically
 from naturalinversion.image_store.export import CHANNELS, to_picture
+from naturalinversion.image_store.meta import Meta
 from naturalinversion.image_store.pixels import to_pixels
 from naturalinversion.teacher.teacher import Teacher
-
-if TYPE_CHECKING:
-    from naturalinversion.image_store.dataset import SyntheticDataset
 
 GRID = "grid.png"  # in the folder of the images
 ROWS, COLUMNS = 6, 10
@@ -38,21 +36,24 @@ def grid_images(shards: Iterable[tuple[Tensor, Tensor]], classes: int) -> tuple[
     return _collect(shards, range(min(COLUMNS, classes)))
 
 
-def save_picture(path: Path, dataset: "SyntheticDataset", classes: Sequence[str] = ()) -> None:
-    """As `SyntheticDataset.grid`: only classes and rows that have images.
+def save_picture(
+    path: Path, shards: Iterable[tuple[Tensor, Tensor]], meta: Meta, classes: Sequence[str] = ()
+) -> None:
+    """As `SyntheticDataset.grid`: only classes and rows that ``shards`` have images for.
 
     Of more than ten classes, it shows the first ten of the first batch. Raises `SettingError` for a
     number of names that is not that of the classes, or images that have no colours to show.
     """
-    meta = dataset.meta
     if classes and len(classes) != meta.num_classes:
         raise SettingError(f"{len(classes)} names for {meta.num_classes} classes")
     if meta.image_shape[0] not in CHANNELS:
         raise SettingError(f"images of {meta.image_shape[0]} channels have no colours to show")
     shown: Sequence[int] = range(meta.num_classes)
     if meta.num_classes > COLUMNS:
-        shown = sorted(set(next(iter(dataset.shards()))[1].tolist()))[:COLUMNS]
-    images, labels = _collect(dataset.shards(), shown)
+        remaining = iter(shards)
+        first = next(remaining)
+        shown, shards = sorted(set(first[1].tolist()))[:COLUMNS], chain([first], remaining)
+    images, labels = _collect(shards, shown)
     pixels = to_pixels(images, "denormalize", meta.mean, meta.std)
     columns = [(k, pixels[labels == k]) for k in shown if (labels == k).any()]
     height, width = pixels.shape[-2:]
