@@ -1,16 +1,14 @@
 """What a method returns, held against the rules of `Synthesizer` before it is stored."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from naturalinversion.errors import DivergedError, MethodError
-
-if TYPE_CHECKING:
-    from naturalinversion.synthesis import Batch
-    from naturalinversion.teacher.teacher import Teacher
+from naturalinversion.synthesis.synthesizer import Batch
+from naturalinversion.teacher.teacher import Teacher
 
 FLAT = 0.01  # contrast, in standard deviations of the training images' pixels
 FAR = 0.1  # share of values outside three times the range of pixels that is remarked on
@@ -36,7 +34,7 @@ def check_batch(
     _check_losses(batch.losses, where)
 
 
-def implausible(batch: "Batch", teacher: "Teacher") -> str:
+def implausible(batch: Batch, teacher: Teacher) -> str:
     """Why images can hardly be in teacher space, as (pixel - mean) / std is; empty if they can."""
     images = batch.images.detach().float()
     pixels = teacher.denormalize(images)
