@@ -19,6 +19,7 @@ from benchmarks.engine.machine import Machine
 from naturalinversion.classifiers import build
 from naturalinversion.classifiers.outside import admit, is_outside
 from naturalinversion.errors import TeacherWarning
+from naturalinversion.inversion.cuda_graph import supports_capture
 from naturalinversion.precision import Precision
 from naturalinversion.seeds import seeded
 from naturalinversion.teacher.teacher import Teacher
@@ -82,6 +83,14 @@ def timed_batch(batch_size: int, device: torch.device) -> tuple[int, float]:
     """The batch size to time a step with, and the factor from its time to the true step's."""
     size = batch_size if device.type == "cuda" else min(batch_size, CPU_BATCH)
     return size, batch_size / size
+
+
+def steps_to_time(device: torch.device) -> int:
+    """How many steps `per_step` times of those that a GPU captures and replays.
+
+    The capture itself is in both of the times that it subtracts.
+    """
+    return TIMED_REPLAYS if supports_capture(device) else TIMED_STEPS
 
 
 def per_step(run: Callable[[int], object], device: torch.device, more: int = TIMED_STEPS) -> float:

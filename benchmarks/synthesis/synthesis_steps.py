@@ -8,14 +8,12 @@ import msgspec
 
 from benchmarks.engine.machine import Machine
 from benchmarks.engine.step_timing import (
-    TIMED_REPLAYS,
-    TIMED_STEPS,
     RandomClassifier,
     per_step,
+    steps_to_time,
     timed_batch,
 )
 from benchmarks.recipes.methods import build_method
-from naturalinversion.inversion.cuda_graph import supports_capture
 from naturalinversion.precision import compute_in
 from naturalinversion.synthesis import Training, balanced_labels
 from naturalinversion.synthesis.sequence import EarlierBatches
@@ -55,6 +53,4 @@ class SynthesisStep:
                 if not in_prepare:
                     short.batch(labels, 0, lambda done: None)
 
-        # A capture is in both of the times that `per_step` subtracts.
-        more = TIMED_REPLAYS if supports_capture(device) else TIMED_STEPS
-        return factor * per_step(run, device, more)
+        return factor * per_step(run, device, steps_to_time(device))

@@ -8,10 +8,9 @@ import torch
 from benchmarks.engine.machine import Machine
 from benchmarks.engine.step_timing import (
     CPU_BATCH,
-    TIMED_REPLAYS,
-    TIMED_STEPS,
     RandomClassifier,
     per_step,
+    steps_to_time,
     timed_batch,
 )
 from benchmarks.recipes.schema import TrainingRecipe
@@ -19,7 +18,6 @@ from benchmarks.training.accuracy import accuracy
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.loop import train
 from benchmarks.training.losses import cross_entropy_loss, distillation_loss
-from naturalinversion.inversion.cuda_graph import supports_capture
 
 
 @dataclass(frozen=True)
@@ -57,9 +55,7 @@ class TrainingStep:
                 capture_from=1,  # as in the whole training that is estimated
             )
 
-        # A capture is in both of the times that `per_step` subtracts.
-        more = TIMED_REPLAYS if supports_capture(device) else TIMED_STEPS
-        return factor * per_step(run, device, more)
+        return factor * per_step(run, device, steps_to_time(device))
 
 
 @dataclass(frozen=True)
