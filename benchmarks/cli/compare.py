@@ -14,9 +14,8 @@ from benchmarks.cli.help_texts import optional
 from benchmarks.cli.options import PathOptions, RecipeOptions
 from benchmarks.cli.table_options import run_and_report
 from benchmarks.cli.unused_options import reject_unused
-from benchmarks.engine.cell import with_inputs
 from benchmarks.tables.display_names import display_name
-from benchmarks.tables.expand import PlannedTable, expand
+from benchmarks.tables.expand import PlannedTable, cells_of, expand
 from benchmarks.tables.spec import RowSpec, read_table
 from naturalinversion.classifiers.ready import describe
 from naturalinversion.errors import MissingError, UsageError
@@ -76,9 +75,10 @@ class Compare:
 
     def _print_plan(self, planned: list[PlannedTable], paths: PathOptions) -> int:
         about = f"compare {' '.join(self.methods)} at scale {self.recipe.scale}"
-        cells = with_inputs([cell for one in planned for cell in one.targets])
         timing = self.timing and self.execution.ray_options() is None
-        print_plan(about, cells, paths.runs_dir, self.execution, timing=timing, json=self.json)
+        print_plan(
+            about, cells_of(planned), paths.runs_dir, self.execution, timing=timing, json=self.json
+        )
         return 0
 
     def _networks(self, published: list[str]) -> ComparedNetworks:

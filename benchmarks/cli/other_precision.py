@@ -88,12 +88,12 @@ def _images(cell: Cell) -> set[str]:
 
 def _begun_in(cell: Cell, runs: Path) -> list[str]:
     """In which precision the images of a cell were begun; empty where that isn't known."""
+    if cell.kind != "synthesis":
+        return []
     try:
-        found = (
-            read_meta(cell.folder(runs) / IMAGES).precision if cell.kind == "synthesis" else None
-        )
+        found = read_meta(cell.folder(runs) / IMAGES).precision
     except StoreError:
-        found = None
+        return []
     return [found] if found else []
 
 

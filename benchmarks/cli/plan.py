@@ -6,8 +6,8 @@ from benchmarks.cli.cell_plan import print_plan
 from benchmarks.cli.console import print_json, print_result
 from benchmarks.cli.execution_options import WorkerOptions
 from benchmarks.cli.table_options import ALL, TableOptions
-from benchmarks.engine.cell import with_inputs
 from benchmarks.engine.estimate import simulate
+from benchmarks.tables.expand import cells_of
 from reports.records import load_all
 from reports.tables.export import NOT_RUN
 from reports.tables.markup import markdown_table
@@ -29,16 +29,16 @@ class Plan(TableOptions):
         if self.recorded:
             return self._print_recorded()
         about = f"{' '.join(self.tables)} at scale {self.recipe.scale}"
-        runs, cells = self.paths.runs_dir, self.cells()
+        runs, cells = self.paths.runs_dir, cells_of(self.planned())
         print_plan(about, cells, runs, self.execution, timing=self.timing, json=self.json)
         return 0
 
     def _print_recorded(self) -> int:
         """Each table alone and from nothing, and all together, by the seconds in the records."""
         planned, workers = self.planned(), self.execution.worker_count()
-        tables = {one.tables[0].name: with_inputs(one.targets) for one in planned}
+        tables = {one.tables[0].name: cells_of([one]) for one in planned}
         if len(tables) > 1:
-            tables[ALL] = self.cells()
+            tables[ALL] = cells_of(planned)
         records = load_all(self.paths.runs_dir, skip_damaged=True)
         rows = []
         for name, cells in tables.items():

@@ -9,10 +9,10 @@ from benchmarks.cli.execution_options import RunOptions
 from benchmarks.cli.options import DataPaths
 from benchmarks.cli.unused_options import reject_unused_inception
 from benchmarks.datasets.load import require
-from benchmarks.engine.cell import Cell, with_inputs
+from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_runner import is_done
 from benchmarks.evaluation.fidelity.extractors import find_extractor
-from benchmarks.tables.expand import PlannedTable
+from benchmarks.tables.expand import PlannedTable, cells_of
 from benchmarks.training.floor import least_accuracy
 from naturalinversion.errors import UsageError
 from reports.records import FILE_NAME, RecordError
@@ -28,16 +28,15 @@ def check_request(
     reject_unused_inception(planned, paths)
     machine = execution.machine()
     here = execution.ray_options() is None
-    targets = [cell for one in planned for cell in one.targets]
+    cells = cells_of(planned)
     if not execution.yes and any(t.scale == "paper" for one in planned for t in one.tables):
         about = f"{' '.join(dict.fromkeys(one.name for one in planned))} at scale paper"
-        cells = with_inputs(targets)
         print_plan(about, cells, paths.runs_dir, execution, timing=here, json=json)
         raise UsageError("this is scale paper: add --yes to start it")
-    _refuse_below_floor(with_inputs(targets), paths.runs_dir)
+    _refuse_below_floor(cells, paths.runs_dir)
     if here:  # a cluster's nodes may have devices, weights and data that this machine has not
         machine.torch_device()
-        todo = [c for c in with_inputs(targets) if not is_done(c, paths.runs_dir, verify=False)]
+        todo = [cell for cell in cells if not is_done(cell, paths.runs_dir, verify=False)]
         _require_files(todo, paths)
 
 

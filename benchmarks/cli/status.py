@@ -8,6 +8,7 @@ from benchmarks.cli.console import print_json, print_result
 from benchmarks.cli.options import RUNS
 from benchmarks.cli.table_options import TableOptions
 from benchmarks.engine.cell_status import CellState, cell_state, computed_by, why_failed
+from benchmarks.tables.expand import cells_of
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Status(TableOptions):
 
     def run(self) -> int:
         """Print one line per cell that isn't done, and the counts."""
-        cells, runs = self.cells(), self.paths.runs_dir
+        cells, runs = cells_of(self.planned()), self.paths.runs_dir
         if runs != RUNS:
             self.paths.require_runs()
         states = [cell_state(cell, runs) for cell in cells]

@@ -14,12 +14,11 @@ from benchmarks.cli.other_precision import refuse_other_precision
 from benchmarks.cli.request_checks import check_request
 from benchmarks.cli.shown_tables import tables_shown, write_tables
 from benchmarks.cli.unused_options import reject_unused
-from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.cell_runner import KNOWN_ERRORS
 from benchmarks.engine.deadline import TimeIsUpError, stop_after
 from benchmarks.engine.executor import Summary, run
 from benchmarks.synthesis.generate_images import batches_in_order
-from benchmarks.tables.expand import PlannedTable, expand
+from benchmarks.tables.expand import PlannedTable, cells_of, expand
 from benchmarks.tables.paper_settings import paper_settings
 from benchmarks.tables.registry import KINDS
 from benchmarks.tables.spec import read_table, tables
@@ -80,10 +79,6 @@ class TableOptions:
         reject_unused(found, self.recipe, self.paths)
         return found
 
-    def cells(self) -> list[Cell]:
-        """Every cell of the tables, inputs before what reads them."""
-        return with_inputs([cell for planned in self.planned() for cell in planned.targets])
-
 
 def run_and_report(
     planned: Sequence[PlannedTable], paths: PathOptions, execution: RunOptions, json: bool
@@ -95,8 +90,7 @@ def run_and_report(
     """
     check_request(planned, paths, execution, json)  # refused before anything is written
     shown = tables_shown(planned, paths.runs_dir)
-    targets = [cell for one in planned for cell in one.targets]
-    refuse_other_precision(shown, targets, paths.runs_dir, execution.machine())
+    refuse_other_precision(shown, cells_of(planned), paths.runs_dir, execution.machine())
     load_all(paths.runs_dir, skip_damaged=True)  # as the report will
     paths.out().mkdir(parents=True, exist_ok=True)
     write_tables(shown, paths.runs_dir)
@@ -144,15 +138,14 @@ def compute_cells(
     also where an error or the time ends it early.
     """
     summary = summary or Summary()
-    targets = [cell for one in planned for cell in one.targets]
     if execution.worker_count() > 1 or execution.engine == "ray":
-        for cell in with_inputs(targets):
+        for cell in cells_of(planned):
             if batches := batches_in_order(cell):
                 log(f"{cell.label}: one worker makes its {batches} batches, in order")
     try:
         with stop_after(execution.hours()):
             summary = run(
-                targets,
+                [cell for one in planned for cell in one.targets],
                 KINDS,
                 paths.runs_dir,
                 execution.machine(),

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 from benchmarks.cli.options import DataPaths, PlanPaths, RecipeOptions
-from benchmarks.engine.cell import with_inputs
 from benchmarks.evaluation.fidelity.extractors import reads_inception
 from benchmarks.recipes.overrides import parse_override
 from benchmarks.recipes.recipe_file import read_recipes
-from benchmarks.tables.expand import PlannedTable
+from benchmarks.tables.expand import PlannedTable, cells_of
 from naturalinversion.classifiers.ready import describe
 from naturalinversion.errors import UsageError
 
@@ -17,7 +16,7 @@ def reject_unused(planned: Sequence[PlannedTable], recipe: RecipeOptions, paths:
 
     Values of the protocol are not judged.
     """
-    cells = with_inputs([cell for one in planned for cell in one.targets])
+    cells = cells_of(planned)
     archs = {cell.recipe["arch"] for cell in cells if cell.kind == "pretrained"}
     for arch in paths.given_weights():
         if arch not in archs:
@@ -39,8 +38,7 @@ def reject_unused_inception(planned: Sequence[PlannedTable], paths: DataPaths) -
     """Raises `UsageError` for weights of Inception that no cell reads."""
     if paths.inception_weights is None:
         return
-    cells = with_inputs([cell for one in planned for cell in one.targets])
-    measured = [cell.recipe["fidelity"] for cell in cells if cell.kind == "fidelity"]
+    measured = [cell.recipe["fidelity"] for cell in cells_of(planned) if cell.kind == "fidelity"]
     if not any(reads_inception(protocol["extractor"]) for protocol in measured):
         raise UsageError("--inception-weights: nothing here is measured with Inception")
 

@@ -1,12 +1,12 @@
 """Expand a table spec into the cells to be made and the tables that its report is made of."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from benchmarks.engine.cell import Cell
+from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.digests import file_sha256
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.column_checks import check_columns
@@ -47,6 +47,11 @@ class PlannedTable:
         keys = {key for cell in cells for key in cell.records}
         targets = [cell for cell in self.targets if cell.key in keys]
         return dataclasses.replace(self, tables=tables, targets=targets)
+
+
+def cells_of(planned: Iterable[PlannedTable]) -> list[Cell]:
+    """Every cell of some tables, inputs before what reads them."""
+    return with_inputs(cell for one in planned for cell in one.targets)
 
 
 def _only(table: Table, keep: Callable[[str, str], bool]) -> Table:
