@@ -160,8 +160,20 @@ def test_status_and_plan_know_what_is_done(
     assert code == 0
     assert f"table5 at scale demo: {CELLS} cells, 120 images\n" in out
     assert out.endswith(f"{CELLS} done, 0 to do\n"), "nothing is left to be timed"
-    _, out, _ = here(capfd, "status", "table5", *METHODS, *TINY, "--seeds", "2")
+    _, out, err = here(capfd, "status", "table5", *METHODS, *TINY, "--seeds", "2")
     assert out.endswith(f"{CELLS} done, {CELLS} to do\n")
+    assert err == ""
+
+
+def test_status_names_the_table_that_was_run_with_values_set_by_hand(
+    first: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(first[0])
+    code, out, err = here(capfd, "status", "table5", *METHODS)
+    assert code == 0
+    assert out.endswith(" to do\n")
+    assert err.startswith(f"runs/tables/{stem_of(first[0])}.json was run with protocol.network.wi")
+    assert err.endswith("dafl.settings.latent=8: give the same options for its cells\n")
 
 
 def test_two_workers_make_the_same_bytes_as_one(
