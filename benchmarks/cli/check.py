@@ -16,7 +16,7 @@ from benchmarks.cli.request_checks import check_request
 from benchmarks.cli.table_options import TableOptions, compute_cells
 from benchmarks.cli.unused_options import reject_overrides
 from benchmarks.engine.digests import computing_digest
-from benchmarks.engine.provenance import CostMeter
+from benchmarks.engine.provenance import provenance_here
 from benchmarks.tables.expand import PlannedTable
 from naturalinversion.errors import MissingError, UsageError
 from reports.machine import device_class
@@ -77,7 +77,7 @@ class Check:
     def _of_this_state(self) -> DataPaths:
         if self.paths.runs_dir != RUNS and not self.exact:
             return self.paths
-        own = self.paths.runs_dir / computing_digest(CostMeter(self.execution.machine()).provenance)
+        own = self.paths.runs_dir / computing_digest(provenance_here(self.execution.machine()))
         log(f"cells of this code, its libraries and this machine: {own}")
         return replace(self.paths, runs_dir=own)
 
@@ -164,7 +164,7 @@ class Check:
         return [one.only(lambda row, column: (row, column) in places) for one in planned], kept
 
     def _place(self) -> str:
-        made = CostMeter(self.execution.machine()).provenance
+        made = provenance_here(self.execution.machine())
         return f"{device_class(made.device)} in {made.precision}"
 
     def _first_seed(self, accepted: dict[str, list[Accepted]]) -> int:
@@ -184,7 +184,7 @@ class Check:
         """Raises `UsageError` where values can't be the accepted ones to the last digit, and says
         where nobody knows.
         """
-        made = CostMeter(self.execution.machine()).provenance
+        made = provenance_here(self.execution.machine())
         for name, numbers in accepted.items():
             for number in numbers:
                 if reason := not_exact(number, seeds, made):

@@ -26,7 +26,7 @@ class CostMeter:
     def __init__(self, machine: Machine, earlier: Attempts = NO_ATTEMPTS) -> None:
         self.device = machine.torch_device()
         self.earlier = earlier
-        self.provenance = _provenance(machine, self.device)
+        self.provenance = provenance_here(machine)
         self._wall, self._cpu = time.monotonic(), time.process_time()
         reset_peak_memory(self.device)
 
@@ -62,9 +62,9 @@ class CostMeter:
         return notes
 
 
-def _provenance(machine: Machine, device: torch.device) -> Provenance:
-    """Commit, versions and machine, now."""
-    name = machine.device
+def provenance_here(machine: Machine) -> Provenance:
+    """Commit, versions and machine, now. Raises `UsageError` when the device is not there."""
+    device, name = machine.torch_device(), machine.device
     if device.type == "cuda":
         name = f"{name} ({torch.cuda.get_device_name(device)})"
     return Provenance(

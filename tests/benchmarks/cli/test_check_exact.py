@@ -10,7 +10,7 @@ from benchmarks.cli.execution_options import RunOptions
 from benchmarks.engine.cell_runner import CellFailedError
 from benchmarks.engine.digests import computing_digest
 from benchmarks.engine.executor import Summary
-from benchmarks.engine.provenance import CostMeter
+from benchmarks.engine.provenance import provenance_here
 from tests.benchmarks.cli.accepted_place import SEEDS, Ask, Place, write_records
 
 
@@ -26,13 +26,13 @@ def exact(tmp_path: Path) -> Place:
 
 def of_this_machine() -> dict[str, Any]:
     """Provenance of what is computed here."""
-    here = CostMeter(RunOptions(device="cpu", workers=1).machine()).provenance
+    here = provenance_here(RunOptions(device="cpu", workers=1).machine())
     return {name: getattr(here, name) for name in ("versions", "cpu", "threads", "platform")}
 
 
 def of_this_code(place: Place) -> Path:
     """Where an exact check computes."""
-    here = CostMeter(RunOptions(device="cpu", workers=1).machine()).provenance
+    here = provenance_here(RunOptions(device="cpu", workers=1).machine())
     return place.runs / computing_digest(here)
 
 

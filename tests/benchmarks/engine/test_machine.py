@@ -8,7 +8,7 @@ import torch
 
 from benchmarks.cli.execution_options import RunOptions
 from benchmarks.engine.machine import Machine, set_up_torch
-from benchmarks.engine.provenance import CostMeter
+from benchmarks.engine.provenance import provenance_here
 from tests.benchmarks.command_line import here
 
 MEASURED = """
@@ -61,7 +61,7 @@ def test_fast_lets_libraries_time_their_algorithms_and_records_say_so(
     assert set_up_torch(machine) == torch.device("cpu")
     assert torch.backends.cudnn.benchmark is fast
     assert torch.are_deterministic_algorithms_enabled()
-    assert CostMeter(machine).provenance.deterministic, "nothing is chosen so on a CPU"
+    assert provenance_here(machine).deterministic, "nothing is chosen so on a CPU"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     assert RunOptions(device="cuda", fast=fast).machine().is_deterministic() is not fast

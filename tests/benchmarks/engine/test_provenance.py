@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.engine import provenance
 from benchmarks.engine.machine import Machine
-from benchmarks.engine.provenance import CostMeter
+from benchmarks.engine.provenance import provenance_here
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def commit() -> str:
     """What a cell that begins now would say, in a process that has not asked before."""
     provenance.commit_here.cache_clear()
     try:
-        return CostMeter(Machine(device="cpu")).provenance.commit
+        return provenance_here(Machine(device="cpu")).commit
     finally:
         provenance.commit_here.cache_clear()
 
