@@ -36,10 +36,6 @@ class ImageSelection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     count: int
     pixels: ReadPixels = "stored"
 
-    def inputs(self, cells: Sequence[Cell], name: str = "") -> dict[str, Cell]:
-        """The synthesis cells by the roles that `load` looks for."""
-        return {_role(name, index): cell for index, cell in enumerate(cells)}
-
     def load(self, context: CellContext, name: str = "") -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Images (N, 3, H, W), labels (N,), and mean and std (3,) of pixels in teacher space.
 
@@ -100,8 +96,8 @@ class SyntheticImages:
         return ImageSelection([batches for _, batches in self.parts], self.count)
 
     def inputs(self, name: str = "") -> dict[str, Cell]:
-        """The reader's inputs by role."""
-        return self.selection.inputs([cell for cell, _ in self.parts], name)
+        """The synthesis cells by the roles that `ImageSelection.load` looks for."""
+        return {_role(name, index): cell for index, (cell, _) in enumerate(self.parts)}
 
 
 def _role(name: str, index: int) -> str:
