@@ -30,7 +30,8 @@ class Recipes:
 
     ``weights`` are files of classifiers that are read in place of trained, by architecture;
     ``files`` are recipes of methods from outside, ``data_root`` is where a CIFAR lies that may not
-    be whole. ``set_by_hand`` says what the command changed, recipes' files by their content.
+    be whole. ``set_by_hand`` says what the command changed, recipes' files by their content;
+    ``values_by_hand`` is the same without the files of classifiers.
     """
 
     def __init__(
@@ -61,7 +62,8 @@ class Recipes:
             f"recipe of {method} {sha256(path.read_bytes()).hexdigest()[:8]}"
             for method, path in zip(self.files, files, strict=True)
         ]
-        self.set_by_hand = [*overrides, *read, *given]
+        self.values_by_hand = [*overrides, *read]
+        self.set_by_hand = [*self.values_by_hand, *given]
         self.told_apart: frozenset[str] = frozenset()  # methods that are called by their full name
         self.overrides = [parse_override(text) for text in overrides]
         self._resolved: dict[tuple[str, bytes], ResolvedRecipes] = {}

@@ -181,8 +181,8 @@ def changed(recipes: Recipes) -> str:
         f"weights of {plain_name(arch)} {file_sha256(path)[:8]}"
         for arch, path in recipes.weights.items()
     ]
-    settings = [text for text in recipes.set_by_hand if not text.startswith("weights of ")]
-    return f"with {', '.join(settings + weights)}" if settings or weights else ""
+    changes = recipes.values_by_hand + weights
+    return f"with {', '.join(changes)}" if changes else ""
 
 
 def _labelled(spec: TableSpec, recipes: Recipes) -> TableSpec:
