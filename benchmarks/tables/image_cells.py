@@ -22,6 +22,7 @@ from naturalinversion.synthesis.sequence import is_sequential
 
 SYNTHETIC = ("synthesis", "wgan_gp")  # kinds of cell that make images
 REAL = "real"  # in place of a method: images of the real split that is not the reference
+NOISE = "noise"  # a control that makes images: its cost has a line
 
 
 def were_pixels(method: str) -> bool:

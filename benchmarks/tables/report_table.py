@@ -1,7 +1,7 @@
 """The table that a report is made of: titles, labels, claims and the keys of the records."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
@@ -10,15 +10,13 @@ from benchmarks.engine.cell import Cell
 from benchmarks.recipes.methods import build_method, split_name
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.display_names import display_name, first_classes, title_of
-from benchmarks.tables.image_cells import REAL
+from benchmarks.tables.image_cells import NOISE, REAL
 from benchmarks.tables.pictures import pictures_of
 from benchmarks.tables.pixel_columns import caption_of, detail_of
 from benchmarks.tables.row_cells import RowCells
 from benchmarks.tables.spec import ColumnSpec, Measurement, TableSpec
 from reports.tables.layout import Column, FigureSpec, Row, Table, TableCell
 from reports.tables.notes import ASSUMED, BY_HAND
-
-NOISE = "noise"  # a control that makes images: its cost has a line
 
 
 def report_table(
@@ -158,17 +156,17 @@ def _figure(figure: FigureSpec, recipes: Recipes, rows: Sequence[RowCells]) -> F
 def _assumed(recipes: Recipes, rows: Sequence[RowCells]) -> list[str]:
     """What nobody published about the protocol of these evaluations."""
     asked = {measurement.evaluation for row in rows for measurement in row.measurements.values()}
-    about: Mapping[str, tuple[str, ...]] = {
-        "student.momentum": ("distillation",),
-        "student.crop": ("distillation",),
-        "temperature": ("distillation",),
-        "temperature_squared": ("distillation",),
-        "scratch": ("scratch",),
-        "fidelity": ("fidelity",),
-        "fidelity.reference": ("fidelity",),
-        "fidelity.pixels": ("fidelity",),
-        "pruning": ("pruning",),
-        "embedding": ("tsne",),
+    about = {
+        "student.momentum": "distillation",
+        "student.crop": "distillation",
+        "temperature": "distillation",
+        "temperature_squared": "distillation",
+        "scratch": "scratch",
+        "fidelity": "fidelity",
+        "fidelity.reference": "fidelity",
+        "fidelity.pixels": "fidelity",
+        "pruning": "pruning",
+        "embedding": "tsne",
     }
     assumed = recipes.resolve().protocol.assumed.items()
-    return [f"{key}: {why}" for key, why in assumed if asked & set(about.get(key, ()))]
+    return [f"{key}: {why}" for key, why in assumed if about.get(key) in asked]

@@ -7,12 +7,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from benchmarks.recipes.methods import method_class
-from benchmarks.tables.image_cells import were_pixels
+from benchmarks.tables.image_cells import NOISE, REAL, were_pixels
 from benchmarks.tables.spec import TITLE, ColumnSpec, RowSpec, TableSpec
 from naturalinversion.classifiers import ARCHITECTURES
 from naturalinversion.errors import UsageError
 
-CONTROLS = ("real", "noise")  # in place of a method, they stay whatever is chosen
+CONTROLS = (REAL, NOISE)  # in place of a method, they stay whatever is chosen
 
 
 def on_dataset(spec: TableSpec, dataset: str) -> TableSpec:
