@@ -9,6 +9,11 @@ from pathlib import Path
 from benchmarks.engine.machine import Machine
 
 
+def default_root() -> Path:
+    """``$NATURALINVERSION_DATA``, else ``./data``."""
+    return Path(os.environ.get("NATURALINVERSION_DATA", "data"))
+
+
 @dataclass(frozen=True)
 class DataOptions:
     """Where real data lies, and whether fetching it was asked for.
@@ -17,7 +22,7 @@ class DataOptions:
     are files of classifiers that are not to be trained, by architecture.
     """
 
-    root: Path = field(default_factory=lambda: default_root())
+    root: Path = field(default_factory=default_root)
     download: bool = False
     inception_weights: Path | None = None
     weights: Mapping[str, Path] = field(default_factory=dict)
@@ -36,8 +41,3 @@ class CellContext:
     label: str
     log: logging.Logger
     origins: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
-
-
-def default_root() -> Path:
-    """``$NATURALINVERSION_DATA``, else ``./data``."""
-    return Path(os.environ.get("NATURALINVERSION_DATA", "data"))

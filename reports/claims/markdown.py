@@ -98,7 +98,7 @@ def _cells(line: Line, letters: dict[str, str]) -> list[str]:
     measured = _number(line["measured"], line)
     if pd.notna(line["sd"]):
         measured += f" ± {_number(line['sd'], line)}"
-    cells = [
+    return [
         escape_markdown(", ".join(part for part in parts if part)),
         _number(line["published"], line) + (f" [{letters[line['note']]}]" if line["note"] else ""),
         f"{measured} ({line['n']})" if line["n"] else measured,
@@ -107,7 +107,6 @@ def _cells(line: Line, letters: dict[str, str]) -> list[str]:
         line["verdict"],
         escape_markdown(line["reason"] or NOT_RUN),
     ]
-    return cells
 
 
 def _number(value: float | None, line: Line, sign: str = "") -> str:

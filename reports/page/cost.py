@@ -17,8 +17,8 @@ def cost_section(lines: Sequence[MethodCost], index: FilterIndex) -> dict[str, A
     if not lines:
         return None
     columns = cost_columns(lines)
-    texts = [c.numeric or len({cell.text for cell in c.cells}) == 1 for c in columns[:-1]]
-    names = [place for place, numeric_or_same in enumerate(texts) if not numeric_or_same]
+    differ = [not c.numeric and len({cell.text for cell in c.cells}) > 1 for c in columns[:-1]]
+    names = [place for place, lines_differ in enumerate(differ) if lines_differ]
     rows = [
         {
             "cells": [column.cells[place] for column in columns],
