@@ -244,7 +244,8 @@ def write_atomically(path: Path, data: bytes) -> None:
 
     What a writer of the same file that was killed long ago left behind is removed.
     """
-    # Not tempfile: its files are private to the user, and runs folders are shared.
+    # Not naturalinversion.files: reports import nothing of it, nor PyTorch with it. Not tempfile:
+    # its files are private to the user, and runs folders are shared.
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):

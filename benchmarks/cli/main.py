@@ -1,8 +1,8 @@
 """Reproduce and compare methods that make training images out of a classifier alone.
 
-Exit codes: 0 fine; 1 a cell failed; 2 usage or recipe error; 3 a needed file is missing; 75 out of
-time, 130 interrupted, 141 nobody reads on, 143 terminated (what was finished is kept, the same
-command goes on).
+Exit codes: 0 fine; 1 a cell or a check failed; 2 usage or recipe error; 3 a needed file is missing;
+75 out of time, 130 interrupted, 141 nobody reads on, 143 terminated (what was finished is kept, the
+same command goes on).
 """
 
 import signal

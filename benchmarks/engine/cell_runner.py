@@ -47,7 +47,7 @@ CellStatus = Literal["computed", "cached", "busy"]  # busy: another process is a
 
 
 class CellFailedError(BenchmarkError):
-    """A cell could not be computed; the message is one line and names its log."""
+    """A cell could not be computed; the message is one line, and names the log of a traceback."""
 
 
 def is_done(cell: Cell, runs: Path, *, verify: bool = True) -> bool:

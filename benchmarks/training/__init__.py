@@ -1,1 +1,1 @@
-"""Networks trained on real or on synthetic images, all by one loop."""
+"""Networks trained on images: classifiers and students by one loop, and WGAN-GP."""

@@ -1,1 +1,1 @@
-"""The paper's figures, drawn from records and their artefacts; ``draw.draw`` is the way in."""
+"""The paper's figures, drawn from records and their artefacts: `draw.render_figures`."""
