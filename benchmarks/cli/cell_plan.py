@@ -18,8 +18,8 @@ def print_plan(
     runs: Path,
     execution: WorkerOptions,
     *,
-    timing: bool = True,
-    json: bool = False,
+    timing: bool,
+    json: bool,
 ) -> None:
     """Cells and images of ``about`` at once, then their times, measured here if ``timing``.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.engine.attempts import NO_ATTEMPTS, Attempts
+from benchmarks.engine.attempts import Attempts
 from benchmarks.engine.machine import Machine, peak_memory, reset_peak_memory
 from benchmarks.engine.processor import processor_in_use
 from naturalinversion.precision import effective_precision
@@ -23,7 +23,7 @@ PACKAGES = ("naturalinversion", "torch", "torchvision", "numpy", "scikit-learn",
 class CostMeter:
     """Measures one cell, from its creation to `cost`, on top of what ``earlier`` attempts took."""
 
-    def __init__(self, machine: Machine, earlier: Attempts = NO_ATTEMPTS) -> None:
+    def __init__(self, machine: Machine, earlier: Attempts) -> None:
         self.device = machine.torch_device()
         self.earlier = earlier
         self.provenance = provenance_here(machine)
