@@ -1,6 +1,5 @@
-"""Classifiers that can't be inverted, or hardly: one line says which, before any work."""
+"""Classifiers that can't be inverted: one line says which, before any work."""
 
-import warnings
 from collections.abc import Callable
 from functools import partial
 from itertools import chain
@@ -10,26 +9,12 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from naturalinversion import Teacher
-from naturalinversion.errors import TeacherError, TeacherWarning
-from naturalinversion.seeds import generator
-from tests.naturalinversion.teacher.zoo import Small, ZooModel, trained
-
-
-class Around(Small):
-    """Something done to the logits of a small network."""
-
-    def __init__(self, what: Callable[[Tensor], Any], outputs: int = 4) -> None:
-        super().__init__(outputs=outputs)
-        self.what = what
-
-    def forward(self, images: Tensor) -> Any:  # type: ignore[override]
-        return self.what(super().forward(images))
+from naturalinversion.errors import TeacherError
+from tests.naturalinversion.teacher.zoo import Around, Small, ZooModel, trained
 
 
 class NoisyPooling(nn.Module):
@@ -49,14 +34,6 @@ class Functional(Small):
         norm = self.norm1
         x = F.batch_norm(self.conv1(images), norm.running_mean, norm.running_var)
         return self.pool(x)  # type: ignore[no-any-return]
-
-
-class HalfFunctional(Small):
-    """Normalises by a function once: a pass calls one of its two norm modules."""
-
-    def maps(self, images: Tensor) -> Tensor:
-        x = self.norm1.forward(self.conv1(images))
-        return F.relu(self.norm2(self.conv2(self.pool(x))))  # type: ignore[no-any-return]
 
 
 class Checkpointed(Small):
@@ -117,21 +94,6 @@ class Rounds(Small):
 
     def forward(self, images: Tensor) -> Tensor:
         return super().forward((images * 16).round() / 16)
-
-
-class OffInTheDark(Small):
-    """Its units are off for images as dark as noise is."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        return super().forward(images * F.relu(images.mean(dim=(1, 2, 3), keepdim=True) - 0.5))
-
-
-class KeepsNothing(Small):
-    """A buffer that holds no numbers yet."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("kept", torch.full((2,), float("nan")))
 
 
 def all_off() -> nn.Module:
@@ -334,102 +296,7 @@ def test_what_cannot_be_inverted_is_one_line(name: str) -> None:
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-@settings(max_examples=30, deadline=None)
-@given(
-    scale=st.floats(1e-3, 1e3),
-    shift=st.floats(-10, 10),
-    temperature=st.floats(0.2, 20),
-    classes=st.integers(2, 6),
-    seed=st.integers(0, 9),
-)
-def test_logits_are_never_taken_for_probabilities(
-    scale: float, shift: float, temperature: float, classes: int, seed: int
-) -> None:
-    """Whatever their range; a softmax is noticed at any temperature."""
-    from naturalinversion.teacher.examination import check_logits
-
-    weights = torch.randn(12, classes, generator=generator(seed))
-
-    def linear(images: Tensor) -> Tensor:
-        return images.flatten(1) @ weights * scale + shift
-
-    images = torch.randn(2, 3, 2, 2, generator=generator(1))
-    assert check_logits(linear, images, classes).shape == (2, classes)  # type: ignore[arg-type]
-    with pytest.raises(TeacherError, match="softmax"):
-        check_logits(
-            lambda x: (linear(x) / temperature).softmax(1),  # type: ignore[arg-type]
-            images,
-            classes,
-        )
-
-
 @pytest.mark.parametrize("given", [Small().state_dict(), "vgg11"], ids=["state dict", "name"])
 def test_what_is_no_network_is_one_line(given: Any) -> None:
     with pytest.raises(TeacherError, match=r"not a torch.nn.Module: build the network"):
         Teacher(given, num_classes=4)
-
-
-LOGITS: dict[str, Callable[[], nn.Module]] = {
-    "gated by a sigmoid": lambda: Around(lambda z: z[:, 4:].sigmoid() * z[:, :4], 8),
-    "gated by a softmax": lambda: Around(lambda z: z[:, :4] * z[:, 4:].softmax(1), 8),
-    "bounded by a sigmoid": lambda: Around(lambda z: 30 * z.sigmoid() - 15),
-    "opposite in pairs": lambda: Around(lambda z: torch.cat([z, -z], 1), 2),
-    "centred": lambda: Around(lambda z: z - z.mean(dim=1, keepdim=True)),
-    "off where images are dark": OffInTheDark,
-}
-
-
-@pytest.mark.parametrize("name", LOGITS)
-def test_what_can_be_inverted_is_not_taken_for_what_can_not(name: str) -> None:
-    """No probabilities, and a gradient, though that of their sum or of the first images is zero."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        Teacher(trained(LOGITS[name]), **ZooModel(Small).arguments())
-
-
-def test_a_buffer_that_holds_no_numbers_is_not_taken_for_one_that_is_written() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        Teacher(trained(KeepsNothing), **ZooModel(Small).arguments())
-
-
-def test_log_probabilities_are_logits() -> None:
-    """A softmax of them gives the same, and so does the cross-entropy."""
-    Teacher(trained(lambda: Around(lambda z: z.log_softmax(1))), **ZooModel(Small).arguments())
-
-
-@pytest.mark.parametrize("name", ["norm called", "norm not called"])
-def test_norms_that_do_not_mix_the_images_of_a_batch_may_keep_no_statistics(name: str) -> None:
-    """Instance norms, and a batch norm of an auxiliary head."""
-    model = trained(Small)
-    if name == "norm called":
-        model.pool = nn.Sequential(nn.InstanceNorm2d(4), model.pool)  # type: ignore[assignment, arg-type]
-    else:
-        model.auxiliary = nn.BatchNorm2d(8, track_running_stats=False)  # type: ignore[assignment]
-    Teacher(model, **ZooModel(Small).arguments())
-
-
-def test_an_untrained_network_is_a_warning() -> None:
-    with pytest.warns(TeacherWarning, match="hold their initial statistics: it looks untrained"):
-        Teacher(Small(), **ZooModel(Small).arguments())
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        Teacher(trained(Small), **ZooModel(Small).arguments())
-
-
-def test_images_that_are_not_normalised_are_a_warning() -> None:
-    arguments = ZooModel(Small).arguments()
-    plain = {"mean": (0, 0.0, 0), "std": (1, 1.0, 1)}
-    with pytest.warns(TeacherWarning, match=r"mean is 0 and std is 1: .* model\(images \* std"):
-        Teacher(trained(Small), **arguments | plain)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        Teacher(trained(Small), **arguments | {"mean": plain["mean"]})
-
-
-def test_norms_that_are_not_called_are_named_in_a_warning() -> None:
-    """R_BN is that of the others."""
-    left_out = "R_BN leaves out 1 of the classifier's 2 batch norms, which .* as modules: 'norm1'$"
-    with pytest.warns(TeacherWarning, match=left_out):
-        teacher = Teacher(trained(HalfFunctional), **ZooModel(Small).arguments())
-    assert len(teacher.batch_norms) == 1

@@ -59,6 +59,17 @@ class Small(nn.Module):
         return logits
 
 
+class Around(Small):
+    """Something done to the logits of a small network."""
+
+    def __init__(self, what: Callable[[Tensor], Any], outputs: int = 4) -> None:
+        super().__init__(outputs=outputs)
+        self.what = what
+
+    def forward(self, images: Tensor) -> Any:  # type: ignore[override]
+        return self.what(super().forward(images))
+
+
 class Counts(Small):
     """Writes a buffer in eval mode: how many passes there were."""
 
