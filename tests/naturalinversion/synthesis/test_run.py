@@ -1,6 +1,5 @@
-"""`synthesize`: batches that diverge, folders of other runs, and resuming."""
+"""`synthesize`: seeds, progress, folders of other runs, and what it refuses."""
 
-import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -14,90 +13,16 @@ from torch import Tensor, nn
 
 from baselines.noise import Noise
 from naturalinversion import (
-    Batch,
-    NaturalInversion,
-    SyntheticDataset,
     Teacher,
     Training,
     synthesize,
 )
-from naturalinversion.errors import DivergedError, SettingError, StoreError
+from naturalinversion.errors import SettingError, StoreError
 from naturalinversion.image_store.meta import META
-from naturalinversion.image_store.shards import read_shard, retried, shard_path
 from naturalinversion.progress import Progress
-from naturalinversion.synthesis.agreement import low_agreement
+from tests.naturalinversion.synthesis.small_runs import BATCHES, ITERATIONS, SIZE, fill, small
 
 MakeTeacher = Callable[..., Teacher]
-ITERATIONS, BATCHES, SIZE = 2, 3, 8
-
-
-def small(**settings: Any) -> NaturalInversion:
-    return NaturalInversion(iterations=ITERATIONS, latent=8, generator_width=0.1, **settings)
-
-
-def fill(teacher: Teacher, folder: Path, synthesizer: Any, **more: Any) -> SyntheticDataset:
-    return synthesize(synthesizer, teacher, folder, batches=BATCHES, batch_size=SIZE, **more)
-
-
-class SecondIsNaN(FromOutside):
-    """Its second batch is NaN, and so are as many in a row as ``failures`` says."""
-
-    def __init__(self, failures: int) -> None:
-        super().__init__()
-        self.failures, self.calls = failures, 0
-
-    def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
-        self.calls += 1
-        made = super().batch(labels, seed, progress)
-        bad = 2 <= self.calls < 2 + self.failures
-        return Batch(made.images * (float("nan") if bad else 1), made.labels)
-
-
-def test_nan_in_the_teacher_names_term_iteration_and_batch(
-    make_teacher: MakeTeacher, tmp_path: Path
-) -> None:
-    teacher = make_teacher()
-    with torch.no_grad():
-        list(teacher.model.parameters())[-1].fill_(float("nan"))
-    pattern = "^batch 0: cross_entropy became nan at iteration 0, with every of 3 seeds$"
-    with pytest.raises(DivergedError, match=pattern) as caught:
-        fill(teacher, tmp_path, small())
-    assert caught.value.exit_code == 1
-    assert not list(tmp_path.glob("*.safetensors"))
-
-
-def test_a_rate_that_explodes_names_the_iteration_after_its_step(
-    make_teacher: MakeTeacher, tmp_path: Path
-) -> None:
-    with pytest.raises(DivergedError, match=r"^batch 0: \w+ became (nan|inf) at iteration 1, "):
-        fill(make_teacher(), tmp_path, small(rate_scaling=1e38))
-
-
-def test_a_batch_that_fails_leaves_those_before_it(
-    make_teacher: MakeTeacher, tmp_path: Path
-) -> None:
-    pattern = "^batch 1: the images hold NaN or infinity, with every of 3 seeds$"
-    with pytest.raises(DivergedError, match=pattern):
-        fill(make_teacher(), tmp_path, SecondIsNaN(failures=3))
-    assert [p.name for p in tmp_path.glob("*.safetensors")] == [shard_path(tmp_path, 0).name]
-
-
-def test_a_batch_that_diverges_is_made_with_its_next_seed(
-    make_teacher: MakeTeacher, tmp_path: Path
-) -> None:
-    whole, again = tmp_path / "whole", tmp_path / "again"
-    fill(make_teacher(), whole, SecondIsNaN(failures=0))
-    fill(make_teacher(), again, SecondIsNaN(failures=2))
-    indices = range(len(list(whole.glob("*.safetensors"))))
-    assert retried(whole, indices) == []
-    assert retried(again, indices) == [1]
-    same = [
-        torch.equal(read_shard(whole, index)[0], read_shard(again, index)[0]) for index in indices
-    ]
-    assert same == [index != 1 for index in indices]
-    (again / shard_path(again, 0).name).write_bytes(b"")
-    with pytest.raises(StoreError, match="can't be read"):
-        retried(again, indices)
 
 
 def test_what_is_left_of_a_batch_goes_to_other_classes_by_batch_and_seed(
@@ -230,80 +155,6 @@ def test_numbers_of_numpy_and_torch_are_the_same_run(
     numbers: dict[str, Any] = {"batches": np.int32(BATCHES), "batch_size": torch.tensor(SIZE)}
     synthesize(FromOutside(), teacher, tmp_path, seed=np.int64(1), **numbers)  # type: ignore[arg-type]
     assert (tmp_path / META).read_bytes() == before
-
-
-class Agreeable(FromOutside):
-    """Labels its images as the teacher does, but for every ``wrong``-th."""
-
-    def __init__(self, wrong: int) -> None:
-        super().__init__()
-        self.wrong = wrong
-        self.iterations = 7
-
-    def prepare(self, teacher: Teacher, *rest: Any) -> None:
-        super().prepare(teacher, *rest)
-        self._teacher = teacher
-
-    def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
-        images = super().batch(labels, seed, progress).images.half().float()
-        answers = self._teacher(images).argmax(1)
-        answers[:: self.wrong] = (answers[:: self.wrong] + 1) % 4
-        return Batch(images, answers)
-
-
-@pytest.mark.parametrize(("wrong", "share"), [(4, 0.75), (1, 0.0), (2, 0.5)])
-def test_the_result_says_how_often_the_teacher_agrees_and_warns_below_a_half(
-    wrong: int, share: float, make_teacher: MakeTeacher, tmp_path: Path
-) -> None:
-    for _ in range(2):  # made, then read
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            dataset = fill(make_teacher(), tmp_path, Agreeable(wrong))
-        assert dataset.teacher_agreement == share
-        said = [str(w.message) for w in caught if "asked label" in str(w.message)]
-        assert said == (
-            []
-            if share >= 0.5
-            else [
-                "the teacher gives the asked label to 0% of the images only: they are far from "
-                "their classes, and their labels are no ground truth: raise iterations (now 7)"
-            ]
-        )
-        assert SyntheticDataset(tmp_path, 1).teacher_agreement == share
-
-
-def test_a_batch_that_is_made_again_leaves_the_agreement_of_those_after_it(
-    make_teacher: MakeTeacher, tmp_path: Path
-) -> None:
-    agreed = fill(make_teacher(), tmp_path, Agreeable(4)).meta.agreed
-    shard_path(tmp_path, 0).unlink()
-    synthesize(Agreeable(4), make_teacher(), tmp_path, batches=1, batch_size=SIZE)
-    dataset = SyntheticDataset(tmp_path)
-    assert (dataset.batches, dataset.meta.agreed) == (BATCHES, agreed)
-    assert dataset.teacher_agreement == 0.75
-
-
-def test_agreement_is_counted_in_the_precision_of_the_teacher(
-    make_teacher: MakeTeacher, tmp_path: Path
-) -> None:
-    """As all passes of the teacher are: another one answers otherwise for some images."""
-    teacher = Teacher(
-        make_teacher().model, num_classes=4, image_shape=(3, 16, 16), precision="bf16"
-    )
-    kinds: set[torch.dtype] = set()
-    head = [module for module in teacher.model.modules() if isinstance(module, nn.Linear)][-1]
-    hook = head.register_forward_hook(lambda module, given, made: kinds.add(made.dtype))
-    fill(teacher, tmp_path, FromOutside())
-    hook.remove()
-    assert kinds == {torch.bfloat16}
-
-
-def test_labels_that_shifts_and_mirroring_spoil_are_warned_of_with_these_settings() -> None:
-    moved = low_agreement(0.3, NaturalInversion(iterations=7))
-    assert moved.endswith(
-        "; of a classifier that never saw shifted or mirrored images set jitter=0, flip=False"
-    )
-    assert "mirrored" not in low_agreement(0.3, NaturalInversion(jitter=0, flip=False))
 
 
 def test_a_network_in_place_of_a_teacher_is_one_line(tmp_path: Path) -> None:
