@@ -104,3 +104,9 @@ def make_grid(tiles: npt.NDArray[np.uint8]) -> bytes:
     file = io.BytesIO()
     Image.fromarray(sheet).save(file, "PNG")
     return file.getvalue()
+
+
+def row_with(row: Row, column: str, **changes: Any) -> Row:
+    """The row with fields of one of its cells replaced."""
+    cell = msgspec.structs.replace(row.cells[column], **changes)
+    return msgspec.structs.replace(row, cells=row.cells | {column: cell})
