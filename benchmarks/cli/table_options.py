@@ -134,8 +134,8 @@ def compute_cells(
     execution: RunOptions,
     summary: Summary | None = None,
 ) -> Summary:
-    """Compute all cells that aren't done, after `check_request`; prints on stderr which failed,
-    also where an error or the time ends it early.
+    """Compute all cells that aren't done, after `check_request`; prints on stderr which failed, and
+    which these block, also where an error or the time ends it early.
     """
     summary = summary or Summary()
     if execution.worker_count() > 1 or execution.engine == "ray":
@@ -157,8 +157,8 @@ def compute_cells(
     finally:
         for error in summary.failed.values():
             log(f"failed: {error}")
-    if summary.blocked:
-        log(f"not run, because what they need failed: {', '.join(summary.blocked)}")
+        if summary.blocked:
+            log(f"not run, because what they need failed: {', '.join(summary.blocked)}")
     return summary
 
 

@@ -81,6 +81,7 @@ def run(
     todo = [cell for cell in cells if not is_done(cell, runs)]
     summary.cached = len(cells) - len(todo)
     scheduler = Scheduler(cells, todo)
+    summary.blocked = scheduler.blocked
     with _ProgressReport(len(cells), summary, runs) as report:
         for cell in todo:
             if reason := find_damage(cell, runs):
@@ -88,7 +89,6 @@ def run(
         if todo:
             workers_of_run = _workers(kinds, runs, machine, data, workers, ray_options)
             _run_on(workers_of_run, scheduler, report)
-    summary.blocked = scheduler.blocked
     return summary
 
 

@@ -9,6 +9,7 @@ from benchmarks.engine import executor
 from benchmarks.engine.cell_runner import is_done
 from benchmarks.engine.cell_status import cell_state, why_failed
 from benchmarks.engine.context import CellContext
+from benchmarks.engine.deadline import TimeIsUpError
 from naturalinversion.errors import (
     BenchmarkError,
     MissingError,
@@ -142,6 +143,20 @@ def test_a_failed_cell_blocks_only_what_reads_it(toys: Toys, tmp_path: Path) -> 
     toys.behaviour.clear()
     mended = executor.run([beyond, alone], KINDS, tmp_path, MACHINE, DATA)
     assert (mended.computed, mended.cached, mended.failed, mended.blocked) == (3, 3, {}, [])
+
+
+def test_what_failed_and_what_that_blocks_is_known_where_the_time_ends_the_run(
+    toys: Toys, tmp_path: Path
+) -> None:
+    failing, late = cell("failing", 1), cell("late", 2)
+    reader = cell("reader", 3, read=failing)
+    toys.behaviour |= {"failing": fail(BenchmarkError("no")), "late": fail(TimeIsUpError())}
+    summary = executor.Summary()
+    with pytest.raises(TimeIsUpError):
+        executor.run([reader, late], KINDS, tmp_path, MACHINE, DATA, summary=summary)
+    assert toys.ran == ["failing", "late"], "the longest chain first"
+    assert list(summary.failed) == [failing.name]
+    assert summary.blocked == [reader.name]
 
 
 @pytest.mark.parametrize("code", [0, 7])
