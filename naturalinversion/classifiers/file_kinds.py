@@ -17,6 +17,11 @@ def is_of_torch_save(path: Path) -> bool:
     return _begin(path).startswith((PICKLE, ZIP))
 
 
+def is_cut_off(path: Path) -> bool:
+    """Whether it begins as a zip archive and lacks its end, as what was copied in part does."""
+    return _begin(path).startswith(ZIP) and not is_zipfile(path)
+
+
 def is_torchscript(path: Path) -> bool:
     """Whether it is an archive of torch.jit.save, which holds a network's code."""
     if not is_zipfile(path):

@@ -12,7 +12,12 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from naturalinversion.classifiers import build
-from naturalinversion.classifiers.file_kinds import is_of_torch_save, is_safetensors, is_torchscript
+from naturalinversion.classifiers.file_kinds import (
+    is_cut_off,
+    is_of_torch_save,
+    is_safetensors,
+    is_torchscript,
+)
 from naturalinversion.classifiers.key_mapping import EXTRA_STATE, map_keys
 from naturalinversion.classifiers.outside import plain_name
 from naturalinversion.errors import MissingError, UsageError, reason_of
@@ -31,6 +36,7 @@ CONTAINERS = (
     "net",
 )
 FOREIGN = "it is neither safetensors nor of torch.save"
+CUT_OFF = "it is cut off, as by a copy or download that was stopped"
 TORCHSCRIPT = "it is TorchScript, which holds code: save model.state_dict() alone"
 OBJECTS = "it holds objects that are not tensors: save model.state_dict() alone"
 
@@ -141,6 +147,8 @@ def _load(path: Path) -> Any:
         return load_file(path)
     if not is_of_torch_save(path):
         raise ValueError(FOREIGN)
+    if is_cut_off(path):
+        raise ValueError(CUT_OFF)
     if is_torchscript(path):
         raise ValueError(TORCHSCRIPT)
     with path.open("rb") as file:  # by its name torch.load may take it for safetensors

@@ -175,7 +175,7 @@ def test_what_a_file_holds_counts_and_not_its_name(tmp_path: Path) -> None:
     [
         (b"epoch 1\n", "it is neither safetensors nor of torch.save"),
         (b"", "it is neither safetensors nor of torch.save"),
-        (b"PK\x03\x04", "PytorchStreamReader failed reading zip archive"),
+        (b"PK\x03\x04", "it is cut off, as by a copy or download that was stopped"),
         (None, "it is TorchScript, which holds code: save model.state_dict() alone"),
     ],
 )
@@ -195,3 +195,11 @@ def test_a_file_of_another_kind_is_one_short_line(
     assert len(str(caught.value)) < len(str(path)) + 120
     with pytest.raises(UsageError, match="holds no classifier of this suite: it is not safetenso"):
         load_classifier(path)
+
+
+def test_a_checkpoint_that_was_copied_in_part_is_called_so(tmp_path: Path) -> None:
+    path = tmp_path / "half.ckpt"
+    torch.save({"state_dict": nn.Linear(64, 64).state_dict()}, path)
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(UsageError, match=r"half\.ckpt: can't be read as weights: it is cut off"):
+        read_weights(path)
