@@ -50,7 +50,7 @@ def claim(folder: Path, meta: Meta, *, any_student: bool = False) -> Meta:
 
 
 def differences(found: Meta, asked: Meta, unless: set[str] | None = None) -> list[str]:
-    """What tells two runs apart, one clause each: settings first, then teacher, seed and so on."""
+    """What tells two runs apart, one clause each: method, settings, teacher, seed and so on."""
     names = sorted({*found.settings, *asked.settings})
     pairs = [(n, found.settings.get(n, _ABSENT), asked.settings.get(n, _ABSENT)) for n in names]
     for name in Meta.__struct_fields__:
@@ -59,6 +59,7 @@ def differences(found: Meta, asked: Meta, unless: set[str] | None = None) -> lis
             continue
         if known and name not in _NO_IDENTITY | (unless or set()):
             pairs.append((_TITLES.get(name, name), getattr(found, name), getattr(asked, name)))
+    pairs.sort(key=lambda pair: pair[0] != "method")  # others have other settings
     return [
         f"{name} was {_shown(old)}, is now {_shown(new)}" for name, old, new in pairs if old != new
     ]

@@ -66,6 +66,15 @@ def test_other_settings_are_named_old_and_new(make_teacher: MakeTeacher, tmp_pat
     assert content(tmp_path) == before
 
 
+def test_another_method_is_named_before_its_settings(
+    make_teacher: MakeTeacher, tmp_path: Path
+) -> None:
+    fill(make_teacher(), tmp_path, METHODS["ni"](**SMALL["ni"]))
+    pattern = "another run: method was NaturalInversion, is now DeepInversion, .* more; take"
+    with pytest.raises(StoreError, match=pattern):
+        fill(make_teacher(), tmp_path, METHODS["di"](**SMALL["di"]))
+
+
 def test_what_the_caller_says_is_added_to_what_the_method_says(
     make_teacher: MakeTeacher, tmp_path: Path
 ) -> None:
