@@ -12,6 +12,7 @@ from naturalinversion.image_store.dataset import SyntheticDataset
 from naturalinversion.image_store.meta import Meta, as_stored
 from naturalinversion.image_store.shards import shard_is_whole
 from naturalinversion.image_store.shared_folder import claimed
+from naturalinversion.module_modes import modes_kept
 from naturalinversion.precision import compute_in, effective_precision
 from naturalinversion.progress import Draw
 from naturalinversion.seeds import derive
@@ -128,6 +129,7 @@ def synthesize(
     with (
         claimed(folder, meta, any_student=student_known) as found,
         usual_torch_state(),
+        modes_kept(teacher.model),
         student_restored(synthesizer, student) as taking_part,
     ):
         numbers = range(first, first + batches)

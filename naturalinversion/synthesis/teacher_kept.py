@@ -9,6 +9,8 @@ from naturalinversion.digest import tensor_bytes
 from naturalinversion.errors import MethodError
 from naturalinversion.teacher.teacher import Teacher
 
+ANEW = "make the teacher anew"  # its statistics may be others by now
+
 
 class TeacherKept:
     """The modes of a teacher's modules and the content of its weights and buffers, to be held.
@@ -31,14 +33,14 @@ class TeacherKept:
         for name, mode in self._named_modes():
             if self._modes.get(name, mode) != mode:
                 into = "training" if mode else "eval"
-                raise MethodError(f"{where}: the teacher was put in {into} mode{_in(name)}")
+                raise MethodError(f"{where}: the teacher was put in {into} mode{_in(name)}; {ANEW}")
         versions = {name: _version(weight) for name, weight in self._weights()}
         for name, tensor in self._tensors():
             if name in versions and versions[name] == self._versions.get(name):
                 continue
             if name in self._sums and self._sums[name] != _sum(tensor):
                 raise MethodError(
-                    f"{where}: the teacher's '{name}' was changed, which must stay as it is"
+                    f"{where}: the teacher's '{name}' was changed, which must stay as it is; {ANEW}"
                 )
         self._versions = versions
 

@@ -69,12 +69,12 @@ def run(what: Change, folder: Path, make: Callable[[], nn.Module] = Small) -> No
 @pytest.mark.parametrize(
     ("what", "says"),
     [
-        (lambda model: model.train(), "the teacher was put in training mode$"),
+        (lambda model: model.train(), "the teacher was put in training mode; make the"),
         (
             lambda model: model.get_submodule("norm2").train(),
-            "the teacher was put in training mode, first its 'norm2'$",
+            "the teacher was put in training mode, first its 'norm2'; make the teacher anew$",
         ),
-        (one_weight, "the teacher's 'conv1.weight' was changed, which must stay as it is$"),
+        (one_weight, "the teacher's 'conv1.weight' was changed, which must stay as it"),
         (statistics, "the teacher's 'norm1.running_mean' was changed, which must"),
     ],
 )
@@ -85,6 +85,26 @@ def test_a_method_that_changes_its_teacher_is_refused(
         run(what, tmp_path)
     assert shard_is_whole(tmp_path, 0, None)
     assert not shard_is_whole(tmp_path, 1, None)
+
+
+def stops_in_training_mode(model: nn.Module) -> None:
+    model.train()
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("what", [lambda model: model.train(), stops_in_training_mode])
+def test_the_next_call_has_the_teacher_in_eval_mode(what: Change, tmp_path: Path) -> None:
+    """As in a notebook, where the teacher is made once: the same fault is seen again."""
+    method = Changes()
+    method.what = what
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        teacher = Teacher(trained(Small), **ZooModel(Small).arguments())
+    for folder in ("first", "second"):
+        method.made = 0
+        with pytest.raises((MethodError, KeyboardInterrupt)):
+            synthesize(method, teacher, tmp_path / folder, batches=2, batch_size=4)
+        assert not any(module.training for module in teacher.model.modules())
 
 
 @pytest.mark.parametrize("make", [Small, Counts])
