@@ -15,17 +15,17 @@ STUDENT = "the student"
 
 def check_student(student: nn.Module, images: Tensor, num_classes: int, trained: bool) -> None:
     """Raises `SettingError` for a student that does not map ``images`` to logits (N, K), the same
-    in every pass, writes to the images, or can't be copied, as TorchScript.
+    in every pass, writes to the images, can't be copied, as TorchScript, or was made in inference
+    mode.
 
-    ``trained``: it will be, which weights that were made in inference mode can't, and it must
-    return logits in training mode as well. Images compete with another, which needs a gradient to
-    them and must stay as it is.
+    ``trained``: it will be, and it must return logits in training mode as well. Images compete with
+    another, which needs a gradient to them and must stay as it is.
     """
     try:
         copied = own_copy(student, STUDENT)
-        if trained and any(parameter.is_inference() for parameter in student.parameters()):
+        if any(parameter.is_inference() for parameter in student.parameters()):
             raise SettingError(
-                "the student's weights were made in inference mode, where nothing can be trained: "
+                "the student's weights were made in inference mode, and autograd refuses them: "
                 "make it outside"
             )
         for parameter in copied.parameters():

@@ -95,11 +95,14 @@ def test_images_are_the_same_wherever_it_is_called(name: str, around: str, tmp_p
     assert torch.equal(found, expected)
 
 
-def test_a_student_made_in_inference_mode_is_refused_before_any_work(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "settings"), [("dafl", SMALL["dafl"]), ("adi", SMALL["di"])])
+def test_a_student_made_in_inference_mode_is_refused_before_any_work(
+    name: str, settings: dict[str, Any], tmp_path: Path
+) -> None:
     with torch.inference_mode():
         made = Small()
     teacher = Teacher(ZOO["plain"].make(), **ZOO["plain"].arguments())
-    method = METHODS["dafl"](**SMALL["dafl"])
+    method = METHODS[name](**settings)
     with pytest.raises(SettingError, match="student's weights were made in inference mode"):
         synthesize(method, teacher, tmp_path / "out", batches=1, batch_size=4, student=made)
     assert not (tmp_path / "out").exists()
