@@ -71,7 +71,8 @@ class Recipes:
         for name, override in self.overrides:
             if split_name(name)[0] not in known and ":" not in name:
                 raise UsageError(
-                    f"--set {name}.…: no recipe of that name, one of {', '.join(sorted(known))}"
+                    f"--set {name}.…: no recipe of that name, one of {', '.join(sorted(known))}, "
+                    "or package.module:Class"
                 )
             if (key := next(iter(override.set))) in DESCRIPTIVE:
                 raise UsageError(f"--set {name}.{key}: describes the recipe, sets nothing")

@@ -133,6 +133,7 @@ def test_overrides_take_the_settings_types(text: str, value: object) -> None:
         ("protocol.temperature=inf", "<= 10000"),
         ("protocol.embedding.perplexity=inf", "<= 10000"),
         ("nope.settings.iterations=5", "no recipe of that name, one of adi, cmi, dafl"),
+        ("MyMethod.settings.iterations=5", "protocol, wgan_gp, or package.module:Class"),
         ("di=5", "write recipe.key=value"),
         ("di.settings.iterations", "write recipe.key=value"),
         ("di..iterations=5", "write recipe.key=value"),
