@@ -62,6 +62,11 @@ def _check_shape(logits: Any, num_classes: int) -> None:
     if isinstance(logits, Tensor) and logits.shape == (PROBES, num_classes):
         return
     if isinstance(logits, Tensor) and logits.shape in ((PROBES,), (PROBES, 1)):
+        if not logits.is_floating_point():
+            raise TeacherError(
+                f"the classifier returns the number of a class for an image, not {num_classes} "
+                "logits: let it end before its argmax"
+            )
         raise TeacherError(
             f"the classifier returns one logit for an image, not {num_classes}; {TWO_LOGITS}"
         )

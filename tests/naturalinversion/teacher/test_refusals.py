@@ -176,6 +176,10 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "hard sigmoid": (ends_with(nn.Hardsigmoid()), SIGMOID),
     "one logit": (lambda: trained(lambda: Small(outputs=1)), "one logit for an image, not 4; of"),
     "one logit, no column": (ends_with(nn.Flatten(0), 1), "one logit for an image, not 4; of one"),
+    "its argmax": (
+        lambda: trained(lambda: Around(lambda z: z.argmax(1))),
+        "returns the number of a class for an image, not 4 logits: let it end before its argmax",
+    ),
     "a tuple": (
         lambda: trained(lambda: Around(lambda z: (z, z))),
         "returns tuple for an image, not 4 logits: wrap it in a module whose forward returns the "
