@@ -3,12 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from naturalinversion import (
-    NaturalInversion,
-    SyntheticDataset,
-    Teacher,
-    synthesize,
-)
+from naturalinversion import NaturalInversion, SyntheticDataset, Teacher, synthesize
 
 ITERATIONS, BATCHES, SIZE = 2, 3, 8
 

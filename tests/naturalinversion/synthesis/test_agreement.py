@@ -10,13 +10,7 @@ import torch
 from contract_methods import FromOutside
 from torch import Tensor, nn
 
-from naturalinversion import (
-    Batch,
-    NaturalInversion,
-    SyntheticDataset,
-    Teacher,
-    synthesize,
-)
+from naturalinversion import Batch, NaturalInversion, SyntheticDataset, Teacher, synthesize
 from naturalinversion.image_store.shards import shard_path
 from naturalinversion.progress import Progress
 from naturalinversion.synthesis.agreement import low_agreement

@@ -8,10 +8,7 @@ import torch
 from contract_methods import FromOutside
 from torch import Tensor
 
-from naturalinversion import (
-    Batch,
-    Teacher,
-)
+from naturalinversion import Batch, Teacher
 from naturalinversion.errors import DivergedError, StoreError
 from naturalinversion.image_store.shards import read_shard, retried, shard_path
 from naturalinversion.progress import Progress

@@ -12,11 +12,7 @@ from contract_methods import FromOutside
 from torch import Tensor, nn
 
 from baselines.noise import Noise
-from naturalinversion import (
-    Teacher,
-    Training,
-    synthesize,
-)
+from naturalinversion import Teacher, Training, synthesize
 from naturalinversion.errors import SettingError, StoreError
 from naturalinversion.image_store.meta import META
 from naturalinversion.progress import Progress
