@@ -43,7 +43,9 @@ class ClassifierCells:
         which is one for all seeds.
         """
         if arch in self.recipes.weights:
-            return self._pretrained(arch, pretrained.weights_sha256(self.recipes.weights[arch]))
+            path, width = self.recipes.weights[arch], self.width_of(arch)
+            classes, _, _ = sizes(self.dataset)
+            return self._pretrained(arch, pretrained.fitting_sha256(path, arch, classes, width))
         protocol = self.recipes.of(arch).protocol
         recipe = classifier.Recipe(
             arch=arch,

@@ -2,7 +2,10 @@
 ready one.
 """
 
+from functools import cache
 from pathlib import Path
+
+import torch
 
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.context import CellContext
@@ -13,7 +16,8 @@ from benchmarks.training.accuracy import accuracy
 from benchmarks.training.floor import HasFloor
 from benchmarks.training.real_images import load_real, provenance_of, splits
 from benchmarks.training.training_steps import ForwardStep
-from naturalinversion.classifiers.key_mapping import renaming_text
+from naturalinversion.classifiers import build
+from naturalinversion.classifiers.key_mapping import map_keys, renaming_text
 from naturalinversion.classifiers.outside import is_outside, plain_name, state_sha256
 from naturalinversion.classifiers.ready import weights_of
 from naturalinversion.classifiers.weights import (
@@ -85,6 +89,25 @@ def _weights(context: CellContext, recipe: Recipe) -> Path | None:
             f"{context.label}: needs --weights {recipe.arch}=FILE, {recipe.sha256[:12]}…"
         )
     return given
+
+
+def fitting_sha256(path: Path, arch: str, classes: int, width: float) -> str:
+    """As `weights_sha256`, of a file whose weights are those of such a network.
+
+    Raises `UsageError` when it can't be read or holds others; the network of somebody's own code
+    was examined with its weights already.
+    """
+    sha256 = weights_sha256(path)
+    if not is_outside(arch):
+        _check_fit(path, sha256, arch, classes, width)
+    return sha256
+
+
+@cache  # every row and seed of a table asks for the same
+def _check_fit(path: Path, _sha256: str, arch: str, classes: int, width: float) -> None:
+    with torch.device("meta"):
+        expected = build(arch, classes, width).state_dict()
+    map_keys(read_weights(path), expected, str(path))
 
 
 def weights_sha256(path: Path) -> str:

@@ -124,7 +124,8 @@ class SyntheticDataset(Dataset[tuple[Any, int]]):
         """Write a PNG of up to six images of each of ten classes, a column for each.
 
         Columns are headed by the names ``classes``, or by numbers. Pixels are denormalised and
-        clamped, and enlarged to be looked at.
+        clamped, and enlarged to be looked at. Raises `SettingError` for a ``path`` that does not
+        end in .png, names of other classes, and images that have no colours to show.
         """
         save_picture(Path(path), self.shards(), self.meta, classes)
 

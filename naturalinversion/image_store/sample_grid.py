@@ -42,8 +42,11 @@ def save_picture(
     """As `SyntheticDataset.grid`: only classes and rows that ``shards`` have images for.
 
     Of more than ten classes, it shows the first ten of the first batch. Raises `SettingError` for a
-    number of names that is not that of the classes, or images that have no colours to show.
+    ``path`` that is named as another kind of file, a number of names that is not that of the
+    classes, or images that have no colours to show.
     """
+    if path.suffix.lower() != ".png":
+        raise SettingError(f"{path}: a grid is a PNG, so name it {path.stem or 'grid'}.png")
     if classes and len(classes) != meta.num_classes:
         raise SettingError(f"{len(classes)} names for {meta.num_classes} classes")
     if meta.image_shape[0] not in CHANNELS:

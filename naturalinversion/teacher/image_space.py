@@ -71,7 +71,7 @@ def _numbers(name: str, values: Any) -> tuple[float, ...]:
 
 
 def check_batch(images: Tensor, image_shape: tuple[int, int, int]) -> None:
-    """Raises `TeacherError` for images that are integers, or no batch."""
+    """Raises `TeacherError` for images that are integers, no batch, or no tensor."""
     check_floating(images)
     if images.ndim != 4:
         due = ", ".join(map(str, image_shape))
@@ -82,7 +82,9 @@ def check_batch(images: Tensor, image_shape: tuple[int, int, int]) -> None:
 
 
 def check_floating(images: Tensor) -> None:
-    """Raises `TeacherError` for images or pixels that are integers."""
+    """Raises `TeacherError` for images or pixels that are integers, or no tensor."""
+    if not isinstance(images, Tensor):
+        raise TeacherError(f"images are {type(images).__name__}, not a torch.Tensor")
     if not images.is_floating_point():
         raise TeacherError(
             f"images are {images.dtype}, not floating point: divide pixels in 0..255 by 255"

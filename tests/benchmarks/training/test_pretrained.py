@@ -160,6 +160,24 @@ def test_what_can_not_be_used_is_one_line(
 
 
 @pytest.mark.parametrize(
+    ("content", "message"), [(b"text", "can't be read as weights"), (None, "of another network")]
+)
+def test_another_file_is_refused_before_anything_is_planned_or_made(
+    content: bytes | None, message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "published.safetensors"
+    path.write_bytes(content) if content else save_file(published("resnet18", {}), path)
+    for more in ([], ["--plan", "--no-timing"]):
+        assert run([*arguments(f"resnet34={path}", tmp_path), *more]) == 2
+        out, said = capfd.readouterr()
+        assert said.startswith(f"error: {path}: ")
+        assert message in said
+        assert said.count("\n") == 1
+        assert not out
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
     "names", [("linear.weight", "head.weight"), ("model.fc.weight", "net.fc.weight")]
 )
 def test_two_candidates_for_one_part_are_refused(names: tuple[str, str]) -> None:
@@ -205,7 +223,7 @@ def test_a_table_that_trains_its_teachers_in_many_ways_takes_none(
     path = tmp_path / "published.safetensors"
     save_file(published("resnet34", {}), path)
     given = ["--weights", f"resnet34={path}"]
-    assert run(["plan", "questions", *given]) == 2
+    assert run(["plan", "questions", *given, "--set", SIZES[0]]) == 2
     assert "trains its teacher in another way" in capfd.readouterr().err
     assert run(["plan", "table5", "--scale", "mini", *given]) == 2
     assert "--weights: for which data set? --dataset cifar10 or cifar100" in capfd.readouterr().err

@@ -98,6 +98,14 @@ def test_names_for_other_classes_are_refused(make: Make, tmp_path: Path) -> None
         make([[0, 1]]).grid(tmp_path / "grid.png", ["a", "b"])
 
 
+def test_a_name_of_another_kind_of_file_is_refused(make: Make, tmp_path: Path) -> None:
+    dataset = make([[0, 1]])
+    for name in ("grid.jpg", "grid"):
+        with pytest.raises(SettingError, match=f"{name}: a grid is a PNG, so name it grid.png"):
+            dataset.grid(tmp_path / name)
+        assert not (tmp_path / name).exists()
+
+
 def test_images_without_colours_are_refused(make: Make, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="images of 5 channels have no colours to show"):
         make([[0, 1]], (5, 8, 8)).grid(tmp_path / "grid.png")

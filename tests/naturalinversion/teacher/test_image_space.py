@@ -74,3 +74,10 @@ def test_integers_are_refused_where_they_would_be_rounded(dtype: torch.dtype) ->
     for mapping in (teacher.normalize, teacher.denormalize, teacher, teacher.observe):
         with pytest.raises(TeacherError, match=r"not floating point: divide .* by 255$"):
             mapping(pixels)
+
+
+def test_arrays_are_refused() -> None:
+    teacher, pixels = teach(made(BottleneckNet)), np.ones((2, 3, 16, 16), np.float32)
+    for mapping in (teacher.normalize, teacher.denormalize, teacher, teacher.observe):
+        with pytest.raises(TeacherError, match=r"^images are ndarray, not a torch\.Tensor$"):
+            mapping(pixels)  # type: ignore[operator]
