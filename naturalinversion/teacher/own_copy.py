@@ -48,13 +48,14 @@ def own_copy(model: nn.Module, what: str = "the classifier") -> nn.Module:
             f"a hook of {name} is a function that holds your instance, so a copy can't have it: "
             "make it a method"
         )
+    # PyTorch refuses to copy computed tensors, such as normalised weights and kept features.
+    memo = {id(tensor): tensor.detach().clone() for tensor in computed_tensors(model)}
     try:
-        # PyTorch refuses to copy computed tensors, such as normalised weights and kept features.
-        memo = {id(tensor): tensor.detach().clone() for tensor in computed_tensors(model)}
-        copied = copy.deepcopy(model, memo)
+        copied = copy.deepcopy(model, dict(memo))
     except Exception as error:  # whatever somebody's attributes raise
         raise TeacherError(
-            f"{what} can't be copied, as a teacher does to leave yours as it is: {reason_of(error)}"
+            f"{what} can't be copied, as a teacher does to leave yours as it is: "
+            f"{_uncopyable(model, memo)}{reason_of(error)}"
         ) from error
     for parent in list(copied.modules()):
         for name, child in list(parent._modules.items()):  # a child may have two names
@@ -72,6 +73,18 @@ def own_copy(model: nn.Module, what: str = "the classifier") -> nn.Module:
         ) from error
     copied.requires_grad_(False)
     return copied
+
+
+def _uncopyable(model: nn.Module, memo: dict[int, Any]) -> str:
+    """The first attribute that can't be copied, as the beginning of a reason; or empty."""
+    for prefix, module in model.named_modules():
+        for name, value in vars(module).items():
+            try:
+                if name != "_modules":  # whose attributes come by themselves
+                    copy.deepcopy(value, dict(memo))
+            except Exception:  # whatever it raises was told already
+                return f"its attribute '{prefix}{'.' if prefix else ''}{name}': "
+    return ""
 
 
 def check_wrappers(model: nn.Module) -> None:

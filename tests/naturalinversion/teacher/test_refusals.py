@@ -145,7 +145,7 @@ def not_a_number() -> nn.Module:
 
 def uncopyable() -> nn.Module:
     model = trained(Small)
-    model.log = (line for line in "ab")  # type: ignore[assignment]
+    model.head.log = (line for line in "ab")  # type: ignore[assignment]
     return model
 
 
@@ -279,7 +279,7 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     ),
     "TorchScript": (lambda: torch.jit.script(trained(Small)), "the classifier is TorchScript"),
     "no values": (lambda: Small().to("meta"), "weights are on the meta device: it has no values"),
-    "uncopyable": (uncopyable, "can't be copied, as a teacher does to leave yours as it is: "),
+    "uncopyable": (uncopyable, "leave yours as it is: its attribute 'head.log': cannot pickle"),
 }
 
 
