@@ -1,10 +1,11 @@
 """The protocol and the methods' recipes with their values for one scale, data set and teacher."""
 
+import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -16,22 +17,34 @@ from benchmarks.recipes.schema import MethodRecipe, Protocol
 from benchmarks.recipes.toml_file import read_toml, validated
 from naturalinversion.errors import SettingError, UsageError
 
-if TYPE_CHECKING:
-    from benchmarks.recipes.resolve import Recipes
-
 FOLDER = Path(__file__).parent
 BUDGET = ("batches", "batch_size")  # the protocol's, where a method's recipe has none
+
+
+class Origin(typing.Protocol):
+    """A command's recipes for every teacher; what they are is said at `resolve.Recipes`."""
+
+    scale: str
+    dataset: str
+    data_root: Path
+    weights: dict[str, Path]
+    files: dict[str, RecipeFile]
+    overrides: list[tuple[str, Override]]
+
+    def resolve(self, teacher: str, changes: Mapping[str, Any]) -> "ResolvedRecipes": ...
+    def title(self, method: str) -> str: ...
+    def __hash__(self) -> int: ...
 
 
 class ResolvedRecipes:
     """The protocol and the methods' recipes for one teacher, resolved once from ``origin``."""
 
-    def __init__(self, recipes: "Recipes", teacher: str, changes: Mapping[str, Any]) -> None:
-        self.scale, self.dataset, self.weights = recipes.scale, recipes.dataset, recipes.weights
+    def __init__(self, origin: Origin, teacher: str, changes: Mapping[str, Any]) -> None:
+        self.scale, self.dataset, self.weights = origin.scale, origin.dataset, origin.weights
         self.teacher = teacher
-        self.origin, self._changes = recipes, changes
+        self.origin, self._changes = origin, changes
         of_table = [("protocol", override_of(k.split("."), v)) for k, v in changes.items()]
-        self._overrides: list[tuple[str, Override]] = [*recipes.overrides, *of_table]
+        self._overrides: list[tuple[str, Override]] = [*origin.overrides, *of_table]
         self._methods: dict[tuple[str, bytes], MethodRecipe] = {}
         file = _read(FOLDER / "protocol.toml")
         where = Where(self.scale, self.dataset, teacher)

@@ -12,8 +12,7 @@ from msgspec.structs import replace
 
 from benchmarks.datasets.load import content, sizes
 from benchmarks.engine.cell import Cell, make_cell
-from benchmarks.recipes.resolve import Recipes
-from benchmarks.recipes.resolved import ResolvedRecipes
+from benchmarks.recipes.resolved import Origin, ResolvedRecipes
 from benchmarks.training import classifier, pretrained
 from benchmarks.training.real_images import ReadsRealImages
 from naturalinversion.classifiers.outside import is_outside, own_weights_sha256
@@ -126,9 +125,9 @@ class ClassifierCells:
 
 
 @lru_cache(maxsize=256)
-def _content(recipes: Recipes) -> str:
-    """That of their data set, looked up once for a command and data set, not for each cell."""
-    return content(recipes.dataset, recipes.data_root)
+def _content(origin: Origin) -> str:
+    """That of its data set, looked up once for a command and data set, not for each cell."""
+    return content(origin.dataset, origin.data_root)
 
 
 @lru_cache(maxsize=1024)
