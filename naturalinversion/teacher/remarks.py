@@ -24,17 +24,24 @@ WRITTEN = (
     "depend on the passes before theirs"
 )
 
+GROWN = (
+    "the classifier's attribute '{}' grows with every pass, and memory with it: empty it where "
+    "forward begins"
+)
+
 
 def remarks(
     model: nn.Module,
     norms: Collection[nn.Module],
     written: Iterable[str],
+    grown: Iterable[str],
     mean: Iterable[float],
     std: Iterable[float],
 ) -> list[str]:
     """One line each. ``norms`` are its batch norms, ``written`` the buffers that a pass changes.
 
-    ``mean`` and ``std`` are those of its images, per channel.
+    ``grown`` are attributes that hold more after each, ``mean`` and ``std`` those of its images,
+    per channel.
     """
     plain = not any(mean) and all(value == 1 for value in std)
     return [
@@ -43,4 +50,5 @@ def remarks(
         *filter(None, [not_called(model, norms)]),
         *(HOOKED.format(owner) for owner in foreign_hooks(model)[:1]),
         *(WRITTEN.format(name) for name in list(written)[:1]),
+        *(GROWN.format(name) for name in list(grown)[:1]),
     ]

@@ -16,6 +16,7 @@ from naturalinversion.precision import Precision
 from naturalinversion.teacher.accelerated_forward import AcceleratedForward
 from naturalinversion.teacher.batch_norms import called_norms
 from naturalinversion.teacher.derived_tensors import can_cache, lasting_tensors
+from naturalinversion.teacher.growing_attributes import grown_attributes
 from naturalinversion.teacher.head import find_head
 from naturalinversion.teacher.image_space import (
     check_batch,
@@ -55,11 +56,11 @@ class Teacher:
 
     Raises `TeacherError` when the model has no batch norm, does not take images of ``image_shape``,
     does not return ``num_classes`` logits, returns others in the next pass or beside another image,
-    or can't be observed,
-    for ``mean`` without ``std`` or the reverse, and for another ``precision`` than fp32, tf32 or
-    bf16. Warns with `TeacherWarning` when its batch norms have not seen an image, of those that its
-    forward pass does not call, when ``mean`` is 0 and ``std`` 1, when it writes a buffer in eval
-    mode, and when a hook of the model is no method of it, which the teacher's passes run too.
+    or can't be observed, for ``mean`` without ``std`` or the reverse, and for another ``precision``
+    than fp32, tf32 or bf16. Warns with `TeacherWarning` when its batch norms have not seen an
+    image, of those that its forward pass does not call, when ``mean`` is 0 and ``std`` 1, when it
+    writes a buffer in eval mode, when an attribute of it grows with every pass, and when a hook of
+    the model is no method of it, which the teacher's passes run too.
     """
 
     def __init__(
@@ -87,7 +88,10 @@ class Teacher:
         with usual_torch_state():
             self._prepared = prepare_copy(model, self.image_shape, self.num_classes)
             self.model = self._prepared.model
-            with written_buffers(self.model) as self._written:
+            with (
+                written_buffers(self.model) as self._written,
+                grown_attributes(self.model) as grown,
+            ):
                 calls = module_calls(self.model, self._prepared.images.clone())
             norms = called_norms(self.model, calls)
             self._norms = list(norms)
@@ -109,7 +113,7 @@ class Teacher:
                     partial(self.observe, statistics=True, maps=True),
                     self._prepared.images,
                 )
-            for remark in remarks(self.model, norms, self._written, self.mean, self.std):
+            for remark in remarks(self.model, norms, self._written, grown, self.mean, self.std):
                 warn(remark, TeacherWarning, stacklevel=2)
 
     @classmethod

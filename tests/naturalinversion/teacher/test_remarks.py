@@ -43,3 +43,28 @@ def test_norms_that_are_not_called_are_named_in_a_warning() -> None:
     with pytest.warns(TeacherWarning, match=left_out):
         teacher = Teacher(trained(HalfFunctional), **ZooModel(Small).arguments())
     assert len(teacher.batch_norms) == 1
+
+
+class Keeping(Small):
+    """Keeps its maps, as networks do whose features others read: all, or those of the last pass."""
+
+    def __init__(self, forgets: bool) -> None:
+        super().__init__()
+        self.forgets = forgets
+        self.kept: dict[str, list[Tensor]] = {"maps": []}
+
+    def maps(self, images: Tensor) -> Tensor:
+        if self.forgets:
+            self.kept["maps"] = []
+        maps = super().maps(images)
+        self.kept["maps"].append(maps)
+        return maps
+
+
+def test_a_network_that_keeps_something_of_every_pass_is_a_warning() -> None:
+    arguments = ZooModel(Small).arguments()
+    with pytest.warns(TeacherWarning, match="attribute 'kept' grows with every pass, and memory"):
+        Teacher(trained(lambda: Keeping(forgets=False)), **arguments)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Teacher(trained(lambda: Keeping(forgets=True)), **arguments)
