@@ -223,7 +223,7 @@ def test_a_table_that_trains_its_teachers_in_many_ways_takes_none(
     path = tmp_path / "published.safetensors"
     save_file(published("resnet34", {}), path)
     given = ["--weights", f"resnet34={path}"]
-    assert run(["plan", "questions", *given, "--set", SIZES[0]]) == 2
+    assert run(["plan", "padding", *given, "--set", SIZES[0]]) == 2
     assert "trains its teacher in another way" in capfd.readouterr().err
     assert run(["plan", "table5", "--scale", "mini", *given]) == 2
     assert "--weights: for which data set? --dataset cifar10 or cifar100" in capfd.readouterr().err
