@@ -6,7 +6,6 @@ mixes with the real images, is this suite's, since no table can be made of a pic
 
 import re
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -40,15 +39,11 @@ REAL = "real"
 
 
 class Recipe(ReadsRealImages, frozen=True, forbid_unknown_fields=True):
-    """``sets`` are the synthetic ones by name, each of ``tsne.images`` images like the real one.
-
-    ``stages`` are some of ``block 1``, ``block 2``, … and ``embedding``; none given: all.
-    """
+    """``sets`` are the synthetic ones by name, each of ``tsne.images`` images like the real one."""
 
     seed: int
     tsne: TsneProtocol
     sets: dict[str, ImageSelection]
-    stages: list[str] = msgspec.field(default_factory=list)
 
 
 def run(context: CellContext, recipe: Recipe) -> Metrics:
@@ -56,7 +51,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     protocol = recipe.tsne
     check(context.label, recipe)
     teacher = load_teacher(context.inputs["teacher"] / WEIGHTS, context.machine.torch_device())
-    stages = _stages(context, recipe, teacher)
+    stages = stage_names(teacher)
     dataset = load_real(context, recipe)
     features = {
         name: stage_features(teacher, source.to(teacher.device), stages, protocol.pool)
@@ -112,16 +107,6 @@ def check(label: str, recipe: Recipe) -> None:
             f"{protocol.components} components, perplexity {protocol.perplexity:g} and "
             f"{protocol.neighbours} neighbours: {least} or more"
         )
-
-
-def _stages(context: CellContext, recipe: Recipe, teacher: Teacher) -> Sequence[str]:
-    """The stages asked for, fine to coarse."""
-    known = stage_names(teacher)
-    if unknown := [name for name in recipe.stages if name not in known]:
-        raise UsageError(
-            f"{context.label}: the classifier has no stage '{unknown[0]}': {', '.join(known)}"
-        )
-    return [name for name in known if not recipe.stages or name in recipe.stages]
 
 
 def _sources(
@@ -184,7 +169,7 @@ def count_steps(cell: Cell, classes: int, train: int, test: int) -> StepCounts:
     """A pass over every set, and one t-SNE of all points for every stage."""
     recipe = msgspec.convert(cell.recipe, Recipe)
     network = classifier_of(cell.inputs["teacher"], classes)
-    stages = recipe.stages or stage_names(network.teacher(torch.device("cpu")))
+    stages = stage_names(network.teacher(torch.device("cpu")))
     protocol = recipe.tsne
     points = protocol.images * (1 + len(recipe.sets))
     layout = TsneStep(points, protocol.components, protocol.perplexity, protocol.iterations)

@@ -50,6 +50,7 @@ RECIPE = Recipe(
     ),
     sets={"twin": ImageSelection([2, 1], 100), "far": ImageSelection([3], 100)},
 )
+FEW = {"images": 50, "perplexity": 5.0}  # where the picture doesn't matter
 
 
 def digits() -> Tensor:
@@ -149,19 +150,16 @@ def test_a_row_per_image_and_stage_and_a_number_per_set_and_stage(
     assert again.items() >= metrics.items()
 
 
-def test_stages_and_sets_may_be_some_and_the_number_is_the_same(
+def test_neither_order_nor_company_of_the_sets_changes_the_number(
     inputs: dict[str, Path], tmp_path: Path
 ) -> None:
-    """The order in which they are named doesn't count, nor does who else is in the picture."""
-    some = ["embedding", "block 2"]
-    both, path = make(tmp_path / "a", inputs, stages=some)
-    assert list(dict.fromkeys(row[0] for row in rows_of(path)[1:])) == ["block 2", "embedding"]
+    both, path = make(tmp_path / "a", inputs, **FEW)
     turned = {name: RECIPE.sets[name] for name in reversed(RECIPE.sets)}
-    _, same = make(tmp_path / "b", inputs, stages=some[::-1], sets=turned)
+    _, same = make(tmp_path / "b", inputs, sets=turned, **FEW)
     assert same.read_bytes() == path.read_bytes()
-    alone, _ = make(tmp_path / "c", inputs, stages=["block 2"], sets={"far": RECIPE.sets["far"]})
+    alone, _ = make(tmp_path / "c", inputs, sets={"far": RECIPE.sets["far"]}, **FEW)
     assert alone["mixing_far_block2"] == both["mixing_far_block2"]
-    _, other = make(tmp_path / "d", inputs, stages=some, seed=1)
+    _, other = make(tmp_path / "d", inputs, seed=1, **FEW)
     assert other.read_bytes() != path.read_bytes()
 
 
@@ -172,7 +170,7 @@ def test_a_set_is_shown_as_it_is_stored_or_as_pixels_of_it(
     found = {}
     for pixels in ("stored", "denormalize", "minmax", "own"):
         sets = {"faint": ImageSelection([3], 100, pixels)}
-        metrics, _ = make(tmp_path / pixels, inputs, stages=["embedding"], sets=sets)
+        metrics, _ = make(tmp_path / pixels, inputs, sets=sets, **FEW)
         found[pixels] = float(str(metrics["mixing_faint_embedding"]))
     assert found["minmax"] > 0.4
     assert max(found["stored"], found["denormalize"]) < 0.1
@@ -191,7 +189,6 @@ def test_a_set_is_shown_as_it_is_stored_or_as_pixels_of_it(
         ({"images": 24, "perplexity": 5.0, "components": 50}, UsageError, "25 or more"),
         ({"images": 121}, BenchmarkError, "121 images .* there are 120 in images-far"),
         ({"images": 1298}, BenchmarkError, "1298 images .* digits has 1297"),
-        ({"stages": ["block 7"]}, UsageError, "no stage 'block 7': block 1, block 2, "),
         ({"sets": {}}, UsageError, "one synthetic set or more"),
         ({"sets": {"real": ImageSelection([1], 1)}}, UsageError, "none named 'real'"),
         (
@@ -266,8 +263,7 @@ def test_its_steps_are_images_and_stages() -> None:
     classifier = {"arch": "resnet18", "width": 0.0625, "image_size": 16, "dataset": "digits"}
     inputs = {"teacher": Cell("classifier", "t", classifier)}
     network = RandomClassifier("resnet18", 0.0625, 16, 10)
-    for stages, count in (([], 5), (["block 1"], 1)):
-        cell = make_cell("tsne", "t", recipe(stages=stages), inputs)
-        layout = TsneStep(300, 20, 30.0, 250)
-        assert count_steps(cell, 10, 1297, 500) == {ForwardStep(network): 300, layout: count}
+    cell = make_cell("tsne", "t", recipe(), inputs)
+    layout = TsneStep(300, 20, 30.0, 250)
+    assert count_steps(cell, 10, 1297, 500) == {ForwardStep(network): 300, layout: 5}
     assert 0 < TsneStep(200, 5, 10.0, 250).seconds(Machine()) < 60
