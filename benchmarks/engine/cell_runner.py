@@ -14,9 +14,17 @@ import msgspec
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from benchmarks.engine.artefacts import (
+    DESCRIPTION,
+    LOG,
+    artefacts,
+    artefacts_recorded,
+    remove_damaged,
+)
+from benchmarks.engine.attempts import FILE as SPENT
 from benchmarks.engine.attempts import AttemptsWriter, read_attempts
 from benchmarks.engine.cell import Cell, with_inputs
-from benchmarks.engine.checkpoints import delete_checkpoints
+from benchmarks.engine.checkpoints import admit_checkpoints, delete_checkpoints
 from benchmarks.engine.context import CellContext, DataOptions
 from benchmarks.engine.digests import file_sha256
 from benchmarks.engine.kinds import Kinds, Metrics, load_kind
@@ -36,9 +44,7 @@ from reports.records import Record, RecordError, SchemaError
 from reports.records import read as read_record
 from reports.records import write as write_record
 
-LOG = "log.txt"
 FAILURE = ".failed"  # what ended the last attempt, on one line
-DESCRIPTION = "recipe.json"  # holds paths, which don't count
 NETWORKS = ("arch", "student")  # keys of recipes that hold a network's name
 KNOWN_ERRORS = (NaturalInversionError, RecordError)
 ENDS_THE_RUN = (UsageError, MissingError)  # the whole request's, not one cell's
@@ -83,6 +89,13 @@ def find_damage(cell: Cell, runs: Path, *, verify: bool = True) -> str:
     return ""
 
 
+def remove_leftovers(cell: Cell, runs: Path) -> None:
+    """The state that a done cell went on from: its process was killed before it removed it."""
+    with suppress(OSError):  # the folder may be read-only
+        (cell.folder(runs) / SPENT).unlink(missing_ok=True)
+        delete_checkpoints(cell.folder(runs))
+
+
 def run_cell(
     cell: Cell, kinds: Kinds, runs: Path, machine: Machine, data: DataOptions
 ) -> CellStatus:
@@ -100,8 +113,8 @@ def run_cell(
                 return "cached"
             for draft in folder.rglob(DRAFTS):  # a killed run's
                 draft.unlink(missing_ok=True)
-            before = _artefacts_recorded(folder)
-            _remove_damaged(folder, before)
+            before = artefacts_recorded(folder)
+            remove_damaged(folder, before)
             with _log(folder / LOG) as log:
                 _compute(cell, kinds, folder, runs, machine, data, log)
                 _warn_of_outdated(cell, before, runs, log)
@@ -155,6 +168,8 @@ def _compute(
         meter = CostMeter(machine, read_attempts(folder, cell.key))
         (folder / FAILURE).unlink(missing_ok=True)
         log.info("started by %s, process %d: %s", platform.node(), os.getpid(), machine)
+        if not admit_checkpoints(folder, inputs):
+            log.warning("its inputs' files are others by now: it begins again")
         with AttemptsWriter(folder, meter.attempts) as attempts:
             metrics = module.run(
                 CellContext(folder, inputs, machine, data, cell.label, log, origins), recipe
@@ -218,35 +233,11 @@ def _record(cell: Cell, folder: Path, metrics: Metrics, meter: CostMeter) -> Rec
         metrics=metrics,
         cost=meter.cost(images),
         provenance=meter.provenance,
-        artefacts=dict(_artefacts(folder)),
+        artefacts=dict(artefacts(folder)),
         notes=meter.notes(),
         attempts=meter.attempts().attempts,
         machines=meter.attempts().machines if meter.earlier.attempts else [],
     )
-
-
-def _artefacts(folder: Path) -> Iterator[tuple[str, str]]:
-    """Every file that stays, with its sha256; not the log, the lock, the record itself."""
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_file() and name not in (LOG, RECORD) and not path.name.startswith("."):
-            yield name, file_sha256(path)
-
-
-def _artefacts_recorded(folder: Path) -> dict[str, str]:
-    """Those of the record that is there, without `DESCRIPTION`; empty where none can be read."""
-    try:
-        found = read_record(folder / RECORD).artefacts
-    except RecordError:
-        return {}
-    return {name: digest for name, digest in found.items() if name != DESCRIPTION}
-
-
-def _remove_damaged(folder: Path, recorded: dict[str, str]) -> None:
-    """Files that are not those recorded: the cell goes on from what is whole, not from them."""
-    for name, digest in recorded.items():
-        if (folder / name).is_file() and file_sha256(folder / name) != digest:
-            (folder / name).unlink()
 
 
 def _warn_of_outdated(cell: Cell, before: dict[str, str], runs: Path, log: logging.Logger) -> None:
@@ -255,7 +246,7 @@ def _warn_of_outdated(cell: Cell, before: dict[str, str], runs: Path, log: loggi
     They count as done, so only a person can have them made again.
     """
     folder = cell.folder(runs)
-    if not before or before == _artefacts_recorded(folder):
+    if not before or before == artefacts_recorded(folder):
         return
     if outdated := [str(path) for path in _made_from(cell.key, runs)]:
         log.warning("made from files that were here before: %s", ", ".join(outdated))

@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 from typing import Literal
 
+from benchmarks.engine.artefacts import LOG
 from benchmarks.engine.cell import Cell
-from benchmarks.engine.cell_runner import FAILURE, LOG, is_done
+from benchmarks.engine.cell_runner import FAILURE, is_done
 
 CellState = Literal["done", "at work", "failed", "to do"]
 # As file systems say that a lock is held. One without locks has ENOSYS: filelock's file lies there

@@ -15,6 +15,7 @@ from benchmarks.engine.cell_runner import (
     CellFailedError,
     find_damage,
     is_done,
+    remove_leftovers,
     run_cell,
     run_cell_from,
 )
@@ -78,7 +79,12 @@ def run(
     """
     summary = summary or Summary()
     cells = with_inputs(targets)
-    todo = [cell for cell in cells if not is_done(cell, runs)]
+    todo = []
+    for cell in cells:
+        if is_done(cell, runs):
+            remove_leftovers(cell, runs)
+        else:
+            todo.append(cell)
     summary.cached = len(cells) - len(todo)
     scheduler = Scheduler(cells, todo)
     summary.blocked = scheduler.blocked

@@ -69,7 +69,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     student, description = _student(context, recipe, teacher)
 
     def on_batch(index: int, batch: Batch) -> None:
-        if index == recipe.first and batch.losses:
+        if index == recipe.first:
             save_losses(context.folder / LOSSES, batch.losses)
         if flat := count_flat(batch.images):
             context.log.warning("batch %d: %d images are of one colour", index, flat)

@@ -114,13 +114,15 @@ def save_losses(path: Path, losses: Mapping[str, Tensor]) -> None:
 def final_losses(path: Path) -> dict[str, float]:
     """The number of ``iterations``, and each term's mean over the last `FINAL`: ``final_<term>``.
 
-    Empty without a file.
+    Empty without a file, or without losses in it.
     """
     if not path.exists():
         return {}
     with open(path, newline="") as file:
         rows = list(csv.DictReader(file))
-    names = [name for name in rows[0] if name != "iteration"] if rows else []
+    if not rows:
+        return {}
+    names = [name for name in rows[0] if name != "iteration"]
     last = rows[-FINAL:]
     ends = {f"final_{name}": sum(float(row[name]) for row in last) / len(last) for name in names}
     return {"iterations": len(rows), **ends}

@@ -21,6 +21,7 @@ from naturalinversion.errors import UsageError
 from naturalinversion.image_store.dataset import SyntheticDataset
 from naturalinversion.image_store.meta import IMAGES
 from naturalinversion.image_store.sample_grid import GRID
+from naturalinversion.image_store.shards import shard_path
 from naturalinversion.inversion.loss_history import LOSSES
 from naturalinversion.teacher.image_space import CIFAR10_MEAN, CIFAR10_STD
 from naturalinversion.teacher.teacher import Teacher
@@ -73,6 +74,18 @@ def test_lost_losses_come_back_with_the_batch_that_had_them(
     assert make()[0] == metrics
     assert (folder / LOSSES).read_bytes() == losses
     assert torch.equal(SyntheticDataset(folder / IMAGES).tensors()[0], images)
+
+
+def test_images_of_a_method_without_losses_are_kept_at_the_next_start(
+    make: Callable[..., tuple[Metrics, Path]],
+) -> None:
+    noise = Recipe("noise", {}, 1, 8, 0)
+    metrics, folder = make(recipe=noise)
+    assert "iterations" not in metrics
+    shard = shard_path(folder / IMAGES, 0)
+    before = shard.stat().st_mtime_ns
+    assert make(recipe=noise)[0] == metrics
+    assert shard.stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize("method", ["ni", "dafl"])
