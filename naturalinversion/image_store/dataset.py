@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from naturalinversion.image_store.meta import read_meta
 from naturalinversion.image_store.pixels import PixelMapping, check_mapping, to_pixels
 from naturalinversion.image_store.sample_grid import save_picture
 from naturalinversion.image_store.shards import map_shard, read_shard, require_shards
+from naturalinversion.validation import whole
 
 
 class SyntheticDataset(Dataset[tuple[Any, int]]):
@@ -35,7 +37,9 @@ class SyntheticDataset(Dataset[tuple[Any, int]]):
     ) -> None:
         self.folder = Path(folder).absolute()  # a DataLoader may outlive the working directory
         self.meta = read_meta(self.folder)
-        self.batches = self.meta.batches if batches is None else batches
+        self.batches = (
+            self.meta.batches if batches is None else whole("batches", batches, StoreError)
+        )
         if not 0 < self.batches <= self.meta.batches:
             raise StoreError(f"{folder} holds {self.meta.batches} batches, not {batches}")
         require_shards(self.folder, self.meta, self.batches)
@@ -115,19 +119,31 @@ class SyntheticDataset(Dataset[tuple[Any, int]]):
         """Write an ImageFolder tree, ``folder/<class>/<number>.png``; returns their number.
 
         ``overwrite`` replaces an earlier export, once the new one is complete. Raises `StoreError`
-        where there is one, or anything else, and `SettingError` for an unknown mapping and for
-        images that PNG has no form for.
+        where there is one, or anything else, or no place to write to, and `SettingError` for an
+        unknown mapping and for images that PNG has no form for.
         """
-        return export_tree(self.shards(), self.meta, Path(folder), mapping, overwrite=overwrite)
+        with _written(folder):
+            return export_tree(self.shards(), self.meta, Path(folder), mapping, overwrite=overwrite)
 
     def grid(self, path: Path | str, classes: Sequence[str] = ()) -> None:
         """Write a PNG of up to six images of each of ten classes, a column for each.
 
         Columns are headed by the names ``classes``, or by numbers. Pixels are denormalised and
         clamped, and enlarged to be looked at. Raises `SettingError` for a ``path`` that does not
-        end in .png, names of other classes, and images that have no colours to show.
+        end in .png, names of other classes, and images that have no colours to show, `StoreError`
+        for one that can't be written.
         """
-        save_picture(Path(path), self.shards(), self.meta, classes)
+        with _written(path):
+            save_picture(Path(path), self.shards(), self.meta, classes)
+
+
+@contextmanager
+def _written(path: Path | str) -> Iterator[None]:
+    """Raises `StoreError` for a place that can't be written to: errors name hidden drafts."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{path} can't be written: {error.strerror or error}") from error
 
 
 def joined(

@@ -49,6 +49,8 @@ def save_picture(
         raise SettingError(f"{path}: a grid is a PNG, so name it {path.stem or 'grid'}.png")
     if classes and len(classes) != meta.num_classes:
         raise SettingError(f"{len(classes)} names for {meta.num_classes} classes")
+    if other := [name for name in classes if not isinstance(name, str)]:
+        raise SettingError(f"a class is called {other[0]!r}: names are texts")
     if meta.image_shape[0] not in CHANNELS:
         raise SettingError(f"images of {meta.image_shape[0]} channels have no colours to show")
     shown: Sequence[int] = range(meta.num_classes)

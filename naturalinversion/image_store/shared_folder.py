@@ -23,11 +23,12 @@ def claimed(folder: Path, meta: Meta, *, any_student: bool = False) -> Iterator[
     before stays, empty. Where it can't be locked, on Windows, it stays the run's. Raises
     `StoreError` for what can't be a folder, and as `claim` does.
     """
-    existed = folder.exists()
     try:
+        existed = folder.exists()
         lock = _entered(folder)
-    except (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
-        raise StoreError(f"{folder} can't be a folder of images: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # a zero byte in the name is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise StoreError(f"{folder} can't be a folder of images: {reason}") from error
     try:
         found = claim(folder, meta, any_student=any_student)
         try:

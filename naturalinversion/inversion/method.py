@@ -63,10 +63,14 @@ class InversionMethod:
         self._captured = CapturedBatches()  # no field, as all that is no setting
         typed(self)
         at_least(1, self, "iterations")
-        at_least(0, self, "jitter", "reference_batch", "compete_floor")
+        at_least(0, self, "jitter", "reference_batch")
         at_least(0, self, *WEIGHTS)
         if not 0 <= self.plateau <= 0.5:
             raise SettingError(f"plateau is {self.plateau:g}: a fraction up to 0.5, or 0 for never")
+        if not 0 <= self.compete_floor < 0.5:
+            raise SettingError(
+                f"compete_floor is {self.compete_floor:g}: below 0.5, where R_compete is a constant"
+            )
         if self.compete and self.student_use != "compete":
             raise SettingError(
                 f"compete is {self.compete:g}, which is for methods that compete with a student: "

@@ -21,7 +21,7 @@ from naturalinversion.digest import update_by_tensor, weights_digest
 from naturalinversion.errors import SettingError
 from naturalinversion.synthesis.code_digest import class_code, function_parts
 
-OURS = {"naturalinversion", "baselines"}  # packages whose version says what their code is
+OURS = {"naturalinversion", "baselines"}  # the suite's own packages: their code is no part of a run
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+", re.IGNORECASE)
 _NO_CODE = {"abc", "builtins", "typing", "torch"}
 

@@ -73,6 +73,7 @@ class AcceleratedForward:
     def refresh(self) -> None:
         """Recompute all that is cached from the network's current weights and statistics."""
         with self._one_pass:
+            self._winograd.refresh()
             self._weights.refresh()
             if self._fused_norms is not None:
                 self._fused_norms.refresh()

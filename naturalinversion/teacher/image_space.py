@@ -71,13 +71,24 @@ def _numbers(name: str, values: Any) -> tuple[float, ...]:
 
 
 def check_batch(images: Tensor, image_shape: tuple[int, int, int]) -> None:
-    """Raises `TeacherError` for images that are integers, no batch, or no tensor."""
+    """Raises `TeacherError` for images that are integers, no batch, of other channels, or no
+    tensor.
+    """
     check_floating(images)
-    if images.ndim != 4:
+    if images.ndim != 4 or images.shape[1] != image_shape[0]:
         due = ", ".join(map(str, image_shape))
         raise TeacherError(
-            f"images have shape {tuple(images.shape)}, not (N, {due}): of one image make a batch "
-            "by image.unsqueeze(0)"
+            f"images have shape {tuple(images.shape)}, not (N, {due})"
+            + (": of one image make a batch by image.unsqueeze(0)" if images.ndim == 3 else "")
+        )
+
+
+def check_channels(images: Tensor, image_shape: tuple[int, int, int]) -> None:
+    """Raises `TeacherError` for images (…, C, H, W) that are integers, or of other channels."""
+    check_floating(images)
+    if images.ndim < 3 or images.shape[-3] != image_shape[0]:
+        raise TeacherError(
+            f"images have shape {tuple(images.shape)}: the teacher's have {image_shape[0]} channels"
         )
 
 

@@ -20,7 +20,7 @@ from naturalinversion.teacher.growing_attributes import grown_attributes
 from naturalinversion.teacher.head import find_head
 from naturalinversion.teacher.image_space import (
     check_batch,
-    check_floating,
+    check_channels,
     check_normalisation,
     check_shape,
 )
@@ -145,9 +145,10 @@ class Teacher:
         )
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Logits (N, K) of normalised images (N, C, H, W).
+        """Logits (N, K) of normalised images (N, C, H, W), of another size if its network takes it.
 
-        Raises `TeacherError` for integers, and for an image without a batch dimension.
+        Raises `TeacherError` for integers, for an image without a batch dimension, and for other
+        channels.
         """
         with self._accelerated.enabled(statistics=False):
             return self._logits(images)
@@ -204,7 +205,7 @@ class Teacher:
     def normalize(self, pixels: Tensor) -> Tensor:
         """Pixels in [0, 1] (N, C, H, W), floating point, to teacher space.
 
-        Raises `TeacherError` for integers.
+        Raises `TeacherError` for integers, and for other channels.
         """
         mean, std = self._channels(pixels)
         return (pixels - mean) / std
@@ -212,7 +213,7 @@ class Teacher:
     def denormalize(self, images: Tensor) -> Tensor:
         """Teacher space back to pixels, which may lie outside [0, 1].
 
-        Raises `TeacherError` for integers.
+        Raises `TeacherError` for integers, and for other channels.
         """
         mean, std = self._channels(images)
         return images * std + mean
@@ -275,7 +276,7 @@ class Teacher:
 
     def _channels(self, like: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and deviation (1, C, 1, 1) of the type and on the device of ``like``, cached."""
-        check_floating(like)
+        check_channels(like, self.image_shape)
         key = (self.mean, self.std, like.dtype, like.device)
         known = self._normalisations.get(key)
         if known is None:

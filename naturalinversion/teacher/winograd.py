@@ -57,6 +57,10 @@ class WinogradConvolutions:
         with replaced_forward({c: partial(self._forward, c) for c in unchanged}):
             yield
 
+    def refresh(self) -> None:
+        """Transform the kernels again when they are next used."""
+        self._kernel_cache.clear()
+
     def _forward(self, convolution: nn.Conv2d, input: Tensor) -> Tensor:
         if not _is_faster(input, self.min_tiles) or convolution.weight.requires_grad:
             return nn.Conv2d.forward(convolution, input)

@@ -3,6 +3,7 @@
 import pickle
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -164,6 +165,23 @@ def test_the_folder_stays_the_same_when_the_working_directory_changes(
     dataset = SyntheticDataset("a")
     monkeypatch.chdir(tmp_path.parent)
     assert dataset[0][0].shape == (3, 8, 8)
+
+
+def test_a_place_that_cannot_be_written_is_named_as_it_was_given(tmp_path: Path) -> None:
+    dataset = make(tmp_path / "a")
+    (tmp_path / "file").touch()
+    tree, grid = tmp_path / "file" / "png", tmp_path / "file" / "grid.png"
+    with pytest.raises(StoreError, match=f"^{tree} can't be written: "):
+        dataset.export(tree, "denormalize")
+    with pytest.raises(StoreError, match=f"^{grid} can't be written: "):
+        dataset.grid(grid)
+
+
+@pytest.mark.parametrize("batches", ["2", 1.5])
+def test_a_number_of_batches_is_whole(batches: Any, tmp_path: Path) -> None:
+    folder = make(tmp_path / "a").folder
+    with pytest.raises(StoreError, match=f"^batches is {batches!r}: a whole number"):
+        SyntheticDataset(folder, batches)
 
 
 def test_an_export_never_mixes_two_sets(tmp_path: Path) -> None:

@@ -98,6 +98,11 @@ def test_names_for_other_classes_are_refused(make: Make, tmp_path: Path) -> None
         make([[0, 1]]).grid(tmp_path / "grid.png", ["a", "b"])
 
 
+def test_names_that_are_numbers_are_refused(make: Make, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="a class is called 0: names are texts"):
+        make([[0, 1]]).grid(tmp_path / "grid.png", list(range(10)))  # type: ignore[arg-type]
+
+
 def test_a_name_of_another_kind_of_file_is_refused(make: Make, tmp_path: Path) -> None:
     dataset = make([[0, 1]])
     for name in ("grid.jpg", "grid"):

@@ -8,7 +8,7 @@ import torch
 from baselines import METHODS
 from naturalinversion import Teacher
 from naturalinversion.classifiers import build
-from naturalinversion.errors import NaturalInversionWarning, TeacherWarning
+from naturalinversion.errors import NaturalInversionWarning, SettingError, TeacherWarning
 from naturalinversion.inversion.objective import Objective, Weights
 from naturalinversion.seeds import seeded
 from naturalinversion.synthesis import Training
@@ -34,6 +34,12 @@ def test_a_floor_above_what_most_predictions_have_is_told(name: str) -> None:
     assert prepare(name, 10) == []
     assert prepare(name, 200, compete_floor=0.0005) == []
     assert prepare(name, 200, compete=0.0) == []
+
+
+@pytest.mark.parametrize("floor", [0.5, 2.0, -0.1, float("nan")])
+def test_a_floor_that_leaves_no_room_below_its_ceiling_is_refused(floor: float) -> None:
+    with pytest.raises(SettingError, match=r"^compete_floor is .*: below 0\.5"):
+        METHODS["adi"](compete_floor=floor)
 
 
 def test_with_two_hundred_classes_only_a_low_floor_leaves_competition_a_gradient() -> None:

@@ -170,11 +170,10 @@ def test_what_is_no_teacher_is_one_line(teacher: Any, says: str, tmp_path: Path)
         fill(teacher, tmp_path / "none", small())
 
 
-def test_a_file_in_place_of_the_folder_is_one_line(
-    make_teacher: MakeTeacher, tmp_path: Path
-) -> None:
+def test_what_can_be_no_folder_is_one_line(make_teacher: MakeTeacher, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    for folder in (tmp_path / "file", tmp_path / "file" / "images"):
+    other = tmp_path / ("x" * 300), tmp_path / "zero\0"
+    for folder in (tmp_path / "file", tmp_path / "file" / "images", *other):
         with pytest.raises(StoreError, match="can't be a folder of images"):
             fill(make_teacher(), folder, small())
     assert (tmp_path / "file").read_text() == "mine"

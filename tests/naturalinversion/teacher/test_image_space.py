@@ -76,6 +76,16 @@ def test_integers_are_refused_where_they_would_be_rounded(dtype: torch.dtype) ->
             mapping(pixels)
 
 
+@pytest.mark.parametrize("shape", [(2, 1, 16, 16), (2, 5, 16, 16)])
+def test_other_channels_are_refused_where_one_would_be_taken_for_all(
+    shape: tuple[int, ...],
+) -> None:
+    teacher, pixels = teach(made(BottleneckNet)), torch.ones(shape)
+    for mapping in (teacher.normalize, teacher.denormalize, teacher, teacher.observe):
+        with pytest.raises(TeacherError, match=rf"^images have shape \(2, {shape[1]}, 16, 16\)"):
+            mapping(pixels)
+
+
 def test_arrays_are_refused() -> None:
     teacher, pixels = teach(made(BottleneckNet)), np.ones((2, 3, 16, 16), np.float32)
     for mapping in (teacher.normalize, teacher.denormalize, teacher, teacher.observe):

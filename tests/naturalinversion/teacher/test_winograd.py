@@ -139,6 +139,21 @@ def test_kernels_that_change_are_seen() -> None:
     assert "forward" not in layer.__dict__
 
 
+def test_kernels_written_past_autograd_are_seen_after_a_refresh() -> None:
+    """A write through ``.data`` leaves no trace in the tensor's version."""
+    stem, norm = nn.Conv2d(3, MIN_CHANNELS, 3, 2, 1), nn.BatchNorm2d(MIN_CHANNELS)
+    pooled = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(MIN_CHANNELS, 10)
+    model = nn.Sequential(stem, convolution(), norm, *pooled)
+    model(maps(4, 3, 8))
+    teacher, images = Teacher(model, num_classes=10, image_shape=(3, 8, 8)), maps(64, 3, 8)
+    teacher(images)
+    own = teacher.model[1]
+    assert isinstance(own, nn.Conv2d)
+    own.weight.data.mul_(-1)
+    teacher.refresh()
+    assert torch.allclose(teacher(images), teacher.model(images), atol=1e-4)
+
+
 def test_a_teacher_is_tried_with_few_images_as_it_works_with_many(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
