@@ -142,10 +142,11 @@ class Check:
         """What makes accepted numbers of ``table``, a table of ``spec``."""
         where = ["--scale", table.scale, "--dataset", table.dataset]
         rows = ["--rows", *self.rows] if self.rows else []
-        asked = self.execution.precision
-        precision = ["--precision", asked] if asked != "auto" else []
+        given = self.execution.precision
+        precision = ["--precision", given] if given != "auto" else []
         seeds = ["--seeds", str(_seeds(table.scale))]
-        return shlex.join(["accept", spec, *where, *rows, *seeds, *precision])
+        asked = shlex.join([spec, *where, *rows, *seeds, *precision])
+        return f"python -m benchmarks accept {asked}"
 
     def _comparable(
         self, planned: list[PlannedTable], accepted: dict[str, list[Accepted]], seeds: list[int]

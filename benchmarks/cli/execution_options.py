@@ -121,7 +121,7 @@ class RunOptions(TimeLimit, WorkerOptions):
     engine: Literal["local", "ray"] = "local"
     """where cells are computed: processes of this machine, or the nodes of a Ray cluster"""
     address: Annotated[str, optional("ADDRESS")] = ""
-    """of the Ray cluster, e.g. auto or ray://host:10001; by default one is started here"""
+    """of the Ray cluster, auto or HOST:PORT of its head; by default one is started here"""
     gpu_share: float = 1.0
     """of a GPU that one cell takes on a Ray cluster; 0.5 lets two cells share one"""
     yes: bool = False

@@ -9,7 +9,6 @@ All of it runs in one thread: sums over threads agree up to rounding only, and t
 picture of another rounding.
 """
 
-from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -35,25 +34,21 @@ def stage_names(teacher: Teacher) -> list[str]:
 def stage_features(
     teacher: Teacher,
     source: DeviceDataset,
-    stages: Collection[str],
     pool: int,
     batch_size: int = 256,
 ) -> dict[str, Array]:
-    """Features (N, D) of ``source``'s N images for every one of ``stages``, as `stage_names` names.
+    """Features (N, D) of ``source``'s N images for every stage, by its name of `stage_names`.
 
     Maps (N, C, H, W) are averaged to ``pool`` pixels a side, or stay as they are when they are
     smaller; then D is C * pool * pool. Computed in fp32 on the device that holds the images.
     """
-    parts: dict[str, list[Tensor]] = {name: [] for name in stages}
-    names = stage_names(teacher)
+    parts: dict[str, list[Tensor]] = {name: [] for name in stage_names(teacher)}
     with torch.inference_mode(), compute_in(source.images.device, "fp32"):
         for start in range(0, len(source), batch_size):
             images = source.batch(slice(start, start + batch_size))
             seen = teacher.observe(images, maps=True, embedding=True)
             assert seen.embedding is not None
-            for name, found in zip(names, (*seen.maps, seen.embedding), strict=True):
-                if name not in parts:
-                    continue
+            for name, found in zip(parts, (*seen.maps, seen.embedding), strict=True):
                 if found.ndim == 4:
                     found = F.adaptive_avg_pool2d(found, min(pool, found.shape[-1]))
                 parts[name].append(found.flatten(1).cpu())

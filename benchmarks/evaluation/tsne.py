@@ -54,7 +54,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     stages = stage_names(teacher)
     dataset = load_real(context, recipe)
     features = {
-        name: stage_features(teacher, source.to(teacher.device), stages, protocol.pool)
+        name: stage_features(teacher, source.to(teacher.device), protocol.pool)
         for name, source in _sources(context, recipe, teacher, dataset).items()
     }
     rows: list[tuple[str, str, float, float]] = []

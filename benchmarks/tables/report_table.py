@@ -145,10 +145,12 @@ def _figure(figure: FigureSpec, recipes: Recipes, rows: Sequence[RowCells]) -> F
     for label, own in {"the recipe's iterations": recipes, "published iterations": paper}.items():
         found = {}
         for method, teacher in methods.items():
+            if own is paper and ":" in method:  # of a method from outside nothing is published
+                continue
             recipe = own.resolve(teacher).method(method)
             made = build_method(recipe.method, recipe.settings)
             found[title_of(recipes, method)] = float(made.iterations)
-        alike = len(set(found.values())) == 1
+        alike = len(found) == len(methods) and len(set(found.values())) == 1
         marks |= {label if alike else f"{label}, {title}": n for title, n in found.items()}
     return replace(figure, marks=marks)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import cycle
 from pathlib import Path
 
 from reports.records import RecordError
@@ -26,7 +25,7 @@ class AcceptedNumbers:
     def row_difference(self, column: str, one: str, other: str) -> str:
         """How much more the first row has than the other: `difference_by_seed`."""
         numbers = (self._number(row, column) for row in (one, other))
-        first, second = (dict(zip(n.seeds, cycle(n.values), strict=False)) for n in numbers)
+        first, second = (dict(zip(n.seeds, n.values, strict=True)) for n in numbers)
         return difference_by_seed(first, second, f"{self.file}: {one} and {other}")
 
     def spread(self, row: str, column: str) -> str:

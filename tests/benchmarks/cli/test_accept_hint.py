@@ -50,4 +50,4 @@ def test_it_names_the_spec_and_the_rows(
     assert caught.value.code == 3
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith(f"error: {tmp_path / missing}: no accepted numbers of ")
-    assert line.endswith(f"; make them with: {hint}")
+    assert line.endswith(f"; make them with: python -m benchmarks {hint}")

@@ -157,6 +157,10 @@ def test_iterations_are_marked_for_each_method_where_they_differ() -> None:
     assert {
         f"published iterations, {title}": n for title, n in (("DI", 2000), ("NI", 4000))
     }.items() <= marks("di", "ni").items()
+    outside = marks("ni", "baselines.deep_inversion:DeepInversion")
+    assert [label for label in outside if label.startswith("published")] == [
+        "published iterations, NI"
+    ]
 
 
 def test_a_control_that_is_named_among_methods_stands_there_once() -> None:
