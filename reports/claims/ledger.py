@@ -90,8 +90,9 @@ def _measured(
         verdict: Judged = "not comparable"
         reason = "; ".join(unlike + [measured.remark] * bool(measured.remark))
     else:
-        allowed, why = allowance(number, measured)
-        verdict, reason = _direction(difference, allowed, _telling(number)), why
+        allowed, what = allowance(number, measured)
+        verdict = _direction(difference, allowed, _telling(number))
+        reason = _reason(verdict, allowed, what)
     return {
         "measured": measured.mean,
         "sd": measured.sd,
@@ -106,16 +107,15 @@ def _measured(
 
 
 def allowance(number: Published, measured: MeasuredClaim) -> tuple[float, str]:
-    """How far two values may lie apart and still agree, and why so far; infinite if unknown."""
+    """How far two values may lie apart and still agree, and what that is; infinite if unknown."""
     if measured.n < ENOUGH_SEEDS or measured.sd is None:
         return math.inf, f"our noise is not known with n = {measured.n}"
     quantile = float(scipy.stats.t.ppf((1 + CONFIDENCE) / 2, measured.n - 1))
     half = quantile * measured.sd * (1 + 1 / measured.n) ** 0.5
-    runs = f"where 95 % of single runs lie by our n = {measured.n}"
-    known = [(half, f"within {half:.2g}, {runs}")]
+    known = [(half, f"as far as 95 % of single runs lie by our n = {measured.n}")]
     noise = paper_notes().noise.get(number.metric)
     if noise is not None:
-        known.append((noise, f"within {noise:g}, how far two of the paper's own runs lie apart"))
+        known.append((noise, "as far as two of the paper's own runs lie apart"))
     return max(known)
 
 
@@ -127,3 +127,10 @@ def _direction(difference: float, allowed: float, telling: float) -> Judged:
     if abs(difference) <= allowed:
         return "agrees within noise" if allowed <= telling else "can't tell"
     return "higher" if difference > 0 else "lower"
+
+
+def _reason(verdict: Judged, allowed: float, what: str) -> str:
+    if math.isinf(allowed):
+        return what
+    how = {"agrees within noise": "within ", "can't tell": "noise leaves ±"}
+    return f"{how.get(verdict, 'more than ')}{allowed:.2g}, {what}"
