@@ -11,7 +11,7 @@ import pandas as pd
 import scipy
 
 from reports.claims.comparability import differences
-from reports.claims.matching import MeasuredClaim, measured_claims, most_comparable
+from reports.claims.matching import MeasuredClaim, measured_claims, most_comparable, remarks
 from reports.published import Published, paper_notes, published
 from reports.records import Record
 from reports.seed_statistics import ENOUGH_SEEDS
@@ -88,11 +88,11 @@ def _measured(
     unlike = differences(number, measured, records)
     if unlike or difference is None:
         verdict: Judged = "not comparable"
-        reason = "; ".join(unlike + [measured.remark] * bool(measured.remark))
+        reasons = unlike
     else:
         allowed, what = allowance(number, measured)
         verdict = _direction(difference, allowed, _telling(number))
-        reason = _reason(verdict, allowed, what)
+        reasons = [_reason(verdict, allowed, what)]
     return {
         "measured": measured.mean,
         "sd": measured.sd,
@@ -101,7 +101,7 @@ def _measured(
         "measured_on": measured.dataset,
         "difference": difference,
         "verdict": verdict,
-        "reason": reason,
+        "reason": "; ".join([*reasons, *remarks(measured.n, measured)]),
         "records": " ".join(measured.records),
     }
 

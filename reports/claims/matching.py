@@ -16,11 +16,15 @@ REPEATED = "table3"  # the table whose numbers the text repeats
 GAIN = "pruning_gain_at_"
 PRUNING, GAINING = "figure6", "ni"
 SCALES = ("paper", "mini", "small", "demo")
+ONE_TEACHER = "all seeds share one teacher"
 
 
 @dataclass(frozen=True)
 class MeasuredClaim:
-    """A published number as one table has it: mean over ``n`` seeds, and how it was come by."""
+    """A published number as one table has it: mean over ``n`` seeds, and how it was come by.
+
+    ``teachers`` are the keys of those it rests on.
+    """
 
     table: str
     dataset: str
@@ -32,6 +36,7 @@ class MeasuredClaim:
     by_seed: Mapping[int, float] = field(default_factory=dict)
     overrides: tuple[str, ...] = ()
     remark: str = ""
+    teachers: tuple[str, ...] = ()
 
 
 def measured_claims(
@@ -44,7 +49,8 @@ def measured_claims(
         for line in lines:
             if line["claim"] and line["n"]:
                 by_seed = dict(zip(line["seeds"], line["values"], strict=True))
-                found[line["claim"]].append(_measured(table, by_seed, line["records"]))
+                of = by_seed, line["records"], line["teachers"]
+                found[line["claim"]].append(_measured(table, *of))
         if table.id == PRUNING:
             for number in published().values():
                 if number.metric.startswith(GAIN) and (gain := _gain(number, table, lines)):
@@ -68,8 +74,21 @@ def most_comparable(among: Sequence[MeasuredClaim], dataset: str) -> MeasuredCla
     return min(among, key=order, default=None)
 
 
+def remarks(n: int, *measured: MeasuredClaim) -> list[str]:
+    """What a reader must know of how these were come by, of which ``n`` seeds are looked at."""
+    said = [one.remark for one in measured if one.remark]
+    teachers = {teacher for one in measured for teacher in one.teachers}
+    if n > 1 and len(teachers) == 1 and all(one.teachers for one in measured):
+        said.append(ONE_TEACHER)
+    return said
+
+
 def _measured(
-    table: Table, by_seed: Mapping[int, float], records: Sequence[str], remark: str = ""
+    table: Table,
+    by_seed: Mapping[int, float],
+    records: Sequence[str],
+    teachers: Sequence[str],
+    remark: str = "",
 ) -> MeasuredClaim:
     values = list(by_seed.values())
     return MeasuredClaim(
@@ -83,6 +102,7 @@ def _measured(
         by_seed=by_seed,
         overrides=tuple(table.overrides),
         remark=remark,
+        teachers=tuple(teachers),
     )
 
 
@@ -114,4 +134,5 @@ def _gain(number: Published, table: Table, lines: Sequence[Line]) -> MeasuredCla
     if not gains:
         return None
     used = own["records"] + other["records"]
-    return _measured(table, gains, used, f"here over {titles[other['column']]}")
+    teachers = sorted({*own["teachers"], *other["teachers"]})
+    return _measured(table, gains, used, teachers, f"here over {titles[other['column']]}")

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 import pandas as pd
 
-from reports.claims.matching import MeasuredClaim, measured_claims, most_comparable
+from reports.claims.matching import MeasuredClaim, measured_claims, most_comparable, remarks
 from reports.published import Published, published
 from reports.records import Record
 from reports.seed_statistics import (
@@ -62,7 +62,8 @@ def orderings(tables: Sequence[Table], records: Mapping[str, Record]) -> pd.Data
     lines = [_line(*pair, found) for pair in _pairs()]
     for line, p in zip(lines, correct_for_many([line["p"] for line in lines]), strict=True):
         line["p"] = p
-        line["direction"], line["reason"] = _direction(line)
+        line["direction"], why = _direction(line)
+        line["reason"] = "; ".join(filter(None, [why, *line["remarks"]]))
     numbers = dict.fromkeys(("published", "measured", "p"), "float64")
     return pd.DataFrame(lines, columns=COLUMNS).astype(numbers)
 
@@ -88,6 +89,7 @@ def _line(
     line: dict[str, Any] = {name: getattr(ahead, name) for name in names}
     line |= {"ahead": ahead.method, "behind": behind.method, "measured": None, "n": 0, "p": None}
     line |= {"published": _gain(ahead.value - behind.value, ahead.metric), "scale": ""}
+    line["remarks"] = []
     others = {one.table: one for one in reversed(found.get(behind.id, []))}
     usable = [
         one
@@ -106,6 +108,7 @@ def _line(
         "n": compared.n,
         "p": compared.p_value,
         "scale": first.scale,
+        "remarks": remarks(compared.n, first, others[first.table]),
     }
 
 

@@ -351,3 +351,25 @@ def test_of_two_tables_the_one_with_more_seeds_is_compared(order: int) -> None:
     few, many = students(0.93, name="few"), students(0.93, 0.94, 0.95, name="many")
     tables = [(table(NI, few), few), (table(NI, many), many)][::order]
     assert frame_of(*tables).loc[NI]["n"] == 3
+
+
+@pytest.mark.parametrize(
+    ("teachers", "accuracies", "said"),
+    [
+        ("ttt", (0.936, 0.937, 0.938), True),
+        ("ttu", (0.936, 0.937, 0.938), False),
+        ("t", (0.936,), False),
+    ],
+)
+@pytest.mark.parametrize("scale", ["paper", "mini"])
+def test_seeds_of_one_teacher_are_said_to_be(
+    teachers: str, accuracies: Sequence[float], said: bool, scale: str
+) -> None:
+    found = [
+        msgspec.structs.replace(one, inputs={"teacher": teacher})
+        for one, teacher in zip(students(*accuracies), teachers, strict=True)
+    ]
+    frame = frame_of((table(NI, found, scale), found))
+    assert frame.loc[NI]["reason"].endswith("; all seeds share one teacher") == said
+    text = claims_markdown(frame.reset_index(), NO_ORDERINGS)
+    assert ("; all seeds share one teacher |" in text) == said

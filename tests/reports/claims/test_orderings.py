@@ -17,13 +17,13 @@ PLACE = "cifar10/vgg11/resnet18"
 AHEAD = {"ni": (0.68, 0.69, 0.67), "di": (0.37, 0.40, 0.38)}
 
 
-def record(key: str, metric: str, value: float) -> Record:
+def record(key: str, metric: str, value: float, teacher: str) -> Record:
     return Record(
         kind="distillation",
         label=key,
         key=key,
         recipe={"width": 0.25, "image_size": 32},
-        inputs={},
+        inputs={"teacher": teacher} if teacher else {},
         metrics={metric: value},
         cost=Cost(1.0, 1.0, 0, 1.0),
         provenance=Provenance("c", {"torch": "2"}, "cpu", "fp32", 1, "Linux", "2026-11-22"),
@@ -44,10 +44,11 @@ def case(
     metric: str = "test_accuracy",
     place: str = f"table5/{PLACE}",
     title: str = "Table 5",
+    teachers: str = "",
 ) -> tuple[Table, dict[str, Record]]:
-    """A table of one row, and its records."""
+    """A table of one row, and its records; ``teachers`` has a letter for each seed's, or none."""
     records = {
-        f"{m}{s}": record(f"{m}{s}", metric, v)
+        f"{m}{s}": record(f"{m}{s}", metric, v, teachers[s : s + 1])
         for m, vs in values.items()
         for s, v in enumerate(vs)
     }
@@ -201,6 +202,18 @@ def test_a_table_without_the_other_method_hides_no_ordering() -> None:
         tables = [table for table, _ in cases]
         records = {key: record for _, found in cases for key, record in found.items()}
         assert line(orderings(tables, records))["direction"] == "holds"
+
+
+@pytest.mark.parametrize(
+    ("teachers", "seeds", "said"),
+    [("ttt", 3, True), ("tt", 2, True), ("ttu", 3, False), ("", 3, False), ("t", 1, False)],
+)
+def test_a_test_over_seeds_of_one_teacher_says_so(teachers: str, seeds: int, said: bool) -> None:
+    values = {method: found[:seeds] for method, found in AHEAD.items()}
+    frame = measured(values, teachers=teachers)
+    assert line(frame)["reason"].endswith("; all seeds share one teacher") == said
+    text = claims_markdown(ledger([], {}, {}), frame)
+    assert ("; all seeds share one teacher |" in text) == said
 
 
 def test_ahead_is_the_higher_number_but_of_distances_the_lower() -> None:
