@@ -59,7 +59,7 @@ def ledger(
         line |= {"id": number.id, "published": number.value, "note": note}
         if number.method == PROTOCOL:
             line |= _of_recipe(number, protocol)
-        elif claim := most_comparable(found.get(number.id, []), number.dataset):
+        elif claim := most_comparable(found.get(number.id, []), number):
             line |= _measured(number, claim, records)
         lines.append(line)
     numbers = dict.fromkeys(("measured", "sd", "difference"), "float64")

@@ -54,7 +54,9 @@ def case(
     }
     cells = {
         method: TableCell(
-            [f"{method}{seed}" for seed in range(len(found))], f"{place}/{method}/{metric}"
+            [f"{method}{seed}" for seed in range(len(found))],
+            f"{place}/{method.partition('-')[0]}/{metric}",
+            variant=method if "-" in method else "",
         )
         for method, found in values.items()
     }
@@ -202,6 +204,37 @@ def test_a_table_without_the_other_method_hides_no_ordering() -> None:
         tables = [table for table, _ in cases]
         records = {key: record for _, found in cases for key, record in found.items()}
         assert line(orderings(tables, records))["direction"] == "holds"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize(
+    ("place", "lead", "said"),
+    [
+        (PLACE, 60.0, "; measured with di-paper"),  # whose number is from DI's own paper
+        ("cifar10/resnet34/vgg11", 29.67, ""),
+    ],
+)
+def test_of_a_methods_variants_the_one_of_the_published_number_is_compared(
+    place: str, lead: float, said: str, order: int
+) -> None:
+    values = AHEAD | {"di-paper": (0.08, 0.10, 0.06)}
+    one = line(measured(dict(list(values.items())[::order]), place=f"table5/{place}"))
+    assert one["measured"] == pytest.approx(lead, abs=0.01)
+    assert one["reason"] == f"p = {one['p']:.2g}{said}"
+
+
+def test_both_sides_may_be_variants() -> None:
+    frame = measured({"adi-paper": AHEAD["ni"], "di-paper": AHEAD["di"]})
+    assert line(frame, "adi", "di")["reason"].endswith("; measured with adi-paper and di-paper")
+
+
+def test_among_tables_the_variant_comes_before_more_seeds() -> None:
+    with_variant = case({"ni": (0.68, 0.69), "di-paper": (0.08, 0.09)}, title="Variant")
+    plain = case(AHEAD)
+    for cases in ((with_variant, plain), (plain, with_variant)):
+        tables = [replace(table, part=table.title) for table, _ in cases]
+        records = {key: record for _, found in cases for key, record in found.items()}
+        assert line(orderings(tables, records))["measured"] == pytest.approx(60)
 
 
 @pytest.mark.parametrize(
