@@ -42,9 +42,12 @@ class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PaperNotes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``noise`` of a metric from one of the paper's runs to the next, and the notes by name."""
+    """``noise`` of a metric from one of the paper's runs to the next, the notes by name, and by
+    that of a note the variant of their method's recipe that its numbers were made with.
+    """
 
     noise: dict[str, float]
+    variants: dict[str, str]
     notes: dict[str, str]
 
 
@@ -94,6 +97,6 @@ def _read(folder: str) -> dict[str, Published]:
 
 @cache
 def paper_notes() -> PaperNotes:
-    """Noise and notes."""
+    """Noise, variants and notes."""
     text = (resources.files("reports") / FOLDER / "notes.toml").read_bytes()
     return msgspec.toml.decode(text, type=PaperNotes)

@@ -122,13 +122,14 @@ def _cell(
     # Sets of images are called by their title in a record, as far as names of metrics go.
     name = re.sub("[^a-z0-9]+", "_", title.lower())
     metric = measurement.filled(measurement.metric, title=title, method=name)
-    published_as, _ = split_name(measurement.method)
+    published_as, variant = split_name(measurement.method)
     return TableCell(
         records=[cell.key for cell in made],
         claim=measurement.filled(
             measurement.claim, dataset=published_for, metric=metric, method=published_as
         ),
         metric=metric if metric != measurement.metric else "",
+        variant=measurement.method if variant else "",
     )
 
 

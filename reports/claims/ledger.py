@@ -11,7 +11,7 @@ import pandas as pd
 import scipy
 
 from reports.claims.comparability import differences
-from reports.claims.matching import MeasuredClaim, measured_claims, most_comparable
+from reports.claims.matching import MeasuredClaim, measured_claims, most_comparable, remarks
 from reports.published import Published, paper_notes, published
 from reports.records import Record
 from reports.seed_statistics import ENOUGH_SEEDS
@@ -59,7 +59,7 @@ def ledger(
         line |= {"id": number.id, "published": number.value, "note": note}
         if number.method == PROTOCOL:
             line |= _of_recipe(number, protocol)
-        elif claim := most_comparable(found.get(number.id, []), number.dataset):
+        elif claim := most_comparable(found.get(number.id, []), number):
             line |= _measured(number, claim, records)
         lines.append(line)
     numbers = dict.fromkeys(("measured", "sd", "difference"), "float64")
@@ -88,10 +88,11 @@ def _measured(
     unlike = differences(number, measured, records)
     if unlike or difference is None:
         verdict: Judged = "not comparable"
-        reason = "; ".join(unlike + [measured.remark] * bool(measured.remark))
+        reasons = unlike
     else:
-        allowed, why = allowance(number, measured)
-        verdict, reason = _direction(difference, allowed, _telling(number)), why
+        allowed, what = allowance(number, measured)
+        verdict = _direction(difference, allowed, _telling(number))
+        reasons = [_reason(verdict, allowed, what)]
     return {
         "measured": measured.mean,
         "sd": measured.sd,
@@ -100,22 +101,21 @@ def _measured(
         "measured_on": measured.dataset,
         "difference": difference,
         "verdict": verdict,
-        "reason": reason,
+        "reason": "; ".join([*reasons, *remarks(measured.n, measured)]),
         "records": " ".join(measured.records),
     }
 
 
 def allowance(number: Published, measured: MeasuredClaim) -> tuple[float, str]:
-    """How far two values may lie apart and still agree, and why so far; infinite if unknown."""
+    """How far two values may lie apart and still agree, and what that is; infinite if unknown."""
     if measured.n < ENOUGH_SEEDS or measured.sd is None:
         return math.inf, f"our noise is not known with n = {measured.n}"
     quantile = float(scipy.stats.t.ppf((1 + CONFIDENCE) / 2, measured.n - 1))
     half = quantile * measured.sd * (1 + 1 / measured.n) ** 0.5
-    runs = f"where 95 % of single runs lie by our n = {measured.n}"
-    known = [(half, f"within {half:.2g}, {runs}")]
+    known = [(half, f"as far as 95 % of single runs lie by our n = {measured.n}")]
     noise = paper_notes().noise.get(number.metric)
     if noise is not None:
-        known.append((noise, f"within {noise:g}, how far two of the paper's own runs lie apart"))
+        known.append((noise, "as far as two of the paper's own runs lie apart"))
     return max(known)
 
 
@@ -127,3 +127,10 @@ def _direction(difference: float, allowed: float, telling: float) -> Judged:
     if abs(difference) <= allowed:
         return "agrees within noise" if allowed <= telling else "can't tell"
     return "higher" if difference > 0 else "lower"
+
+
+def _reason(verdict: Judged, allowed: float, what: str) -> str:
+    if math.isinf(allowed):
+        return what
+    how = {"agrees within noise": "within ", "can't tell": "noise leaves ±"}
+    return f"{how.get(verdict, 'more than ')}{allowed:.2g}, {what}"

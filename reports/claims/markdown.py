@@ -32,7 +32,8 @@ def claims_markdown(frame: pd.DataFrame, orders: pd.DataFrame) -> str:
         _about_settings(frame[settings]),
         "A measured number is compared with a published one only where nothing that matters "
         "differs: data set, networks, trainings, number of images, pixels, extractor. Measured: "
-        "mean ± sd (seeds).",
+        "mean ± sd (seeds). Where all seeds share one teacher, ± and tests say nothing of other "
+        "teachers.",
         *_orderings(orders),
     ]
     for name, lines in tables:

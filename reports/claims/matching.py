@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
-from reports.published import Published, claim_id, published
+from reports.published import Published, claim_id, paper_notes, published
 from reports.records import Record
 from reports.tables.layout import Table
 from reports.tables.measured import Line, lines_of, measured_frame
@@ -16,11 +16,15 @@ REPEATED = "table3"  # the table whose numbers the text repeats
 GAIN = "pruning_gain_at_"
 PRUNING, GAINING = "figure6", "ni"
 SCALES = ("paper", "mini", "small", "demo")
+ONE_TEACHER = "all seeds share one teacher"
 
 
 @dataclass(frozen=True)
 class MeasuredClaim:
-    """A published number as one table has it: mean over ``n`` seeds, and how it was come by."""
+    """A published number as one table has it: mean over ``n`` seeds, and how it was come by.
+
+    ``variant`` is as a `TableCell` has it; ``teachers`` are the keys of those it rests on.
+    """
 
     table: str
     dataset: str
@@ -32,6 +36,8 @@ class MeasuredClaim:
     by_seed: Mapping[int, float] = field(default_factory=dict)
     overrides: tuple[str, ...] = ()
     remark: str = ""
+    variant: str = ""
+    teachers: tuple[str, ...] = ()
 
 
 def measured_claims(
@@ -41,10 +47,13 @@ def measured_claims(
     found: dict[str, list[MeasuredClaim]] = defaultdict(list)
     for table in tables:
         lines = lines_of(measured_frame(table, records))
+        cells = {(row.id, column): cell for row in table.rows for column, cell in row.cells.items()}
         for line in lines:
             if line["claim"] and line["n"]:
                 by_seed = dict(zip(line["seeds"], line["values"], strict=True))
-                found[line["claim"]].append(_measured(table, by_seed, line["records"]))
+                variant = cells[line["row"], line["column"]].variant
+                of = by_seed, line["records"], line["teachers"]
+                found[line["claim"]].append(_measured(table, *of, variant=variant))
         if table.id == PRUNING:
             for number in published().values():
                 if number.metric.startswith(GAIN) and (gain := _gain(number, table, lines)):
@@ -56,20 +65,42 @@ def measured_claims(
     return found
 
 
-def most_comparable(among: Sequence[MeasuredClaim], dataset: str) -> MeasuredClaim | None:
-    """The same data set before another, then the larger scale, then the recipes as they are, then
-    more seeds.
+def most_comparable(among: Sequence[MeasuredClaim], number: Published) -> MeasuredClaim | None:
+    """The first by `comparability`, then that of more seeds."""
+    return min(
+        among, key=lambda one: (*comparability(one, number), -one.n, one.table), default=None
+    )
+
+
+def comparability(measured: MeasuredClaim, number: Published) -> tuple[object, ...]:
+    """What sorts the most comparable first: the same data set, then the larger scale, then the
+    recipes as they are, then the variant that ``number`` is of, if any, then the plain method.
     """
+    scale = SCALES.index(measured.scale) if measured.scale in SCALES else len(SCALES)
+    published_of = paper_notes().variants.get(number.note)
+    variant = f"{number.method}-{published_of}" if published_of else ""
+    other_data, by_hand = measured.dataset != number.dataset, bool(measured.overrides)
+    return other_data, scale, by_hand, measured.variant != variant, measured.variant
 
-    def order(claim: MeasuredClaim) -> tuple[object, ...]:
-        scale = SCALES.index(claim.scale) if claim.scale in SCALES else len(SCALES)
-        return claim.dataset != dataset, scale, bool(claim.overrides), -claim.n, claim.table
 
-    return min(among, key=order, default=None)
+def remarks(n: int, *measured: MeasuredClaim) -> list[str]:
+    """What a reader must know of how these were come by, of which ``n`` seeds are looked at."""
+    said = [one.remark for one in measured if one.remark]
+    if variants := [one.variant for one in measured if one.variant]:
+        said.append(f"measured with {' and '.join(variants)}")
+    teachers = {teacher for one in measured for teacher in one.teachers}
+    if n > 1 and len(teachers) == 1 and all(one.teachers for one in measured):
+        said.append(ONE_TEACHER)
+    return said
 
 
 def _measured(
-    table: Table, by_seed: Mapping[int, float], records: Sequence[str], remark: str = ""
+    table: Table,
+    by_seed: Mapping[int, float],
+    records: Sequence[str],
+    teachers: Sequence[str],
+    remark: str = "",
+    variant: str = "",
 ) -> MeasuredClaim:
     values = list(by_seed.values())
     return MeasuredClaim(
@@ -83,6 +114,8 @@ def _measured(
         by_seed=by_seed,
         overrides=tuple(table.overrides),
         remark=remark,
+        variant=variant,
+        teachers=tuple(teachers),
     )
 
 
@@ -114,4 +147,5 @@ def _gain(number: Published, table: Table, lines: Sequence[Line]) -> MeasuredCla
     if not gains:
         return None
     used = own["records"] + other["records"]
-    return _measured(table, gains, used, f"here over {titles[other['column']]}")
+    teachers = sorted({*own["teachers"], *other["teachers"]})
+    return _measured(table, gains, used, teachers, f"here over {titles[other['column']]}")

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 import pandas as pd
 
-from reports.claims.matching import MeasuredClaim, measured_claims, most_comparable
+from reports.claims.matching import MeasuredClaim, comparability, measured_claims, remarks
 from reports.published import Published, published
 from reports.records import Record
 from reports.seed_statistics import (
@@ -62,7 +62,8 @@ def orderings(tables: Sequence[Table], records: Mapping[str, Record]) -> pd.Data
     lines = [_line(*pair, found) for pair in _pairs()]
     for line, p in zip(lines, correct_for_many([line["p"] for line in lines]), strict=True):
         line["p"] = p
-        line["direction"], line["reason"] = _direction(line)
+        line["direction"], why = _direction(line)
+        line["reason"] = "; ".join(filter(None, [why, *line["remarks"]]))
     numbers = dict.fromkeys(("published", "measured", "p"), "float64")
     return pd.DataFrame(lines, columns=COLUMNS).astype(numbers)
 
@@ -88,25 +89,44 @@ def _line(
     line: dict[str, Any] = {name: getattr(ahead, name) for name in names}
     line |= {"ahead": ahead.method, "behind": behind.method, "measured": None, "n": 0, "p": None}
     line |= {"published": _gain(ahead.value - behind.value, ahead.metric), "scale": ""}
-    others = {one.table: one for one in reversed(found.get(behind.id, []))}
-    usable = [
-        one
-        for one in found.get(ahead.id, [])
-        if _usable(one, ahead)
-        and one.table in others
-        and one.by_seed.keys() & others[one.table].by_seed.keys()
-    ]
-    first = most_comparable(usable, ahead.dataset)
-    if first is None:
+    line["remarks"] = []
+    both = _most_comparable(ahead, behind, found)
+    if both is None:
         return line
-    compared = compare_by_seed(first.by_seed, others[first.table].by_seed)
+    compared = compare_by_seed(*(one.by_seed for one in both))
     assert compared.difference is not None
     return line | {
         "measured": _gain(compared.difference, ahead.metric),
         "n": compared.n,
         "p": compared.p_value,
-        "scale": first.scale,
+        "scale": both[0].scale,
+        "remarks": remarks(compared.n, *both),
     }
+
+
+def _most_comparable(
+    ahead: Published, behind: Published, found: Mapping[str, list[MeasuredClaim]]
+) -> tuple[MeasuredClaim, MeasuredClaim] | None:
+    """What one table measured of both in the same seeds: the first by `comparability` of the one,
+    then of the other, then that of more seeds.
+    """
+    pairs = [
+        (first, second)
+        for first in found.get(ahead.id, [])
+        for second in found.get(behind.id, [])
+        if _usable(first, ahead) and second.table == first.table and _shared(first, second)
+    ]
+
+    def order(pair: tuple[MeasuredClaim, MeasuredClaim]) -> tuple[object, ...]:
+        first, second = pair
+        ranks = *comparability(first, ahead), *comparability(second, behind)
+        return *ranks, -len(_shared(first, second)), first.table
+
+    return min(pairs, key=order, default=None)
+
+
+def _shared(first: MeasuredClaim, second: MeasuredClaim) -> set[int]:
+    return first.by_seed.keys() & second.by_seed.keys()
 
 
 def _usable(measured: MeasuredClaim, number: Published) -> bool:

@@ -40,16 +40,11 @@ def claims_section(
     """The ledger's texts and links; ValueError if it lacks a column."""
     if absent := [name for name in COLUMNS if name not in claims.columns]:
         raise ValueError(f"the claims have no column {', '.join(absent)}")
-    titles = {  # the method of each published number, as the page's filters call it
-        table.cell(row, column).claim: column.method or row.method
-        for table in tables
-        for row in table.rows
-        for column in table.columns
-    }
+    titles = _titles(tables)
     measured_on = {table.dataset for table in tables}
     found = []
     for number, line in enumerate(lines_of(claims), start=1):
-        claim = _claim(line, titles.get(line["id"], ""), records)
+        claim = _claim(line, _title(line, titles), records)
         # Those of a recipe or of nothing are found by the paper's data set.
         on = claim["measured_on"] if claim["measured_on"] in measured_on else claim["dataset"]
         found.append({**claim, "anchor": f"claim-{number}", "filter_dataset": on})
@@ -61,6 +56,28 @@ def claims_section(
         {claim["id"]: claim["anchor"] for claim in found},
         [_ordering(line) for line in lines_of(orderings(tables, records)) if line["n"]],
     )
+
+
+def _titles(tables: Sequence[Table]) -> dict[tuple[str, str], str]:
+    """The method of each published number, as the page's filters call it: by the number's id and a
+    record, or none, where the plain method comes before its variants.
+    """
+    cells = [
+        (table.cell(row, column), column.method or row.method)
+        for table in tables
+        for row in table.rows
+        for column in table.columns
+    ]
+    found: dict[tuple[str, str], str] = {}
+    for cell, title in sorted(cells, key=lambda one: one[0].variant):
+        for key in ("", *cell.records):
+            found.setdefault((cell.claim, key), title)
+    return found
+
+
+def _title(line: Line, titles: Mapping[tuple[str, str], str]) -> str:
+    keys = [*line["records"].split()[:1], ""]
+    return next((titles[line["id"], key] for key in keys if (line["id"], key) in titles), "")
 
 
 def _ordering(line: Line) -> dict[str, Any]:

@@ -88,12 +88,14 @@ class TableCell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One number: a record key per seed of the table ("" = not planned).
 
     ``claim`` is the id under which the paper's number is found in `reports.published`, if there is
-    one. ``metric`` is the record's metric where it is not the column's.
+    one. ``metric`` is the record's metric where it is not the column's. ``variant`` names the
+    method where it is a variant of a recipe, such as ``di-paper``.
     """
 
     records: list[str]
     claim: str = ""
     metric: str = ""
+    variant: str = ""
 
 
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -14,6 +14,7 @@ from benchmarks.tables.expand import expand
 from benchmarks.tables.pipeline import Pipeline
 from benchmarks.tables.spec import Measurement, read_table
 from naturalinversion.errors import UsageError
+from reports.published import paper_notes, published
 from reports.tables.measured import lines_of, measured_frame
 
 PAPER = {"rate": 0.05, "total_variation": 2.5e-5}
@@ -112,10 +113,23 @@ def test_the_published_number_stands_beside_both() -> None:
     lines = lines_of(measured_frame(planned.tables[0], {}))
     published = {line["column"]: line["published"] for line in lines}
     assert [published[method] for method in methods] == [91.43, 91.43, 93.26, 93.26]
+    cells = planned.tables[0].rows[0].cells
+    assert [cells[method].variant for method in methods] == ["", "di-paper", "", "adi-paper"]
     assert [column for column in published if column.endswith("-loop")] == [
         "adi-loop",
         "adi-paper-loop",
     ]
+
+
+def test_numbers_from_deepinversions_paper_are_of_variants_that_there_are() -> None:
+    variants = paper_notes().variants
+    found = {
+        f"{number.method}-{variants[number.note]}"
+        for number in published().values()
+        if number.note in variants
+    }
+    recipes = Recipes("paper", "cifar10").resolve("resnet34")
+    assert {recipes.method(name).name for name in found} == {"di-paper", "adi-paper"}
 
 
 @pytest.mark.parametrize(

@@ -17,13 +17,13 @@ PLACE = "cifar10/vgg11/resnet18"
 AHEAD = {"ni": (0.68, 0.69, 0.67), "di": (0.37, 0.40, 0.38)}
 
 
-def record(key: str, metric: str, value: float) -> Record:
+def record(key: str, metric: str, value: float, teacher: str) -> Record:
     return Record(
         kind="distillation",
         label=key,
         key=key,
         recipe={"width": 0.25, "image_size": 32},
-        inputs={},
+        inputs={"teacher": teacher} if teacher else {},
         metrics={metric: value},
         cost=Cost(1.0, 1.0, 0, 1.0),
         provenance=Provenance("c", {"torch": "2"}, "cpu", "fp32", 1, "Linux", "2026-11-22"),
@@ -44,16 +44,19 @@ def case(
     metric: str = "test_accuracy",
     place: str = f"table5/{PLACE}",
     title: str = "Table 5",
+    teachers: str = "",
 ) -> tuple[Table, dict[str, Record]]:
-    """A table of one row, and its records."""
+    """A table of one row, and its records; ``teachers`` has a letter for each seed's, or none."""
     records = {
-        f"{m}{s}": record(f"{m}{s}", metric, v)
+        f"{m}{s}": record(f"{m}{s}", metric, v, teachers[s : s + 1])
         for m, vs in values.items()
         for s, v in enumerate(vs)
     }
     cells = {
         method: TableCell(
-            [f"{method}{seed}" for seed in range(len(found))], f"{place}/{method}/{metric}"
+            [f"{method}{seed}" for seed in range(len(found))],
+            f"{place}/{method.partition('-')[0]}/{metric}",
+            variant=method if "-" in method else "",
         )
         for method, found in values.items()
     }
@@ -201,6 +204,49 @@ def test_a_table_without_the_other_method_hides_no_ordering() -> None:
         tables = [table for table, _ in cases]
         records = {key: record for _, found in cases for key, record in found.items()}
         assert line(orderings(tables, records))["direction"] == "holds"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize(
+    ("place", "lead", "said"),
+    [
+        (PLACE, 60.0, "; measured with di-paper"),  # whose number is from DI's own paper
+        ("cifar10/resnet34/vgg11", 29.67, ""),
+    ],
+)
+def test_of_a_methods_variants_the_one_of_the_published_number_is_compared(
+    place: str, lead: float, said: str, order: int
+) -> None:
+    values = AHEAD | {"di-paper": (0.08, 0.10, 0.06)}
+    one = line(measured(dict(list(values.items())[::order]), place=f"table5/{place}"))
+    assert one["measured"] == pytest.approx(lead, abs=0.01)
+    assert one["reason"] == f"p = {one['p']:.2g}{said}"
+
+
+def test_both_sides_may_be_variants() -> None:
+    frame = measured({"adi-paper": AHEAD["ni"], "di-paper": AHEAD["di"]})
+    assert line(frame, "adi", "di")["reason"].endswith("; measured with adi-paper and di-paper")
+
+
+def test_among_tables_the_variant_comes_before_more_seeds() -> None:
+    with_variant = case({"ni": (0.68, 0.69), "di-paper": (0.08, 0.09)}, title="Variant")
+    plain = case(AHEAD)
+    for cases in ((with_variant, plain), (plain, with_variant)):
+        tables = [replace(table, part=table.title) for table, _ in cases]
+        records = {key: record for _, found in cases for key, record in found.items()}
+        assert line(orderings(tables, records))["measured"] == pytest.approx(60)
+
+
+@pytest.mark.parametrize(
+    ("teachers", "seeds", "said"),
+    [("ttt", 3, True), ("tt", 2, True), ("ttu", 3, False), ("", 3, False), ("t", 1, False)],
+)
+def test_a_test_over_seeds_of_one_teacher_says_so(teachers: str, seeds: int, said: bool) -> None:
+    values = {method: found[:seeds] for method, found in AHEAD.items()}
+    frame = measured(values, teachers=teachers)
+    assert line(frame)["reason"].endswith("; all seeds share one teacher") == said
+    text = claims_markdown(ledger([], {}, {}), frame)
+    assert ("; all seeds share one teacher |" in text) == said
 
 
 def test_ahead_is_the_higher_number_but_of_distances_the_lower() -> None:

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from markupsafe import escape
 
+from reports.claims.ledger import ledger
+from reports.published import published
 from reports.records import Record
-from reports.tables.layout import Table
-from tests.reports.makers import DI_CLAIM
+from reports.tables.layout import Table, TableCell
+from tests.reports.makers import DI_CLAIM, make_record, make_table
 from tests.reports.page.page_reader import Page, page_of, shown_text
 
 Case = tuple[Table, dict[str, Record]]
@@ -90,6 +93,43 @@ def test_a_claim_shows_on_which_side_of_the_paper_it_lies(
     frame = claims_frame(measured=measured, difference=difference)
     text = shown_text(page_of(*case({"NI": [0.9]}), tmp_path, frame))
     assert shown in text.split()
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize(
+    ("place", "seeds", "title", "shown", "said"),
+    [
+        ("vgg11", 3, "DI", "30.10", ""),  # the authors' own run
+        ("resnet18", 3, "DI (paper's settings)", "40.10", "; measured with di-paper"),
+        ("resnet18", 0, "DI", "—", ""),
+    ],
+)
+def test_a_claim_is_called_what_was_measured_of_it(
+    place: str, seeds: int, title: str, shown: str, said: str, order: int, tmp_path: Path
+) -> None:
+    claim = f"table5/cifar10/resnet34/{place}/{{}}/test_accuracy"
+    variants = {"DI": "", "DI (paper's settings)": "di-paper"}
+    cells = {
+        name: TableCell([f"{len(name)}-{s}" for s in range(3)], claim.format("di"), variant=variant)
+        for name, variant in list(variants.items())[::order]
+    } | {"NI": TableCell(["NI-0", "NI-1", "NI-2"], claim.format("ni"))}
+    accuracies = {"DI": 0.3, "DI (paper's settings)": 0.4, "NI": 0.6}
+    records = {
+        key: make_record(key, accuracies[name] + seed / 1000, inputs={"teacher": "t"})
+        for name, cell in cells.items()
+        for seed, key in enumerate(cell.records[:seeds])
+    }
+    table = make_table(cells, scale="small", dataset="cifar10")
+    html = page_of(table, records, tmp_path, ledger([table], records, {}))
+    value = published()[claim.format("di")].value
+    (row,) = (one for one in html.split("<tr ") if f">{value}<" in one and one[:10] == 'id="claim-')
+    assert f"<td>{escape(title)}</td>" in row
+    assert f">{shown}<" in row
+    assert ("measured with" in row) == bool(said)
+    assert (f"{said}; all seeds share one teacher." in row) == bool(seeds)
+    orders = [one for one in html.split("<tr>") if ">ni over di<" in one]
+    assert len(orders) == bool(seeds)
+    assert all(f"{said}; all seeds share one teacher<" in one for one in orders)
 
 
 def test_claims_of_another_make_are_refused(tmp_path: Path, case: MakeCase) -> None:
