@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from torch import Tensor, nn
 
 from naturalinversion.errors import DivergedError, NaturalInversionWarning, StoreError
@@ -21,7 +22,7 @@ from naturalinversion.synthesis.batch_check import check_batch, implausible
 from naturalinversion.synthesis.labels import check_chosen, check_classes, target_labels
 from naturalinversion.synthesis.method_settings import settings_of, source_of
 from naturalinversion.synthesis.prepare_state import PrepareState
-from naturalinversion.synthesis.sequence import AnyOrder, order_of
+from naturalinversion.synthesis.sequence import AnyOrder, check_first, order_of
 from naturalinversion.synthesis.student import student_digest, student_restored
 from naturalinversion.synthesis.synthesizer import Batch, Synthesizer, Training, check_request
 from naturalinversion.synthesis.teacher_kept import TeacherKept
@@ -99,8 +100,7 @@ def synthesize(
             warnings.warn(UNTRAINED_STUDENT, NaturalInversionWarning, stacklevel=2)
     folder = Path(folder)
     chosen = check_classes(synthesizer, classes, teacher.num_classes)
-    order = order_of(synthesizer, folder)
-    order.check_first(first)
+    check_first(synthesizer, first)
     meta = as_stored(
         Meta(
             method=method or type(synthesizer).__name__,
@@ -124,7 +124,6 @@ def synthesize(
     )
     joint_use = synthesizer.student_use == "joint"
     joint = joint_use and not student_known
-    kept = PrepareState(folder, meta, training)
     remarks: list[str] = []
     with (
         claimed(folder, meta, any_student=student_known) as found,
@@ -132,6 +131,9 @@ def synthesize(
         modes_kept(teacher.model),
         student_restored(synthesizer, student) as taking_part,
     ):
+        run = msgspec.structs.replace(meta, student=found.student or meta.student)  # untrained
+        kept = PrepareState(folder, run, training)
+        order = order_of(synthesizer, folder, run)
         numbers = range(first, first + batches)
         missing = [index for index in numbers if not shard_is_whole(folder, index, found)]
         missing = order.to_make(missing, batches, joint)
