@@ -9,12 +9,15 @@ from naturalinversion.image_store.meta import META, Meta, read_meta, write_meta
 
 SHOWN = 4  # differences that one line names
 _ABSENT = object()
-_RECORDED_LATER = ("source", "student", "precision", "stages", "logits")  # None in before's stores
+# None in the stores of before:
+_RECORDED_LATER = ("source", "student", "student_frozen", "precision", "stages", "logits")
 ROUNDING = 0.01  # of logits on other machines, in parts of the greatest
 _NO_IDENTITY = {"settings", "batches", "agreed"}
+_OF_STUDENT = {"student", "student_frozen"}  # as the run began with it
 _TITLES = {
     "source": "the code of the method",
     "student": "the student",
+    "student_frozen": "the student's frozen part",
     "teacher": "the teacher",
     "first": "the first batch",
     "logits": "what the teacher answers to noise",
@@ -39,7 +42,7 @@ def claim(folder: Path, meta: Meta, *, any_student: bool = False) -> Meta:
             write_meta(folder, meta, new=True)
             return meta
     found = read_meta(folder)
-    different = differences(found, meta, {"student"} if any_student else set())
+    different = differences(found, meta, _OF_STUDENT if any_student else set())
     if different:
         more = len(different) - SHOWN
         named = different[:SHOWN] + ([f"and {more} more"] if more > 0 else [])

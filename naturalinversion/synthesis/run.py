@@ -23,7 +23,12 @@ from naturalinversion.synthesis.labels import check_chosen, check_classes, targe
 from naturalinversion.synthesis.method_settings import settings_of, source_of
 from naturalinversion.synthesis.prepare_state import PrepareState
 from naturalinversion.synthesis.sequence import AnyOrder, check_first, order_of
-from naturalinversion.synthesis.student import student_digest, student_restored
+from naturalinversion.synthesis.student import (
+    frozen_digest,
+    is_as_before,
+    student_digest,
+    student_restored,
+)
 from naturalinversion.synthesis.synthesizer import Batch, Synthesizer, Training, check_request
 from naturalinversion.synthesis.teacher_kept import TeacherKept
 from naturalinversion.synthesis.training_bar import training_bar
@@ -116,6 +121,7 @@ def synthesize(
             first=first,
             source=source_of(synthesizer),
             student=student_digest(synthesizer, student),
+            student_frozen=frozen_digest(synthesizer, student),
             precision=effective_precision(teacher.device, teacher.precision),
             stages=tuple(f"{stage.module} {stage.call}" for stage in teacher.stages),
             logits=teacher.noise_logits,
@@ -138,7 +144,7 @@ def synthesize(
         missing = [index for index in numbers if not shard_is_whole(folder, index, found)]
         missing = order.to_make(missing, batches, joint)
         if missing:
-            if joint_use and not order.goes_on and found.student not in (None, meta.student):
+            if joint_use and not order.goes_on and not is_as_before(found, meta):
                 raise StoreError(
                     f"{folder}: {len(missing)} batches are to be made, and the student is trained "
                     "already: they need it as it was before"

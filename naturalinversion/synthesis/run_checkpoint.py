@@ -12,6 +12,8 @@ from naturalinversion.image_store.meta import Meta
 
 log = logging.getLogger(__name__)
 
+_RECORDED_LATER = {"student_frozen"}  # not in the checkpoints of before
+
 
 class RunCheckpoint:
     """The file ``path`` of the run of ``meta``: method, settings, teacher, student, seed and so on.
@@ -43,5 +45,8 @@ class RunCheckpoint:
 
 def _identity(meta: Meta) -> str:
     """sha256 of what makes it this run: not how many batches, nor logits, which are rounded."""
-    run = msgspec.structs.replace(meta, batches=0, agreed=(), logits=None)
+    run = msgspec.to_builtins(msgspec.structs.replace(meta, batches=0, agreed=(), logits=None))
+    for name in _RECORDED_LATER:
+        if not run[name]:
+            del run[name]
     return hashlib.sha256(msgspec.json.encode(run, order="sorted")).hexdigest()

@@ -1,12 +1,14 @@
 """The student that takes part in a method's synthesis."""
 
 import copy
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from torch import nn
 
 from naturalinversion.digest import weights_digest
+from naturalinversion.image_store.meta import Meta
 from naturalinversion.layout import layout_kept
 from naturalinversion.module_modes import frozen, modes_kept, trainability_kept
 from naturalinversion.synthesis.synthesizer import Synthesizer
@@ -17,6 +19,20 @@ def student_digest(synthesizer: Synthesizer, student: nn.Module | None) -> str:
     if student is None or synthesizer.student_use == "none":
         return ""
     return weights_digest(student)
+
+
+def frozen_digest(synthesizer: Synthesizer, student: nn.Module | None) -> str:
+    """sha256 of the names of a joint student's frozen weights; empty where all are trained."""
+    if student is None or synthesizer.student_use != "joint":
+        return ""
+    frozen_ones = sorted(n for n, weight in student.named_parameters() if not weight.requires_grad)
+    return hashlib.sha256("\n".join(frozen_ones).encode()).hexdigest() if frozen_ones else ""
+
+
+def is_as_before(found: Meta, asked: Meta) -> bool:
+    """Whether the joint student is the one that the run of ``found`` began with, as is known."""
+    pairs = (found.student, asked.student), (found.student_frozen, asked.student_frozen)
+    return all(old in (None, new) for old, new in pairs)
 
 
 @contextmanager

@@ -161,7 +161,8 @@ def test_a_store_of_an_earlier_version_goes_on_where_its_settings_are_recorded(
 ) -> None:
     fill(make_teacher(), tmp_path, Counted(), settings={})
     old = msgspec.json.decode((tmp_path / META).read_bytes())
-    for name in ("source", "student", "precision", "stages", "logits", "agreed"):
+    later = ("source", "student", "student_frozen", "precision", "stages", "logits", "agreed")
+    for name in later:
         del old[name]
     (tmp_path / META).write_bytes(msgspec.json.encode(old))
     assert SyntheticDataset(tmp_path).teacher_agreement is None

@@ -1,7 +1,9 @@
 """What becomes of a student that is passed to `synthesize`."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -11,9 +13,9 @@ from laws import teacher as small_teacher
 from torch import nn
 
 from baselines.deep_inversion import DeepInversion
-from naturalinversion import Batch, SyntheticDataset, Teacher, Training, synthesize
+from naturalinversion import Batch, SyntheticDataset, Teacher, Training, checkpoint, synthesize
 from naturalinversion.digest import weights_digest
-from naturalinversion.errors import DivergedError
+from naturalinversion.errors import DivergedError, StoreError
 from tests.baselines.bank_methods import fast
 from tests.naturalinversion.teacher.zoo import ZOO
 
@@ -88,6 +90,51 @@ def test_a_call_that_fails_leaves_the_student_as_it_was_and_the_same_call_goes_o
     assert torch.equal(found.tensors()[0], whole.tensors()[0])
     assert weights_digest(model) == weights_digest(expected)
     assert not any(module.training for module in model.modules())
+
+
+def partly_frozen(model: nn.Module) -> nn.Module:
+    """Its first layer is frozen."""
+    model.get_submodule("0").requires_grad_(False)
+    return model
+
+
+@pytest.mark.parametrize("name", ["dfad", "fast"])
+@pytest.mark.parametrize("stopped", [False, True])
+def test_other_frozen_weights_are_another_run(name: str, stopped: bool, tmp_path: Path) -> None:
+    """A student that was trained whole was loaded over them, or the states did not fit."""
+
+    def run(of: nn.Module, stop_at: int = 4, **more: Any) -> None:
+        def stop(index: int, batch: Batch) -> None:
+            if index == stop_at:
+                raise KeyboardInterrupt
+
+        numbers = {"batches": 3, "batch_size": 8, "on_batch": stop}
+        with patch.object(checkpoint, "EVERY", 0.0):
+            synthesize(small(name), small_teacher(), tmp_path, student=of, **numbers, **more)
+
+    whole = student()
+    with pytest.raises(KeyboardInterrupt) if stopped else nullcontext():
+        run(whole, 2 if stopped else 4)
+    other = partly_frozen(student())
+    with pytest.raises(
+        StoreError, match=r"the student's frozen part was none, is now \w{12}…; take"
+    ):
+        run(other)
+    assert weights_digest(other) == weights_digest(student())
+    run(student())
+    run(partly_frozen(whole), student_known=True)  # there is nothing to train
+
+
+def test_a_known_student_with_other_frozen_weights_is_not_trained_on(tmp_path: Path) -> None:
+    def run(of: nn.Module, batches: int, **more: Any) -> None:
+        numbers = {"batches": batches, "batch_size": 8}
+        synthesize(small("fast"), small_teacher(), tmp_path, student=of, **numbers, **more)
+
+    trained = student()
+    run(trained, 1)
+    for other in (partly_frozen(trained), partly_frozen(student())):
+        with pytest.raises(StoreError, match="they need it as it was before"):
+            run(other, 2, student_known=True)
 
 
 def test_methods_by_themselves_leave_a_student_that_can_be_trained() -> None:
