@@ -99,8 +99,9 @@ def synthesize(
     batches, batch_size, first, seed = check_request(
         synthesizer, teacher, batches, batch_size, first, seed, student
     )
+    student_logits = None
     if synthesizer.student_use != "none" and student is not None:
-        teacher.check_student(student, trained=synthesizer.student_use == "joint")
+        student_logits = teacher.check_student(student, trained=synthesizer.student_use == "joint")
         if synthesizer.student_use == "compete" and looks_untrained(student):
             warnings.warn(UNTRAINED_STUDENT, NaturalInversionWarning, stacklevel=2)
     folder = Path(folder)
@@ -121,6 +122,7 @@ def synthesize(
             first=first,
             source=source_of(synthesizer),
             student=student_digest(synthesizer, student),
+            student_logits=student_logits,
             student_frozen=frozen_digest(synthesizer, student),
             precision=effective_precision(teacher.device, teacher.precision),
             stages=tuple(f"{stage.module} {stage.call}" for stage in teacher.stages),

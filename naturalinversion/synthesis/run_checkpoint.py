@@ -12,8 +12,6 @@ from naturalinversion.image_store.meta import Meta
 
 log = logging.getLogger(__name__)
 
-_RECORDED_LATER = {"student_frozen"}  # not in the checkpoints of before
-
 
 class RunCheckpoint:
     """The file ``path`` of the run of ``meta``: method, settings, teacher, student, seed and so on.
@@ -46,7 +44,7 @@ class RunCheckpoint:
 def _identity(meta: Meta) -> str:
     """sha256 of what makes it this run: not how many batches, nor logits, which are rounded."""
     run = msgspec.to_builtins(msgspec.structs.replace(meta, batches=0, agreed=(), logits=None))
-    for name in _RECORDED_LATER:
-        if not run[name]:
-            del run[name]
+    del run["student_logits"]
+    if not run["student_frozen"]:
+        del run["student_frozen"]  # which checkpoints of before don't know
     return hashlib.sha256(msgspec.json.encode(run, order="sorted")).hexdigest()
