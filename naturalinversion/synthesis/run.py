@@ -78,6 +78,7 @@ def synthesize(
     ``precision``, by `compute_in`. ``on_batch`` is called with the number and content of every
     batch made in this call, before it is written. ``student`` is for methods that compete with one
     or train one, others don't look at it; where the call fails or is interrupted, it is as it was.
+    Its gradients are so always.
     ``student_known``: the caller has the student of a joint method, which is then not trained again
     if all batches exist; others need it as it was before. Without a ``training`` the state that
     `prepare` saves lies in the folder until all batches exist (`prepare_state`). ``progress`` draws

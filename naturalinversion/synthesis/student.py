@@ -42,9 +42,10 @@ def student_restored(
     """The student that takes part until the end of the block; None where the method uses none.
 
     Afterwards memory layout and hooks are as they were, and so is which weights are trainable. One
-    to compete with is frozen within the block, and its modes are as they were. A joint one is in
-    eval mode; if an exception leaves the block, its weights and modes are as they were: the same
-    call again is the same run.
+    to compete with is frozen within the block, and its modes are as they were. A joint one has no
+    gradients within the block, its own again afterwards, and is in eval mode; if an exception
+    leaves the block, its weights, buffers and modes are as they were: the same call again is the
+    same run.
     """
     if student is None or synthesizer.student_use == "none":
         yield None
@@ -52,18 +53,43 @@ def student_restored(
         with layout_kept(student), frozen(student):
             yield student
     else:
-        with layout_kept(student), trainability_kept(student), _untrained_on_error(student):
+        with (
+            layout_kept(student),
+            trainability_kept(student),
+            _gradients_kept(student),
+            _untrained_on_error(student),
+        ):
             yield student
         student.eval()
+
+
+@contextmanager
+def _gradients_kept(student: nn.Module) -> Iterator[None]:
+    """The parameters have no gradients in the block, and after it those of before."""
+    gradients = [(parameter, parameter.grad) for parameter in student.parameters()]
+    for parameter, _ in gradients:
+        parameter.grad = None
+    try:
+        yield
+    finally:
+        for parameter, gradient in gradients:
+            parameter.grad = gradient
 
 
 @contextmanager
 def _untrained_on_error(student: nn.Module) -> Iterator[None]:
     """Undo what the block did to weights, buffers and extra states if an exception leaves it."""
     before = copy.deepcopy(student.state_dict())
+    places = [(module._buffers, dict(module._buffers)) for module in student.modules()]
+    buffers = [(buffer, buffer.clone()) for buffer in student.buffers()]  # state dicts lack some
     with modes_kept(student):
         try:
             yield
         except BaseException:
+            for current, old in places:
+                current.clear()
+                current.update(old)
+            for buffer, content in buffers:
+                buffer.copy_(content)
             student.load_state_dict(before)
             raise

@@ -10,7 +10,7 @@ import torch
 from contract_methods import SMALL, small
 from laws import student
 from laws import teacher as small_teacher
-from torch import nn
+from torch import Tensor, nn
 
 from baselines.deep_inversion import DeepInversion
 from naturalinversion import Batch, SyntheticDataset, Teacher, Training, checkpoint, synthesize
@@ -90,6 +90,63 @@ def test_a_call_that_fails_leaves_the_student_as_it_was_and_the_same_call_goes_o
     assert torch.equal(found.tensors()[0], whole.tensors()[0])
     assert weights_digest(model) == weights_digest(expected)
     assert not any(module.training for module in model.modules())
+
+
+@pytest.mark.parametrize("name", ["dafl", "dfad", "cmi", "fast"])
+@pytest.mark.parametrize("stopped", [False, True])
+def test_gradients_are_those_of_before_whether_the_call_ends_or_fails(
+    name: str, stopped: bool, tmp_path: Path
+) -> None:
+    def stop(index: int, batch: Batch) -> None:
+        if stopped:
+            raise KeyboardInterrupt
+
+    model = student()
+    first, *others = model.parameters()
+    own = first.grad = torch.full_like(first, 7.0)
+    numbers = {"batches": 1, "batch_size": 8, "on_batch": stop}
+    with pytest.raises(KeyboardInterrupt) if stopped else nullcontext():
+        synthesize(small(name), small_teacher(), tmp_path, student=model, **numbers)
+    assert first.grad is own
+    assert (own == 7.0).all()
+    assert all(parameter.grad is None for parameter in others)
+
+
+class Steps(nn.Module):
+    """Counts its passes in training mode, and keeps the last; a state dict has neither."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("passes", torch.zeros(()), persistent=False)
+        self.register_buffer("new", torch.zeros(()), persistent=False)
+        self.register_buffer("last", None, persistent=False)
+
+    def forward(self, values: Tensor) -> Tensor:
+        if self.training:
+            self.passes += 1
+            self.new = self.new + 1
+            self.last = values.detach()
+        return values
+
+
+@pytest.mark.parametrize("name", ["dfad", "cmi"])
+def test_a_call_that_fails_leaves_buffers_outside_the_state_dict_as_they_were(
+    name: str, tmp_path: Path
+) -> None:
+    def stop(index: int, batch: Batch) -> None:
+        assert steps.passes > 0
+        assert steps.last is not None
+        raise KeyboardInterrupt
+
+    steps = Steps()
+    model = nn.Sequential(student(), steps)
+    before = dict(steps.named_buffers())
+    numbers = {"batches": 1, "batch_size": 8, "on_batch": stop}
+    with pytest.raises(KeyboardInterrupt):
+        synthesize(small(name), small_teacher(), tmp_path, student=model, **numbers)
+    assert dict(steps.named_buffers()).keys() == before.keys()
+    assert all(buffer is before[key] for key, buffer in steps.named_buffers())
+    assert not any(buffer.any() for buffer in before.values())
 
 
 def partly_frozen(model: nn.Module) -> nn.Module:
