@@ -24,6 +24,7 @@ from naturalinversion.synthesis.method_settings import settings_of, source_of
 from naturalinversion.synthesis.prepare_state import PrepareState
 from naturalinversion.synthesis.sequence import AnyOrder, check_first, order_of
 from naturalinversion.synthesis.student import (
+    check_kept,
     frozen_digest,
     is_as_before,
     student_digest,
@@ -103,6 +104,7 @@ def synthesize(
     student_logits = None
     if synthesizer.student_use != "none" and student is not None:
         student_logits = teacher.check_student(student, trained=synthesizer.student_use == "joint")
+        check_kept(synthesizer, student)
         if synthesizer.student_use == "compete" and looks_untrained(student):
             warnings.warn(UNTRAINED_STUDENT, NaturalInversionWarning, stacklevel=2)
     folder = Path(folder)

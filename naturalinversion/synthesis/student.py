@@ -5,13 +5,29 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from torch import nn
+from torch import Tensor, nn
 
 from naturalinversion.digest import weights_digest
+from naturalinversion.errors import SettingError
 from naturalinversion.image_store.meta import Meta
 from naturalinversion.layout import layout_kept
 from naturalinversion.module_modes import frozen, modes_kept, trainability_kept
+from naturalinversion.synthesis.sequence import is_sequential
 from naturalinversion.synthesis.synthesizer import Synthesizer
+from naturalinversion.validation import shown
+
+
+def check_kept(synthesizer: Synthesizer, student: nn.Module) -> None:
+    """Raises `SettingError` for a student that a sequential method can't keep beside the shards."""
+    if synthesizer.student_use != "joint" or not is_sequential(synthesizer):
+        return
+    for key, value in student.state_dict().items():
+        if not isinstance(value, Tensor):
+            where = key.rpartition(".")[0] or type(student).__name__
+            raise SettingError(
+                f"the student's '{where}' has an extra state that is {shown(value)}, not a tensor: "
+                f"{type(synthesizer).__name__} can't keep it from batch to batch"
+            )
 
 
 def student_digest(synthesizer: Synthesizer, student: nn.Module | None) -> str:

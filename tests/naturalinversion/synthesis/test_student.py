@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from baselines.deep_inversion import DeepInversion
 from naturalinversion import Batch, SyntheticDataset, Teacher, Training, checkpoint, synthesize
 from naturalinversion.digest import weights_digest
-from naturalinversion.errors import DivergedError, StoreError
+from naturalinversion.errors import DivergedError, SettingError, StoreError
 from tests.baselines.bank_methods import fast
 from tests.naturalinversion.teacher.zoo import ZOO
 
@@ -98,13 +98,13 @@ def test_gradients_are_those_of_before_whether_the_call_ends_or_fails(
     name: str, stopped: bool, tmp_path: Path
 ) -> None:
     def stop(index: int, batch: Batch) -> None:
-        if stopped:
+        if stopped and index == 1:
             raise KeyboardInterrupt
 
     model = student()
     first, *others = model.parameters()
     own = first.grad = torch.full_like(first, 7.0)
-    numbers = {"batches": 1, "batch_size": 8, "on_batch": stop}
+    numbers = {"batches": 2, "batch_size": 8, "on_batch": stop}
     with pytest.raises(KeyboardInterrupt) if stopped else nullcontext():
         synthesize(small(name), small_teacher(), tmp_path, student=model, **numbers)
     assert first.grad is own
@@ -147,6 +147,41 @@ def test_a_call_that_fails_leaves_buffers_outside_the_state_dict_as_they_were(
     assert dict(steps.named_buffers()).keys() == before.keys()
     assert all(buffer is before[key] for key, buffer in steps.named_buffers())
     assert not any(buffer.any() for buffer in before.values())
+
+
+class Noted(nn.Identity):
+    """Has an extra state."""
+
+    def __init__(self, note: Any) -> None:
+        super().__init__()
+        self.note = note
+
+    def get_extra_state(self) -> Any:
+        return self.note
+
+    def set_extra_state(self, state: Any) -> None:
+        self.note = state
+
+
+@pytest.mark.parametrize(
+    ("name", "note", "refused"),
+    [
+        ("cmi", {"v": 1}, True),
+        ("fast", 1, True),
+        ("fast", torch.ones(2), False),
+        ("dfad", {"v": 1}, False),
+    ],
+)
+def test_an_extra_state_that_is_no_tensor_is_refused_where_it_can_not_be_kept(
+    name: str, note: Any, refused: bool, tmp_path: Path
+) -> None:
+    model = nn.Sequential(student(), Noted(note))
+    says = r"^the student's '1' has an extra state that is .*1.*, not a tensor: \w+ can't keep it"
+    with pytest.raises(SettingError, match=says) if refused else nullcontext():
+        synthesize(
+            small(name), small_teacher(), tmp_path / "a", batches=2, batch_size=8, student=model
+        )
+    assert (tmp_path / "a").exists() != refused
 
 
 def partly_frozen(model: nn.Module) -> nn.Module:
