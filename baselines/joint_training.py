@@ -122,6 +122,7 @@ class JointSynthesizer(ABC):
         saved = training.restore()
         if saved is not None:
             state.load_state_dict(saved)
+            training.progress(state.epoch * self.steps)
         to_fast_layout(student, teacher.image_shape)
         state.begin_epoch(state.epoch / self.epochs)
         latents = torch.zeros(
