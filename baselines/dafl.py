@@ -16,7 +16,6 @@ from torch import Tensor
 from baselines.joint_state import JointState
 from baselines.joint_training import JointSynthesizer
 from baselines.loss_weights import check_weights, weighted_sum
-from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion import priors
 from naturalinversion.validation import above_zero, at_least
 
@@ -53,15 +52,9 @@ class DAFL(JointSynthesizer):
         at_least(0, self, "generator_eps")
         above_zero(self, "temperature")
 
-    def build_generator(self, image_shape: tuple[int, int, int]) -> UnconditionalGenerator:
-        channels, height, width = image_shape
-        return UnconditionalGenerator(
-            self.latent,
-            image_size=(height, width),
-            width=self.generator_width,
-            eps=self.generator_eps,
-            channels=channels,
-        )
+    @property
+    def inner_eps(self) -> float:
+        return self.generator_eps
 
     def step(self, state: JointState, latents: Tensor) -> dict[str, Tensor]:
         images = state.generator(latents[0])

@@ -89,7 +89,13 @@ class JointSynthesizer(ABC):
             image_size=image_shape[1:],
             channels=image_shape[0],
             width=self.generator_width,
+            eps=self.inner_eps,
         )
+
+    @property
+    def inner_eps(self) -> float:
+        """That of the generator's two inner batch norms."""
+        return 1e-5
 
     @property
     def samples(self) -> int:
@@ -122,6 +128,7 @@ class JointSynthesizer(ABC):
         saved = training.restore()
         if saved is not None:
             state.load_state_dict(saved)
+            training.progress(state.epoch * self.steps)
         to_fast_layout(student, teacher.image_shape)
         state.begin_epoch(state.epoch / self.epochs)
         latents = torch.zeros(
@@ -140,8 +147,6 @@ class JointSynthesizer(ABC):
                     training.progress(1)
             state.end_epoch(rows)
             training.save(state.state_dict())
-        # The default memory layout: stored weights must not depend on how they were computed.
-        student.to(memory_format=torch.contiguous_format)
         student.eval()
         self._losses = state.losses()
 

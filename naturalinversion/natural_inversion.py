@@ -152,6 +152,8 @@ class NaturalInversion(InversionMethod):
             self._captured.release()  # batches only render
             saved = {"source": source.state_dict(), "losses": made.losses}
             training.save(saved)
+        else:
+            training.progress(self.iterations)
         self.load_state_dict(saved["source"])
         self._losses = saved.get("losses", {})
 

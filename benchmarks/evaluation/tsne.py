@@ -86,7 +86,12 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
 
 def metric_of(name: str, stage: str) -> str:
     """The metric's name for the set ``name`` at ``stage``: ``mixing_ni_adi_block1`` for NI+ADI."""
-    return f"mixing_{re.sub('[^a-z0-9]+', '_', name.lower())}_{stage.replace(' ', '')}"
+    return f"mixing_{in_metrics(name)}_{stage.replace(' ', '')}"
+
+
+def in_metrics(title: str) -> str:
+    """A set's title as names of metrics have it: ``ni_adi`` of NI+ADI."""
+    return re.sub("[^a-z0-9]+", "_", title.lower())
 
 
 def check(label: str, recipe: Recipe) -> None:

@@ -1,12 +1,12 @@
 """The table that a report is made of: titles, labels, claims and the keys of the records."""
 
-import re
 from collections.abc import Sequence
 
 from msgspec.structs import replace
 
 from benchmarks.datasets.cifar_layout import OFFICIAL
 from benchmarks.engine.cell import Cell
+from benchmarks.evaluation.tsne import in_metrics
 from benchmarks.recipes.methods import build_method, split_name
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.display_names import display_name, first_classes, title_of
@@ -119,9 +119,7 @@ def _cell(
     recipes: Recipes, measurement: Measurement, made: Sequence[Cell], published_for: str
 ) -> TableCell:
     title = title_of(recipes, measurement.method)
-    # Sets of images are called by their title in a record, as far as names of metrics go.
-    name = re.sub("[^a-z0-9]+", "_", title.lower())
-    metric = measurement.filled(measurement.metric, title=title, method=name)
+    metric = measurement.filled(measurement.metric, title=title, method=in_metrics(title))
     published_as, variant = split_name(measurement.method)
     return TableCell(
         records=[cell.key for cell in made],

@@ -15,9 +15,9 @@ IMAGES = "images"  # subfolder of the store, where a run has other files as well
 class Meta(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which method made the shards, from which teacher, with which settings and seed.
 
-    ``source``, ``student``, ``precision``, ``stages`` and ``logits`` are None where an earlier
-    version wrote the store. ``agreed`` is the number of images, per batch, that the teacher gives
-    the label they are stored with.
+    ``source``, ``precision``, ``stages``, ``logits`` and what is of the student are None where an
+    earlier version wrote the store. ``agreed`` is the number of images, per batch, that the teacher
+    gives the label they are stored with.
     """
 
     method: str
@@ -33,6 +33,8 @@ class Meta(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     first: int = 0  # number of the first batch: a large set may lie in several folders
     source: str | None = None  # sha256 of a method from outside
     student: str | None = None  # sha256 of the weights of the student that takes part
+    student_logits: tuple[float, ...] | None = None  # as those of the teacher
+    student_frozen: str | None = None  # sha256 of the names of a joint student's frozen weights
     precision: str | None = None
     stages: tuple[str, ...] | None = None  # of the teacher
     logits: tuple[float, ...] | None = None  # of the teacher, for noise

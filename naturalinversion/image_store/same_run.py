@@ -9,15 +9,19 @@ from naturalinversion.image_store.meta import META, Meta, read_meta, write_meta
 
 SHOWN = 4  # differences that one line names
 _ABSENT = object()
-_RECORDED_LATER = ("source", "student", "precision", "stages", "logits")  # None in before's stores
+_OF_STUDENT = {"student", "student_frozen"}  # as the run began with it
+_LOGITS = {"logits": "teacher", "student_logits": "student"}  # for noise, and whose they are
+_RECORDED_LATER = {"source", "precision", "stages"} | _OF_STUDENT | _LOGITS.keys()
 ROUNDING = 0.01  # of logits on other machines, in parts of the greatest
 _NO_IDENTITY = {"settings", "batches", "agreed"}
 _TITLES = {
     "source": "the code of the method",
     "student": "the student",
+    "student_frozen": "the student's frozen part",
     "teacher": "the teacher",
     "first": "the first batch",
     "logits": "what the teacher answers to noise",
+    "student_logits": "what the student answers to noise",
 }
 
 
@@ -39,7 +43,7 @@ def claim(folder: Path, meta: Meta, *, any_student: bool = False) -> Meta:
             write_meta(folder, meta, new=True)
             return meta
     found = read_meta(folder)
-    different = differences(found, meta, {"student"} if any_student else set())
+    different = differences(found, meta, _OF_STUDENT if any_student else set())
     if different:
         more = len(different) - SHOWN
         named = different[:SHOWN] + ([f"and {more} more"] if more > 0 else [])
@@ -55,7 +59,7 @@ def differences(found: Meta, asked: Meta, unless: set[str] | None = None) -> lis
     pairs = [(n, found.settings.get(n, _ABSENT), asked.settings.get(n, _ABSENT)) for n in names]
     for name in Meta.__struct_fields__:
         known = name not in _RECORDED_LATER or getattr(found, name) is not None
-        if name == "logits" and (found.teacher != asked.teacher or _agree(found, asked)):
+        if name in _LOGITS and _agree(found, asked, name):
             continue
         if known and name not in _NO_IDENTITY | (unless or set()):
             pairs.append((_TITLES.get(name, name), getattr(found, name), getattr(asked, name)))
@@ -65,9 +69,11 @@ def differences(found: Meta, asked: Meta, unless: set[str] | None = None) -> lis
     ]
 
 
-def _agree(found: Meta, asked: Meta) -> bool:
-    """Whether the teachers' logits are the same but for rounding."""
-    old, new = found.logits or (), asked.logits or ()
+def _agree(found: Meta, asked: Meta, name: str) -> bool:
+    """Whether the logits ``name`` are the same but for rounding, or are of unlike weights."""
+    if getattr(found, _LOGITS[name]) != getattr(asked, _LOGITS[name]):
+        return True
+    old, new = getattr(found, name) or (), getattr(asked, name) or ()
     limit = ROUNDING * max(map(abs, old), default=0.0)
     return len(old) == len(new) and all(
         abs(one - other) <= limit for one, other in zip(old, new, strict=True)

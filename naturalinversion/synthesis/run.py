@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from torch import Tensor, nn
 
 from naturalinversion.errors import DivergedError, NaturalInversionWarning, StoreError
@@ -21,8 +22,14 @@ from naturalinversion.synthesis.batch_check import check_batch, implausible
 from naturalinversion.synthesis.labels import check_chosen, check_classes, target_labels
 from naturalinversion.synthesis.method_settings import settings_of, source_of
 from naturalinversion.synthesis.prepare_state import PrepareState
-from naturalinversion.synthesis.sequence import AnyOrder, order_of
-from naturalinversion.synthesis.student import student_digest, student_restored
+from naturalinversion.synthesis.sequence import AnyOrder, check_first, order_of
+from naturalinversion.synthesis.student import (
+    check_kept,
+    frozen_digest,
+    is_as_before,
+    student_digest,
+    student_restored,
+)
 from naturalinversion.synthesis.synthesizer import Batch, Synthesizer, Training, check_request
 from naturalinversion.synthesis.teacher_kept import TeacherKept
 from naturalinversion.synthesis.training_bar import training_bar
@@ -72,6 +79,7 @@ def synthesize(
     ``precision``, by `compute_in`. ``on_batch`` is called with the number and content of every
     batch made in this call, before it is written. ``student`` is for methods that compete with one
     or train one, others don't look at it; where the call fails or is interrupted, it is as it was.
+    Its gradients are so always.
     ``student_known``: the caller has the student of a joint method, which is then not trained again
     if all batches exist; others need it as it was before. Without a ``training`` the state that
     `prepare` saves lies in the folder until all batches exist (`prepare_state`). ``progress`` draws
@@ -93,14 +101,15 @@ def synthesize(
     batches, batch_size, first, seed = check_request(
         synthesizer, teacher, batches, batch_size, first, seed, student
     )
+    student_logits = None
     if synthesizer.student_use != "none" and student is not None:
-        teacher.check_student(student, trained=synthesizer.student_use == "joint")
+        student_logits = teacher.check_student(student, trained=synthesizer.student_use == "joint")
+        check_kept(synthesizer, student)
         if synthesizer.student_use == "compete" and looks_untrained(student):
             warnings.warn(UNTRAINED_STUDENT, NaturalInversionWarning, stacklevel=2)
     folder = Path(folder)
     chosen = check_classes(synthesizer, classes, teacher.num_classes)
-    order = order_of(synthesizer, folder)
-    order.check_first(first)
+    check_first(synthesizer, first)
     meta = as_stored(
         Meta(
             method=method or type(synthesizer).__name__,
@@ -116,6 +125,8 @@ def synthesize(
             first=first,
             source=source_of(synthesizer),
             student=student_digest(synthesizer, student),
+            student_logits=student_logits,
+            student_frozen=frozen_digest(synthesizer, student),
             precision=effective_precision(teacher.device, teacher.precision),
             stages=tuple(f"{stage.module} {stage.call}" for stage in teacher.stages),
             logits=teacher.noise_logits,
@@ -124,7 +135,6 @@ def synthesize(
     )
     joint_use = synthesizer.student_use == "joint"
     joint = joint_use and not student_known
-    kept = PrepareState(folder, meta, training)
     remarks: list[str] = []
     with (
         claimed(folder, meta, any_student=student_known) as found,
@@ -132,11 +142,14 @@ def synthesize(
         modes_kept(teacher.model),
         student_restored(synthesizer, student) as taking_part,
     ):
+        run = msgspec.structs.replace(meta, student=found.student or meta.student)  # untrained
+        kept = PrepareState(folder, run, training)
+        order = order_of(synthesizer, folder, run)
         numbers = range(first, first + batches)
         missing = [index for index in numbers if not shard_is_whole(folder, index, found)]
         missing = order.to_make(missing, batches, joint)
         if missing:
-            if joint_use and not order.goes_on and found.student not in (None, meta.student):
+            if joint_use and not order.goes_on and not is_as_before(found, meta):
                 raise StoreError(
                     f"{folder}: {len(missing)} batches are to be made, and the student is trained "
                     "already: they need it as it was before"

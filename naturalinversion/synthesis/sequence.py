@@ -3,8 +3,9 @@
 A method is sequential where the attribute ``sequential`` of its object is true. Its batch k may
 depend on batches 0 to k - 1, as they are stored, and on what `state_dict` holds after batch k - 1,
 which is kept beside the shards, at intervals and after the last batch: a run that was stopped goes
-on with the same bytes. Batches after the state's are made again; where the state is lost, or a
-shard from before it, all are, from batch 0. Shards that come out as they are stay.
+on with the same bytes. Batches after the state's are made again; where the state is lost or another
+run's, or a shard from before it is lost, all are, from batch 0. Shards that come out as they are
+stay.
 """
 
 import os
@@ -15,9 +16,10 @@ from typing import Any, overload
 import torch
 from torch import Tensor
 
-from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.errors import MemoryShortError, MethodError, SettingError, StoreError
+from naturalinversion.image_store.meta import Meta
 from naturalinversion.image_store.shards import read_shard, write_shard
+from naturalinversion.synthesis.run_checkpoint import RunCheckpoint
 from naturalinversion.validation import shown
 
 STATE = ".sequence.pt"  # in the folder of the shards, until `forget_state`
@@ -56,9 +58,6 @@ class AnyOrder:
     def __init__(self, method: Any, folder: Path) -> None:
         self.method, self.folder = method, folder
 
-    def check_first(self, first: int) -> None:
-        """Raises `SettingError` where batch ``first`` can't be the first one to be made."""
-
     @property
     def goes_on(self) -> bool:
         """Whether the method begins with the state of an earlier call, the student's included."""
@@ -91,19 +90,14 @@ class AnyOrder:
 class InOrder(AnyOrder):
     """Batches that build on those before; the method's state is kept beside the shards."""
 
-    def __init__(self, method: Any, folder: Path) -> None:
+    def __init__(self, method: Any, folder: Path, meta: Meta) -> None:
         super().__init__(method, folder)
-        self._checkpoint = Checkpoint(folder / STATE)
+        self._checkpoint = RunCheckpoint(folder / STATE, meta)
         self._done, self._batches, self._state = 0, 0, dict[str, Tensor]()
 
     @property
     def goes_on(self) -> bool:
         return self._done > 0
-
-    def check_first(self, first: int) -> None:
-        if first:
-            name = type(self.method).__name__
-            raise SettingError(f"first batch {first}: {name} makes its batches in order, from 0 on")
 
     def to_make(self, missing: list[int], batches: int, trains: bool) -> list[int]:
         """All after the state's, or none if all are there."""
@@ -143,9 +137,16 @@ class InOrder(AnyOrder):
         self._checkpoint.save({"batches": made, "state": self._state}, at_once=last)
 
 
-def order_of(method: object, folder: Path) -> AnyOrder:
-    """How the batches of ``method`` are made."""
-    return InOrder(method, folder) if is_sequential(method) else AnyOrder(method, folder)
+def order_of(method: object, folder: Path, meta: Meta) -> AnyOrder:
+    """How the batches of ``method`` are made, in the run of ``meta``."""
+    return InOrder(method, folder, meta) if is_sequential(method) else AnyOrder(method, folder)
+
+
+def check_first(method: object, first: int) -> None:
+    """Raises `SettingError` where batch ``first`` can't be the first one that ``method`` makes."""
+    if first and is_sequential(method):
+        name = type(method).__name__
+        raise SettingError(f"first batch {first}: {name} makes its batches in order, from 0 on")
 
 
 def is_sequential(method: object) -> bool:

@@ -13,8 +13,10 @@ from naturalinversion.teacher.use_of_original import refused_use_of
 STUDENT = "the student"
 
 
-def check_student(student: nn.Module, images: Tensor, num_classes: int, trained: bool) -> None:
-    """Raises `SettingError` for a student that does not map ``images`` to logits (N, K), the same
+def check_student(student: nn.Module, images: Tensor, num_classes: int, trained: bool) -> Tensor:
+    """The logits (N, K) that ``student`` gives ``images`` in eval mode.
+
+    Raises `SettingError` for a student that does not map ``images`` to logits (N, K), the same
     in every pass, writes to the images, can't be copied, as TorchScript, or was made in inference
     mode.
 
@@ -39,7 +41,7 @@ def check_student(student: nn.Module, images: Tensor, num_classes: int, trained:
             check_trainable(logits, STUDENT)
             copied.train()
             _logits(student, copied, leaf, num_classes, ", in training mode")
-            return
+            return logits
         check_gradient(copied, logits, leaf, STUDENT, constant=True)
     except TeacherError as error:
         raise SettingError(str(error)) from error
@@ -48,6 +50,7 @@ def check_student(student: nn.Module, images: Tensor, num_classes: int, trained:
             f"the student's passes write its buffer '{name}' in eval mode: one to compete with "
             "must stay the same"
         )
+    return logits
 
 
 def _logits(

@@ -12,7 +12,7 @@ from naturalinversion.classifiers.ready import load_ready
 from naturalinversion.classifiers.weights import Classifier
 from naturalinversion.digest import update_by_network
 from naturalinversion.errors import TeacherError, TeacherWarning
-from naturalinversion.precision import Precision
+from naturalinversion.precision import Precision, compute_in
 from naturalinversion.teacher.accelerated_forward import AcceleratedForward
 from naturalinversion.teacher.batch_norms import called_norms
 from naturalinversion.teacher.derived_tensors import can_cache, lasting_tensors
@@ -194,13 +194,15 @@ class Teacher:
             recorded.stacked,
         )
 
-    def check_student(self, student: nn.Module, *, trained: bool) -> None:
-        """Raises `SettingError` for a student that can't learn from it, or compete with it.
+    def check_student(self, student: nn.Module, *, trained: bool) -> tuple[float, ...] | None:
+        """The student's `noise_logits`. ``trained``: it will be.
 
-        ``trained``: it will be.
+        Raises `SettingError` for one that can't learn from the teacher, or compete with it.
         """
-        with usual_torch_state():
-            check_student(student, self._prepared.images, self.num_classes, trained)
+        with usual_torch_state(), compute_in(self.device, "fp32"):
+            logits = check_student(student, self._prepared.images, self.num_classes, trained)
+        converts = any(weight.dtype in HALF_PRECISION for weight in student.parameters())
+        return None if converts else _few_digits(logits)
 
     def normalize(self, pixels: Tensor) -> Tensor:
         """Pixels in [0, 1] (N, C, H, W), floating point, to teacher space.
@@ -237,9 +239,7 @@ class Teacher:
         None for a network that computes in 16 bits, which rounds too much.
         """
         prepared = self._prepared
-        if prepared.image_dtype is not None or prepared.logits.dtype in HALF_PRECISION:
-            return None
-        return tuple(float(f"{value:.3g}") for value in prepared.logits[0, :LOGITS].tolist())
+        return None if prepared.image_dtype is not None else _few_digits(prepared.logits)
 
     @property
     def written(self) -> tuple[str, ...]:
@@ -286,3 +286,10 @@ class Teacher:
             if can_cache(like.device):
                 self._normalisations[key] = known
         return known
+
+
+def _few_digits(logits: Tensor) -> tuple[float, ...] | None:
+    """The first of one image's logits, three digits; None in 16 bits."""
+    if logits.dtype in HALF_PRECISION:
+        return None
+    return tuple(float(f"{value:.3g}") for value in logits[0, :LOGITS].tolist())

@@ -235,13 +235,17 @@ def lost_batches_come_back(method: Method, folder: Path) -> None:
 
 def surroundings_stay(method: Method, folder: Path) -> None:
     """Teacher, hooks, modes, gradients and the global random state are as they were."""
-    teacher = method.teacher
+    teacher, rival = method.teacher, student()
+    first, *others = rival.parameters()
+    first.grad = torch.ones_like(first)
     before, fingerprint = torch.get_rng_state(), teacher.fingerprint
-    method.run(folder)
+    method.run(folder, rival=rival)
     for broken, law in (
         (teacher.fingerprint != fingerprint, "the teacher's weights or statistics were changed"),
         (not torch.equal(torch.get_rng_state(), before), "the global random state was moved"),
         (any(p.grad is not None for p in teacher.model.parameters()), "the teacher has gradients"),
+        (any(p.grad is not None for p in others), "gradients were left on the student"),
+        (first.grad is None or bool((first.grad != 1).any()), "the student's gradient was changed"),
     ):
         if broken:
             raise AssertionError(law)

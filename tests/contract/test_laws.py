@@ -108,6 +108,28 @@ class TrainsTheRival(FromOutside):
 
 
 @dataclass(kw_only=True)
+class LeavesGradients(FromOutside):
+    """It competes, and its backward pass reaches one of the student's weights."""
+
+    place: int = -1
+
+    student_use: ClassVar[StudentUse] = "compete"
+
+    def prepare(
+        self, teacher: Teacher, student: nn.Module | None, seed: int, training: Training
+    ) -> None:
+        super().prepare(teacher, student, seed, training)
+        assert student is not None
+        weight = list(student.parameters())[self.place]
+        weight.requires_grad_().sum().mul(2).backward()  # type: ignore[no-untyped-call]
+
+
+@dataclass(kw_only=True)
+class AddsToAGradient(LeavesGradients):
+    place: int = 0
+
+
+@dataclass(kw_only=True)
 class NeverTrains(FromOutside):
     student_use: ClassVar[StudentUse] = "joint"
 
@@ -139,6 +161,8 @@ class NeverTrains(FromOutside):
             laws.student_is_used_as_said,
             "the student's 0.weight was changed",
         ),
+        (LeavesGradients, laws.surroundings_stay, "gradients were left on the student"),
+        (AddsToAGradient, laws.surroundings_stay, "the student's gradient was changed"),
         (NeverTrains, laws.student_is_used_as_said, "the student was not trained"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

@@ -1,6 +1,7 @@
 """A long training in `prepare`: interrupted, it goes on from its state in the folder of images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from naturalinversion.digest import weights_digest
 from naturalinversion.errors import DivergedError, StoreError
 from naturalinversion.image_store.meta import META
 from naturalinversion.image_store.shards import shard_path
+from naturalinversion.progress import Progress
 from naturalinversion.synthesis.prepare_state import STATE
 
 BATCHES, SIZE = 2, 8
@@ -99,6 +101,26 @@ def test_interrupted_between_batches_nothing_is_trained_again(
     assert fill(name, tmp_path / "cut") == whole
     assert saves.count == states > 0
     assert content(tmp_path / "cut") == content(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_the_bar_of_a_training_that_goes_on_arrives(
+    name: str, fill: Callable[..., str], saves: Saves, tmp_path: Path
+) -> None:
+    asked: list[int] = []
+    done: list[int] = []
+
+    @contextmanager
+    def bar(steps: int) -> Iterator[Progress]:
+        asked.append(steps)
+        yield done.append
+
+    saves.stop = 1
+    with pytest.raises(KeyboardInterrupt):
+        fill(name, tmp_path)
+    fill(name, tmp_path, progress=bar)
+    assert asked == [sum(done)]
+    assert done[0] > 1
 
 
 def test_another_run_does_not_start_from_it(

@@ -155,6 +155,22 @@ def test_what_was_lost_is_made_again_from_the_start(
     assert content(tmp_path / "cut") == content(tmp_path / "whole")
 
 
+def test_the_state_of_another_run_is_named_and_not_gone_on_from(
+    make_teacher: MakeTeacher, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It stays, as a hidden file, where a user empties the folder by its visible ones."""
+    teacher = make_teacher()
+    fill(teacher, tmp_path / "whole", Counts())
+    fill(teacher, tmp_path / "cut", Counts(), 2, seed=1)
+    for path in (tmp_path / "cut").glob("[!.]*"):
+        path.unlink()
+    with pytest.raises(DivergedError):
+        fill(teacher, tmp_path / "cut", Counts.failing(3, 4, 5))
+    assert fill(teacher, tmp_path / "cut", Counts()).made == [0, 1, 2, 3]
+    assert content(tmp_path / "cut") == content(tmp_path / "whole")
+    assert caplog.text.count(f"{STATE} is not of this run") == 2
+
+
 def test_a_shard_that_comes_out_otherwise_is_replaced(
     make_teacher: MakeTeacher, tmp_path: Path
 ) -> None:
