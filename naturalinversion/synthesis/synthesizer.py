@@ -28,10 +28,10 @@ class Batch:
 class Training:
     """Callbacks of `Synthesizer.prepare` for progress and checkpoints.
 
-    ``progress`` is called with a number of steps. ``restore`` returns the state of the last
-    ``save``, or None: a method that trains for long saves its state, tensors and plain values, at
-    intervals, and resumes from it when it was interrupted. ``forget`` is called where the training
-    diverged: from what was saved it would diverge again.
+    ``progress`` is called with a number of steps, first with those of a restored state. ``restore``
+    returns the state of the last ``save``, or None: a method that trains for long saves its state,
+    tensors and plain values, at intervals, and resumes from it when it was interrupted. ``forget``
+    is called where the training diverged: from what was saved it would diverge again.
     """
 
     progress: Progress = silent
