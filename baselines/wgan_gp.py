@@ -96,8 +96,8 @@ class WassersteinGAN:
         if saved is not None:
             self._restore(saved)
             history.resume(TERMS, saved["history"].to(self.device))
+            training.progress(len(saved["history"]))
         begin = 0 if saved is None else len(saved["history"])
-        training.progress(begin)
         inputs = WassersteinInputs(self.settings, self.image_size, self.device, begin)
         iterate = self._iteration_function(inputs, history)
         for iteration in range(begin, self.settings.iterations):
