@@ -93,8 +93,8 @@ class LabelsFromElsewhere(FromOutside):
 
 
 @dataclass(kw_only=True)
-class TrainsTheRival(FromOutside):
-    """It competes, and the student is not left as it was."""
+class TouchesTheRival(FromOutside):
+    """It competes, and doesn't leave the student as it was: see `touch`."""
 
     student_use: ClassVar[StudentUse] = "compete"
 
@@ -103,25 +103,27 @@ class TrainsTheRival(FromOutside):
     ) -> None:
         super().prepare(teacher, student, seed, training)
         assert student is not None
-        with torch.no_grad():
-            next(student.parameters()).add_(1)
+        self.touch(list(student.parameters()))
+
+    def touch(self, weights: list[nn.Parameter]) -> None:
+        raise NotImplementedError
 
 
 @dataclass(kw_only=True)
-class LeavesGradients(FromOutside):
-    """It competes, and its backward pass reaches one of the student's weights."""
+class TrainsTheRival(TouchesTheRival):
+    def touch(self, weights: list[nn.Parameter]) -> None:
+        with torch.no_grad():
+            weights[0].add_(1)
+
+
+@dataclass(kw_only=True)
+class LeavesGradients(TouchesTheRival):
+    """Its backward pass reaches one of the student's weights."""
 
     place: int = -1
 
-    student_use: ClassVar[StudentUse] = "compete"
-
-    def prepare(
-        self, teacher: Teacher, student: nn.Module | None, seed: int, training: Training
-    ) -> None:
-        super().prepare(teacher, student, seed, training)
-        assert student is not None
-        weight = list(student.parameters())[self.place]
-        weight.requires_grad_().sum().mul(2).backward()  # type: ignore[no-untyped-call]
+    def touch(self, weights: list[nn.Parameter]) -> None:
+        weights[self.place].requires_grad_().sum().mul(2).backward()  # type: ignore[no-untyped-call]
 
 
 @dataclass(kw_only=True)

@@ -1,7 +1,6 @@
 """The ledger of published numbers: what matches, what can be compared, and what is said of it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 import pandas as pd
@@ -9,79 +8,21 @@ import pytest
 
 from reports.claims.ledger import ledger
 from reports.claims.markdown import claims_markdown
-from reports.claims.orderings import orderings
 from reports.published import published
-from reports.records import Cost, Provenance, Record
 from reports.tables.layout import Column, Row, Table, TableCell
-
-NI = "table5/cifar10/resnet34/resnet18/ni/test_accuracy"  # 93.72 %, 256,000 images
-FID = "table1/cifar10/resnet34/-/ni/fid"  # 76.04, 50,000 images
-TEACHER = "table5/cifar10/resnet34/resnet18/teacher/test_accuracy"  # 95.57 %
-COLUMNS = (
-    "id table dataset teacher student method metric published unit measured sd n scale "
-    "measured_on difference verdict reason note records"
+from tests.reports.claims.ledger_makers import (
+    COLUMNS,
+    FID,
+    NI,
+    NO_ORDERINGS,
+    PAPER,
+    TEACHER,
+    frame_of,
+    line_of,
+    record,
+    students,
+    table,
 )
-COPIED = "table5/cifar10/resnet34/resnet18/di/test_accuracy"  # from DI's paper
-OWN = "table5/cifar10/resnet34/vgg11/di/test_accuracy"  # the authors' own run
-PAPER = {"width": 1.0, "image_size": 32}
-WHOLE = {"synthetic_images": 256_000}
-NO_ORDERINGS = orderings([], {})
-
-
-def record(
-    key: str,
-    metrics: Mapping[str, Any],
-    recipe: Mapping[str, Any] = PAPER,
-    inputs: Mapping[str, str] | None = None,
-) -> Record:
-    return Record(
-        kind="distillation",
-        label=key,
-        key=key,
-        recipe=dict(recipe),
-        inputs=dict(inputs or {}),
-        metrics=dict(metrics),
-        cost=Cost(1.0, 1.0, 0, 1.0),
-        provenance=Provenance("c", {"torch": "2"}, "cpu", "fp32", 1, "Linux", "2026-11-22"),
-        artefacts={},
-    )
-
-
-def table(
-    claim: str, records: Sequence[Record], scale: str = "paper", dataset: str = "cifar10"
-) -> Table:
-    """One cell that measures ``claim``, a record per seed."""
-    metric, unit = published()[claim].metric, published()[claim].unit
-    name = claim.partition("/")[0]
-    return Table(
-        id=name,
-        title=name,
-        caption="",
-        scale=scale,
-        dataset=dataset,
-        published_dataset="CIFAR-10",
-        seeds=list(range(len(records))),
-        columns=[Column("c", "C", "method", metric, unit=unit)],
-        rows=[Row("r", {"Row": "r"}, {"c": TableCell([r.key for r in records], claim)})],
-        pictures=[],
-    )
-
-
-def students(*accuracies: float, name: str = "a", **changes: Any) -> list[Record]:
-    return [
-        record(f"{name}{seed}", {"test_accuracy": value} | WHOLE, **changes)
-        for seed, value in enumerate(accuracies)
-    ]
-
-
-def frame_of(*made: tuple[Table, Sequence[Record]], others: Sequence[Record] = ()) -> pd.DataFrame:
-    records = {r.key: r for _, found in made for r in found} | {r.key: r for r in others}
-    return ledger([table for table, _ in made], records, {}).set_index("id")
-
-
-def line_of(claim: str, *accuracies: float, **changes: Any) -> pd.Series:
-    found = students(*accuracies)
-    return frame_of((table(claim, found, **changes), found)).loc[claim]
 
 
 def test_every_published_number_has_its_row_and_its_note() -> None:
@@ -249,24 +190,6 @@ def test_a_teacher_needs_no_images() -> None:
     assert line["verdict"] == "agrees within noise"
 
 
-def test_the_same_data_come_before_the_larger_scale_and_that_before_the_smaller() -> None:
-    made = {
-        (scale, data): students(0.9 + number / 100, name=f"{scale}{data}")
-        for number, (scale, data) in enumerate(
-            [("paper", "digits"), ("mini", "cifar10"), ("paper", "cifar10"), ("demo", "cifar10")]
-        )
-    }
-    tables = {of: (table(NI, found, *of), found) for of, found in made.items()}
-
-    def chosen(*of: tuple[str, str]) -> tuple[str, str]:
-        line = frame_of(*(tables[one] for one in of)).loc[NI]
-        return line["scale"], line["measured_on"]
-
-    assert chosen(*tables) == ("paper", "cifar10")
-    assert chosen(("paper", "digits"), ("demo", "cifar10")) == ("demo", "cifar10")
-    assert chosen(("demo", "cifar10"), ("mini", "cifar10")) == ("mini", "cifar10")
-
-
 def test_a_view_without_records_leaves_the_number_not_run() -> None:
     assert frame_of((table(NI, students(0.9)), [])).loc[NI]["verdict"] == "not run"
 
@@ -346,48 +269,6 @@ def test_the_page_counts_first_and_explains_its_notes_once() -> None:
     assert "| cifar10, resnet34 → resnet18, ni, test accuracy | 93.72 | 93.70 ± 0.10 (3) |" in text
     assert text.index("| all |") < text.index("## table1")
     assert text.count("Copied from the DFAD paper") == 1
-
-
-@pytest.mark.parametrize("order", [1, -1])
-def test_of_two_tables_the_one_with_more_seeds_is_compared(order: int) -> None:
-    few, many = students(0.93, name="few"), students(0.93, 0.94, 0.95, name="many")
-    tables = [(table(NI, few), few), (table(NI, many), many)][::order]
-    assert frame_of(*tables).loc[NI]["n"] == 3
-
-
-@pytest.mark.parametrize("order", [1, -1])
-@pytest.mark.parametrize(
-    ("claim", "measured", "chosen"),
-    [
-        (COPIED, {"": (0.91,) * 3, "di-paper": (0.92,)}, "di-paper"),
-        (COPIED, {"": (0.91,)}, ""),
-        (OWN, {"": (0.91,), "di-paper": (0.92,) * 3, "di-better": (0.93,) * 3}, ""),
-        (OWN, {"di-paper": (0.92,), "di-better": (0.93,)}, "di-better"),
-    ],
-    ids=["the paper's variant", "not run", "of no variant", "variants alone"],
-)
-def test_of_a_methods_variants_one_is_compared_and_named(
-    claim: str, measured: dict[str, Sequence[float]], chosen: str, order: int
-) -> None:
-    """DI's own paper has settings of its own; what others re-made is of the plain method."""
-    cells = list(measured.items())[::order]
-    made = [students(*values, name=f"{name or 'di'}-") for name, values in cells]
-    columns = [Column(name or "di", name, "method", "test_accuracy", unit="%") for name, _ in cells]
-    alone = table(claim, [record("", {})] * 3)
-    keys = [[one.key for one in found] for found in made]
-    row = Row(
-        "r",
-        {"Row": "r"},
-        {
-            column.id: TableCell(own, claim, variant=name)
-            for column, own, (name, _) in zip(columns, keys, cells, strict=True)
-        },
-    )
-    both = msgspec.structs.replace(alone, columns=columns, rows=[row])
-    line = frame_of((both, [one for found in made for one in found])).loc[claim]
-    assert line["measured"] == pytest.approx(100 * measured[chosen][0])
-    assert ("measured with" in line["reason"]) == bool(chosen)
-    assert line["reason"].endswith(f"measured with {chosen}" if chosen else f"n = {line['n']}")
 
 
 @pytest.mark.parametrize(
