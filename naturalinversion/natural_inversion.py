@@ -53,7 +53,8 @@ class NaturalInversion(InversionMethod):
     ``generator_width`` times the published ones. ``rate_generator``, ``rate_pyramid`` and
     ``rate_scaling`` are Adam's learning rates of generator, pyramid and alpha. ``pyramid_stages``
     are the feature maps that the pyramid reads, 1 the finest (Table 4), None: all;
-    ``pyramid_head`` is what follows it (``conv_tanh`` is the official code's, ``tanh`` is Eq. 7).
+    ``pyramid_head`` is what follows it (``conv_tanh`` as in the official code, ``none`` as Eq. 7
+    is printed).
     ``feature_gradient``: the features are no constants, the generator learns through the teacher
     too. ``shared_latents`` of a shared generator are drawn "every step" or "once".
     """

@@ -3,7 +3,7 @@
     python tests/faults/plant.py                         the unharmed copy, then every fault
     python tests/faults/plant.py --seeds 6 bn-prior-off  one of them
     python tests/faults/plant.py --scale small --options '--dataset cifar10'   the subtle ones
-    python tests/faults/plant.py --seeds 1 --options '--exact' unharmed jitter-off
+    python tests/faults/plant.py --seeds 1 --options='--exact' unharmed jitter-off
                                                          on the machine of the accepted numbers
 
 Prints for each what caught it. Exit code 0 if the unharmed copy passes and every fault is found, 1

@@ -233,12 +233,6 @@ class Dense(nn.Module):
         return logits
 
 
-class CompiledForward(Small):
-    """Its class compiles the forward pass."""
-
-    forward = torch.compile(Small.forward)  # type: ignore[assignment]
-
-
 def trained(make: Callable[[], nn.Module], shape: tuple[int, int, int] = (3, 16, 16)) -> nn.Module:
     """Weights by seed, and running statistics from a few images."""
     with seeded(1):
@@ -272,6 +266,11 @@ def compiled_in_place() -> nn.Module:
 
 
 def compiled_forward() -> nn.Module:
+    class CompiledForward(Small):
+        """Compiled with its class, here: it takes seconds that most tests needn't wait."""
+
+        forward = torch.compile(Small.forward)  # type: ignore[assignment]
+
     model = CompiledForward()
     model.load_state_dict(trained(Small).state_dict())
     return model
