@@ -85,7 +85,8 @@ reproduce-mini-row: setup  ## on a GPU: ResNet-34 to ResNet-18 by all six method
 
 # Files side by side, a thread each: torch's threads would wait for each other.
 test: setup  ## run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 \
+		--dist=loadfile --no-loadscope-reorder $(ARGS)
 
 OLDEST := .venv-oldest/bin
 # What computes, and a table from the command line to its files.
@@ -103,8 +104,8 @@ $(OLDEST)/.installed: pyproject.toml
 	@touch $@
 
 test-oldest: $(OLDEST)/.installed  ## those of what computes, with the lowest versions allowed
-	OMP_NUM_THREADS=1 $(OLDEST)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile \
-		$(OLDEST_TESTS) $(ARGS)
+	OMP_NUM_THREADS=1 $(OLDEST)/python -m pytest --numprocesses=logical --maxprocesses=4 \
+		--dist=loadfile --no-loadscope-reorder $(OLDEST_TESTS) $(ARGS)
 
 AUDIT := .venv-audit/bin
 

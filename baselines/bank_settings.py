@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-from baselines.loss_weights import check_weights
 from naturalinversion.errors import SettingError
+from naturalinversion.loss_weights import check_weights
 from naturalinversion.validation import above_zero, at_least, below_one, typed
 
 

@@ -20,10 +20,10 @@ from baselines.bank_settings import BankSettings
 from baselines.bank_student import BankStudent, random_view
 from baselines.batch_images import BatchImages
 from baselines.image_bank import ImageBank
-from baselines.loss_weights import weighted_sum
 from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion import priors
 from naturalinversion.errors import SettingError
+from naturalinversion.loss_weights import weighted_sum
 from naturalinversion.module_modes import frozen
 from naturalinversion.precision import compute_in
 from naturalinversion.progress import Progress

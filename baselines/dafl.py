@@ -15,8 +15,8 @@ from torch import Tensor
 
 from baselines.joint_state import JointState
 from baselines.joint_training import JointSynthesizer
-from baselines.loss_weights import check_weights, weighted_sum
 from naturalinversion import priors
+from naturalinversion.loss_weights import check_weights, weighted_sum
 from naturalinversion.validation import above_zero, at_least
 
 TERMS = ("one_hot", "information_entropy", "activation")  # of the generator, with a weight each

@@ -67,8 +67,6 @@ class DeepInversion(InversionMethod):
     rate: float = 0.1
     total_variation: float = 1e-3
 
-    student_use: ClassVar[StudentUse] = "none"
-
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(0, self, "rate")
@@ -91,13 +89,6 @@ class DeepInversion(InversionMethod):
             len(labels), *teacher.image_shape, generator=generator(derive(seed, "pixels"))
         )
         return Pixels(start.to(teacher.device, teacher.dtype), self.rate)
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Empty: batches share no state."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Does nothing: batches share no state."""
 
 
 @dataclass(kw_only=True)

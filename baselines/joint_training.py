@@ -162,14 +162,6 @@ class JointSynthesizer(ABC):
             labels = self._teacher(images).argmax(dim=1)
         return Batch(images.to(self._teacher.dtype), labels, self._losses)
 
-    def state_dict(self) -> dict[str, Tensor]:
-        """The generator's weights."""
-        return self._generator.state_dict()
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Load the generator; `prepare` must have been called."""
-        self._generator.load_state_dict(state)
-
     def _step_function(self, state: JointState, latents: Tensor) -> Callable[[], dict[str, Tensor]]:
         """A step on the current values of ``latents``, captured on a GPU where it can be."""
         teacher = state.teacher

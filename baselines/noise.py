@@ -38,10 +38,3 @@ class Noise:
             len(labels), *teacher.image_shape, generator=generator(derive(seed, "pixels"))
         )
         return Batch(drawn.to(teacher.device, teacher.dtype), labels)
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Empty: batches share no state."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Does nothing: batches share no state."""

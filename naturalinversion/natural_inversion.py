@@ -80,8 +80,6 @@ class NaturalInversion(InversionMethod):
     bare_head: BareHead = "auto"
     fixed_scale: float = 1.0
 
-    student_use: ClassVar[StudentUse] = "none"
-
     def __post_init__(self) -> None:
         super().__post_init__()
         self._shared: dict[str, Tensor] = {}

@@ -14,6 +14,7 @@ from benchmarks.recipes.methods import build_method
 from benchmarks.recipes.resolve import Recipes
 from naturalinversion.classifiers.ready import describe
 from naturalinversion.errors import UsageError
+from naturalinversion.image_store.dataset import joined
 from naturalinversion.progress import Draw, bar
 from naturalinversion.synthesis import synthesize
 from naturalinversion.teacher.teacher import Teacher
@@ -76,7 +77,7 @@ class Pictures:
                     settings=settings,
                     progress=draw,
                 )
-            sheets[title] = (dataset.pixels("denormalize"), dataset.tensors()[1])
+            sheets[title] = joined([dataset], "denormalize")
         path = self.out / "pictures.png"
         save_contact_sheet(path, sheets, known.classes)
         print_result(f"{self.images} images by each of {', '.join(sheets)}: {path}")

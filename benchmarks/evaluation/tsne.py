@@ -26,12 +26,11 @@ from benchmarks.synthesis.image_sets import ImageSelection
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.real_images import ReadsRealImages, load_real, provenance_of
 from benchmarks.training.training_steps import ForwardStep
-from naturalinversion.classifiers.weights import WEIGHTS
+from naturalinversion.classifiers.weights import WEIGHTS, load_classifier
 from naturalinversion.errors import BenchmarkError, UsageError
 from naturalinversion.files import write_atomically
 from naturalinversion.progress import bar
 from naturalinversion.seeds import derive, generator
-from naturalinversion.teacher.load import load_teacher
 from naturalinversion.teacher.teacher import Teacher
 
 FILE = "embedding.csv"
@@ -50,7 +49,8 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     """Write ``embedding.csv`` (stage,set,x,y) and return ``mixing_<set>_<stage>`` of each."""
     protocol = recipe.tsne
     check(context.label, recipe)
-    teacher = load_teacher(context.inputs["teacher"] / WEIGHTS, context.machine.torch_device())
+    network, description = load_classifier(context.inputs["teacher"] / WEIGHTS)
+    teacher = Teacher.from_classifier(network, description, context.machine.torch_device())
     stages = stage_names(teacher)
     dataset = load_real(context, recipe)
     features = {

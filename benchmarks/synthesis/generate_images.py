@@ -25,7 +25,7 @@ from naturalinversion.classifiers.weights import (
 )
 from naturalinversion.errors import UsageError
 from naturalinversion.image_store.meta import IMAGES
-from naturalinversion.image_store.sample_grid import GRID, grid_images, save_grid
+from naturalinversion.image_store.sample_grid import GRID, save_grid
 from naturalinversion.image_store.shards import retried, shard_path
 from naturalinversion.inversion.loss_history import LOSSES, final_losses, save_losses
 from naturalinversion.progress import bar
@@ -33,7 +33,6 @@ from naturalinversion.seeds import derive
 from naturalinversion.synthesis import Batch, Synthesizer, Training, iterations_of, synthesize
 from naturalinversion.synthesis.batch_check import count_flat
 from naturalinversion.synthesis.sequence import is_sequential
-from naturalinversion.teacher.load import load_teacher
 from naturalinversion.teacher.teacher import Teacher
 
 
@@ -64,7 +63,8 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
             f"{recipe.source[:12]}… that was planned: give the command again"
         )
     device = context.machine.torch_device()
-    teacher = load_teacher(context.inputs["teacher"] / WEIGHTS, device, context.machine.precision)
+    network, trained = load_classifier(context.inputs["teacher"] / WEIGHTS)
+    teacher = Teacher.from_classifier(network, trained, device, context.machine.precision)
     synthesizer: Synthesizer = build_method(recipe.method, recipe.settings)
     student, description = _student(context, recipe, teacher)
 
@@ -104,8 +104,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
         )
     if description is not None and student is not None and recipe.student:
         save_classifier(context.folder / WEIGHTS, student, description)
-    images, labels = grid_images(dataset.shards(), teacher.num_classes)
-    save_grid(context.folder / GRID, images, labels, teacher)
+    save_grid(context.folder / GRID, dataset.shards(), dataset.meta)
     again = retried(dataset.folder, range(recipe.first, recipe.first + recipe.batches))
     return {
         "images": len(dataset),

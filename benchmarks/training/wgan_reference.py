@@ -21,7 +21,7 @@ from benchmarks.recipes.methods import build_method, checked_settings
 from benchmarks.training.real_images import ReadsRealImages, load_real, provenance_of
 from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.errors import DivergedError
-from naturalinversion.image_store.dataset import SyntheticDataset
+from naturalinversion.image_store.dataset import SyntheticDataset, joined
 from naturalinversion.image_store.meta import IMAGES, Meta, write_meta
 from naturalinversion.image_store.sample_grid import COLUMNS, GRID, ROWS, save_rows
 from naturalinversion.image_store.shards import write_shard
@@ -63,7 +63,8 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
     save_losses(context.folder / LOSSES, gan.losses)
     context.log.info("trained, last losses %s", final_losses(context.folder / LOSSES))
     images = _write_images(context, recipe, gan, dataset)
-    save_rows(context.folder / GRID, _first(images, ROWS * COLUMNS))
+    first, _ = joined([images], "denormalize", min(len(images), ROWS * COLUMNS))
+    save_rows(context.folder / GRID, first)
     return {
         "images": len(images),
         "data_free": 0,
@@ -128,12 +129,6 @@ def _write_images(
         write_shard(folder, index, (_greys(samples) - mean) / std, labels)
     write_meta(folder, meta)
     return SyntheticDataset(folder)
-
-
-def _first(dataset: SyntheticDataset, count: int) -> Tensor:
-    """The pixels of the first ``count`` images."""
-    batches = min(-(-count // dataset.meta.batch_size), dataset.batches)
-    return SyntheticDataset(dataset.folder, batches).pixels("denormalize")[:count]
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,27 @@
 """Classifiers for small images, by name and with a width factor: the paper's, and wide ResNets."""
 
 from collections.abc import Callable
+from functools import partial
 
 from torch import nn
 
-from naturalinversion.classifiers.mobilenet import mobilenetv2
+from naturalinversion.classifiers.mobilenet import MobileNetV2
 from naturalinversion.classifiers.outside import build_outside, is_outside
-from naturalinversion.classifiers.resnet import resnet18, resnet34
-from naturalinversion.classifiers.vgg import vgg11, vgg16
-from naturalinversion.classifiers.wide_resnet import wrn16_1, wrn16_2, wrn40_1, wrn40_2
+from naturalinversion.classifiers.resnet import ResNet
+from naturalinversion.classifiers.vgg import VGG, VGG11, VGG16
+from naturalinversion.classifiers.wide_resnet import WideResNet
 from naturalinversion.errors import SettingError
 
 ARCHITECTURES: dict[str, Callable[[int, float], nn.Module]] = {
-    "resnet18": resnet18,
-    "resnet34": resnet34,
-    "vgg11": vgg11,
-    "vgg16": vgg16,
-    "mobilenetv2": mobilenetv2,
-    "wrn40_2": wrn40_2,
-    "wrn40_1": wrn40_1,
-    "wrn16_2": wrn16_2,
-    "wrn16_1": wrn16_1,
+    "resnet18": partial(ResNet, (2, 2, 2, 2)),  # blocks of each stage
+    "resnet34": partial(ResNet, (3, 4, 6, 3)),
+    "vgg11": partial(VGG, VGG11),
+    "vgg16": partial(VGG, VGG16),
+    "mobilenetv2": MobileNetV2,
+    "wrn40_2": partial(WideResNet, 40, 2),  # depth and factor of the width
+    "wrn40_1": partial(WideResNet, 40, 1),
+    "wrn16_2": partial(WideResNet, 16, 2),
+    "wrn16_1": partial(WideResNet, 16, 1),
 }
 
 

@@ -88,8 +88,3 @@ class MobileNetV2(nn.Module):
 
 def _conv(inputs: int, outputs: int, size: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, size, padding=size // 2, bias=False)
-
-
-def mobilenetv2(num_classes: int, width: float = 1.0) -> MobileNetV2:
-    """MobileNetV2 with 52 batch norms, 2.2 million parameters at width 1 and 10 classes."""
-    return MobileNetV2(num_classes, width)

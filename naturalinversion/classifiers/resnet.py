@@ -56,13 +56,3 @@ class ResNet(nn.Module):
 def _stage(inputs: int, outputs: int, blocks: int, stride: int) -> nn.Sequential:
     first = BasicBlock(inputs, outputs, stride)
     return nn.Sequential(first, *(BasicBlock(outputs, outputs, 1) for _ in range(blocks - 1)))
-
-
-def resnet18(num_classes: int, width: float = 1.0) -> ResNet:
-    """ResNet-18: 20 batch norms, 11.2 million parameters at width 1 and 10 classes."""
-    return ResNet((2, 2, 2, 2), num_classes, width)
-
-
-def resnet34(num_classes: int, width: float = 1.0) -> ResNet:
-    """ResNet-34: 36 batch norms, 21.3 million parameters at width 1 and 10 classes."""
-    return ResNet((3, 4, 6, 3), num_classes, width)

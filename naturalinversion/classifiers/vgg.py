@@ -10,10 +10,9 @@ from torch import Tensor, nn
 
 from naturalinversion.classifiers.scaling import scaled
 
-CONFIGURATIONS = {
-    "vgg11": ((64,), (128,), (256, 256), (512, 512), (512, 512)),
-    "vgg16": ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512)),
-}
+# Channels of the convolutions of each stage.
+VGG11 = ((64,), (128,), (256, 256), (512, 512), (512, 512))
+VGG16 = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 
 
 class VGG(nn.Module):
@@ -56,13 +55,3 @@ def _initialise(module: nn.Module) -> None:
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         assert module.bias is not None
         nn.init.zeros_(module.bias)
-
-
-def vgg11(num_classes: int, width: float = 1.0) -> VGG:
-    """VGG-11 with 8 batch norms."""
-    return VGG(CONFIGURATIONS["vgg11"], num_classes, width)
-
-
-def vgg16(num_classes: int, width: float = 1.0) -> VGG:
-    """VGG-16 with 13 batch norms."""
-    return VGG(CONFIGURATIONS["vgg16"], num_classes, width)

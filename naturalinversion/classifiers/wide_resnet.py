@@ -81,23 +81,3 @@ def _initialise(module: nn.Module) -> None:
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     elif isinstance(module, nn.Linear):
         nn.init.zeros_(module.bias)
-
-
-def wrn40_2(num_classes: int, width: float = 1.0) -> WideResNet:
-    """WRN-40-2: 37 batch norms, 2.2 million parameters at width 1 and 10 classes."""
-    return WideResNet(40, 2, num_classes, width)
-
-
-def wrn40_1(num_classes: int, width: float = 1.0) -> WideResNet:
-    """WRN-40-1: 37 batch norms, 0.6 million parameters at width 1 and 10 classes."""
-    return WideResNet(40, 1, num_classes, width)
-
-
-def wrn16_2(num_classes: int, width: float = 1.0) -> WideResNet:
-    """WRN-16-2: 13 batch norms, 0.7 million parameters at width 1 and 10 classes."""
-    return WideResNet(16, 2, num_classes, width)
-
-
-def wrn16_1(num_classes: int, width: float = 1.0) -> WideResNet:
-    """WRN-16-1: 13 batch norms, 0.2 million parameters at width 1 and 10 classes."""
-    return WideResNet(16, 1, num_classes, width)

@@ -19,21 +19,12 @@ from naturalinversion.files import write_atomically
 from naturalinversion.image_store.export import CHANNELS, to_picture
 from naturalinversion.image_store.meta import Meta
 from naturalinversion.image_store.pixels import to_pixels
-from naturalinversion.teacher.teacher import Teacher
 
 GRID = "grid.png"  # in the folder of the images
 ROWS, COLUMNS = 6, 10
 GAP, FONT = 4, 12  # pixels of a picture for people: between tiles, and of letters
 PICTURE_WIDTH = 64  # that its tiles are enlarged to, about
 _NEAREST = Image.Resampling.NEAREST
-
-
-def grid_images(shards: Iterable[tuple[Tensor, Tensor]], classes: int) -> tuple[Tensor, Tensor]:
-    """The images of a grid by class: up to six (N, C, H, W) of each class shown, and labels (N,).
-
-    Reads ``shards`` until the grid is full, all of them where a class has too few images.
-    """
-    return _collect(shards, range(min(COLUMNS, classes)))
 
 
 def save_picture(
@@ -92,6 +83,10 @@ def _head(name: str, width: int) -> Image.Image:
 def _collect(
     shards: Iterable[tuple[Tensor, Tensor]], classes: Sequence[int]
 ) -> tuple[Tensor, Tensor]:
+    """Up to six images (N, C, H, W) of each of ``classes``, and labels (N,).
+
+    Reads ``shards`` until the grid is full, all of them where a class has too few images.
+    """
     missing = dict.fromkeys(classes, ROWS)
     parts = []
     for images, labels in shards:
@@ -108,19 +103,16 @@ def _collect(
     return images, labels
 
 
-def save_grid(
-    path: Path,
-    images: Tensor,
-    labels: Tensor,
-    teacher: Teacher,
-) -> None:
-    """Write up to six images (N, C, H, W) of each of the first ten classes, a column per class.
+def save_grid(path: Path, shards: Iterable[tuple[Tensor, Tensor]], meta: Meta) -> None:
+    """Write up to six images of each of the first ten classes, a column per class.
 
     Pixels are denormalised and clamped; missing images leave white tiles.
     """
-    pixels = to_pixels(images, "denormalize", teacher.mean, teacher.std)
+    shown = range(min(COLUMNS, meta.num_classes))
+    images, labels = _collect(shards, shown)
+    pixels = to_pixels(images, "denormalize", meta.mean, meta.std)
     tiles = {}
-    for column in range(min(COLUMNS, teacher.num_classes)):
+    for column in shown:
         for row, index in enumerate(torch.nonzero(labels == column).flatten()[:ROWS].tolist()):
             tiles[row, column] = pixels[index]
     _save(path, tiles, pixels.shape[-2:])

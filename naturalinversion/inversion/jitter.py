@@ -38,25 +38,19 @@ class IterationShifts(NamedTuple):
     loss: Shift
 
 
-@dataclass(frozen=True)
-class Jitter:
-    """Offsets uniform in [-pixels, pixels] on both axes; with ``flip`` half are flipped."""
+def draw_shifts(
+    iterations: int, pixels: int, flip: bool, generator: torch.Generator
+) -> list[IterationShifts]:
+    """The shifts of all iterations, drawn ahead so that the loop needs no draws on the host.
 
-    pixels: int = 2
-    flip: bool = False
-
-    def draw(self, iterations: int, generator: torch.Generator) -> list[IterationShifts]:
-        """The shifts of all iterations, drawn ahead so that the loop needs no draws on the host."""
-        offsets = torch.randint(
-            -self.pixels, self.pixels + 1, (iterations, 2, 2), generator=generator
-        ).tolist()
-        flips = (torch.rand(iterations, 2, generator=generator) < 0.5).tolist()
-        return [
-            IterationShifts(
-                *(Shift(dy, dx, self.flip and flip) for (dy, dx), flip in zip(o, f, strict=True))
-            )
-            for o, f in zip(offsets, flips, strict=True)
-        ]
+    Offsets are uniform in [-pixels, pixels] on both axes; with ``flip`` half are flipped.
+    """
+    offsets = torch.randint(-pixels, pixels + 1, (iterations, 2, 2), generator=generator).tolist()
+    flips = (torch.rand(iterations, 2, generator=generator) < 0.5).tolist()
+    return [
+        IterationShifts(*(Shift(dy, dx, flip and f) for (dy, dx), f in zip(o, fs, strict=True)))
+        for o, fs in zip(offsets, flips, strict=True)
+    ]
 
 
 class ShiftTable:

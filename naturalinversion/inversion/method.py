@@ -11,10 +11,11 @@ from naturalinversion.errors import NaturalInversionWarning, SettingError
 from naturalinversion.inversion.captured_batches import CapturedBatches
 from naturalinversion.inversion.image_source import ImageSource
 from naturalinversion.inversion.invert import InversionResult, Keep, Plateau, invert
-from naturalinversion.inversion.jitter import IterationShifts, Jitter
+from naturalinversion.inversion.jitter import IterationShifts, draw_shifts
 from naturalinversion.inversion.objective import Objective, Weights
 from naturalinversion.inversion.step import Schedule
 from naturalinversion.layout import to_fast_layout
+from naturalinversion.loss_weights import check_weights
 from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator
 from naturalinversion.synthesis.synthesizer import StudentUse
@@ -64,7 +65,7 @@ class InversionMethod:
         typed(self)
         at_least(1, self, "iterations")
         at_least(0, self, "jitter", "reference_batch")
-        at_least(0, self, *WEIGHTS)
+        check_weights(self, WEIGHTS)
         if not 0 <= self.plateau <= 0.5:
             raise SettingError(f"plateau is {self.plateau:g}: a fraction up to 0.5, or 0 for never")
         if not 0 <= self.compete_floor < 0.5:
@@ -76,8 +77,6 @@ class InversionMethod:
                 f"compete is {self.compete:g}, which is for methods that compete with a student: "
                 f"{type(self).__name__} does not"
             )
-        if not any(getattr(self, name) for name in WEIGHTS):
-            raise SettingError(f"{', '.join(WEIGHTS)} are all 0: nothing to minimise")
 
     def with_iterations(self, iterations: int, batch_size: int) -> Self:
         """The same method with so many iterations a batch, to be timed."""
@@ -92,9 +91,8 @@ class InversionMethod:
 
     def draws(self, seed: int) -> list[IterationShifts]:
         """The shifts of all iterations of the batch with this seed."""
-        return Jitter(self.jitter, self.flip).draw(
-            self.iterations, generator(derive(seed, "jitter"))
-        )
+        draws = generator(derive(seed, "jitter"))
+        return draw_shifts(self.iterations, self.jitter, self.flip, draws)
 
     def _set_networks(self, teacher: Teacher, student: nn.Module | None) -> None:
         """Set the teacher, and the student if the method competes with it, which is frozen.

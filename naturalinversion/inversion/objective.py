@@ -8,6 +8,7 @@ from torch import Tensor
 
 from naturalinversion import priors
 from naturalinversion.errors import SettingError
+from naturalinversion.loss_weights import weighted_sum
 from naturalinversion.teacher.teacher import Teacher
 
 
@@ -73,4 +74,4 @@ class Objective:
 
     def total(self, terms: dict[str, Tensor]) -> Tensor:
         """The weighted sum of ``terms``, a scalar."""
-        return torch.stack([getattr(self.weights, n) * t for n, t in terms.items()]).sum()
+        return weighted_sum(self.weights, terms)

@@ -57,9 +57,11 @@ class Synthesizer(Protocol):
     nothing to refuse, and it isn't called.
 
     A method whose batches build on those before has an attribute ``sequential`` that is true: its
-    batches are made in order. `state_dict` then holds all that one batch leaves to the next, the
-    student's weights and optimisers included. Its optional ``follow(earlier)`` is called before
-    each attempt at a batch with those before it (`sequence.EarlierBatches`).
+    batches are made in order. ``state_dict()`` then returns all that one batch leaves to the next,
+    tensors by name, the student's weights and optimisers included; ``load_state_dict(state)`` takes
+    it back, after a `prepare` with the same arguments, which begins anew. Its optional
+    ``follow(earlier)`` is called before each attempt at a batch with those before it
+    (`sequence.EarlierBatches`).
     """
 
     student_use: ClassVar[StudentUse]
@@ -75,14 +77,6 @@ class Synthesizer(Protocol):
 
         A method without target labels ignores their values and returns its own.
         """
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """The weights that `prepare` trained, empty if there are none; for sequential methods
-        what the last batch left behind.
-        """
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Load a `state_dict`, after `prepare` with its arguments, which begins anew."""
 
 
 def iterations_of(synthesizer: Synthesizer, batches: int) -> int:
@@ -107,7 +101,10 @@ def check_request(
     if isinstance(synthesizer, type):
         name = synthesizer.__name__
         raise SettingError(f"{name} is a class; synthesize takes a method: {name}(…)")
-    for name in ("student_use", "prepare", "batch"):
+    needed = ["student_use", "prepare", "batch"]
+    if getattr(synthesizer, "sequential", False):
+        needed += ["state_dict", "load_state_dict"]
+    for name in needed:
         if not hasattr(synthesizer, name):
             raise SettingError(f"{type(synthesizer).__name__} is no method: it has no '{name}'")
     one_of(StudentUse, synthesizer, "student_use")

@@ -43,16 +43,12 @@ class Archive:
         """The table without its notes."""
         return self.report(table).markdown.split("\n\n- ")[0].partition("\n\n")[2].strip()
 
-    def summary(
-        self, table: str, columns: Mapping[str, str], rows: Sequence[str] = (), head: str = "Row"
-    ) -> str:
-        """Some columns, by id with their headings, of all or some rows; a dash where none ran.
+    def summary(self, table: str, columns: Mapping[str, str], head: str = "Row") -> str:
+        """Some columns, by id with their headings, of all rows; a dash where none ran.
 
         ``head`` stands above the rows' labels.
         """
         found, lines = self.report(table).table, self.report(table).lines
-        for row_id in rows:
-            self._check_place(table, row=row_id)
         for column in columns:
             self._check_place(table, column=column)
         run = {place for place, line in lines.items() if line["n"]}
@@ -62,7 +58,6 @@ class Archive:
                 *(self.value(table, row.id, c) if (row.id, c) in run else "—" for c in columns),
             ]
             for row in found.rows
-            if not rows or row.id in rows
         ]
         return markdown_table([head, *columns.values()], body, "l" + "r" * len(columns))
 
@@ -151,12 +146,12 @@ class Archive:
             record = self.records[record.inputs[of]]
         return self._number(record, name)
 
-    def tiles(self, table: str, row: str, column: str, cell: int = 0) -> Pixels:
-        """Samples (6, 10, S, S, 3) of the images behind the first seed's number: of their first
-        cell or, as lists count, of another.
+    def tiles(self, table: str, row: str, column: str) -> Pixels:
+        """Samples (6, 10, S, S, 3) of the images behind the first seed's number: their first
+        cell's.
         """
         record = self.records[self.line(table, row, column)["records"][0]]
-        return read_tiles(self._images_behind(record)[cell], "grid.png", self.runs)
+        return read_tiles(self._images_behind(record)[0], "grid.png", self.runs)
 
     def _images_behind(self, record: Record) -> list[Record]:
         if not (found := image_cells(record, self.records)):

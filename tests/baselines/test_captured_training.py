@@ -56,7 +56,7 @@ class Joint:
         self.student = network(arch, 1)
         method.prepare(teacher, self.student, 0, Training(**training))
         made: Batch = method.batch(torch.zeros(4, dtype=torch.int64), 0, lambda done: None)
-        self.tensors = {"images": made.images, **made.losses, **method.state_dict()}
+        self.tensors = {"images": made.images, **made.losses, **method._generator.state_dict()}
         self.tensors |= {f"student.{n}": t for n, t in self.student.state_dict().items()}
 
 

@@ -59,12 +59,6 @@ class FromOutside:
         progress(1)
         return Batch(images.to(self.device), labels)
 
-    def state_dict(self) -> dict[str, Tensor]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        pass
-
 
 @dataclass(kw_only=True)
 class SequentialFromOutside(FromOutside):

@@ -61,8 +61,3 @@ class TorchvisionInception(ResizingExtractor):
     def get_provided_features_list() -> tuple[str, ...]:
         """All three."""
         return EARLY, FINAL, LOGITS
-
-    @staticmethod
-    def get_default_feature_layer_for_metric(metric: str) -> str:
-        """Logits for the Inception Score, the pooled features for everything else."""
-        return LOGITS if metric == "isc" else FINAL

@@ -90,8 +90,9 @@ def _compare(extractor: "Extractor", device: torch.device, count: int) -> Sequen
     from benchmarks.evaluation.fidelity.features import FeatureExtractor
 
     images = _images(count)
-    found = FeatureExtractor(extractor, device)(images)
-    on_cpu = FeatureExtractor(extractor, CPU)  # built once
+    on_device = FeatureExtractor(extractor, device)
+    found = on_device(images)
+    on_cpu = on_device if device == CPU else FeatureExtractor(extractor, CPU)
     alone = [on_cpu(image) for image in torch.split(images, 1)]
     expected = {name: torch.cat([one[name] for one in alone]) for name in found}
     return [Measured(name, relative(found[name], expected[name]), BOUND) for name in expected]

@@ -65,8 +65,10 @@ def test_a_cell_at_work_in_another_process_is_waited_for(
     held: tuple[Cell, subprocess.Popen[str]],
     toys: Toys,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """And not made a second time, if the other process made it."""
+    monkeypatch.setattr(executor, "RETRY_SECONDS", 0.02)
     root, process = held
     runs = tmp_path / "runs"
     assert cell_state(root, runs) == "at work"
@@ -76,7 +78,7 @@ def test_a_cell_at_work_in_another_process_is_waited_for(
         target=lambda: found.append(executor.run([root], KINDS, runs, MACHINE, DATA))
     )
     waiting.start()
-    waiting.join(0.3)
+    waiting.join(0.15)
     assert waiting.is_alive()
     assert toys.ran == []
     if other_finished:

@@ -14,7 +14,7 @@ from tests.benchmarks.command_line import here
 MEASURED = """
 import torch
 from pathlib import Path
-from baselines import METHODS
+from baselines.noise import Noise
 from benchmarks.engine.machine import peak_memory, reset_peak_memory
 from naturalinversion import Teacher, synthesize
 from naturalinversion.image_store.dataset import SyntheticDataset, joined
@@ -33,7 +33,7 @@ print(peak_memory(cpu) - before)
 start = [nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU()]
 end = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10)]
 teacher = Teacher(nn.Sequential(*start, *end), num_classes=10)
-method = METHODS["di"](iterations=1)
+method = Noise()
 run = lambda name, batches: synthesize(method, teacher, name, batches=batches, batch_size=128)
 run("first", 2)
 peaks = []

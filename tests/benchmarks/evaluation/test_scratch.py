@@ -18,10 +18,10 @@ from benchmarks.evaluation.scratch import Recipe, count_steps, run
 from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.synthesis.image_sets import ImageSelection
 from benchmarks.training.training_steps import ForwardStep, TrainingStep
-from naturalinversion.classifiers.weights import WEIGHTS
+from naturalinversion.classifiers.weights import WEIGHTS, load_classifier
 from naturalinversion.image_store.meta import IMAGES, Meta, write_meta
 from naturalinversion.image_store.shards import write_shard
-from naturalinversion.teacher.load import load_teacher
+from naturalinversion.teacher.teacher import Teacher
 
 MEAN, STD = (0.3, 0.3, 0.3), (0.25, 0.25, 0.25)  # not the data set's own
 BATCHES, SIZE = 4, 64
@@ -59,7 +59,7 @@ def work_in(tmp_path: Path, *sets: Path) -> CellContext:
 
 def share(tmp_path: Path, shift: int) -> float:
     """How often the trained network calls a real training image ``shift`` classes further."""
-    model = load_teacher(tmp_path / "cell" / WEIGHTS, torch.device("cpu"))
+    model = Teacher.from_classifier(*load_classifier(tmp_path / "cell" / WEIGHTS))
     split = load("digits", root=tmp_path, image_size=8).train
     with torch.no_grad():
         answers = model(model.normalize(split.images / 255)).argmax(dim=1)
@@ -115,7 +115,7 @@ def test_it_is_trained_on_the_images_as_they_are_stored_or_on_pixels_of_them(
 def test_the_network_sees_real_images_as_it_saw_the_synthetic_ones(
     learnt: tuple[Path, Metrics],
 ) -> None:
-    model = load_teacher(learnt[0] / "cell" / WEIGHTS, torch.device("cpu"))
+    model = Teacher.from_classifier(*load_classifier(learnt[0] / "cell" / WEIGHTS))
     assert (model.mean, model.std, model.num_classes) == (MEAN, STD, 10)
 
 

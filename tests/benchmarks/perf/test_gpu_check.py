@@ -1,8 +1,6 @@
 """The checks of a GPU: on a CPU what can run there runs, and each can fail."""
 
 import itertools
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -21,9 +19,8 @@ from naturalinversion import Teacher, priors
 from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.inversion.cuda_graph import eager
 from tests.naturalinversion.fake_cuda_graph import FakeGraph
-from tests.processes import environment
 
-SMALL = Sizes(width=0.0625, image=16, batch=4, seeds=(0, 1), joint=8, long=(2, 3))
+SMALL = Sizes(0.0625, 16, 4, iterations=8, seeds=(0,), joint=8, long=(1, 2), archs=("vgg11",))
 
 
 @pytest.mark.timeout(400)
@@ -47,15 +44,6 @@ def test_on_a_cpu_what_can_run_there_passes(capsys: pytest.CaptureFixture[str]) 
         "CMI: ",
     ):
         assert f"PASS  {about}" in said
-
-
-def test_without_a_gpu_it_says_so_and_exits_3() -> None:
-    command = [sys.executable, "-m", "benchmarks.perf.gpu_check"]
-    nowhere = environment(CUDA_VISIBLE_DEVICES="")
-    done = subprocess.run(command, env=nowhere, capture_output=True, text=True)
-    assert done.returncode == 3
-    assert done.stderr == "gpu-check needs a CUDA device, and this machine has none\n"
-    assert not done.stdout
 
 
 def check_cpu(capsys: pytest.CaptureFixture[str], only: str) -> tuple[int, str]:
@@ -211,7 +199,7 @@ def played(
     "name", ["DI", "NI, cosine", "NI, shared, latents once", "NI, shared, latents every step"]
 )
 def test_captured_batches_are_held_against_eager_ones(name: str, played: list[str]) -> None:
-    runs = Runs(Case(*CASES[name], "resnet18", SMALL, CPU))
+    runs = Runs(Case(*CASES[name], "vgg11", SMALL, CPU))
     assert all(figure.passed for figure in captured(runs))
     assert all(figure.passed for figure in waits(runs))
     assert "error" in played
@@ -220,7 +208,7 @@ def test_captured_batches_are_held_against_eager_ones(name: str, played: list[st
 
 def test_a_step_that_is_not_captured_is_noticed(played: list[str]) -> None:
     """The last iterations have to be replays."""
-    runs = Runs(Case(*CASES["NI, shared, latents once"], "resnet18", SMALL, CPU))
+    runs = Runs(Case(*CASES["NI, shared, latents once"], "vgg11", SMALL, CPU))
     assert runs.in_bf16
     with eager():
         figures = {figure.what: figure for figure in waits(runs)}
@@ -238,7 +226,7 @@ def test_a_replay_that_does_something_else_is_noticed(
             replay(graph)
 
     monkeypatch.setattr(FakeGraph, "replay", sometimes)
-    figures = captured(Runs(Case(*CASES["DI"], "resnet18", SMALL, CPU)))
+    figures = captured(Runs(Case(*CASES["DI"], "vgg11", SMALL, CPU)))
     assert not any(figure.passed for figure in figures)
 
 
@@ -249,7 +237,7 @@ def test_joint_methods_captured_and_eager_agree(name: str, played: list[str]) ->
     assert all(figure.passed for figure in check.run())
 
 
-@pytest.mark.parametrize("about", ["fp32", "distilled, bf16", "mobilenetv2"])
+@pytest.mark.parametrize("about", ["fp32", "distilled, bf16"])
 def test_updates_captured_and_eager_agree(about: str, played: list[str]) -> None:
     (check,) = (c for c in training.checks(CPU, SMALL) if c.name == f"training: captured, {about}")
     assert check.needs == "CUDA"
@@ -266,7 +254,7 @@ def test_updates_that_are_not_captured_are_noticed(played: list[str]) -> None:
 
 
 def test_memory_that_grows_from_batch_to_batch_is_noticed() -> None:
-    runs = Runs(Case(*CASES["DI"], "resnet18", SMALL, CPU))
+    runs = Runs(Case(*CASES["DI"], "vgg11", SMALL, CPU))
     assert runs.in_bf16
     still, segment = [512] * 4, [4_000_000, 6_000_000, 6_000_000, 8_000_000]
     runs.allocated[:], runs.reserved[:] = still, segment

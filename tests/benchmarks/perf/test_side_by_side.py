@@ -1,13 +1,22 @@
 """Several processes on one device: their rates add up, and a failed one is named."""
 
+import multiprocessing
 import re
 
+import kill
 import pytest
 import torch
 
 from benchmarks.perf.side_by_side import main, together
 
 
+@pytest.fixture
+def _from_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that needn't import torch again."""
+    monkeypatch.setattr(multiprocessing, "get_context", lambda how: kill.CONTEXT)
+
+
+@pytest.mark.usefixtures("_from_a_server")
 def test_a_line_says_what_so_many_processes_make_together(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -21,6 +30,7 @@ def test_a_line_says_what_so_many_processes_make_together(
     assert 0 < 2 * slowest <= all_together + 0.1  # as rounded
 
 
+@pytest.mark.usefixtures("_from_a_server")
 def test_a_process_that_fails_ends_the_others() -> None:
     with pytest.raises(ChildProcessError, match="one ended with exit code 1"):
         together("none", 2, "cpu", 2, 10)

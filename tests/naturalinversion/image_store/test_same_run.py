@@ -261,3 +261,7 @@ def test_no_method_is_refused_in_one_line(make_teacher: MakeTeacher, tmp_path: P
         fill(make_teacher(), tmp_path, Counted)
     with pytest.raises(SettingError, match="dict is no method: it has no 'student_use'"):
         fill(make_teacher(), tmp_path, {})
+    method = Counted()
+    method.sequential = True  # type: ignore[attr-defined]
+    with pytest.raises(SettingError, match="Counted is no method: it has no 'state_dict'"):
+        fill(make_teacher(), tmp_path, method)

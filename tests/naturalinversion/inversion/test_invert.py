@@ -16,7 +16,7 @@ from naturalinversion import Teacher, Training, priors
 from naturalinversion.classifiers import build
 from naturalinversion.errors import SettingError
 from naturalinversion.inversion.invert import Keep, invert
-from naturalinversion.inversion.jitter import Jitter, Shift, ShiftTable
+from naturalinversion.inversion.jitter import Shift, ShiftTable, draw_shifts
 from naturalinversion.inversion.method import InversionMethod
 from naturalinversion.inversion.objective import Objective, Weights
 from naturalinversion.inversion.step import DeviceShifts, HostShifts, ShiftSource, Step
@@ -139,7 +139,7 @@ def test_a_plateau_ends_a_batch_early(model: nn.Module) -> None:
 
 
 def test_draws_are_uniform_in_the_jitter() -> None:
-    draws = Jitter(2, flip=True).draw(2000, generator(0))
+    draws = draw_shifts(2000, 2, True, generator(0))
     offsets = [value for draw in draws for value in (draw.loss.dy, draw.loss.dx)]
     for value in range(-2, 3):
         assert offsets.count(value) / len(offsets) == pytest.approx(0.2, abs=0.03)
@@ -165,7 +165,7 @@ def test_the_iterate_kept_is_the_one_asked_for(
     """Steps of 1 on a norm go down, overshoot, and come back up."""
     start = torch.randn(8, 3, 16, 16, generator=generator(0))
     weights = Weights(cross_entropy=0.0, bn_statistics=0.0, l2=1.0)
-    draws = Jitter(0).draw(4, generator(0))
+    draws = draw_shifts(4, 0, False, generator(0))
     made = invert(
         Pixels(start, 1.0),
         Objective(make_teacher(), torch.arange(8) % 4, weights),

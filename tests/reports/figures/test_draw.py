@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -34,19 +35,26 @@ for table in msgspec.json.decode((runs / "tables.json").read_bytes(), type=list[
 """
 
 
-@pytest.fixture
-def tables(tmp_path: Path) -> list[Table]:
-    """One for each type of figure but image_grid, awkwardly labelled; records in ``tmp_path``."""
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The records that the tables are made of."""
     points = [
         f"{s},{name},{i % 7},{i % 5}" for s in ("b1", "$b_2$") for i, name in enumerate("abc")
     ]
     losses = [f"{i},{5 / (i + 1)}" for i in range(60)]
+    folder = tmp_path_factory.mktemp("runs")
     put(
-        tmp_path,
+        folder,
         make_record("key", 0.9),
         losses_csv="\n".join(["iteration,ce", *losses]),
         embedding_csv="\n".join(["stage,set,x,y", *points, f"b1,{AWKWARD},1,1"]),
     )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tables() -> list[Table]:
+    """One for each type of figure but image_grid, awkwardly labelled."""
     about = {"title": f"Title {AWKWARD}", "panels": {"ce": AWKWARD}, "x_label": AWKWARD}
     rows = {AWKWARD: ["key"]}
     table = rows_table(rows, figure("scatter", **about))
@@ -60,14 +68,21 @@ def tables(tmp_path: Path) -> list[Table]:
     ]
 
 
-def test_the_same_bytes_in_this_process_and_in_another(tables: list[Table], tmp_path: Path) -> None:
-    (tmp_path / "tables.json").write_bytes(msgspec.json.encode(tables))
-    records = load_all(tmp_path)
-    here = [list(rendered(table, records, tmp_path).files.values()) for table in tables]
+@pytest.fixture(scope="module")
+def drawn(tables: list[Table], runs: Path) -> list[RenderedFigure]:
+    """Their figures."""
+    records = load_all(runs)
+    return [rendered(table, records, runs) for table in tables]
+
+
+def test_the_same_bytes_in_this_process_and_in_another(
+    drawn: list[RenderedFigure], tables: list[Table], runs: Path
+) -> None:
+    (runs / "tables.json").write_bytes(msgspec.json.encode(tables))
+    here = [list(figure.files.values()) for figure in drawn]
     assert all(here)
-    assert here == [list(rendered(t, records, tmp_path).files.values()) for t in tables]
     done = subprocess.run(
-        [sys.executable, "-c", TWO_PROCESSES, str(tmp_path)],
+        [sys.executable, "-c", TWO_PROCESSES, str(runs)],
         capture_output=True,
         text=True,
         check=True,
@@ -77,12 +92,9 @@ def test_the_same_bytes_in_this_process_and_in_another(tables: list[Table], tmp_
     assert done.stdout.split() == there
 
 
-def test_names_are_drawn_as_they_are_and_no_date_is_named(
-    tables: list[Table], tmp_path: Path
-) -> None:
-    records = load_all(tmp_path)
-    for table in tables:
-        files = rendered(table, records, tmp_path).files
+def test_names_are_drawn_as_they_are_and_no_date_is_named(drawn: list[RenderedFigure]) -> None:
+    for found in drawn:
+        files = found.files
         assert list(files) == ["t.png", "t.svg", "t.pdf"]
         assert files["t.png"].startswith(b"\x89PNG\r\n\x1a\n")
         assert files["t.pdf"].startswith(b"%PDF-")
@@ -94,13 +106,11 @@ def test_names_are_drawn_as_they_are_and_no_date_is_named(
 
 
 def test_nothing_of_the_callers_settings_changes_or_counts(
-    tables: list[Table], tmp_path: Path
+    drawn: list[RenderedFigure], tables: list[Table], runs: Path
 ) -> None:
-    records = load_all(tmp_path)
-    first = rendered(tables[0], records, tmp_path)
     with matplotlib.rc_context({"font.size": 20, "axes.linewidth": 9, "svg.hashsalt": None}):
         before = dict(matplotlib.rcParams)
-        assert rendered(tables[0], records, tmp_path) == first
+        assert rendered(tables[0], load_all(runs), runs) == drawn[0]
         assert dict(matplotlib.rcParams) == before
     from matplotlib import pyplot
 
@@ -114,7 +124,7 @@ def test_what_was_not_run_has_a_reason_and_no_files(tables: list[Table], tmp_pat
         assert found.reason.startswith("not run")
 
 
-def test_a_name_that_no_link_may_hold_is_escaped(tables: list[Table], tmp_path: Path) -> None:
+def test_a_name_that_no_link_may_hold_is_escaped(tables: list[Table]) -> None:
     """As that of a data set's folder may be."""
     found = msgspec.structs.replace(tables[0].figures[0], caption="")
     drawn = RenderedFigure(found, "my (photos) 1", {"my (photos) 1.png": b"", "x.svg": b""})
@@ -122,11 +132,12 @@ def test_a_name_that_no_link_may_hold_is_escaped(tables: list[Table], tmp_path: 
 
 
 def test_a_damaged_file_is_a_reason_without_the_folder_it_lies_in(
-    tables: list[Table], tmp_path: Path
+    tables: list[Table], runs: Path, tmp_path: Path
 ) -> None:
-    records = load_all(tmp_path)
-    next(tmp_path.glob("*/*/losses.csv")).write_text("iteration,ce\n1,1\n")
-    found = rendered(tables[0], records, tmp_path)
+    folder = shutil.copytree(runs, tmp_path / "runs")
+    records = load_all(folder)
+    next(folder.glob("*/*/losses.csv")).write_text("iteration,ce\n1,1\n")
+    found = rendered(tables[0], records, folder)
     reason = "distillation/student-key-key/losses.csv: not the file its record names"
     assert found.reason == f"not drawn: {reason}"
     assert found.markdown.startswith("- Figure: Title ")
