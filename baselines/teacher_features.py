@@ -1,5 +1,6 @@
 """Features of images inside a teacher: the means over pixels of what its layers get."""
 
+from contextlib import ExitStack
 from typing import Any, Literal
 
 import torch
@@ -47,14 +48,10 @@ class FeatureTaps:
             wide = torch.promote_types(maps.dtype, torch.float32)
             found.append(_mean_over_pixels(maps.to(wide)))
 
-        handles = [
-            module.register_forward_pre_hook(read, with_kwargs=True) for module in self._modules
-        ]
-        try:
+        with ExitStack() as hooks:
+            for module in self._modules:
+                hooks.enter_context(module.register_forward_pre_hook(read, with_kwargs=True))
             seen = self._teacher.observe(images, statistics=True)
-        finally:
-            for handle in handles:
-                handle.remove()
         self.last = torch.cat(found, dim=1)
         return seen
 

@@ -8,7 +8,7 @@ maps instead of six. `fused_batch_norm` is the version for GPUs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, TypeGuard
 
@@ -155,9 +155,7 @@ def recording_hooks(norms: Sequence[nn.Module], recorded: RecordedStatistics) ->
         moments = input_moments(first_input(inputs, named), dtype)
         recorded[module] = LayerStatistics(*moments, mean, variance)
 
-    handles = [norm.register_forward_pre_hook(hook, with_kwargs=True) for norm in norms]
-    try:
+    with ExitStack() as hooks:
+        for norm in norms:
+            hooks.enter_context(norm.register_forward_pre_hook(hook, with_kwargs=True))
         yield
-    finally:
-        for handle in handles:
-            handle.remove()

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,13 +36,10 @@ def find_head(model: nn.Module, images: Tensor) -> Head | None:
         counts[module] += 1
 
     linears = [module for module in model.modules() if isinstance(module, nn.Linear)]
-    handles = [module.register_forward_hook(keep) for module in linears]
-    try:
-        with seeded(0):
-            logits: Tensor = model(images.clone().requires_grad_().clone())
-    finally:
-        for handle in handles:
-            handle.remove()
+    with ExitStack() as hooks, seeded(0):
+        for module in linears:
+            hooks.enter_context(module.register_forward_hook(keep))
+        logits: Tensor = model(images.clone().requires_grad_().clone())
     nodes = set(_after_the_last_layers(logits))
     heads = [head for head, output, node in found if output.shape == logits.shape and node in nodes]
     return max(reversed(heads), key=lambda head: head.module.in_features, default=None)

@@ -1,5 +1,6 @@
 """The module calls of one forward pass: which, in which order, with which maps."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,7 +70,6 @@ def module_calls(model: nn.Module, images: Tensor) -> list[ModuleCall]:
     running: list[ModuleCall] = []
     outputs: list[tuple[ModuleCall, Tensor, int]] = []
     counts: dict[nn.Module, int] = {}
-    handles = []
 
     def enter(name: str) -> Any:
         def hook(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
@@ -88,14 +88,11 @@ def module_calls(model: nn.Module, images: Tensor) -> list[ModuleCall]:
             call.output = _map_shape(output, images)
         ended.append(call)
 
-    for name, module in model.named_modules():
-        handles.append(module.register_forward_pre_hook(enter(name), with_kwargs=True))
-        handles.append(module.register_forward_hook(leave))
-    try:
+    with ExitStack() as hooks:
+        for name, module in model.named_modules():
+            hooks.enter_context(module.register_forward_pre_hook(enter(name), with_kwargs=True))
+            hooks.enter_context(module.register_forward_hook(leave))
         model(images)
-    finally:
-        for handle in handles:
-            handle.remove()
     for call, output, version in outputs:
         call.overwritten = output._version != version
     return ended

@@ -1,7 +1,7 @@
 """What a forward pass leaves at its stages and before its last linear layer, read by hooks."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,19 +35,16 @@ class OutputReader:
     @contextmanager
     def reading(self, *, maps: bool, embedding: bool) -> Iterator[Outputs]:
         """What is asked for of the passes within the block, whose end removes the hooks."""
-        outputs, handles = Outputs(), []
-        if maps:
-            for name, module in self._modules.items():
-                hook = _output_hook(outputs.maps.setdefault(name, []), self.overwritten[name])
-                handles.append(module.register_forward_hook(hook))
-        if embedding and self.head is not None:
-            hook = _input_hook(outputs.inputs)
-            handles.append(self.head.module.register_forward_pre_hook(hook, with_kwargs=True))
-        try:
+        outputs = Outputs()
+        with ExitStack() as hooks:
+            if maps:
+                for name, module in self._modules.items():
+                    hook = _output_hook(outputs.maps.setdefault(name, []), self.overwritten[name])
+                    hooks.enter_context(module.register_forward_hook(hook))
+            if embedding and self.head is not None:
+                head, hook = self.head.module, _input_hook(outputs.inputs)
+                hooks.enter_context(head.register_forward_pre_hook(hook, with_kwargs=True))
             yield outputs
-        finally:
-            for handle in handles:
-                handle.remove()
 
 
 def _output_hook(found: list[Tensor], copied: bool) -> Callable[..., None]:

@@ -1,7 +1,7 @@
 """Whether a network's outputs are a function of one image: in every pass, beside any others."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -78,15 +78,11 @@ def _same(one: Tensor, other: Tensor) -> bool:
 def _outputs(model: nn.Module, images: Tensor) -> Outputs:
     """The tensors that modules return in a pass, the innermost first, by the modules' names."""
     outputs: Outputs = []
-    handles = [
-        module.register_forward_hook(_keep(outputs, name or type(model).__name__))
-        for name, module in model.named_modules()
-    ]
-    try:
+    with ExitStack() as hooks:
+        for name, module in model.named_modules():
+            keep = _keep(outputs, name or type(model).__name__)
+            hooks.enter_context(module.register_forward_hook(keep))
         model(images.clone())
-    finally:
-        for handle in handles:
-            handle.remove()
     return outputs
 
 

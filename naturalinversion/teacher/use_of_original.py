@@ -38,15 +38,12 @@ def refused_use_of(original: nn.Module) -> Iterator[None]:
         if threading.get_ident() == thread:  # the hook is one of all threads
             use.check(module)
 
-    handle = register_module_forward_pre_hook(calls)
     try:
-        with _uncompiled(), use:
+        with register_module_forward_pre_hook(calls), _uncompiled(), use:
             yield
     except Exception:
         if not use.found:
             raise
-    finally:
-        handle.remove()
     if use.found:
         raise TeacherError(use.found)
 
