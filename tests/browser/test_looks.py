@@ -43,15 +43,15 @@ def test_dark_where_the_reader_prefers_it_with_figures_on_white(open_page: OpenP
     assert brightness(page) > 200
 
 
-@pytest.mark.parametrize("width", [1280, 375])
-def test_no_page_scrolls_sideways_its_tables_do(open_page: OpenPage, width: int) -> None:
-    page = open_page(viewport={"width": width, "height": 800})
+def test_no_page_scrolls_sideways_its_tables_do(open_page: OpenPage) -> None:
+    page = open_page(viewport={"width": 1280, "height": 800})
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    wider = page.locator(".scroll").evaluate_all(
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    page.set_viewport_size({"width": 375, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+    assert page.locator(".scroll").evaluate_all(
         "all => all.some((one) => one.scrollWidth > one.clientWidth)"
     )
-    assert wider or width > 1000
 
 
 def test_pictures_are_there_and_have_words(page: Any) -> None:
