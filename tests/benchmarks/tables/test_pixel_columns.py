@@ -9,7 +9,7 @@ from benchmarks.engine.cell import Cell
 from benchmarks.recipes.overrides import SCALES
 from benchmarks.recipes.resolve import Recipes
 from benchmarks.tables.expand import PlannedTable, expand
-from benchmarks.tables.spec import read_table, tables
+from benchmarks.tables.spec import read_table
 from naturalinversion.errors import UsageError
 from reports.published import published
 from reports.tables.layout import Table
@@ -123,19 +123,6 @@ def test_rows_of_one_column_are_judged_alike() -> None:
     ]
     with pytest.raises(UsageError, match="table1: rows of column is are judged in unlike pixels"):
         expand(replace(spec, rows=rows), Recipes("demo", "cifar10"), [0])
-
-
-@pytest.mark.parametrize("name", tables())
-def test_figures_find_their_columns_at_every_scale(name: str) -> None:
-    for scale in SCALES:
-        if (name, scale) == ("split", "demo"):
-            continue  # it makes fewer images than any of its rows has
-        for table in expanded(name, scale).tables:
-            ids = {column.id for column in table.columns}
-            assert len(ids) == len(table.columns)
-            for figure in table.figures:
-                if figure.type == "tradeoff":
-                    assert {figure.x, *figure.panels} <= ids
 
 
 def test_against_the_test_images_the_reference_is_of_training_images() -> None:
