@@ -10,7 +10,7 @@ from baselines.trained_weights import trained_weights
 from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion.errors import DivergedError
 from naturalinversion.inversion.cuda_graph import supports_capture
-from naturalinversion.inversion.optimizers import load_state, rate_on, set_rate, state_of
+from naturalinversion.inversion.optimizers import load_optimizer, rate_on, set_rate, state_of
 from naturalinversion.teacher.teacher import Teacher
 
 
@@ -103,5 +103,5 @@ class JointState:
         self.epoch, self.history = state["epoch"], state["history"]
         self.generator.load_state_dict(state["generator"])
         self.student.load_state_dict(state["student"])
-        load_state(self.generator_optimizer, state["generator_optimizer"])
-        load_state(self.student_optimizer, state["student_optimizer"])
+        load_optimizer(self.generator_optimizer, state["generator_optimizer"])
+        load_optimizer(self.student_optimizer, state["student_optimizer"])

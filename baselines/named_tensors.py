@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from naturalinversion.inversion.optimizers import load_state
+from naturalinversion.inversion.optimizers import load_optimizer
 
 
 def part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -29,4 +29,4 @@ def load_tensors(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], p
         number, _, name = key.partition(".")
         state.setdefault(int(number), {})[name] = tensor
     groups = optimizer.state_dict()["param_groups"]
-    load_state(optimizer, {"state": state, "param_groups": groups})
+    load_optimizer(optimizer, {"state": state, "param_groups": groups})

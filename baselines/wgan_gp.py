@@ -30,7 +30,7 @@ from baselines.wgan_settings import WassersteinSettings
 from naturalinversion.errors import SettingError
 from naturalinversion.inversion.cuda_graph import CapturedStep, supports_capture
 from naturalinversion.inversion.loss_history import CHECK_EVERY, LossHistory
-from naturalinversion.inversion.optimizers import load_state, rate_on, set_rate, state_of
+from naturalinversion.inversion.optimizers import load_optimizer, rate_on, set_rate, state_of
 from naturalinversion.precision import compute_in
 from naturalinversion.seeds import derive, generator, seeded, to_device
 from naturalinversion.synthesis import Training
@@ -191,7 +191,7 @@ class WassersteinGAN:
     def _restore(self, state: dict[str, Any]) -> None:
         for name, optimizer in self._optimizers.items():
             getattr(self, name).load_state_dict(state["networks"][name])
-            load_state(optimizer, state["optimizers"][name])
+            load_optimizer(optimizer, state["optimizers"][name])
 
 
 def gradient_penalty(

@@ -23,7 +23,7 @@ from benchmarks.training.losses import Loss
 from benchmarks.training.update import CAPTURE_FROM, Update
 from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.errors import BenchmarkError, UsageError
-from naturalinversion.inversion.optimizers import load_state, rate_on
+from naturalinversion.inversion.optimizers import load_optimizer, rate_on
 from naturalinversion.layout import to_fast_layout
 from naturalinversion.precision import Precision
 from naturalinversion.progress import bar
@@ -139,7 +139,7 @@ def _resume(
         log.warning("checkpoint %s is another run's: training starts again", checkpoint.path)
         return [], []
     model.load_state_dict(state["model"])
-    load_state(optimizer, state["optimizer"])
+    load_optimizer(optimizer, state["optimizer"])
     return list(state["losses"]), [(int(n), float(a)) for n, a in state["accuracies"]]
 
 

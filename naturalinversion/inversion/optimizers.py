@@ -28,7 +28,7 @@ def state_of(optimizer: torch.optim.Optimizer) -> list[Tensor]:
     return [value for value in values if isinstance(value, Tensor)]
 
 
-def load_state(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+def load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
     """Load a saved state, but keep learning rates and options, which depend on the device."""
     options = [
         {k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups
