@@ -77,7 +77,11 @@ class BankSettings:
         return self.inner_steps + self.student_steps
 
     def with_iterations(self, iterations: int, batch_size: int) -> Self:
-        """One batch of so many steps, in the proportion of the two kinds, to be timed."""
-        inner = max(1, round(iterations * self.inner_steps / self.iterations))
-        steps = max(0, iterations - inner)
+        """One batch of so many steps, to be timed.
+
+        After the first, of the images, both kinds are in proportion: what a few more steps take,
+        which is what an estimate is made of, is what all of them take.
+        """
+        inner = 1 + round((iterations - 1) * self.inner_steps / self.iterations)
+        steps = iterations - inner
         return replace(self, epochs=1, warmup=0, inner_steps=inner, student_steps=steps)

@@ -166,11 +166,20 @@ def test_steps_are_counted_and_shortened_for_an_estimate() -> None:
     made = fast(inner_steps=2, student_steps=8)
     assert made.iterations == 10
     short = made.with_iterations(5, batch_size=8)
-    assert (short.inner_steps, short.student_steps, short.epochs) == (1, 4, 1)
+    assert (short.inner_steps, short.student_steps, short.epochs) == (2, 3, 1)
     short.prepare(small_teacher(), student(), 0, Training())
     done: list[int] = []
     short.batch(torch.arange(8) % 4, 0, done.append)
     assert sum(done) == 5
+
+
+@pytest.mark.parametrize(("images", "students"), [(100, 100), (200, 40), (5, 100)])
+def test_what_a_few_more_steps_take_is_what_all_take(images: int, students: int) -> None:
+    made = cmi(inner_steps=images, student_steps=students)
+    one, more = (made.with_iterations(count, batch_size=8) for count in (1, 5))
+    inner, steps = more.inner_steps - one.inner_steps, more.student_steps - one.student_steps
+    assert inner + steps == 4
+    assert inner / 4 == pytest.approx(images / (images + students), abs=1 / 8)
 
 
 @pytest.mark.parametrize("make_method", [cmi, fast])
