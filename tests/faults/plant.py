@@ -53,8 +53,8 @@ COARSE = (
     Fault(  # the weight of R_BN is zero, whatever the recipe says
         "bn-prior-off",
         "naturalinversion/inversion/objective.py",
-        "getattr(self.weights, n) * t for n, t in",
-        "getattr(self.weights, n) * t * (n != 'bn_statistics') for n, t in",
+        "return weighted_sum(self.weights, terms)",
+        "return weighted_sum(replace(self.weights, bn_statistics=0.0), terms)",
     ),
     Fault(  # R_BN compares variances only
         "bn-means-ignored",
@@ -112,8 +112,8 @@ SUBTLE = (
     Fault(  # the images are not shifted before the pyramid and the loss
         "jitter-off",
         "naturalinversion/inversion/jitter.py",
-        "            -self.pixels, self.pixels + 1, (iterations, 2, 2), generator=generator\n",
-        "            0, 1, (iterations, 2, 2), generator=generator\n",
+        "torch.randint(-pixels, pixels + 1, (iterations, 2, 2), generator=generator)",
+        "torch.randint(0, 1, (iterations, 2, 2), generator=generator)",
     ),
     Fault(  # nor mirrored
         "inversion-flip-off",
