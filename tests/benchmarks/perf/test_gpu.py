@@ -26,6 +26,12 @@ SMALL = Sizes(
 )
 
 
+def test_without_a_gpu_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main(SMALL, tmp_path / "out") == 3
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.fixture(scope="module")
 def said() -> list[str]:
     """The lines printed while it was measured."""

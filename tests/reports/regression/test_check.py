@@ -256,13 +256,13 @@ def test_chance_ranks_fail_at_most_one_check_in_a_hundred() -> None:
     """Under any noise: here one value in nine lies far out."""
     rng = np.random.default_rng(0)
     template, failed = accepted_from(*case())[1], 0
-    for _ in range(1000):
+    for _ in range(2000):
         values = (rng.normal(90, 3, 22) - 30 * (rng.random(22) < 1 / 9)).tolist()
         accepted = msgspec.structs.replace(
             template, mean=np.mean(values[:18]), n=18, values=tuple(values[:18])
         )
         failed += compare_seeds(accepted, values[18:], 1)["differs"]
-    assert 0 < failed <= 18
+    assert 0 < failed <= 30
 
 
 def test_chance_fails_one_check_in_a_hundred() -> None:
