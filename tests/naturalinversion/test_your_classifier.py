@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,12 +16,23 @@ PAGE = Path(__file__).parents[2] / "docs" / "your-classifier.md"
 GREY = (1, 28, 28)
 
 
+class _NamedOutputs(torch.nn.Module):
+    """A classifier whose logits are an attribute of what it returns."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: torch.Tensor) -> SimpleNamespace:
+        return SimpleNamespace(logits=self.model(images), hidden_states=None)
+
+
 @pytest.mark.filterwarnings("ignore::naturalinversion.errors.NaturalInversionWarning")
 def test_the_blocks_run_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {
         "my_model": trained(lambda: Small(1, outputs=10), GREY),
@@ -39,6 +51,9 @@ def test_the_blocks_run_one_after_the_other(
     assert isinstance(pixels, torch.Tensor)
     of_pixels = names["my_model"].eval()(pixels)  # type: ignore[attr-defined]
     assert torch.allclose(teacher(teacher.normalize(pixels)), of_pixels, atol=1e-5)
+    wrapped = names["Logits"](_NamedOutputs(names["my_model"]))  # type: ignore[operator]
+    unwrapped = Teacher(wrapped, num_classes=10, image_shape=GREY, mean=(0.0,), std=(1.0,))
+    assert torch.allclose(unwrapped(pixels), of_pixels, atol=1e-5)
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
         "teacher:",
         "the",
