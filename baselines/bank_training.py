@@ -7,6 +7,7 @@ trains the student on all images so far (`BankStudent`). What a batch leaves to 
 """
 
 import math
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from baselines.batch_images import BatchImages
 from baselines.image_bank import ImageBank
 from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion import priors
-from naturalinversion.errors import SettingError
+from naturalinversion.errors import NaturalInversionWarning, SettingError
 from naturalinversion.loss_weights import weighted_sum
 from naturalinversion.module_modes import frozen
 from naturalinversion.precision import compute_in
@@ -51,10 +52,20 @@ class BankSynthesizer(BankSettings, ABC):
         return self._asked or self.epochs
 
     def begin(self, teacher: Teacher, batches: int, batch_size: int) -> None:
-        """Raises `SettingError` for more batches than epochs, and what `require_memory` does."""
+        """Raises `SettingError` for more batches than epochs, and what `require_memory` does.
+
+        Warns where all batches are of the warm-up, in which the student is not trained.
+        """
         if batches > self.epochs:
             raise SettingError(
                 f"{batches} batches: the schedule ends with epoch {self.epochs}, one batch each"
+            )
+        if batches <= self.warmup:
+            warnings.warn(
+                "the student stays as it is: its training begins after "
+                f"{self.warmup} batches of warm-up, and {batches} are asked for",
+                NaturalInversionWarning,
+                stacklevel=3,
             )
         self._asked = batches
         images = batches * batch_size
@@ -113,7 +124,7 @@ class BankSynthesizer(BankSettings, ABC):
         self._bank.follow(earlier)
 
     def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
-        """The next batch (N, 3, H, W); trains the student on it and all before.
+        """The next batch (N, C, H, W); trains the student on it and all before.
 
         Losses are unweighted, one value per step of the images, and their weighted sum ``total``.
         Raises `DivergedError` naming the term and the step.
@@ -142,7 +153,7 @@ class BankSynthesizer(BankSettings, ABC):
     def _synthesise(
         self, number: int, labels: Tensor, seed: int, progress: Progress
     ) -> tuple[Tensor, Terms]:
-        """Pixels (N, 3, H, W) of the iterate with the lowest loss, and the course of each term.
+        """Pixels (N, C, H, W) of the iterate with the lowest loss, and the course of each term.
 
         Terms are unweighted, one value per step (``inner_steps``,); ``total`` is the weighted sum.
         """

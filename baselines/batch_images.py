@@ -24,7 +24,7 @@ class BatchImages:
         self.optimizer = torch.optim.Adam(groups, betas=BETAS)
 
     def render(self) -> Tensor:
-        """Pixels (N, 3, H, W) in [0, 1]."""
+        """Pixels (N, C, H, W) in [0, 1]."""
         pixels: Tensor = self.network(self.latents)
         return pixels.to(self.latents.dtype)
 

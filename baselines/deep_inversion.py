@@ -26,7 +26,7 @@ from naturalinversion.validation import at_least
 
 
 class Pixels:
-    """The `ImageSource` of DeepInversion: the images (N, 3, H, W) themselves."""
+    """The `ImageSource` of DeepInversion: the images (N, C, H, W) themselves."""
 
     capturable = True
     draws = None
@@ -78,7 +78,7 @@ class DeepInversion(InversionMethod):
         self._set_networks(teacher, student)
 
     def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
-        """One batch (N, 3, H, W) for ``labels`` (N,)."""
+        """One batch (N, C, H, W) for ``labels`` (N,)."""
         result = self._invert(self.source(labels, seed), labels, seed, progress, self.keep)
         return Batch(result.images, labels, result.losses)
 

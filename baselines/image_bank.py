@@ -12,7 +12,7 @@ from naturalinversion.teacher.teacher import Teacher
 
 
 class ImageBank:
-    """Up to ``capacity`` batches of one size, as uint8 (N, 3, H, W).
+    """Up to ``capacity`` batches of one size, as uint8 (N, C, H, W).
 
     A batch is what its shard holds: reading it back gives the same pixels.
     """
@@ -35,7 +35,7 @@ class ImageBank:
             self._add(pixels)
 
     def append(self, pixels: Tensor, *, truncate: bool) -> Tensor:
-        """Add ``pixels`` (N, 3, H, W) in [0, 1]; returns the stored ones in teacher space."""
+        """Add ``pixels`` (N, C, H, W) in [0, 1]; returns the stored ones in teacher space."""
         levels = pixels.detach().float().clamp(0, 1) * 255
         stored = (levels.floor() if truncate else levels.round()).to(torch.uint8)
         self._add(stored)

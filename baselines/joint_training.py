@@ -125,11 +125,11 @@ class JointSynthesizer(ABC):
         self._teacher = teacher
         self._build(seed)
         state = JointState(teacher, student, self._generator, self)
+        to_fast_layout(student, teacher.image_shape)  # by passes that may write to its buffers
         saved = training.restore()
         if saved is not None:
             state.load_state_dict(saved)
             training.progress(state.epoch * self.steps)
-        to_fast_layout(student, teacher.image_shape)
         state.begin_epoch(state.epoch / self.epochs)
         latents = torch.zeros(
             self.samples, self.batch_size, self.latent, device=teacher.device, dtype=teacher.dtype

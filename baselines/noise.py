@@ -32,7 +32,7 @@ class Noise:
         self._teacher = teacher
 
     def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
-        """Noise (N, 3, H, W) with the ``labels`` (N,) as they were asked for."""
+        """Noise (N, C, H, W) with the ``labels`` (N,) as they were asked for."""
         teacher = self._teacher
         drawn = torch.randn(
             len(labels), *teacher.image_shape, generator=generator(derive(seed, "pixels"))

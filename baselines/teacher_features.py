@@ -52,6 +52,11 @@ class FeatureTaps:
             for module in self._modules:
                 hooks.enter_context(module.register_forward_pre_hook(read, with_kwargs=True))
             seen = self._teacher.observe(images, statistics=True)
+        if any(len(means) != len(images) for means in found):
+            raise SettingError(
+                "taps: a tapped module of the classifier sees another number of images than it is "
+                "given, patches of them perhaps"
+            )
         self.last = torch.cat(found, dim=1)
         return seen
 

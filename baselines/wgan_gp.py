@@ -98,6 +98,18 @@ class WassersteinGAN:
             history.resume(TERMS, saved["history"].to(self.device))
             training.progress(len(saved["history"]))
         begin = 0 if saved is None else len(saved["history"])
+        if begin < self.settings.iterations:  # else nothing is left to capture a step of
+            self._train_from(begin, sample_real, seed, training, history)
+        self.losses = history.to_host(self.settings.iterations)
+
+    def _train_from(
+        self,
+        begin: int,
+        sample_real: RealSampler,
+        seed: int,
+        training: Training,
+        history: LossHistory,
+    ) -> None:
         inputs = WassersteinInputs(self.settings, self.image_size, self.device, begin)
         iterate = self._iteration_function(inputs, history)
         for iteration in range(begin, self.settings.iterations):
@@ -111,7 +123,6 @@ class WassersteinGAN:
             if done % CHECK_EVERY == 0 or done == self.settings.iterations:
                 history.check_later(done)
                 training.save(self._state(history.rows[:done].clone()))
-        self.losses = history.to_host(self.settings.iterations)
 
     def _build(self, seed: int) -> None:
         settings = self.settings

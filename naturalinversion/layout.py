@@ -16,16 +16,13 @@ def to_fast_layout(model: nn.Module, image_shape: tuple[int, ...], *, weights: b
     """Make ``model`` take images (N, C, H, W) in channels_last; with ``weights`` hold them so too.
 
     Convolutions are faster then. A network that fails, as one does with a ``view`` of maps in
-    place of a ``flatten``, keeps the usual layout and makes what it is given contiguous.
+    place of a ``flatten`` or with a weight of five dimensions, keeps the usual layout and makes
+    what it is given contiguous.
     """
-    last = torch.channels_last
-    if weights:
-        model.to(memory_format=last)
-    if not _runs_in(model, image_shape, last) and _runs_in(
-        model.to(memory_format=torch.contiguous_format),
-        image_shape,
-        torch.contiguous_format,
-    ):
+    last, usual = torch.channels_last, torch.contiguous_format
+    if (not weights or _lies_in(model, last)) and _runs_in(model, image_shape, last):
+        return
+    if _runs_in(model.to(memory_format=usual), image_shape, usual):
         model.register_forward_pre_hook(_contiguous)
 
 
@@ -54,6 +51,15 @@ def layout_kept(model: nn.Module) -> Iterator[None]:
 def _strided(model: nn.Module) -> list[Tensor]:
     tensors = chain(model.parameters(), model.buffers())
     return [tensor for tensor in tensors if tensor.layout == torch.strided]
+
+
+def _lies_in(model: nn.Module, layout: torch.memory_format) -> bool:
+    """Put its weights into ``layout``; whether all of them can be."""
+    try:
+        model.to(memory_format=layout)
+    except RuntimeError:
+        return False
+    return True
 
 
 def _runs_in(model: nn.Module, image_shape: tuple[int, ...], layout: torch.memory_format) -> bool:

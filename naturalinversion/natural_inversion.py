@@ -42,7 +42,8 @@ class NaturalInversion(InversionMethod):
     Defaults are the published values for CIFAR-10 with ResNet-34 and batches of 256.
     Without ``one_to_one``, one generator is trained in `prepare` for ``iterations`` steps of
     ``shared_batch`` images, with latents drawn in each step or once; every batch is a sample of it,
-    and its losses are those of that training. With ``carried`` as well as ``one_to_one`` a batch
+    and its losses are those of that training; of its iterates the last is kept, whatever ``keep``
+    says. With ``carried`` as well as ``one_to_one`` a batch
     begins with the generator and pyramid that the last one ended with, its kept iterate; latents,
     alpha and optimisers are new: the method is sequential then.
     Without ``pyramid`` the generator's image goes through ``bare_head``: ``auto`` is tanh, or

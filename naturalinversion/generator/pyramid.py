@@ -43,8 +43,8 @@ class FeatureTransferPyramid(nn.Module):
         count = len(stages)
         if not count:
             raise SettingError(
-                "the classifier has no feature maps of two pixels or more for a pyramid: "
-                "set pyramid to false"
+                "the classifier has no feature maps for a pyramid that smallest_stage lets in (by "
+                "default an eighth of the images' shorter side): set pyramid to false"
             )
         self.used = frozenset(range(1, count + 1) if used is None else used)
         if not self.used <= set(range(1, count + 1)):

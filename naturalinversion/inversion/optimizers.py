@@ -29,10 +29,19 @@ def state_of(optimizer: torch.optim.Optimizer) -> list[Tensor]:
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
-    """Load a saved state, but keep learning rates and options, which depend on the device."""
+    """Load a copy of a saved state, but keep learning rates and options: those of the device.
+
+    Moments lie in memory as their weights do, whichever way they were saved: multi-tensor kernels
+    take no others.
+    """
     options = [
         {k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups
     ]
     optimizer.load_state_dict(saved)
     for group, kept in zip(optimizer.param_groups, options, strict=True):
         group.update(kept)
+    for weight, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor):
+                like = weight if value.shape == weight.shape else value
+                state[name] = torch.empty_like(like, dtype=value.dtype).copy_(value)

@@ -71,6 +71,8 @@ def plain(value: Any, around: tuple[int, ...] = ()) -> Any:
     """
     if value is None or isinstance(value, bool | int | str):
         return value
+    if isinstance(value, np.bool_):
+        return bool(value)
     if isinstance(value, float | np.floating):
         number = float(value)
         return number if np.isfinite(number) else str(number)  # JSON has neither inf nor nan

@@ -30,7 +30,8 @@ class Training:
 
     ``progress`` is called with a number of steps, first with those of a restored state. ``restore``
     returns the state of the last ``save``, or None: a method that trains for long saves its state,
-    tensors and plain values, at intervals, and resumes from it when it was interrupted. ``forget``
+    tensors and plain values, at intervals, and resumes from it when it was interrupted. What
+    ``save`` is given goes on changing afterwards: write it or copy it at once. ``forget``
     is called where the training diverged: from what was saved it would diverge again.
     """
 

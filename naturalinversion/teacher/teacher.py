@@ -134,7 +134,7 @@ class Teacher:
         device: torch.device | str = "cpu",
         precision: Precision = "fp32",
     ) -> "Teacher":
-        """``model`` as a teacher on ``device``, for the images of its stored description."""
+        """``model`` as a teacher for the images it was stored for; it is moved to ``device``."""
         return cls(
             model.to(device),
             num_classes=classifier.num_classes,

@@ -129,9 +129,13 @@ class _Winograd(torch.autograd.Function):
 
 
 def _is_eligible(module: nn.Conv2d) -> bool:
-    """A plain 3x3 convolution between enough channels that keeps the maps' size."""
+    """A plain 3x3 convolution between enough channels that keeps the maps' size.
+
+    Its kernel is a parameter: one that is computed in each pass has no version to be known by.
+    """
     return (
-        type(module).forward is nn.Conv2d.forward
+        "weight" in module._parameters
+        and type(module).forward is nn.Conv2d.forward
         and convolves_as_usual(module)
         and module.kernel_size == (3, 3)
         and module.stride == module.padding == module.dilation == (1, 1)

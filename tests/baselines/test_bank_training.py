@@ -13,9 +13,11 @@ from torch import nn
 from baselines.bank_losses import LowestLoss, check_finite
 from baselines.bank_student import BankStudent
 from baselines.image_bank import ImageBank
+from baselines.named_tensors import load_tensors, tensors_of
 from naturalinversion import Training, synthesize
 from naturalinversion.errors import DivergedError
 from naturalinversion.image_store.shards import read_shard, write_shard
+from naturalinversion.inversion.optimizers import state_of
 from naturalinversion.progress import silent
 from naturalinversion.synthesis.sequence import EarlierBatches
 from tests.baselines.bank_methods import (
@@ -197,3 +199,16 @@ def test_what_is_minimised_is_the_weighted_sum_of_the_terms(
     assert (terms["cross_entropy"] > 0).all()
     assert (terms["bn_statistics"] > 0).all()
     assert (terms["adversarial"] <= 0).all()
+
+
+def test_moments_read_back_lie_in_memory_as_their_weights_do() -> None:
+    """As they do in a run that was not interrupted: multi-tensor kernels take no others."""
+    weight = nn.Parameter(torch.randn(4, 3, 3, 3).contiguous(memory_format=torch.channels_last))
+    optimizer = torch.optim.SGD([weight], lr=0.1, momentum=0.9)
+    weight.sum().backward()
+    optimizer.step()
+    saved = {name: t.contiguous() for name, t in tensors_of(optimizer, "optimizer").items()}
+    load_tensors(optimizer, saved, "optimizer")
+    (moments,) = state_of(optimizer)
+    assert moments.stride() == weight.stride()
+    assert torch.equal(moments, saved["optimizer.0.momentum_buffer"])

@@ -1,4 +1,4 @@
-"""DAFL and DFAD in bfloat16: they learn as in float32."""
+"""DAFL and DFAD: they learn in bfloat16 as in float32, and are resumed with any student."""
 
 import copy
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from baselines import METHODS
 from naturalinversion import Teacher, Training
@@ -56,3 +56,36 @@ def test_in_bf16_student_and_generator_learn_as_in_float32(
     assert full != half
     for term, course in full.items():
         assert half[term] == pytest.approx(course, rel=0.15, abs=0.02), term
+
+
+class Counts(nn.Module):
+    """A student that keeps how often it was called, in evaluation as well."""
+
+    passes: Tensor
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.register_buffer("passes", torch.zeros(()))
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.passes += 1
+        logits: Tensor = self.model(images)
+        return logits
+
+
+@pytest.mark.parametrize("name", ["dafl", "dfad"])
+def test_a_resumed_training_ends_with_the_buffers_of_a_whole_one(
+    name: str, networks: list[nn.Module]
+) -> None:
+    teacher = Teacher(networks[0], num_classes=10, image_shape=(3, 16, 16))
+    saved: list[dict[str, Any]] = []
+    ends = []
+    for restore in (lambda: None, lambda: saved[0]):
+        student = Counts(copy.deepcopy(networks[1]))
+        method = METHODS[name](**SETTINGS[name], latent=16, generator_width=0.125)
+        keep = Training(save=lambda state: saved.append(copy.deepcopy(state)), restore=restore)
+        method.prepare(teacher, student, 0, keep)
+        ends.append(student.state_dict())
+    for key, tensor in ends[0].items():
+        assert torch.equal(tensor, ends[1][key]), key

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from baselines.teacher_features import FeatureTaps
 from naturalinversion import Teacher, Training
+from naturalinversion.errors import SettingError
 from tests.baselines.bank_methods import cmi, fast, student
-from tests.naturalinversion.teacher.zoo import CLASSES, ZOO, Small
+from tests.naturalinversion.teacher.zoo import CLASSES, ZOO, Small, trained
 
 
 class ByKeyword(Small):
@@ -55,3 +56,21 @@ def test_a_teacher_in_float64_is_inverted(method: Callable[..., Any]) -> None:
         batch = made.batch(torch.arange(8) % CLASSES, seed, lambda done: None)
         assert batch.images.dtype == torch.float64
         assert all(course.isfinite().all() for course in batch.losses.values())
+
+
+class Patches(Small):
+    """Normalises quarters of its images, each as an image of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm0 = nn.BatchNorm2d(3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        halves = torch.cat(images.chunk(2, dim=2))
+        return super().forward(torch.cat(self.norm0(halves).chunk(2), dim=2))
+
+
+def test_a_teacher_that_takes_its_images_apart_is_refused() -> None:
+    teacher = Teacher(trained(Patches), num_classes=CLASSES, image_shape=(3, 16, 16))
+    with pytest.raises(SettingError, match="sees another number of images than it is given"):
+        FeatureTaps(teacher, "batch norms")

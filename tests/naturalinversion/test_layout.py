@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from naturalinversion.layout import layout_kept, to_fast_layout
@@ -38,6 +39,27 @@ def test_a_network_computes_the_same_in_it_whatever_it_is_given(
     assert model.conv.weight.is_contiguous(memory_format=LAST) == fast
     assert (model.training, model.drop.training) == (True, False)
     assert list(model.state_dict()) == names
+
+
+class Experts(nn.Module):
+    """Convolves with the mean of its kernels, one weight of five dimensions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 3, 3)
+        self.kernels = nn.Parameter(torch.randn(2, 4, 3, 3, 3))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return F.conv2d(self.first(images), self.kernels.mean(dim=0)).flatten(1)
+
+
+@pytest.mark.parametrize("weights", [True, False])
+def test_a_network_with_a_weight_that_can_not_lie_so_keeps_the_usual_layout(weights: bool) -> None:
+    model, images = Experts(), torch.randn(2, 3, 8, 8)
+    expected = model(images)
+    to_fast_layout(model, (3, 8, 8), weights=weights)
+    torch.testing.assert_close(model(images.contiguous(memory_format=LAST)), expected)
+    assert all(weight.is_contiguous() for weight in model.parameters())
 
 
 def test_a_network_that_fails_in_any_layout_is_left_to_say_so() -> None:

@@ -79,6 +79,7 @@ def test_foreign_values_have_no_address_and_show_a_change() -> None:
     assert plain([Thing()]) == plain([Thing()])
     assert plain(torch.zeros(3)) != plain(torch.ones(3))
     assert plain(np.zeros(2)) == plain(np.zeros(2))
+    assert plain(np.True_) is True
     assert plain(torch.float16) == "torch.float16"
     assert plain({2, 1}) == [1, 2]
     assert plain(nn.Linear(2, 2)) != plain(nn.Linear(2, 2))

@@ -15,7 +15,12 @@ from torch import Tensor, nn
 from baselines.deep_inversion import DeepInversion
 from naturalinversion import Batch, SyntheticDataset, Teacher, Training, checkpoint, synthesize
 from naturalinversion.digest import weights_digest
-from naturalinversion.errors import DivergedError, SettingError, StoreError
+from naturalinversion.errors import (
+    DivergedError,
+    NaturalInversionWarning,
+    SettingError,
+    StoreError,
+)
 from tests.baselines.bank_methods import fast
 from tests.naturalinversion.teacher.zoo import ZOO
 
@@ -59,7 +64,9 @@ def test_a_run_that_ends_in_the_warm_up_gives_back_a_student_that_can_be_trained
     tmp_path: Path,
 ) -> None:
     model = student()
-    synthesize(fast(warmup=3), small_teacher(), tmp_path, batches=2, batch_size=8, student=model)
+    method, teacher = fast(warmup=3), small_teacher()
+    with pytest.warns(NaturalInversionWarning, match="the student stays as it is.* 3 batches.* 2 are"):
+        synthesize(method, teacher, tmp_path, batches=2, batch_size=8, student=model)
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from naturalinversion import Teacher
-from naturalinversion.errors import TeacherError
+from naturalinversion.classifiers import build
+from naturalinversion.errors import TeacherError, TeacherWarning
 from naturalinversion.teacher.image_space import CIFAR10_STD
 from tests.naturalinversion.teacher.networks import (
     BottleneckNet,
@@ -95,6 +96,18 @@ def test_stages_of_a_bottleneck_network_are_its_blocks_outputs() -> None:
         teacher.observe(images, maps=True).maps, model.maps(images), strict=True
     ):
         torch.testing.assert_close(found, expected)
+
+
+def test_a_block_that_rounds_an_odd_side_up_is_a_downsampling_one() -> None:
+    """Its inner maps, which have more channels, are none that the pyramid reads."""
+    with pytest.warns(TeacherWarning, match="looks untrained"):
+        teacher = Teacher(build("mobilenetv2", 10, 0.25), num_classes=10, image_shape=(3, 28, 28))
+    assert [(s.module, s.size[0]) for s in teacher.stages] == [
+        ("features.3", 28),
+        ("features.6", 14),
+        ("features.13", 7),
+        ("features", 4),
+    ]
 
 
 def test_stages_of_a_network_that_pools_by_function() -> None:
