@@ -1,7 +1,8 @@
 """What earlier attempts at a cell cost: a record states the cost of all attempts together.
 
 While a cell is computed its cost so far is written every few seconds: a killed one loses no
-more than that.
+more than that. It stays beside the record: images whose record is lost are not made again, and
+would seem to have cost nothing.
 """
 
 import threading
@@ -36,9 +37,10 @@ NO_ATTEMPTS = Attempts(Cost(0.0, 0.0, 0, 0.0), 0, [])
 
 
 def read_attempts(folder: Path, key: str) -> Attempts:
-    """What unfinished attempts left in the cell's ``folder``, or its record if that holds more.
+    """What attempts left in the cell's ``folder``, or its record if that holds more.
 
-    A recorded cell is computed again when its files are damaged, and goes on from what is whole.
+    A cell is computed again when its record is lost or its files are damaged, and goes on from what
+    is whole. What lies there with another cell's record is that one's.
     """
     try:
         found = msgspec.json.decode((folder / FILE).read_bytes(), type=Attempts)
@@ -48,14 +50,16 @@ def read_attempts(folder: Path, key: str) -> Attempts:
         record = read_record(folder / RECORD)
     except RecordError:
         return found
-    if record.key != key or record.cost.seconds < found.cost.seconds:
+    if record.key != key:
+        return NO_ATTEMPTS
+    if record.cost.seconds < found.cost.seconds:
         return found
     commits = [record.provenance.commit]
     return Attempts(record.cost, record.attempts, machines_named(record), commits)
 
 
 class AttemptsWriter:
-    """Writes a cell's cost to its folder while the block runs; the caller deletes it at the end."""
+    """Writes a cell's cost to its folder while the block runs, and at its end."""
 
     def __init__(
         self, folder: Path, attempts: Callable[[], Attempts], every: float = WRITE_SECONDS
@@ -76,14 +80,7 @@ class AttemptsWriter:
     ) -> None:
         self._done.set()
         self._thread.join()
-        if error is not None:
-            self._write()
-
-    def delete(self) -> None:
-        """Remove the file: the record holds the cost now."""
-        self._done.set()
-        self._thread.join()
-        self._path.unlink(missing_ok=True)
+        self._write()
 
     def _watch(self) -> None:
         while not self._done.wait(self._every):

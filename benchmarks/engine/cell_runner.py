@@ -21,7 +21,6 @@ from benchmarks.engine.artefacts import (
     artefacts_recorded,
     remove_damaged,
 )
-from benchmarks.engine.attempts import FILE as SPENT
 from benchmarks.engine.attempts import AttemptsWriter, read_attempts
 from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.engine.checkpoints import admit_checkpoints, delete_checkpoints
@@ -92,7 +91,6 @@ def find_damage(cell: Cell, runs: Path, *, verify: bool = True) -> str:
 def remove_leftovers(cell: Cell, runs: Path) -> None:
     """The state that a done cell went on from: its process was killed before it removed it."""
     with suppress(OSError):  # the folder may be read-only
-        (cell.folder(runs) / SPENT).unlink(missing_ok=True)
         delete_checkpoints(cell.folder(runs))
 
 
@@ -170,12 +168,11 @@ def _compute(
         log.info("started by %s, process %d: %s", platform.node(), os.getpid(), machine)
         if not admit_checkpoints(folder, inputs):
             log.warning("its inputs' files are others by now: it begins again")
-        with AttemptsWriter(folder, meter.attempts) as attempts:
+        with AttemptsWriter(folder, meter.attempts):
             metrics = module.run(
                 CellContext(folder, inputs, machine, data, cell.label, log, origins), recipe
             )
             write_record(folder, _record(cell, folder, metrics, meter))
-            attempts.delete()
             delete_checkpoints(folder)
         log.info("finished: %s", metrics)
     except KNOWN_ERRORS as error:

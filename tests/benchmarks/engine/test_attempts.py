@@ -71,7 +71,6 @@ def test_what_was_stopped_counts(
     assert record.cost.seconds >= 0.6
     assert record.cost.images == 3
     assert record.notes == ["made in 3 attempts; the cost is that of all"]
-    assert not (CELL.folder(tmp_path) / FILE).exists()
     assert FILE not in record.artefacts
 
 
@@ -143,6 +142,20 @@ def test_a_damaged_cell_that_is_mended_costs_what_it_cost(
     write(folder, msgspec.structs.replace(record, cost=Cost(500.0, 500.0, 3, 1.0)))
     (folder / "grid.png").unlink()
     assert make(tmp_path).cost.seconds >= 500
+
+
+@pytest.mark.parametrize("lost", [None, b'{"kind": "toy", '])
+def test_a_cell_whose_record_is_lost_costs_what_it_cost(
+    lost: bytes | None, toy: Callable[[Callable[[CellContext], None]], None], tmp_path: Path
+) -> None:
+    toy(lambda context: time.sleep(0.5))
+    first = make(tmp_path)
+    path = CELL.folder(tmp_path) / "record.json"
+    path.unlink() if lost is None else path.write_bytes(lost)
+    toy(lambda context: None)
+    again = make(tmp_path)
+    assert again.cost.seconds >= first.cost.seconds >= 0.5
+    assert again.notes == ["made in 2 attempts; the cost is that of all"]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"cost": 3}', b"\xff\xfe"])

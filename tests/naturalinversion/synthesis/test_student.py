@@ -65,7 +65,7 @@ def test_a_run_that_ends_in_the_warm_up_gives_back_a_student_that_can_be_trained
 ) -> None:
     model = student()
     method, teacher = fast(warmup=3), small_teacher()
-    with pytest.warns(NaturalInversionWarning, match="the student stays as it is.* 3 batches.* 2 are"):
+    with pytest.warns(NaturalInversionWarning, match="student stays as it is.* 3 batches.* 2 are"):
         synthesize(method, teacher, tmp_path, batches=2, batch_size=8, student=model)
     assert all(parameter.requires_grad for parameter in model.parameters())
 
