@@ -11,11 +11,12 @@ from benchmarks.cli.console import log, print_json, print_result
 from benchmarks.cli.execution_options import RunOptions
 from benchmarks.cli.help_texts import TABLES, optional
 from benchmarks.cli.options import DataPaths, RecipeOptions
+from benchmarks.cli.other_precision import refuse_other_precision
 from benchmarks.cli.request_checks import check_request
 from benchmarks.cli.table_options import TableOptions, compute_cells
 from benchmarks.cli.unused_options import reject_overrides
 from benchmarks.engine.provenance import commit_here
-from benchmarks.tables.expand import PlannedTable
+from benchmarks.tables.expand import PlannedTable, cells_of
 from naturalinversion.errors import MissingError, UsageError
 from reports.records import load_all
 from reports.regression.accepted import MIN_SEEDS, Accepted, accepted_from
@@ -28,7 +29,7 @@ from reports.regression.accepted_file import (
     with_other_rows,
     write,
 )
-from reports.regression.again import with_again
+from reports.regression.again import with_again, with_again_of
 from reports.tables.layout import Table
 
 Files = dict[Path, tuple[list[Accepted], list[Accepted]]]  # what each has, and will have
@@ -65,6 +66,8 @@ class Accept:
         if self.again_dir is not None:
             return self._write(self._with_again(planned, self.again_dir))
         check_request(planned, self.paths, self.execution, self.json)
+        machine, runs = self.execution.machine(), self.paths.runs_dir
+        refuse_other_precision(tables, cells_of(planned), runs, machine)
         if failed := compute_cells(planned, self.paths, self.execution).failed:
             if self.json:
                 print_json({"failed": {name: str(error) for name, error in failed.items()}})
@@ -126,7 +129,9 @@ class Accept:
         for table in tables:
             path = path_of(table, self.accepted_dir)
             before = read(path) if path.is_file() else []
-            numbers = accepted_from(table, records)
+            numbers, gone = with_again_of(before, accepted_from(table, records))
+            if gone:
+                log(f"{path}: {gone} second values are gone with the values that they stood beside")
             rows_alone = bool(self.rows)
             found[path] = before, with_other_rows(path, before, numbers, rows_alone=rows_alone)
         return found

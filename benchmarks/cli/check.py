@@ -12,12 +12,13 @@ from benchmarks.cli.console import log, print_json, print_result
 from benchmarks.cli.execution_options import RunOptions
 from benchmarks.cli.help_texts import TABLES, optional
 from benchmarks.cli.options import DataPaths, RecipeOptions
+from benchmarks.cli.other_precision import refuse_other_precision
 from benchmarks.cli.request_checks import check_request
 from benchmarks.cli.table_options import TableOptions, compute_cells
 from benchmarks.cli.unused_options import reject_overrides
 from benchmarks.engine.digests import computing_digest
 from benchmarks.engine.provenance import provenance_here
-from benchmarks.tables.expand import PlannedTable
+from benchmarks.tables.expand import PlannedTable, cells_of
 from naturalinversion.errors import MissingError, UsageError
 from reports.machine import device_class
 from reports.records import load_all
@@ -94,6 +95,9 @@ class Check:
             planned, accepted = self._comparable(planned, accepted, recipe.seed_list())
             self._log_power(recipe.seed_list(), accepted)
         check_request(planned, self.paths, self.execution, self.json)
+        tables = [table for one in planned for table in one.tables]
+        machine, runs = self.execution.machine(), self.paths.runs_dir
+        refuse_other_precision(tables, cells_of(planned), runs, machine)
         summary = compute_cells(planned, self.paths, self.execution)
         checked: list[CheckedNumber] = []
         if not summary.failed:
@@ -113,7 +117,11 @@ class Check:
         known = dict.fromkeys(c.id for one in planned for t in one.tables for c in t.columns)
         if unknown := [name for name in self.columns if name not in known]:
             raise UsageError(f"--columns: unknown '{unknown[0]}': one of {', '.join(known)}")
-        return [one.only(lambda row, column: column in self.columns) for one in planned]
+        some = [one.only(lambda row, column: column in self.columns) for one in planned]
+        some = [replace(one, tables=[t for t in one.tables if t.rows]) for one in some]
+        if not any(one.tables for one in some):
+            raise UsageError(f"--columns {' '.join(self.columns)}: no row asked for has them")
+        return some
 
     def _accepted(self, planned: list[PlannedTable]) -> dict[str, list[Accepted]]:
         """The accepted numbers of every table, before anything is run for them."""

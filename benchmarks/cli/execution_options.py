@@ -143,6 +143,8 @@ class RunOptions(TimeLimit, WorkerOptions):
             raise UsageError("--workers: a Ray cluster has as many as fit, by --threads and GPUs")
         if not 0 < self.gpu_share <= 1:
             raise UsageError(f"--gpu-share {self.gpu_share:g}: above 0, 1 at most")
+        if self.gpu_share != 1 and self._device() == "cpu":
+            raise UsageError("--gpu-share: cells are computed on CPUs here, see --device cuda")
         return RayOptions(self.address, self.gpu_share)
 
     def machine(self) -> Machine:

@@ -28,7 +28,8 @@ def with_seeds_shown(planned: PlannedTable, runs: Path) -> list[Table]:
     seeds = {seed for table in planned.tables for seed in table.seeds}
     shown: set[int] = set()
     made = {path.parent.name.rpartition("-")[2] for path in runs.glob(f"*/*/{FILE_NAME}")}
-    known = made.union(*(_keys(table, table.seeds) for table in planned.tables))
+    asked = set[str]().union(*(_keys(table, table.seeds) for table in planned.tables))
+    known = made | asked
     for table in planned.tables:
         before = read_existing(path_of(table, runs))
         if before is None or before.name != table.name:
@@ -37,6 +38,8 @@ def with_seeds_shown(planned: PlannedTable, runs: Path) -> list[Table]:
         cells = [cell.records for row in before.rows for cell in row.cells.values()]
         for index, seed in enumerate(before.seeds):
             own = {keys[index] for keys in cells if keys.count(keys[index]) == 1}
+            if seed not in seeds:
+                own -= asked  # what other seeds share with it, such as a ready teacher
             shown |= {seed} if own & made else set()
     if shown <= seeds:
         return planned.tables

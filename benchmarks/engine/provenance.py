@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.engine.attempts import Attempts
+from benchmarks.engine.digests import PACKAGES as CODE
 from benchmarks.engine.machine import Machine, peak_memory, reset_peak_memory
 from benchmarks.engine.processor import processor_in_use
 from naturalinversion.precision import effective_precision
@@ -86,7 +87,8 @@ def _platform() -> str:
 
 @cache
 def commit_here() -> str:
-    """The checkout's commit, with ``+`` when files differ from it; empty outside a checkout.
+    """The checkout's commit, with ``+`` when files differ from it or code and recipes were added;
+    empty outside a checkout.
 
     A repository that only surrounds an installed suite, in ``.venv`` for one, is not its checkout.
     """
@@ -100,7 +102,10 @@ def commit_here() -> str:
     try:
         git("ls-files", "--error-unmatch", code.name)
         commit = git("rev-parse", "HEAD")
-        return commit + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        made_with = [f":(top){package}/*{kind}" for package in CODE for kind in (".py", ".toml")]
+        added = git("ls-files", "--others", "--exclude-standard", "--", *made_with)
+        return commit + ("+" if changed or added else "")
     except (OSError, subprocess.CalledProcessError):
         return ""
 

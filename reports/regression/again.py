@@ -60,6 +60,27 @@ def with_again(
     return [_with(number, found[number.key]) for number in accepted]
 
 
+def with_again_of(
+    before: Sequence[Accepted], numbers: Sequence[Accepted]
+) -> tuple[list[Accepted], int]:
+    """``numbers`` with the second values that ``before`` has beside the same values of seeds, and
+    how many of these are gone: what a seed has now is not what the second one was another of.
+    """
+    old, gone, found = {number.key: number for number in before}, 0, []
+    for number in numbers:
+        earlier = old.get(number.key)
+        seconds = dict(_before(earlier)) if earlier else {}
+        first, now = earlier.by_seed if earlier else {}, number.by_seed
+        kept = {
+            seed: second
+            for seed, second in seconds.items()
+            if seed in now and as_kept(now[seed]) == as_kept(first[seed])
+        }
+        gone += len(seconds) - len(kept)
+        found.append(_with(number, kept) if kept else number)
+    return found, gone
+
+
 def _before(number: Accepted) -> Iterator[tuple[int, tuple[float, str]]]:
     values = zip(number.again, number.again_places, strict=True)
     yield from zip(number.again_seeds, values, strict=True)

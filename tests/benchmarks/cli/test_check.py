@@ -186,6 +186,17 @@ def test_nothing_is_accepted_where_a_cell_failed(before: bool, ask: Ask, accepte
     assert left == ([content] if before else [])
 
 
+def test_half_a_folder_in_another_precision_is_refused_before_the_rest_is_made(
+    ask: Ask, place: Place
+) -> None:
+    write_records(place.runs, range(SEEDS - 1))
+    before = sorted(place.runs.glob("*/*"))
+    code, out, err = ask(place, "accept", "--seeds", str(SEEDS), "--precision", "bf16")
+    assert (code, out) == (2, "")
+    assert "in fp32, this run computes in bf16: " in err[-1]
+    assert sorted(place.runs.glob("*/*")) == before
+
+
 def test_columns_of_images_are_checked_without_students(ask: Ask, accepted: Place) -> None:
     write_records(accepted.runs, range(100, 104))
     students = list(accepted.runs.glob("distillation/*"))
@@ -199,6 +210,13 @@ def test_columns_of_images_are_checked_without_students(ask: Ask, accepted: Plac
     assert sorted(one["column"] for one in found) == sorted(2 * columns), "of both methods"
     assert {one["verdict"] for one in found} == {"same"}
     assert not list(accepted.runs.glob("distillation/*"))
+
+
+def test_a_table_without_the_columns_asked_for_is_left_out(ask: Ask, accepted: Place) -> None:
+    write_records(accepted.runs, range(100, 104))
+    code, out, _ = ask(accepted, "check", "accuracy", "figure5", "--columns", "agreement", "--json")
+    assert code == 0
+    assert {one["column"] for one in json.loads(out)["differences"]} == {"agreement"}
 
 
 def test_a_column_that_there_is_not_is_one_line(ask: Ask, accepted: Place) -> None:

@@ -33,6 +33,26 @@ def test_seeds_that_ran_elsewhere_as_well_are_checked_themselves(ask: Ask, accep
     assert "WORSE" in out
 
 
+def test_second_values_stay_beside_the_values_that_they_belong_to(
+    ask: Ask, accepted: Place
+) -> None:
+    again = accepted.runs.parent / "again"
+    write_records(again, range(SEEDS), shift=0.0002, precision="bf16")
+    assert ask(accepted, "accept", "--again-dir", str(again))[0] == 0
+    (file,) = accepted.accepted.glob("*.csv")
+    before = file.read_bytes()
+    seeds = ("--seeds", str(SEEDS))
+    code, _, err = ask(accepted, "accept", *seeds)
+    assert (code, file.read_bytes()) == (0, before)
+    assert not any("second values" in line for line in err)
+    shutil.rmtree(accepted.runs)
+    write_records(accepted.runs, range(SEEDS), shift=0.0001)
+    code, out, err = ask(accepted, "accept", *seeds)
+    assert code == 0
+    assert any(f"{2 * SEEDS} second values are gone" in line for line in err), "of two students"
+    assert "ni student: 90.1 ± 0.1 (n = 3, cpu, 3 of them again) -> 90.1" in out
+
+
 def test_elsewhere_only_what_has_second_values_there_is_computed(ask: Ask, accepted: Place) -> None:
     again = accepted.runs.parent / "again"
     write_records(again, range(SEEDS), shift=0.0002, precision="bf16")

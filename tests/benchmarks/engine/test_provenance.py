@@ -36,13 +36,19 @@ def commit() -> str:
 
 
 def test_a_commit_has_a_plus_where_a_file_differs_from_it(code: Path) -> None:
-    git(code.parent, "init", "--quiet", "--template=")
+    git(code.parents[1], "init", "--quiet", "--template=")
     git(code.parent, "add", code.name)
     git(code.parent, "commit", "--quiet", "--message", "one")
     clean = git(code.parent, "rev-parse", "HEAD")
     assert commit() == clean
     (code.parent / "notes.txt").touch()
-    assert commit() == clean, "a file that git doesn't know changes no result"
+    assert commit() == clean, "such a file that git doesn't know changes no result"
+    added = code.parents[1] / "baselines" / "deep" / "other.py"
+    added.parent.mkdir(parents=True)
+    added.touch()
+    assert commit() == f"{clean}+", "but a module that may have made a number does"
+    added.unlink()
+    assert commit() == clean
     code.write_text("one = 2\n")
     assert commit() == f"{clean}+"
     git(code.parent, "add", code.name)

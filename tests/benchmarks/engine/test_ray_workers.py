@@ -95,6 +95,10 @@ def test_without_a_cluster_at_the_address_it_is_one_line(
     arguments = ["run", "table5", "--methods", "di", "--rows", "vgg11-resnet18"]
     for given, message in (
         (["--engine", "ray", "--gpu-share", "0"], "error: --gpu-share 0: above 0, 1 at most\n"),
+        (
+            ["--engine", "ray", "--gpu-share", "0.5", "--device", "cpu"],
+            "error: --gpu-share: cells are computed on CPUs here, see --device cuda\n",
+        ),
         (["--address", "auto"], "error: --address is a Ray cluster's: give --engine ray with it\n"),
         (["--gpu-share", "0.5"], "error: --gpu-share is a Ray cluster's: give --engine ray with"),
         (["--engine", "ray", "--workers", "2"], "error: --workers: a Ray cluster has as many as"),

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.cli.shown_tables import path_of, with_seeds_shown, write_tables
 from benchmarks.engine.cell import Cell, with_inputs
 from benchmarks.recipes.resolve import Recipes
-from benchmarks.tables.expand import PlannedTable, expand
+from benchmarks.tables.expand import PlannedTable, cells_of, expand
 from benchmarks.tables.spec import read_table
 from naturalinversion.classifiers import build
 from naturalinversion.errors import UsageError
@@ -121,6 +121,20 @@ def test_a_comparison_is_called_after_what_it_compares() -> None:
     names = {compared(named).name for named in ("di, ni on resnet34", "di, ni on vgg11")}
     names.add(compared("di, ni on vgg11", [RATE]).name)
     assert len(names) == 3
+
+
+def test_a_seed_of_which_there_is_only_what_all_share_does_not_stay(tmp_path: Path) -> None:
+    """The test of a ready teacher is no number of the seed that made it."""
+    spec, recipes = read_table("accuracy"), Recipes("small", "cifar10")
+    before = expand(spec, recipes, [0])
+    write_tables(before.tables, tmp_path)
+    (teacher,) = {
+        cell.key: cell for cell in cells_of([before]) if cell.kind == "pretrained"
+    }.values()
+    teacher.folder(tmp_path).mkdir(parents=True)
+    (teacher.folder(tmp_path) / FILE_NAME).touch()
+    planned = expand(spec, recipes, [100])
+    assert with_seeds_shown(planned, tmp_path) == planned.tables
 
 
 def test_seeds_that_were_shown_stay(tmp_path: Path) -> None:
