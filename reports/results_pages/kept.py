@@ -10,13 +10,15 @@ from reports.archive import RUNS
 from reports.figures.tiles import Pixels, read_tiles
 from reports.image_metrics import image_cells, of_images
 from reports.machine import device_class
-from reports.records import Record, RecordError, load_all
+from reports.records import Record, RecordError, folder_of, load_all
 from reports.results_pages.values import BySeed, check_known, difference_by_seed, with_sd
 from reports.seed_statistics import SIGNIFICANCE, compare_by_seed, correct_for_many, summarise
 from reports.table_report import TableReport, make_table_report
 from reports.tables.markup import escape_markdown, markdown_table
 from reports.tables.measured import Line
 from reports.tables.table_files import read, table_files
+
+GRID = "grid.png"  # samples of a set of images, in its folder
 
 
 class Archive:
@@ -151,7 +153,15 @@ class Archive:
         cell's.
         """
         record = self.records[self.line(table, row, column)["records"][0]]
-        return read_tiles(self._images_behind(record)[0], "grid.png", self.runs)
+        return read_tiles(self._images_behind(record)[0], GRID, self.runs)
+
+    def grid(self, table: str, row: str, column: str) -> str:
+        """The file of those samples, from the folder of all kept results."""
+        record = self.records[self.line(table, row, column)["records"][0]]
+        path = folder_of(self.runs, self._images_behind(record)[0]) / GRID
+        if not path.is_file():
+            raise RecordError(f"{path}: no such file")
+        return path.relative_to(self.runs.parents[1]).as_posix()
 
     def _images_behind(self, record: Record) -> list[Record]:
         if not (found := image_cells(record, self.records)):

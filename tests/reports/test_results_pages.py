@@ -157,11 +157,15 @@ def test_pictures_of_a_page_are_those_of_its_records(runs: Path, tmp_path: Path)
     template.write_text(
         "{% set k = kept('here') %}"
         f"{{% set tiles = k.tiles('{TABLE}', 'r', 'NI') %}}"
+        f"[grid](results/{{{{ k.grid('{TABLE}', 'r', 'NI') }}}})"
         "![]({{ sheet('sheet.png', {'NI': tiles}, 'abcdefghij') }}) "
         f"![]({{{{ figure('samples.png', k.report('{TABLE}').figures[0]) }}}})\n"
     )
     text, pictures = render(template, tmp_path / "kept")
-    assert text == "![](sheet.png) ![](samples.png)\n"
+    grid, _, shown = text.partition("!")
+    assert shown == "[](sheet.png) ![](samples.png)\n"
+    path = grid.removeprefix("[grid](results/").removesuffix(")")
+    assert (tmp_path / "kept" / path).read_bytes().startswith(b"\x89PNG")
     kept = Archive(tmp_path / "kept" / "here")
     assert pictures == {
         "sheet.png": draw_contact_sheet({"NI": make_tiles()}, "abcdefghij"),
