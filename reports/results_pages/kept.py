@@ -155,10 +155,10 @@ class Archive:
         record = self.records[self.line(table, row, column)["records"][0]]
         return read_tiles(self._images_behind(record)[0], GRID, self.runs)
 
-    def grid(self, table: str, row: str, column: str) -> str:
-        """The file of those samples, from the folder of all kept results."""
+    def grid(self, table: str, row: str, column: str, cell: int = 0) -> str:
+        """The file of those samples, from the folder of all kept results; of another ``cell``."""
         record = self.records[self.line(table, row, column)["records"][0]]
-        path = folder_of(self.runs, self._images_behind(record)[0]) / GRID
+        path = folder_of(self.runs, self._images_behind(record)[cell]) / GRID
         if not path.is_file():
             raise RecordError(f"{path}: no such file")
         return path.relative_to(self.runs.parents[1]).as_posix()
