@@ -15,9 +15,9 @@ IMAGES = "images"  # subfolder of the store, where a run has other files as well
 class Meta(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which method made the shards, from which teacher, with which settings and seed.
 
-    ``source``, ``precision``, ``stages``, ``logits`` and what is of the student are None where an
-    earlier version wrote the store. ``agreed`` is the number of images, per batch, that the teacher
-    gives the label they are stored with.
+    ``version`` is the library's that began the store. ``source``, ``precision``, ``stages``,
+    ``logits`` and what is of the student are None where an earlier one wrote it. ``agreed`` is the
+    number of images, per batch, that the teacher gives the label they are stored with.
     """
 
     method: str
@@ -40,6 +40,7 @@ class Meta(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     logits: tuple[float, ...] | None = None  # of the teacher, for noise
     agreed: tuple[int, ...] = ()
     classes: tuple[int, ...] = ()  # that images were asked of; all, where empty
+    version: str | None = None
 
 
 def read_meta(folder: Path) -> Meta:

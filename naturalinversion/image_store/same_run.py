@@ -13,7 +13,7 @@ _OF_STUDENT = {"student", "student_frozen"}  # as the run began with it
 _LOGITS = {"logits": "teacher", "student_logits": "student"}  # for noise, and whose they are
 _RECORDED_LATER = {"source", "precision", "stages"} | _OF_STUDENT | _LOGITS.keys()
 ROUNDING = 0.01  # of logits on other machines, in parts of the greatest
-_NO_IDENTITY = {"settings", "batches", "agreed"}
+_NO_IDENTITY = {"settings", "batches", "agreed", "version"}
 _TITLES = {
     "source": "the code of the method",
     "student": "the student",
@@ -67,6 +67,16 @@ def differences(found: Meta, asked: Meta, unless: set[str] | None = None) -> lis
     return [
         f"{name} was {_shown(old)}, is now {_shown(new)}" for name, old, new in pairs if old != new
     ]
+
+
+def other_version(found: Meta, asked: Meta) -> str:
+    """What to know of batches that another version of the library has made; empty if none has."""
+    if not found.version or not asked.version or found.version == asked.version:
+        return ""
+    return (
+        f"batches of version {found.version} are there, and version {asked.version} goes on: see "
+        "CHANGELOG.md whether the method makes other images by now"
+    )
 
 
 def _agree(found: Meta, asked: Meta, name: str) -> bool:

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from naturalinversion.errors import DivergedError, NaturalInversionWarning, StoreError
 from naturalinversion.image_store.dataset import SyntheticDataset
 from naturalinversion.image_store.meta import Meta, as_stored
+from naturalinversion.image_store.same_run import other_version
 from naturalinversion.image_store.shards import shard_is_whole
 from naturalinversion.image_store.shared_folder import claimed
+from naturalinversion.library_version import library_version
 from naturalinversion.module_modes import modes_kept
 from naturalinversion.precision import compute_in, effective_precision
 from naturalinversion.progress import Draw
@@ -88,10 +90,10 @@ def synthesize(
     initialised from the global random state, seeded for the moment: no other thread may draw from
     it meanwhile.
 
-    Warns where a student to compete with looks untrained, where images can hardly be in teacher
-    space, and where the teacher gives fewer than half of them the label they are stored with
-    (`SyntheticDataset.teacher_agreement`), unless their student was trained with them, without
-    labels.
+    Warns where another version of the library made the batches before, where a student to compete
+    with looks untrained, where images can hardly be in teacher space, and where the teacher gives
+    fewer than half of them the label they are stored with (`SyntheticDataset.teacher_agreement`),
+    unless their student was trained with them, without labels.
 
     Raises `StoreError` naming what differs when the folder holds images of another run,
     `SettingError` for a missing student, a network in place of a `Teacher`, numbers out of range
@@ -131,11 +133,13 @@ def synthesize(
             stages=tuple(f"{stage.module} {stage.call}" for stage in teacher.stages),
             logits=teacher.noise_logits,
             classes=chosen,
+            version=library_version(),
         )
     )
     joint_use = synthesizer.student_use == "joint"
     joint = joint_use and not student_known
     remarks: list[str] = []
+    strange = ""
     with (
         claimed(folder, meta, any_student=student_known) as found,
         usual_torch_state(),
@@ -148,6 +152,8 @@ def synthesize(
         numbers = range(first, first + batches)
         missing = [index for index in numbers if not shard_is_whole(folder, index, found)]
         missing = order.to_make(missing, batches, joint)
+        if 0 < len(missing) < batches and (remark := other_version(found, meta)):
+            remarks.append(f"{folder}: {remark}")
         if missing:
             if joint_use and not order.goes_on and not is_as_before(found, meta):
                 raise StoreError(
@@ -171,8 +177,8 @@ def synthesize(
                 with compute_in(teacher.device, teacher.precision):
                     batch, attempt = _attempt(synthesizer, labels, meta, index, shown, order)
                 held.check(f"{meta.method}, batch {index}")
-                if not remarks and (remark := implausible(batch, teacher)):
-                    remarks.append(f"{meta.method}, batch {index}: {remark}")
+                if not strange and (strange := implausible(batch, teacher)):
+                    remarks.append(f"{meta.method}, batch {index}: {strange}")
                 if on_batch is not None:
                     on_batch(index, batch)
                 order.write(index, batch.images, batch.labels, attempt)

@@ -5,6 +5,7 @@ import runpy
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,13 @@ from torch import nn
 from baselines import METHODS
 from naturalinversion import NaturalInversion, SyntheticDataset, Teacher, synthesize
 from naturalinversion.classifiers import build
-from naturalinversion.errors import MethodError, SettingError, StoreError
-from naturalinversion.image_store.meta import META, read_meta
+from naturalinversion.errors import (
+    MethodError,
+    NaturalInversionWarning,
+    SettingError,
+    StoreError,
+)
+from naturalinversion.image_store.meta import META, read_meta, write_meta
 from naturalinversion.image_store.shards import shard_path
 from naturalinversion.seeds import seeded
 
@@ -265,3 +271,16 @@ def test_no_method_is_refused_in_one_line(make_teacher: MakeTeacher, tmp_path: P
     method.sequential = True  # type: ignore[attr-defined]
     with pytest.raises(SettingError, match="Counted is no method: it has no 'state_dict'"):
         fill(make_teacher(), tmp_path, method)
+
+
+def test_batches_of_another_version_are_said_to_be_there(
+    make_teacher: MakeTeacher, tmp_path: Path
+) -> None:
+    method = FromOutside()
+    fill(make_teacher(), tmp_path, method, batches=1)
+    meta = read_meta(tmp_path)
+    assert meta.version == version("naturalinversion")
+    write_meta(tmp_path, msgspec.structs.replace(meta, version="0.0.9"))
+    fill(make_teacher(), tmp_path, method, batches=1)  # nothing is made
+    with pytest.warns(NaturalInversionWarning, match=r"batches of version 0\.0\.9 are there, and "):
+        fill(make_teacher(), tmp_path, method, batches=2)
