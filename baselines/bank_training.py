@@ -65,7 +65,7 @@ class BankSynthesizer(BankSettings, ABC):
                 "the student stays as it is: its training begins after "
                 f"{self.warmup} batches of warm-up, and {batches} are asked for",
                 NaturalInversionWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         self._asked = batches
         images = batches * batch_size

@@ -40,7 +40,8 @@ def read_attempts(folder: Path, key: str) -> Attempts:
     """What attempts left in the cell's ``folder``, or its record if that holds more.
 
     A cell is computed again when its record is lost or its files are damaged, and goes on from what
-    is whole. What lies there with another cell's record is that one's.
+    is whole. What lies there with another cell's record counts as that one's, until the record of
+    this one replaces it.
     """
     try:
         found = msgspec.json.decode((folder / FILE).read_bytes(), type=Attempts)

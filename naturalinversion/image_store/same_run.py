@@ -71,11 +71,12 @@ def differences(found: Meta, asked: Meta, unless: set[str] | None = None) -> lis
 
 def other_version(found: Meta, asked: Meta) -> str:
     """What to know of batches that another version of the library has made; empty if none has."""
-    if not found.version or not asked.version or found.version == asked.version:
+    if asked.version is None or found.version == asked.version:
         return ""
+    before = f"version {found.version}" if found.version else "an earlier version"
     return (
-        f"batches of version {found.version} are there, and version {asked.version} goes on: see "
-        "CHANGELOG.md whether the method makes other images by now"
+        f"its batches are of {before}, version {asked.version} adds to them: CHANGELOG.md says "
+        "whether the method's images have changed"
     )
 
 

@@ -44,4 +44,5 @@ def load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> N
         for name, value in state.items():
             if isinstance(value, Tensor):
                 like = weight if value.shape == weight.shape else value
-                state[name] = torch.empty_like(like, dtype=value.dtype).copy_(value)
+                place = torch.empty_like(like, dtype=value.dtype, device=value.device)
+                state[name] = place.copy_(value)

@@ -139,7 +139,6 @@ def synthesize(
     joint_use = synthesizer.student_use == "joint"
     joint = joint_use and not student_known
     remarks: list[str] = []
-    strange = ""
     with (
         claimed(folder, meta, any_student=student_known) as found,
         usual_torch_state(),
@@ -153,7 +152,7 @@ def synthesize(
         missing = [index for index in numbers if not shard_is_whole(folder, index, found)]
         missing = order.to_make(missing, batches, joint)
         if 0 < len(missing) < batches and (remark := other_version(found, meta)):
-            remarks.append(f"{folder}: {remark}")
+            warnings.warn(f"{folder}: {remark}", NaturalInversionWarning, stacklevel=2)
         if missing:
             if joint_use and not order.goes_on and not is_as_before(found, meta):
                 raise StoreError(
@@ -177,8 +176,8 @@ def synthesize(
                 with compute_in(teacher.device, teacher.precision):
                     batch, attempt = _attempt(synthesizer, labels, meta, index, shown, order)
                 held.check(f"{meta.method}, batch {index}")
-                if not strange and (strange := implausible(batch, teacher)):
-                    remarks.append(f"{meta.method}, batch {index}: {strange}")
+                if not remarks and (remark := implausible(batch, teacher)):
+                    remarks.append(f"{meta.method}, batch {index}: {remark}")
                 if on_batch is not None:
                     on_batch(index, batch)
                 order.write(index, batch.images, batch.labels, attempt)

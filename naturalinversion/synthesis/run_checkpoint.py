@@ -42,9 +42,11 @@ class RunCheckpoint:
 
 
 def _identity(meta: Meta) -> str:
-    """sha256 of what makes it this run: not how many batches, nor logits, which are rounded."""
+    """sha256 of what makes it this run: not how many batches, nor logits, which are rounded, nor
+    the library's version.
+    """
     run = msgspec.to_builtins(msgspec.structs.replace(meta, batches=0, agreed=(), logits=None))
-    del run["student_logits"]
+    del run["student_logits"], run["version"]
     if not run["student_frozen"]:
         del run["student_frozen"]  # which checkpoints of before don't know
     return hashlib.sha256(msgspec.json.encode(run, order="sorted")).hexdigest()

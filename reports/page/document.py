@@ -18,7 +18,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.machine import machine_name, machines_named
+from reports.machine import machines_of
 from reports.page import number_format as text
 from reports.page.claims_section import claims_section
 from reports.page.filters import filter_index
@@ -95,8 +95,7 @@ def _environment() -> Environment:
         duration=text.duration,
         metric=text.metric,
         json=text.pretty,
-        machine=machine_name,
-        machines=machines_named,
+        machines=lambda record: machines_of([record]),
     )
     return environment
 

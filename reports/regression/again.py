@@ -77,7 +77,7 @@ def with_again_of(
             if seed in now and as_kept(now[seed]) == as_kept(first[seed])
         }
         gone += len(seconds) - len(kept)
-        found.append(_with(number, kept) if kept else number)
+        found.append(_with(number, kept))
     return found, gone
 
 

@@ -282,5 +282,7 @@ def test_batches_of_another_version_are_said_to_be_there(
     assert meta.version == version("naturalinversion")
     write_meta(tmp_path, msgspec.structs.replace(meta, version="0.0.9"))
     fill(make_teacher(), tmp_path, method, batches=1)  # nothing is made
-    with pytest.warns(NaturalInversionWarning, match=r"batches of version 0\.0\.9 are there, and "):
-        fill(make_teacher(), tmp_path, method, batches=2)
+    for before, name in (("0.0.9", r"version 0\.0\.9"), (None, "an earlier version")):
+        write_meta(tmp_path, msgspec.structs.replace(read_meta(tmp_path), version=before))
+        with pytest.warns(NaturalInversionWarning, match=f"its batches are of {name}, version "):
+            fill(make_teacher(), tmp_path, method, batches=read_meta(tmp_path).batches + 1)

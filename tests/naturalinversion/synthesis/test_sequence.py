@@ -12,9 +12,16 @@ from torch import Tensor
 
 from naturalinversion import Batch, Teacher, synthesize
 from naturalinversion.checkpoint import Checkpoint
-from naturalinversion.errors import DivergedError, MemoryShortError, MethodError, SettingError
+from naturalinversion.errors import (
+    DivergedError,
+    MemoryShortError,
+    MethodError,
+    NaturalInversionWarning,
+    SettingError,
+)
 from naturalinversion.image_store.shards import retried, shard_path
 from naturalinversion.progress import Progress
+from naturalinversion.synthesis import run
 from naturalinversion.synthesis.sequence import STATE, EarlierBatches, forget_state, require_memory
 
 MakeTeacher = Callable[..., Teacher]
@@ -87,6 +94,18 @@ def test_a_stopped_run_goes_on_after_its_last_batch(
     assert fill(teacher, tmp_path / "cut", Counts()).made == [2, 3]
     assert content(tmp_path / "cut") == content(tmp_path / "whole")
     assert fill(teacher, tmp_path / "cut", Counts()).made == []
+
+
+@pytest.mark.usefixtures("_often")
+def test_a_stopped_run_goes_on_with_another_version_and_says_so(
+    make_teacher: MakeTeacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(run, "library_version", lambda: "0.0.9")
+        with pytest.raises(DivergedError, match=r"^batch 2: "):
+            fill(make_teacher(), tmp_path, Counts.failing(3, 4, 5))
+    with pytest.warns(NaturalInversionWarning, match=r"its batches are of version 0\.0\.9, "):
+        assert fill(make_teacher(), tmp_path, Counts()).made == [2, 3]
 
 
 def test_quick_batches_write_the_state_at_intervals_and_after_the_last(

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import register_parametrization
 
 from baselines.deep_inversion import DeepInversion
 from benchmarks.perf.reference import reference_batch
@@ -137,6 +138,22 @@ def test_kernels_that_change_are_seen() -> None:
         after = layer(images)
     assert torch.allclose(after, 2 * before, atol=1e-5)
     assert "forward" not in layer.__dict__
+
+
+class _Doubled(nn.Module):
+    """A parametrisation: the kernel is computed in each pass."""
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return 2 * weight
+
+
+def test_kernels_that_are_computed_go_the_ordinary_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where they lie in memory says nothing of their values."""
+    shapes = counted(monkeypatch)
+    layer = register_parametrization(convolution(), "weight", _Doubled())
+    with WinogradConvolutions(nn.Sequential(layer)).enabled():
+        layer(maps(16, MIN_CHANNELS, 4))
+    assert shapes == []
 
 
 def test_kernels_written_past_autograd_are_seen_after_a_refresh() -> None:

@@ -55,6 +55,13 @@ def test_costs_are_listed_for_inputs_too(runs: Path) -> None:
     assert "10 runs, 2 min 05 s of computing" in costs
 
 
+def test_a_cost_is_of_all_machines_that_it_was_made_on(tmp_path: Path) -> None:
+    record = make_record("k", machines=["NVIDIA H100, CPU: Xeon", "AMD EPYC, 1 thread"])
+    html = page_of(make_table({"di": TableCell(["k"], "di")}), {"k": record}, tmp_path)
+    costs = html.split('id="costs"')[1].split("</section>")[0]
+    assert "<td>AMD EPYC, 1 thread and NVIDIA H100, CPU: Xeon</td>" in costs
+
+
 def test_names_cannot_run_as_code(tmp_path: Path) -> None:
     evil = "<script>alert(1)</script>\"'&"
     record = make_record(
