@@ -300,6 +300,12 @@ def test_the_cpu_by_its_number_is_the_cpu() -> None:
     assert named.worker_count() == plain.worker_count()
 
 
+def test_workers_are_as_many_as_cores_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container of half of the machine's cores: joblib reads its quota, or this variable."""
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    assert RunOptions(device="cpu").worker_count() == 1
+
+
 @pytest.mark.parametrize(("given", "threads"), [("1", 1), ("0", 2), ("many", 2), ("", 2)])
 def test_one_worker_uses_no_more_threads_than_openmp_was_given(
     given: str, threads: int, monkeypatch: pytest.MonkeyPatch
