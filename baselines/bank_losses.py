@@ -27,8 +27,8 @@ class LowestLoss:
         self.tensors = [torch.where(better, new, kept) for new, kept in pairs]
 
 
-def check_finite(name: str, course: Tensor) -> None:
+def check_finite(name: str, history: Tensor) -> None:
     """Raises `DivergedError` for the first value of a term (E,) that is not finite."""
-    if not course.isfinite().all():
-        step = int((~course.isfinite()).nonzero()[0])
-        raise DivergedError(f"{name} became {course[step].item()} at step {step}")
+    if not history.isfinite().all():
+        step = int((~history.isfinite()).nonzero()[0])
+        raise DivergedError(f"{name} became {history[step].item()} at step {step}")

@@ -25,12 +25,13 @@ from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion import priors
 from naturalinversion.errors import NaturalInversionWarning, SettingError
 from naturalinversion.loss_weights import weighted_sum
+from naturalinversion.memory import require_memory
 from naturalinversion.module_modes import frozen
 from naturalinversion.precision import compute_in
 from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator, seeded, to_device
 from naturalinversion.synthesis import Batch, StudentUse, Training
-from naturalinversion.synthesis.sequence import EarlierBatches, require_memory
+from naturalinversion.synthesis.sequence import EarlierBatches
 from naturalinversion.teacher.observation import Observation
 from naturalinversion.teacher.teacher import Teacher
 
@@ -153,7 +154,7 @@ class BankSynthesizer(BankSettings, ABC):
     def _synthesise(
         self, number: int, labels: Tensor, seed: int, progress: Progress
     ) -> tuple[Tensor, Terms]:
-        """Pixels (N, C, H, W) of the iterate with the lowest loss, and the course of each term.
+        """Pixels (N, C, H, W) of the iterate with the lowest loss, and the history of each term.
 
         Terms are unweighted, one value per step (``inner_steps``,); ``total`` is the weighted sum.
         """
@@ -186,8 +187,8 @@ class BankSynthesizer(BankSettings, ABC):
                 rows.append({name: term.detach() for name, term in terms.items()})
                 progress(1)
         losses = {name: torch.stack([row[name] for row in rows]).cpu() for name in rows[0]}
-        for name, course in losses.items():
-            check_finite(name, course)
+        for name, history in losses.items():
+            check_finite(name, history)
         kept = lowest.tensors
         made.finish(kept[1:])
         return kept[0], losses

@@ -13,15 +13,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from naturalinversion.inversion.cuda_graph import supports_capture
 from naturalinversion.inversion.jitter import ImageTransform
 from naturalinversion.inversion.method import InversionMethod
-from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator
-from naturalinversion.synthesis import Batch, StudentUse, Training
-from naturalinversion.teacher.teacher import Teacher
+from naturalinversion.synthesis import StudentUse
 from naturalinversion.validation import at_least
 
 
@@ -70,17 +68,6 @@ class DeepInversion(InversionMethod):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(0, self, "rate")
-
-    def prepare(
-        self, teacher: Teacher, student: nn.Module | None, seed: int, training: Training
-    ) -> None:
-        """Set the teacher, and the student to compete with; batches share no state."""
-        self._set_networks(teacher, student)
-
-    def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
-        """One batch (N, C, H, W) for ``labels`` (N,)."""
-        result = self._invert(self.source(labels, seed), labels, seed, progress, self.keep)
-        return Batch(result.images, labels, result.losses)
 
     def source(self, labels: Tensor, seed: int) -> Pixels:
         """The initial pixels of a batch."""

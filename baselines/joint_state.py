@@ -1,29 +1,18 @@
 """State of the joint training of generator and student, for DAFL and DFAD."""
 
 import math
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from baselines.joint_settings import JointSettings
 from baselines.trained_weights import trained_weights
 from baselines.unconditional_generator import UnconditionalGenerator
 from naturalinversion.errors import DivergedError
 from naturalinversion.inversion.cuda_graph import supports_capture
 from naturalinversion.inversion.optimizers import load_optimizer, rate_on, set_rate, state_of
 from naturalinversion.teacher.teacher import Teacher
-
-
-class JointRecipe(Protocol):
-    """The optimisers' settings of a joint method; ``milestones`` are fractions of the training."""
-
-    rate_generator: float
-    rate_student: float
-    momentum: float
-    weight_decay: float
-    milestones: tuple[float, ...]
-    gamma: float
-    generator_schedule: bool
 
 
 class JointState:
@@ -37,23 +26,24 @@ class JointState:
         teacher: Teacher,
         student: nn.Module,
         network: UnconditionalGenerator,
-        recipe: JointRecipe,
+        settings: JointSettings,
     ) -> None:
-        self.teacher, self.student, self.generator, self.recipe = teacher, student, network, recipe
+        self.teacher, self.student, self.generator = teacher, student, network
+        self.settings = settings
         self.epoch = 0
         self.history: list[dict[str, float]] = []
         device = teacher.device
         self.generator_optimizer = torch.optim.Adam(
             network.parameters(),
-            lr=rate_on(device, recipe.rate_generator),
+            lr=rate_on(device, settings.rate_generator),
             fused=True,
             capturable=supports_capture(device),
         )
         self.student_optimizer = torch.optim.SGD(
             trained_weights(student),
-            lr=rate_on(device, recipe.rate_student),
-            momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay,
+            lr=rate_on(device, settings.rate_student),
+            momentum=settings.momentum,
+            weight_decay=settings.weight_decay,
             fused=True,
         )
 
@@ -70,11 +60,11 @@ class JointState:
         """Set training mode and the learning rates for ``progress`` in [0, 1)."""
         self.student.train()
         self.generator.train()
-        recipe = self.recipe
-        drop = recipe.gamma ** sum(progress >= milestone for milestone in recipe.milestones)
-        set_rate(self.student_optimizer, recipe.rate_student * drop)
-        generator_drop = drop if recipe.generator_schedule else 1.0
-        set_rate(self.generator_optimizer, recipe.rate_generator * generator_drop)
+        settings = self.settings
+        drop = settings.gamma ** sum(progress >= milestone for milestone in settings.milestones)
+        set_rate(self.student_optimizer, settings.rate_student * drop)
+        generator_drop = drop if settings.generator_schedule else 1.0
+        set_rate(self.generator_optimizer, settings.rate_generator * generator_drop)
 
     def end_epoch(self, rows: list[dict[str, Tensor]]) -> None:
         """Record the mean of each loss term over ``rows``, one per step. Raises `DivergedError`."""

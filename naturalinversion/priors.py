@@ -140,8 +140,8 @@ def contrast(anchors: Tensor, others: Tensor, current: int, temperature: float) 
     anchors, others = _at_least_float32(anchors), _at_least_float32(others)
     targets = torch.arange(len(anchors), device=anchors.device)
     with torch.autocast(anchors.device.type, enabled=False):
-        likeness = anchors @ others.T
-    losses = F.cross_entropy(likeness / temperature, targets, reduction="none")
+        similarity = anchors @ others.T
+    losses = F.cross_entropy(similarity / temperature, targets, reduction="none")
     mean = losses[:current].mean()
     return mean + losses[current:].mean() if len(losses) > current else mean
 

@@ -33,8 +33,8 @@ from naturalinversion.image_store.pixels import PixelMapping
 from naturalinversion.image_store.sample_grid import GRID
 from naturalinversion.progress import Progress
 from naturalinversion.synthesis import Training, synthesize
-from naturalinversion.synthesis.sequence import forget_state, is_sequential
-from naturalinversion.synthesis.synthesizer import USES
+from naturalinversion.synthesis.sequence import forget_state
+from naturalinversion.synthesis.synthesizer import USES, is_sequential
 
 
 @dataclass(frozen=True)

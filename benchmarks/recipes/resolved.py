@@ -1,11 +1,10 @@
 """The protocol and the methods' recipes with their values for one scale, data set and teacher."""
 
-import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,29 +16,17 @@ from benchmarks.recipes.schema import MethodRecipe, Protocol
 from benchmarks.recipes.toml_file import read_toml, validated
 from naturalinversion.errors import SettingError, UsageError
 
+if TYPE_CHECKING:
+    from benchmarks.recipes.resolve import Recipes
+
 FOLDER = Path(__file__).parent
 BUDGET = ("batches", "batch_size")  # the protocol's, where a method's recipe has none
-
-
-class Origin(typing.Protocol):
-    """A command's recipes for every teacher; what they are is said at `resolve.Recipes`."""
-
-    scale: str
-    dataset: str
-    data_root: Path
-    weights: dict[str, Path]
-    files: dict[str, RecipeFile]
-    overrides: list[tuple[str, Override]]
-
-    def resolve(self, teacher: str, changes: Mapping[str, Any]) -> "ResolvedRecipes": ...
-    def title(self, method: str) -> str: ...
-    def __hash__(self) -> int: ...
 
 
 class ResolvedRecipes:
     """The protocol and the methods' recipes for one teacher, resolved once from ``origin``."""
 
-    def __init__(self, origin: Origin, teacher: str, changes: Mapping[str, Any]) -> None:
+    def __init__(self, origin: "Recipes", teacher: str, changes: Mapping[str, Any]) -> None:
         self.scale, self.dataset, self.weights = origin.scale, origin.dataset, origin.weights
         self.teacher = teacher
         self.origin, self._changes = origin, changes

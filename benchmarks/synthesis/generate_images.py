@@ -32,7 +32,7 @@ from naturalinversion.progress import bar
 from naturalinversion.seeds import derive
 from naturalinversion.synthesis import Batch, Synthesizer, Training, iterations_of, synthesize
 from naturalinversion.synthesis.batch_check import count_flat
-from naturalinversion.synthesis.sequence import is_sequential
+from naturalinversion.synthesis.synthesizer import is_sequential
 from naturalinversion.teacher.teacher import Teacher
 
 
@@ -73,7 +73,7 @@ def run(context: CellContext, recipe: Recipe) -> Metrics:
             save_losses(context.folder / LOSSES, batch.losses)
         if flat := count_flat(batch.images):
             context.log.warning("batch %d: %d images are of one colour", index, flat)
-        ends = {name: round(float(course[-1]), 4) for name, course in batch.losses.items()}
+        ends = {name: round(float(history[-1]), 4) for name, history in batch.losses.items()}
         context.log.info("batch %d done, last losses %s", index, ends)
 
     if not (context.folder / LOSSES).exists():  # lost, or the process killed before it was written

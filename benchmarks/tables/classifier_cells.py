@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from benchmarks.datasets.load import content, sizes
 from benchmarks.engine.cell import Cell, make_cell
-from benchmarks.recipes.resolved import Origin, ResolvedRecipes
+from benchmarks.recipes.resolve import Recipes
+from benchmarks.recipes.resolved import ResolvedRecipes
 from benchmarks.training import classifier, pretrained
 from benchmarks.training.real_images import ReadsRealImages
 from naturalinversion.classifiers.outside import is_outside, own_weights_sha256
@@ -125,7 +126,7 @@ class ClassifierCells:
 
 
 @lru_cache(maxsize=256)
-def _content(origin: Origin) -> str:
+def _content(origin: Recipes) -> str:
     """That of its data set, looked up once for a command and data set, not for each cell."""
     return content(origin.dataset, origin.data_root)
 

@@ -18,7 +18,7 @@ from benchmarks.tables.spec import Measurement
 from benchmarks.training import wgan_reference
 from naturalinversion.errors import UsageError
 from naturalinversion.seeds import derive
-from naturalinversion.synthesis.sequence import is_sequential
+from naturalinversion.synthesis.synthesizer import is_sequential
 
 SYNTHETIC = ("synthesis", "wgan_gp")  # kinds of cell that make images
 REAL = "real"  # in place of a method: images of the real split that is not the reference

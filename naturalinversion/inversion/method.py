@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Self
 
@@ -18,7 +19,7 @@ from naturalinversion.layout import to_fast_layout
 from naturalinversion.loss_weights import check_weights
 from naturalinversion.progress import Progress
 from naturalinversion.seeds import derive, generator
-from naturalinversion.synthesis.synthesizer import StudentUse
+from naturalinversion.synthesis.synthesizer import Batch, StudentUse, Training
 from naturalinversion.teacher.teacher import Teacher
 from naturalinversion.validation import at_least, typed
 
@@ -27,8 +28,8 @@ WEIGHTS = tuple(weight.name for weight in fields(Weights))
 
 
 @dataclass(kw_only=True)
-class InversionMethod:
-    """Loss weights, jitter and iterations of a batch; subclasses set the published values.
+class InversionMethod(ABC):
+    """Loss weights, jitter and iterations of a batch; a subclass says where its images come from.
 
     A batch takes ``iterations`` steps. Weights of the loss terms, 0 for none: ``cross_entropy``
     (NaturalInversion's Eq. 2), ``bn_statistics`` (R_BN, Eq. 3), ``total_variation`` and ``l2``
@@ -81,6 +82,21 @@ class InversionMethod:
     def with_iterations(self, iterations: int, batch_size: int) -> Self:
         """The same method with so many iterations a batch, to be timed."""
         return replace(self, iterations=iterations)
+
+    @abstractmethod
+    def source(self, labels: Tensor, seed: int) -> ImageSource:
+        """What is optimised for a batch with these labels (N,), as it is at the start."""
+
+    def prepare(
+        self, teacher: Teacher, student: nn.Module | None, seed: int, training: Training
+    ) -> None:
+        """Set the teacher, and the student to compete with; batches share no state."""
+        self._set_networks(teacher, student)
+
+    def batch(self, labels: Tensor, seed: int, progress: Progress) -> Batch:
+        """One batch (N, C, H, W) for ``labels`` (N,)."""
+        result = self._invert(self.source(labels, seed), labels, seed, progress, self.keep)
+        return Batch(result.images, labels, result.losses)
 
     def weights(self, batch_size: int) -> Weights:
         """The loss weights for batches of this size."""

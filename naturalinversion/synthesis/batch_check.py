@@ -96,13 +96,13 @@ def _check_losses(losses: Any, where: str) -> None:
     if not isinstance(losses, Mapping):
         raise MethodError(f"{where}: losses are a {type(losses).__name__}, not a mapping by term")
     lengths = {}
-    for name, course in losses.items():
-        if not isinstance(course, Tensor) or course.ndim != 1 or not len(course):
-            found = tuple(course.shape) if isinstance(course, Tensor) else type(course).__name__
+    for name, history in losses.items():
+        if not isinstance(history, Tensor) or history.ndim != 1 or not len(history):
+            found = tuple(history.shape) if isinstance(history, Tensor) else type(history).__name__
             raise MethodError(
                 f"{where}: loss '{name}' is {found}, not a tensor (E,) of one value per iteration"
             )
-        lengths[name] = len(course)
+        lengths[name] = len(history)
     if len(set(lengths.values())) > 1:
         raise MethodError(f"{where}: losses have {lengths} values, not the same number each")
 

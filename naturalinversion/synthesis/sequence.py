@@ -8,7 +8,6 @@ run's, or a shard from before it is lost, all are, from batch 0. Shards that com
 stay.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -16,10 +15,11 @@ from typing import Any, overload
 import torch
 from torch import Tensor
 
-from naturalinversion.errors import MemoryShortError, MethodError, SettingError, StoreError
+from naturalinversion.errors import MethodError, SettingError, StoreError
 from naturalinversion.image_store.meta import Meta
 from naturalinversion.image_store.shards import read_shard, write_shard
 from naturalinversion.synthesis.run_checkpoint import RunCheckpoint
+from naturalinversion.synthesis.synthesizer import is_sequential
 from naturalinversion.validation import shown
 
 STATE = ".sequence.pt"  # in the folder of the shards, until `forget_state`
@@ -149,43 +149,9 @@ def check_first(method: object, first: int) -> None:
         raise SettingError(f"first batch {first}: {name} makes its batches in order, from 0 on")
 
 
-def is_sequential(method: object) -> bool:
-    """Whether the batches of a method's object are made in order, by one worker."""
-    return bool(getattr(method, "sequential", False))
-
-
 def forget_state(folder: Path) -> None:
     """Remove the state: all batches are made, and whoever needs the student has it."""
     (folder / STATE).unlink(missing_ok=True)
-
-
-def require_memory(size: int, what: str, device: torch.device) -> None:
-    """Raises `MemoryShortError` where ``device`` has fewer than ``size`` bytes free for ``what``.
-
-    Where that can't be known, nothing is refused.
-    """
-    free = _free(device)
-    if free is not None and size > free:
-        raise MemoryShortError(
-            f"{what} would take {size / 1e9:,.2f} GB of memory, {free / 1e9:,.2f} GB are free on "
-            f"{device}: fewer or smaller batches"
-        )
-
-
-def _free(device: torch.device) -> int | None:
-    if device.type == "cuda":
-        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return int(torch.cuda.mem_get_info(device)[0]) + cached
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        (available,) = (line.split()[1] for line in lines if line.startswith("MemAvailable:"))
-        return int(available) * 1024
-    except (OSError, ValueError):  # not Linux
-        pass
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):  # Windows
-        return None
 
 
 def _is_stored(folder: Path, index: int, images: Tensor, labels: Tensor) -> bool:

@@ -12,8 +12,7 @@ from naturalinversion.errors import SettingError
 from naturalinversion.image_store.meta import Meta
 from naturalinversion.layout import layout_kept
 from naturalinversion.module_modes import frozen, modes_kept, trainability_kept
-from naturalinversion.synthesis.sequence import is_sequential
-from naturalinversion.synthesis.synthesizer import Synthesizer
+from naturalinversion.synthesis.synthesizer import Synthesizer, is_sequential
 from naturalinversion.validation import shown
 
 

@@ -12,7 +12,7 @@ from naturalinversion.teacher.teacher import Teacher
 from naturalinversion.validation import one_of, shown, whole
 
 StudentUse = Literal["none", "compete", "joint"]
-USES = {"compete": "compete with", "joint": "train with the generator"}  # what it is needed to
+USES = {"compete": "compete with", "joint": "train with the generator"}  # what students are for
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,11 @@ class Synthesizer(Protocol):
         """
 
 
+def is_sequential(method: object) -> bool:
+    """Whether the batches of a method's object are made in order, by one worker."""
+    return bool(getattr(method, "sequential", False))
+
+
 def iterations_of(synthesizer: Synthesizer, batches: int) -> int:
     """The number of steps `synthesize` will report to a progress bar; 0 if unknown."""
     shared = getattr(synthesizer, "prepare_steps", 0)
@@ -103,7 +108,7 @@ def check_request(
         name = synthesizer.__name__
         raise SettingError(f"{name} is a class; synthesize takes a method: {name}(…)")
     needed = ["student_use", "prepare", "batch"]
-    if getattr(synthesizer, "sequential", False):
+    if is_sequential(synthesizer):
         needed += ["state_dict", "load_state_dict"]
     for name in needed:
         if not hasattr(synthesizer, name):

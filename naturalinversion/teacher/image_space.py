@@ -1,4 +1,4 @@
-"""The images that a teacher is said to take: their shape, mean and deviation."""
+"""The images that a teacher is said to take: their shape, mean and standard deviation."""
 
 import math
 import operator
@@ -31,7 +31,7 @@ def check_shape(image_shape: Iterable[int]) -> tuple[int, int, int]:
 def check_normalisation(
     mean: Iterable[float] | None, std: Iterable[float] | None, channels: int
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation as Python's floats, ``channels`` of each; CIFAR-10's where both are None.
+    """Mean and standard deviation, ``channels`` floats of each; CIFAR-10's where both are None.
 
     Raises `TeacherError` for those that can't be, and for one without the other.
     """

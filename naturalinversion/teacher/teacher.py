@@ -275,7 +275,7 @@ class Teacher:
         return maps if image_dtype is None else maps.to(image_dtype)
 
     def _channels(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and deviation (1, C, 1, 1) of the type and on the device of ``like``, cached."""
+        """Mean and standard deviation (1, C, 1, 1), typed and placed as ``like``, cached."""
         check_channels(like, self.image_shape)
         key = (self.mean, self.std, like.dtype, like.device)
         known = self._normalisations.get(key)

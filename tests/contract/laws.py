@@ -17,7 +17,8 @@ from naturalinversion.image_store.shards import read_shard, shard_path
 from naturalinversion.progress import silent
 from naturalinversion.seeds import derive, seeded
 from naturalinversion.synthesis import Synthesizer, balanced_labels
-from naturalinversion.synthesis.sequence import EarlierBatches, is_sequential
+from naturalinversion.synthesis.sequence import EarlierBatches
+from naturalinversion.synthesis.synthesizer import is_sequential
 
 BATCHES, SIZE, CLASSES = 3, 8, 4
 CUTS = 3  # how often a run is stopped

@@ -71,7 +71,7 @@ def end(runs: Runs) -> Sequence[Measured]:
     """Every term in bfloat16 and in float32: where it begins and where it ends."""
     found, expected = (
         torch.stack(
-            [torch.stack([course[0], course[-LAST:].mean()]) for course in batch.losses.values()]
+            [torch.stack([history[0], history[-LAST:].mean()]) for history in batch.losses.values()]
         )
         for batch in (runs.in_bf16[0], runs.captured)
     )
@@ -137,7 +137,7 @@ def not_a_number(device: torch.device, sizes: Sizes) -> Sequence[Measured]:
 
 def _only(batch: Batch, part: slice) -> Batch:
     """With the losses of some iterations."""
-    losses = {name: course[part] for name, course in batch.losses.items()}
+    losses = {name: history[part] for name, history in batch.losses.items()}
     return replace(batch, losses=losses)
 
 
@@ -145,15 +145,15 @@ def _losses(found: Batch, expected: Batch) -> float:
     """The largest relative difference of a term in an iteration."""
     if found.losses.keys() != expected.losses.keys():
         raise ValueError(f"terms {sorted(found.losses)}, expected {sorted(expected.losses)}")
-    pairs = ((found.losses[name], course) for name, course in expected.losses.items())
+    pairs = ((found.losses[name], history) for name, history in expected.losses.items())
     return max(
         relative(one, other)
-        for values, course in pairs
-        for one, other in zip(values, course, strict=True)
+        for values, history in pairs
+        for one, other in zip(values, history, strict=True)
     )
 
 
 def _bytes(one: Batch, other: Batch) -> int:
     same = [(one.images, other.images)]
-    same += [(course, other.losses[name]) for name, course in one.losses.items()]
+    same += [(history, other.losses[name]) for name, history in one.losses.items()]
     return sum(differing(*pair) for pair in same)
