@@ -14,6 +14,7 @@ import torch
 from naturalinversion import Teacher, synthesize
 
 PAGE = Path(__file__).parents[2] / "docs" / "adding-a-method.md"
+EXAMPLES = ["MyMethod", "CoarseInversion", "Drift"]
 
 
 @pytest.fixture
@@ -21,14 +22,14 @@ def documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A module of the page's classes."""
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), flags=re.S)
     classes = [block for block in blocks if "@dataclass(kw_only=True)\nclass " in block]
-    assert [re.findall(r"class (\w+)", block)[0] for block in classes] == ["MyMethod", "Drift"]
+    assert [re.findall(r"class (\w+)", block)[-1] for block in classes] == EXAMPLES
     (tmp_path / "documented_methods.py").write_text("\n\n".join(classes))
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "documented_methods", raising=False)
     return importlib.import_module("documented_methods")
 
 
-@pytest.mark.parametrize("name", ["MyMethod", "Drift"])
+@pytest.mark.parametrize("name", EXAMPLES)
 @pytest.mark.parametrize(
     "law",
     [laws.seeds_decide, laws.batches_stand_alone, laws.interruptions_leave_no_trace],

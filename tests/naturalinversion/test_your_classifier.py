@@ -32,16 +32,22 @@ def test_the_blocks_run_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    assert len(blocks) == 6
+    assert len(blocks) == 9
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {
         "my_model": trained(lambda: Small(1, outputs=10), GREY),
         "my_student": Small(1, outputs=10),
+        "new_student": lambda: Small(1, outputs=10),
         "test_pixels": torch.rand(4, *GREY),
         "test_labels": torch.arange(4),
     }
     text = "\n".join(blocks)
-    for long, short in (("iterations=300", "iterations=2"), ("range(20)", "range(1)")):
+    for long, short in (
+        ("iterations=300", "iterations=2"),
+        ("iterations=100", "iterations=2"),
+        ("epochs=20", "epochs=1"),
+        ("student_steps=50", "student_steps=1"),
+    ):
         assert long in text
         text = text.replace(long, short)
     exec(compile(text, PAGE.name, "exec"), names)
