@@ -3,7 +3,7 @@
 import inspect
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from functools import lru_cache
 from textwrap import shorten
@@ -90,39 +90,33 @@ def one_of(
 
 def within(least: float, most: float, settings: Any, *names: str) -> None:
     """Raises `SettingError` naming the first of ``names`` outside ``least`` to ``most``."""
-    for name in names:
-        value = getattr(settings, name)
-        if not least <= value <= most:
-            raise SettingError(f"{name} is {value:g}: {least:g} to {most:g}")
+    _require(settings, names, lambda value: least <= value <= most, f"{least:g} to {most:g}")
 
 
 def finite(settings: Any, *names: str) -> None:
     """Raises `SettingError` naming the first of ``names`` that is infinite or no number."""
-    for name in names:
-        value = getattr(settings, name)
-        if not math.isfinite(value):
-            raise SettingError(f"{name} is {value:g}: a finite number")
+    _require(settings, names, math.isfinite, "a finite number")
 
 
 def at_least(least: float, settings: Any, *names: str) -> None:
     """Raises `SettingError` naming the first of ``names`` that is smaller, or not finite."""
-    for name in names:
-        value = getattr(settings, name)
-        if not (value >= least and math.isfinite(value)):
-            raise SettingError(f"{name} is {value:g}: {least:g} or more")
+    _require(settings, names, lambda value: least <= value < math.inf, f"{least:g} or more")
 
 
 def below_one(settings: Any, *names: str) -> None:
     """Raises `SettingError` naming the first of ``names`` that is below zero, or one or more."""
-    for name in names:
-        value = getattr(settings, name)
-        if not 0 <= value < 1:
-            raise SettingError(f"{name} is {value:g}: 0 or more, below 1")
+    _require(settings, names, lambda value: 0 <= value < 1, "0 or more, below 1")
 
 
 def above_zero(settings: Any, *names: str) -> None:
     """Raises `SettingError` naming the first of ``names`` that is not above zero and finite."""
+    _require(settings, names, lambda value: 0 < value < math.inf, "above zero")
+
+
+def _require(
+    settings: Any, names: Sequence[str], holds: Callable[[float], bool], what: str
+) -> None:
     for name in names:
         value = getattr(settings, name)
-        if not 0 < value < math.inf:
-            raise SettingError(f"{name} is {value:g}: above zero")
+        if not holds(value):
+            raise SettingError(f"{name} is {value:g}: {what}")

@@ -123,6 +123,15 @@ def read(path: Path) -> Record:
     return read_struct(path, Record, SCHEMA)
 
 
+def record_files(runs: Path) -> Iterator[tuple[str, Path]]:
+    """The key of each cell's folder under ``runs`` that holds a record, and that record's path.
+
+    A cell that was made under two labels comes twice.
+    """
+    for path in sorted(runs.glob(f"*/*/{FILE_NAME}")):
+        yield path.parent.name.rpartition("-")[2], path
+
+
 def load_all(runs: Path, *, skip_damaged: bool = False) -> dict[str, Record]:
     """Every record of ``runs/*/*/record.json`` by key.
 
@@ -132,7 +141,7 @@ def load_all(runs: Path, *, skip_damaged: bool = False) -> dict[str, Record]:
     says so as well.
     """
     records: dict[str, Record] = {}
-    for path in sorted(runs.glob(f"*/*/{FILE_NAME}")):
+    for _, path in record_files(runs):
         try:
             record = read(path)
         except SchemaError:

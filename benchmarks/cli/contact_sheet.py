@@ -7,9 +7,8 @@ import numpy as np
 from torch import Tensor
 
 from naturalinversion.files import write_atomically
+from naturalinversion.image_store.sample_grid import COLUMNS, ROWS
 from reports.figures.tiles import Pixels
-
-ROWS, COLUMNS = 6, 10  # images of a class, and classes
 
 
 def save_contact_sheet(

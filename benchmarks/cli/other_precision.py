@@ -9,7 +9,7 @@ from benchmarks.engine.machine import Machine
 from naturalinversion.errors import StoreError, UsageError
 from naturalinversion.image_store.meta import IMAGES, read_meta
 from naturalinversion.precision import effective_precision
-from reports.records import FILE_NAME, Record, RecordError, SchemaError, read
+from reports.records import Record, RecordError, SchemaError, read, record_files
 from reports.tables.layout import Column, Table
 from reports.tables.measured import NOT_STATED, stated_by
 
@@ -103,8 +103,8 @@ def _keys(table: Table, column: Column) -> set[str]:
 
 def _records(keys: set[str], runs: Path) -> Iterator[Record]:
     """Those of ``keys``; a damaged one is none, as its cell is made again."""
-    for path in runs.glob(f"*/*/{FILE_NAME}"):
-        if path.parent.name.rpartition("-")[2] not in keys:
+    for key, path in record_files(runs):
+        if key not in keys:
             continue
         try:
             yield read(path)

@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.cli.console import log
 from benchmarks.tables.expand import PlannedTable
 from naturalinversion.errors import UsageError
-from reports.records import FILE_NAME, RecordError, SchemaError
+from reports.records import RecordError, SchemaError, record_files
 from reports.tables.layout import Table
 from reports.tables.notes import seeds_text
 from reports.tables.table_files import FOLDER, read, write
@@ -27,7 +27,7 @@ def with_seeds_shown(planned: PlannedTable, runs: Path) -> list[Table]:
     """
     seeds = {seed for table in planned.tables for seed in table.seeds}
     shown: set[int] = set()
-    made = {path.parent.name.rpartition("-")[2] for path in runs.glob(f"*/*/{FILE_NAME}")}
+    made = {key for key, _ in record_files(runs)}
     asked = set[str]().union(*(_keys(table, table.seeds) for table in planned.tables))
     known = made | asked
     for table in planned.tables:

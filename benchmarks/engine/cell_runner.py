@@ -39,7 +39,7 @@ from naturalinversion.errors import (
 from naturalinversion.files import DRAFTS, write_atomically
 from naturalinversion.named_code import raised
 from reports.records import FILE_NAME as RECORD
-from reports.records import Record, RecordError, SchemaError
+from reports.records import Record, RecordError, SchemaError, record_files
 from reports.records import read as read_record
 from reports.records import write as write_record
 
@@ -258,7 +258,7 @@ def _made_from(key: str, runs: Path) -> list[Path]:
     """The folders of finished cells that read the cell of ``key``, or what was made from it."""
     inputs: dict[Path, set[str]] = {}
     keys: dict[Path, str] = {}
-    for path in sorted(runs.glob(f"*/*/{RECORD}")):
+    for _, path in record_files(runs):
         with suppress(RecordError):
             record = read_record(path)
             inputs[path.parent], keys[path.parent] = set(record.inputs.values()), record.key

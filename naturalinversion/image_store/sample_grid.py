@@ -65,10 +65,8 @@ def save_picture(
         for row, tile in enumerate(tiles):
             large = to_picture(tile).resize((width * scale, height * scale), _NEAREST)
             sheet.paste(large.convert("RGB"), (column * right, above + row * down))
-    buffer = io.BytesIO()
-    sheet.save(buffer, format="PNG")
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, buffer.getvalue())
+    _write_png(path, sheet)
 
 
 def _head(name: str, width: int) -> Image.Image:
@@ -137,8 +135,12 @@ def _save(path: Path, tiles: dict[tuple[int, int], Tensor], size: Sequence[int])
     for (row, column), tile in tiles.items():
         top, left = row * height, column * width
         canvas[top : top + height, left : left + width] = _rgb(tile).permute(1, 2, 0).numpy()
+    _write_png(path, Image.fromarray(canvas))
+
+
+def _write_png(path: Path, image: Image.Image) -> None:
     buffer = io.BytesIO()
-    Image.fromarray(canvas).save(buffer, format="PNG")
+    image.save(buffer, format="PNG")
     write_atomically(path, buffer.getvalue())
 
 

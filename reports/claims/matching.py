@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 from reports.published import Published, claim_id, paper_notes, published
 from reports.records import Record
 from reports.tables.layout import Table
-from reports.tables.measured import Line, lines_of, measured_frame
+from reports.tables.measured import Line, lines_of, measured_frame, values_by_seed
 
 REPEATED = "table3"  # the table whose numbers the text repeats
 GAIN = "pruning_gain_at_"
@@ -50,9 +50,8 @@ def measured_claims(
         cells = {(row.id, column): cell for row in table.rows for column, cell in row.cells.items()}
         for line in lines:
             if line["claim"] and line["n"]:
-                by_seed = dict(zip(line["seeds"], line["values"], strict=True))
                 variant = cells[line["row"], line["column"]].variant
-                of = by_seed, line["records"], line["teachers"]
+                of = values_by_seed(line), line["records"], line["teachers"]
                 found[line["claim"]].append(_measured(table, *of, variant=variant))
         if table.id == PRUNING:
             for number in published().values():
@@ -138,11 +137,9 @@ def _gain(number: Published, table: Table, lines: Sequence[Line]) -> MeasuredCla
     if own is None or not row:
         return None
     other = max(row.values(), key=lambda line: float(line["mean"]))
-    values = dict(zip(other["seeds"], other["values"], strict=True))
+    values = values_by_seed(other)
     gains = {
-        seed: value - values[seed]
-        for seed, value in zip(own["seeds"], own["values"], strict=True)
-        if seed in values
+        seed: value - values[seed] for seed, value in values_by_seed(own).items() if seed in values
     }
     if not gains:
         return None

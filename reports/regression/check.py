@@ -55,7 +55,7 @@ from reports.regression.pairs import comparison, is_comparable, paired_allowance
 from reports.tables.export import NOT_RUN
 from reports.tables.layout import Table
 from reports.tables.markup import markdown_table
-from reports.tables.measured import lines_of, measured_frame
+from reports.tables.measured import lines_of, measured_frame, values_by_seed
 
 HEAD = ("table", "row", "column", "accepted", "measured", "limit", "verdict")
 
@@ -136,7 +136,7 @@ def compare(
                     f"{table.name}: the accepted numbers are of {number.made_on}, these of "
                     f"{place}: not compared"
                 )
-        by_seed = dict(zip(line["seeds"], line["values"], strict=True))
+        by_seed = values_by_seed(line)
         equal = not other_seeds(number, by_seed, by_seed)
         if exact:
             for record in computed_for(line["records"], records):

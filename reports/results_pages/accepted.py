@@ -25,7 +25,7 @@ class AcceptedNumbers:
     def row_difference(self, column: str, one: str, other: str) -> str:
         """How much more the first row has than the other: `difference_by_seed`."""
         numbers = (self._number(row, column) for row in (one, other))
-        first, second = (dict(zip(n.seeds, n.values, strict=True)) for n in numbers)
+        first, second = (number.by_seed for number in numbers)
         return difference_by_seed(first, second, f"{self.file}: {one} and {other}")
 
     def spread(self, row: str, column: str) -> str:

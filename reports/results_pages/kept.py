@@ -15,7 +15,7 @@ from reports.results_pages.values import BySeed, check_known, difference_by_seed
 from reports.seed_statistics import SIGNIFICANCE, compare_by_seed, correct_for_many, summarise
 from reports.table_report import TableReport, make_table_report
 from reports.tables.markup import escape_markdown, markdown_table
-from reports.tables.measured import Line
+from reports.tables.measured import Line, values_by_seed
 from reports.tables.table_files import read, table_files
 
 GRID = "grid.png"  # samples of a set of images, in its folder
@@ -103,7 +103,7 @@ class Archive:
 
     def alike(self, table: str, row: str, columns: Sequence[str]) -> list[str]:
         """Which pairs of a row's columns no test tells apart, corrected for all pairs of them."""
-        values = [_by_seed(self.line(table, row, column)) for column in columns]
+        values = [values_by_seed(self.line(table, row, column)) for column in columns]
         tests = [compare_by_seed(*pair).p_value for pair in combinations(values, 2)]
         methods = {column.id: column.method for column in self.report(table).table.columns}
         pairs = combinations([methods[column] for column in columns], 2)
@@ -114,7 +114,7 @@ class Archive:
         ]
 
     def _between(self, table: str, one: tuple[str, str], other: tuple[str, str]) -> str:
-        first, second = (_by_seed(self.line(table, *place)) for place in (one, other))
+        first, second = (values_by_seed(self.line(table, *place)) for place in (one, other))
         return difference_by_seed(first, second, f"{self.runs}: {table}: {one} and {other}")
 
     def of_images(self, table: str, row: str, column: str, name: str, factor: float = 1.0) -> str:
@@ -123,15 +123,15 @@ class Archive:
         A set made in several cells has a record for each, and counts them by the images read. Loss
         terms at the end, ``final_*``, are of the first batch of each cell.
         """
-        by_seed = []
+        scaled = []
         for key in self.line(table, row, column)["records"]:
             record = self.records[key]
             for cell in self._images_behind(record):
                 self._number(cell, name)
             value = of_images(record, name, self.records)
             assert value is not None
-            by_seed.append(factor * value)
-        found = summarise(by_seed)
+            scaled.append(factor * value)
+        found = summarise(scaled)
         return with_sd(found.mean, found.sd)
 
     def total_of_images(self, table: str, row: str, column: str, name: str) -> str:
@@ -201,12 +201,8 @@ def difference_over_runs(
     """
 
     def mean_by_seed(column: str) -> BySeed:
-        found = [_by_seed(archive.line(table, row, column)) for archive, table in runs]
+        found = [values_by_seed(archive.line(table, row, column)) for archive, table in runs]
         shared = set.intersection(*map(set, found)) if found else set()
         return {seed: sum(values[seed] for values in found) / len(found) for seed in sorted(shared)}
 
     return difference_by_seed(mean_by_seed(one), mean_by_seed(other), f"{row}: {one} and {other}")
-
-
-def _by_seed(line: Line) -> BySeed:
-    return dict(zip(line["seeds"], line["values"], strict=True))

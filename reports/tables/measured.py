@@ -71,6 +71,11 @@ def lines_of(frame: pd.DataFrame) -> list[Line]:
     return [{str(name): value for name, value in line.items()} for line in frame.to_dict("records")]
 
 
+def values_by_seed(line: Line) -> dict[int, float]:
+    """The values of a line, by their seeds."""
+    return dict(zip(line["seeds"], line["values"], strict=True))
+
+
 def check_comparable(table: Table, records: Mapping[str, Record]) -> None:
     """RecordError if two records of one column differ in anything that ``MUST_MATCH`` names."""
     for column in table.columns:
@@ -148,9 +153,9 @@ def _ranked(
     for row in table.rows:
         for column in table.columns:
             place = row.id, column.id
-            by_seed = {seed: value for seed, (_, value) in measured[place].items()}
+            values = {seed: value for seed, (_, value) in measured[place].items()}
             if (group := table.ranking(row, column)) is not None:
-                groups.setdefault(group, {})[place] = by_seed
+                groups.setdefault(group, {})[place] = values
     results = rank([Ranking(found, better[next(iter(found))[1]]) for found in groups.values()])
     return {
         place: (mark, result.p_values[place])
