@@ -1,4 +1,4 @@
-"""The library's warnings, said in one's own way while a method is at work."""
+"""The library's warnings, passed to a logger or console while a method is at work."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from naturalinversion.errors import NaturalInversionWarning
 
 @contextmanager
 def our_warnings_to(say: Callable[[str], None]) -> Iterator[None]:
-    """Within the block ours go to ``say``, each time; others are shown as before."""
+    """Within the block this library's warnings go to ``say``, repeats as well; no others do."""
     with warnings.catch_warnings():
         show = warnings.showwarning
 

@@ -27,8 +27,8 @@ from reports.tables.layout import Table
 class PlannedTable:
     """The cells a table needs, and its tables: several where numbers of images differ.
 
-    ``name`` is the spec's. ``tables_of`` gives the same tables of other seeds. ``methods`` are all
-    whose recipes count.
+    ``name`` is the spec's. ``tables_of`` gives the same tables of other seeds. ``methods`` are
+    those whose recipes the cells are made by.
     """
 
     name: str

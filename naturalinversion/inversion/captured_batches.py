@@ -24,8 +24,8 @@ from naturalinversion.inversion.step import DeviceShifts, Schedule, Step
 class CapturedBatches:
     """Keeps the captured step until a batch needs another one.
 
-    ``settings`` holds what else the step depends on, where sources of a method differ in more than
-    the values of their tensors.
+    A step serves all batches whose sources differ in the values of their tensors alone.
+    ``settings`` are the method's: when one changes, the step is captured again.
     """
 
     def __init__(self) -> None:

@@ -20,8 +20,8 @@ def check_student(student: nn.Module, images: Tensor, num_classes: int, trained:
     in every pass, writes to the images, can't be copied, as TorchScript, or was made in inference
     mode.
 
-    ``trained``: it will be, and it must return logits in training mode as well. Images compete with
-    another, which needs a gradient to them and must stay as it is.
+    One that the method trains (``trained``) must return logits in training mode as well. Images
+    compete with any other: it must have a gradient to them and stay as it is.
     """
     try:
         copied = own_copy(student, STUDENT)

@@ -195,7 +195,7 @@ class Teacher:
         )
 
     def check_student(self, student: nn.Module, *, trained: bool) -> tuple[float, ...] | None:
-        """The student's `noise_logits`. ``trained``: it will be.
+        """The student's `noise_logits`; ``trained``: the method trains it, else it competes.
 
         Raises `SettingError` for one that can't learn from the teacher, or compete with it.
         """
