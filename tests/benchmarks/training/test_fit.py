@@ -1,21 +1,28 @@
 """A classifier trained in a cell, and the floor it must reach."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
+from torch import nn
 
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_runner import run_cell
 from benchmarks.engine.checkpoints import TRAINING
 from benchmarks.engine.context import CellContext, DataOptions
+from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.machine import Machine
 from benchmarks.recipes.schema import TrainingRecipe
 from benchmarks.tables.registry import KINDS
 from benchmarks.training import classifier
+from benchmarks.training.device_dataset import DeviceDataset
+from benchmarks.training.fit import train_and_test
+from benchmarks.training.losses import cross_entropy_loss
 from naturalinversion.errors import BenchmarkError
 from reports.records import read
+from tests.benchmarks.training.small import RECIPE, make_dataset, make_model
 
 
 def test_a_teacher_below_the_floor_is_not_trained_again(
@@ -75,3 +82,37 @@ def test_killed_before_its_record_a_cell_trains_no_epoch_again(
     record = read(folder / "record.json")
     assert sorted(record.artefacts) == ["recipe.json", "weights.safetensors"]
     assert record.attempts == 2
+
+
+def fit_with_accuracies(
+    values: list[float], folder: Path, save: Callable[[], None], floor: float = 0.0
+) -> Metrics:
+    """Train for an epoch per value, where the test images' accuracy after each is the value."""
+    test, left = make_dataset(12), iter(values)
+
+    def accuracy(model: nn.Module, dataset: DeviceDataset) -> float:
+        assert dataset is test
+        return next(left)
+
+    context = CellContext(
+        folder, {}, Machine(), DataOptions(folder), "teacher", logging.getLogger("test")
+    )
+    recipe, loss = msgspec.structs.replace(RECIPE, epochs=len(values)), cross_entropy_loss()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("benchmarks.training.fit.accuracy", accuracy)
+        return train_and_test(
+            context, make_model(), make_dataset(), test, recipe, loss, 5, save, floor
+        )
+
+
+def test_the_number_is_after_the_last_epoch_and_not_the_best(tmp_path: Path) -> None:
+    saved: list[str] = []
+    metrics = fit_with_accuracies([0.2, 0.9, 0.4], tmp_path, lambda: saved.append("it"), floor=0.4)
+    assert (metrics["test_accuracy"], metrics["best_test_accuracy"]) == (0.4, 0.9)
+    assert metrics["images_seen"] == 3 * 50
+    assert saved == ["it"]
+
+
+def test_a_better_epoch_before_the_last_does_not_reach_the_floor(tmp_path: Path) -> None:
+    with pytest.raises(BenchmarkError, match=r"test accuracy 40\.0% is below .* floor 50\.0%"):
+        fit_with_accuracies([0.2, 0.9, 0.4], tmp_path, lambda: pytest.fail("saved"), floor=0.5)
