@@ -13,6 +13,7 @@ from reports.tables.layout import Column, Row, Table, TableCell
 
 NI = "table5/cifar10/resnet34/resnet18/ni/test_accuracy"  # 93.72 %, 256,000 images
 FID = "table1/cifar10/resnet34/-/ni/fid"  # 76.04, 50,000 images
+PRECISION = "table1/cifar10/resnet34/-/ni/precision"  # 0.6797, 50,000 images
 TEACHER = "table5/cifar10/resnet34/resnet18/teacher/test_accuracy"  # 95.57 %
 COLUMNS = (
     "id table dataset teacher student method metric published unit measured sd n scale "

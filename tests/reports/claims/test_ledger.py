@@ -16,6 +16,7 @@ from tests.reports.claims.ledger_makers import (
     NI,
     NO_ORDERINGS,
     PAPER,
+    PRECISION,
     TEACHER,
     frame_of,
     line_of,
@@ -84,6 +85,24 @@ def test_the_papers_own_noise_counts(fid: float, verdict: str, how: str) -> None
     line = frame_of((table(FID, found), found)).loc[FID]
     assert line["verdict"] == verdict
     assert line["reason"] == f"{how} 0.7, as far as two of the paper's own runs lie apart"
+
+
+@pytest.mark.parametrize(
+    ("claim", "values", "verdict"),
+    [
+        (FID, (66.04, 76.04, 86.04), "can't tell"),  # allows 50, and up to 7.6 says something
+        (FID, (75.04, 76.04, 77.04), "agrees within noise"),  # allows 5.0
+        (PRECISION, (0.5, 0.67, 0.84), "can't tell"),  # allows 0.84, and up to 0.068 says something
+        (PRECISION, (0.67, 0.68, 0.69), "agrees within noise"),  # allows 0.050
+    ],
+)
+def test_noise_of_what_is_no_percentage_is_held_against_a_tenth_of_the_number(
+    claim: str, values: tuple[float, ...], verdict: str
+) -> None:
+    alike = {"evaluated": 50_000, "extractor": "inception-v3-compat@6726825d"}
+    metric = published()[claim].metric
+    found = [record(f"f{k}", {metric: value, **alike}) for k, value in enumerate(values)]
+    assert frame_of((table(claim, found), found)).loc[claim]["verdict"] == verdict
 
 
 @pytest.mark.parametrize("fid", [76.1, 77.1])
