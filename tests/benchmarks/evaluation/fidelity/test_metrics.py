@@ -11,7 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks.datasets.load import load
-from benchmarks.evaluation.fidelity.extractors import Extractor, find_extractor
+from benchmarks.evaluation.fidelity import torch_fidelity_api
+from benchmarks.evaluation.fidelity.extractors import Extractor, FeatureLayers, find_extractor
 from benchmarks.evaluation.fidelity.features import extract
 from benchmarks.evaluation.fidelity.metrics import check_counts, equal_parts, measure
 from benchmarks.recipes.schema import FidelityMetrics
@@ -140,6 +141,31 @@ def test_neighbours_are_counted_in_sets_of_one_size(tiny: Extractor) -> None:
     found = judge(images, real, tiny)
     _, kept_features = equal_parts(torch.empty(40, 1), torch.arange(160.0), SEED)
     assert found["recall"] == judge(images, real[kept_features.long()], tiny)["recall"]
+
+
+@pytest.mark.parametrize(
+    ("synthetic", "real", "subset"), [(1100, 1100, 1000), (60, 60, 60), (1100, 60, 60)]
+)
+def test_kid_is_of_subsets_of_a_thousand_of_all_images_or_of_as_many_as_there_are(
+    synthetic: int, real: int, subset: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its spread depends on their size."""
+    calls: list[tuple[int, int, int]] = []
+
+    def kernel_distance(one: Tensor, other: Tensor, *, kid_subset_size: int, **_: Any) -> Any:
+        calls.append((len(one), len(other), kid_subset_size))
+        return {torch_fidelity.KEY_METRIC_KID_MEAN: 0.25}
+
+    monkeypatch.setattr(torch_fidelity_api, "kid_features_to_metric", kernel_distance)
+    draws = torch.Generator().manual_seed(0)
+    layers = FeatureLayers("early", "final", "logits")
+    features = [
+        {layer: torch.randn(count, 4, generator=draws) for layer in ("early", "final", "logits")}
+        for count in (synthetic, real)
+    ]
+    found = measure(features[0], features[1], layers, PROTOCOL, SEED, CPU)
+    assert calls == [(synthetic, real, subset)]
+    assert found["kid"] == 0.25
 
 
 @pytest.mark.parametrize(
