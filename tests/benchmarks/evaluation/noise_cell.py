@@ -4,7 +4,9 @@ import logging
 from pathlib import Path
 
 import torch
+from torch import nn
 
+from benchmarks.datasets.load import load
 from benchmarks.engine.context import CellContext, DataOptions
 from benchmarks.engine.machine import Machine
 from benchmarks.recipes.schema import TrainingRecipe
@@ -22,13 +24,23 @@ STILL = TrainingRecipe(  # so slow that the loss is that of the network as it st
 IMAGES_OF = ImageSelection([BATCHES], BATCHES * SIZE)
 
 
+def undecided(seed: int) -> nn.Module:
+    """A random network that does not give all digits one class: their mean logits are zero."""
+    model = NETWORK.build(seed).eval()
+    images = (load("digits", root=Path("nowhere"), image_size=8).train.images / 255 - 0.3) / 0.3
+    last = list(model.modules())[-1]
+    assert isinstance(last, nn.Linear)
+    with torch.no_grad():
+        last.bias -= model(images).mean(dim=0)
+    return model
+
+
 def work_in(folder: Path) -> CellContext:
     """A cell's folder with a random teacher and images of noise."""
     inputs = {role: folder / role for role in ("teacher", "images0")}
     for path in (folder / "cell", inputs["teacher"], inputs["images0"] / IMAGES):
         path.mkdir(parents=True)
-    model = NETWORK.build(1)
-    save_classifier(inputs["teacher"] / WEIGHTS, model, NETWORK)
+    save_classifier(inputs["teacher"] / WEIGHTS, undecided(1), NETWORK)
     write_meta(
         inputs["images0"] / IMAGES, Meta("noise", "", 10, (3, 8, 8), MEAN, STD, 0, SIZE, BATCHES)
     )

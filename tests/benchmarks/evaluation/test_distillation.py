@@ -18,7 +18,7 @@ from benchmarks.training.accuracy import accuracy
 from benchmarks.training.device_dataset import DeviceDataset
 from benchmarks.training.real_images import splits
 from naturalinversion.classifiers.weights import WEIGHTS, load_classifier, save_classifier
-from tests.benchmarks.evaluation.noise_cell import IMAGES_OF, NETWORK, STILL, work_in
+from tests.benchmarks.evaluation.noise_cell import IMAGES_OF, NETWORK, STILL, undecided, work_in
 
 
 def distil(folder: Path, seed: int = 0, **more: Any) -> Metrics:
@@ -73,7 +73,7 @@ def joint(folder: Path, tested_on: TestSplit) -> Metrics:
     """The metrics of a random student that grew with a generator."""
     context = work_in(folder)
     images = folder / "images0"
-    save_classifier(images / WEIGHTS, NETWORK.build(5), NETWORK)
+    save_classifier(images / WEIGHTS, undecided(5), NETWORK)
     context = replace(
         context, inputs={"images": images}, origins={"images": {"teacher": folder / "teacher"}}
     )
@@ -88,6 +88,16 @@ def share_right(folder: Path, dataset: Dataset) -> float:
     return accuracy(model, splits(dataset, work_in(folder / "again"))[1])
 
 
+def tested(protocol: str, folder: Path, tested_on: TestSplit) -> tuple[Metrics, Path]:
+    """The metrics of a student of either protocol, and the folder that it is stored in."""
+    if protocol == "joint":
+        return joint(folder, tested_on), folder / "images0"
+    before = folder / "before"
+    before.mkdir(parents=True)
+    save_classifier(before / WEIGHTS, undecided(5), NETWORK)
+    return distil(folder, tested_on=tested_on, initial=before), folder / "cell"
+
+
 @pytest.mark.parametrize("protocol", ["offline", "joint"])
 def test_held_out_training_images_stand_in_for_the_test_images(
     protocol: str, tmp_path: Path
@@ -96,13 +106,33 @@ def test_held_out_training_images_stand_in_for_the_test_images(
     held_out = digits.held_out()
     assert len(held_out.test) == pytest.approx(len(digits.train) / 10, abs=10)
     for tested_on, dataset in (("held-out", held_out), ("test", digits)):
-        folder = tmp_path / tested_on
-        if protocol == "joint":
-            metrics, network = joint(folder, tested_on), folder / "images0"
-        else:
-            metrics, network = distil(folder, tested_on=tested_on), folder / "cell"
+        metrics, network = tested(protocol, tmp_path / tested_on, tested_on)
         assert metrics["test_images"] == len(dataset.test)
         assert metrics["test_accuracy"] == share_right(network, dataset)
+
+
+def answers(folder: Path, dataset: Dataset) -> Tensor:
+    """The classes (N,) that a stored network gives the test images of ``dataset``."""
+    model, _ = load_classifier(folder / WEIGHTS)
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (dataset.mean, dataset.std))
+    with torch.no_grad():
+        found: Tensor = model.eval()((dataset.test.images / 255 - mean) / std).argmax(dim=1)
+    return found
+
+
+@pytest.mark.parametrize("tested_on", ["test", "held-out"])
+@pytest.mark.parametrize("protocol", ["offline", "joint"])
+def test_a_student_agrees_with_its_teacher_where_both_give_a_tested_image_one_class(
+    protocol: str, tested_on: TestSplit, tmp_path: Path
+) -> None:
+    digits = load("digits", root=tmp_path, image_size=8)
+    dataset = digits.held_out() if tested_on == "held-out" else digits
+    metrics, network = tested(protocol, tmp_path / "work", tested_on)
+    student, teacher = answers(network, dataset), answers(tmp_path / "work" / "teacher", dataset)
+    share = float((student == teacher).double().mean())
+    assert 0 < share < 1
+    assert share != metrics["test_accuracy"]
+    assert metrics["student_teacher_agreement"] == pytest.approx(share, abs=1e-9)
 
 
 def test_a_control_learns_from_real_images_drawn_by_its_seed(
