@@ -1,6 +1,7 @@
 """PRD on sets whose answer is known: same, disjoint, a mode dropped, a mode invented."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,6 +49,34 @@ def test_a_dropped_mode_costs_recall_and_an_invented_one_precision() -> None:
     turned = score(real, dropped)
     assert turned.f8 > 0.9
     assert turned.f1_8 < 0.6
+
+
+def test_f8_weighs_recall_eight_times_and_its_counterpart_precision(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where both are at their best: all that was made is real, half of what is real was made."""
+
+    class Modes:
+        """Knows the clusters; of every second clustering all are one."""
+
+        runs = 0
+
+        def __init__(self, clusters: int, **_: object) -> None:
+            Modes.runs += 1
+
+        def fit_predict(self, union: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+            found = np.rint(union[:, 0] / 100).astype(int)
+            return np.zeros_like(found) if Modes.runs % 2 == 0 else found
+
+    monkeypatch.setattr("benchmarks.evaluation.fidelity.prd.MiniBatchKMeans", Modes)
+    real, dropped = modes(10, 40, 0), modes(5, 80, 1)
+    once, twice = (prd(dropped, real, clusters=10, runs=runs, seed=0) for runs in (1, 2))
+    assert once.f8 == pytest.approx((1 + 8**2) * 0.5 / (8**2 + 0.5), abs=1e-3)
+    assert once.f1_8 == pytest.approx((1 + 8**-2) * 0.5 / (8**-2 + 0.5), abs=1e-3)
+    slopes = np.geomspace(1e-3, 1e3, 1_000_001)
+    precision = (np.minimum(slopes / 2, 1) + np.minimum(slopes, 1)) / 2
+    f8 = (1 + 8**2) * precision * (precision / slopes) / (8**2 * precision + precision / slopes)
+    assert twice.f8 == pytest.approx(f8.max(), abs=1e-3), "of the mean curve"
 
 
 def test_a_histogram_by_hand() -> None:
