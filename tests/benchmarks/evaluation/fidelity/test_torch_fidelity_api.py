@@ -1,8 +1,10 @@
-"""Precision and recall never hold a whole table of distances."""
+"""Distances by their formulas, and never a whole table of distances between neighbours."""
 
 from typing import Any
 
+import numpy as np
 import pytest
+import scipy.linalg
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -35,3 +37,15 @@ def test_distances_are_held_in_strips(monkeypatch: pytest.MonkeyPatch) -> None:
         strips = torch_fidelity_api.precision_recall(one, other, 3, CPU)
     assert strips == whole
     assert largest.values == 50 * 500
+
+
+def test_fid_is_that_of_two_normal_distributions() -> None:
+    """|m - n|^2 + tr(A + B - 2 (A B)^1/2), covariances with one less than the images there are."""
+    draws = np.random.default_rng(0)
+    one = draws.normal(size=(12, 4))
+    other = draws.normal(size=(30, 4)) @ draws.normal(size=(4, 4)) + 1
+    first, second = (np.cov(features, rowvar=False, ddof=1) for features in (one, other))
+    root = scipy.linalg.sqrtm(first @ second).real
+    expected = np.square(one.mean(0) - other.mean(0)).sum() + np.trace(first + second - 2 * root)
+    found = torch_fidelity_api.frechet_distance(torch.tensor(one), torch.tensor(other))
+    assert found == pytest.approx(expected, rel=1e-6)
