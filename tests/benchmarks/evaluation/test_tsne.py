@@ -229,6 +229,19 @@ def test_mixing_is_a_half_for_the_same_distribution_and_nothing_for_another() ->
         mixing(normal(0), normal(1)[:9], **settings)
 
 
+def test_mixing_counts_the_nearest_neighbours_without_the_image_itself() -> None:
+    """Along all components distances are those of the features."""
+    real, synthetic = normal(0)[:40, :3], normal(1)[:40, :3]
+    points = np.concatenate([real, synthetic]).astype(float)
+    distances = np.linalg.norm(points[:, None] - points[None], axis=2)
+    np.fill_diagonal(distances, np.inf)
+    nearest = distances[40:].argsort(axis=1)
+    for neighbours in (1, 4, 9):
+        expected = (nearest[:, :neighbours] < 40).sum() / (40 * neighbours)
+        found = mixing(real, synthetic, neighbours=neighbours, components=3, seed=0)
+        assert found == pytest.approx(expected, abs=1e-9)
+
+
 def test_features_are_averaged_to_the_pool_and_no_finer() -> None:
     frozen, mean, std = teacher(), torch.tensor(MEAN), torch.tensor(STD)
     source = DeviceDataset(digits()[:30], torch.zeros(30, dtype=torch.int64), mean, std)
