@@ -65,6 +65,20 @@ def test_updates_per_epoch_go_round_the_images() -> None:
     assert torch.bincount(torch.tensor(seen)).tolist() == [4] * 20
 
 
+def test_an_epochs_loss_is_the_mean_of_its_updates() -> None:
+    """Not the last one's, nor weighted by how many images each saw."""
+    seen: list[float] = []
+
+    def loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        value = F.cross_entropy(model(images), labels) * (1 + len(seen))
+        seen.append(value.item())
+        return value
+
+    history = run(make_model(), msgspec.structs.replace(RECIPE, epochs=2), make_dataset(50), loss)
+    assert len(seen) == 8
+    assert history.losses == pytest.approx([sum(seen[:4]) / 4, sum(seen[4:]) / 4], rel=1e-6)
+
+
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
 def test_crops_are_padded_with_black(dtype: torch.dtype) -> None:
     lowest: list[float] = []

@@ -1,12 +1,13 @@
-"""Distillation: its value, the student that follows, the teacher that is left alone."""
+"""Cross-entropy and distillation: values, the student that follows, the teacher left alone."""
 
 import msgspec
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from benchmarks.training.device_dataset import DeviceDataset
-from benchmarks.training.losses import distillation_loss
+from benchmarks.training.losses import cross_entropy_loss, distillation_loss
 from naturalinversion.seeds import seeded
 from tests.benchmarks.training.small import MEAN, RECIPE, STD, make_dataset, make_model, run
 
@@ -43,6 +44,19 @@ def test_distillation_objective_value() -> None:
     scaled = distillation_loss(lambda _: target)
     assert float(plain(Fixed(), images, labels)) == pytest.approx(expected, rel=1e-5)
     assert float(scaled(Fixed(), images, labels)) == pytest.approx(9 * expected, rel=1e-5)
+
+
+def test_cross_entropy_is_the_mean_of_the_labels_own_and_of_nothing_else() -> None:
+    draws = np.random.default_rng(0)
+    logits, labels = 4 * draws.normal(size=(6, 5)), np.array([0, 4, 2, 2, 1, 3])
+    expected = np.mean(np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(6), labels])
+
+    class Fixed(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return torch.tensor(logits)
+
+    found = cross_entropy_loss()(Fixed(), torch.zeros(6, 3, 1, 1), torch.tensor(labels))
+    assert float(found) == pytest.approx(expected, rel=1e-5)
 
 
 def test_distillation_refuses_a_teacher_in_training_mode() -> None:
