@@ -57,10 +57,11 @@ def work_in(tmp_path: Path, *sets: Path) -> CellContext:
     return CellContext(folder, inputs, Machine(), DataOptions(tmp_path), "table2", log)
 
 
-def share(tmp_path: Path, shift: int) -> float:
-    """How often the trained network calls a real training image ``shift`` classes further."""
+def share(tmp_path: Path, shift: int, name: str = "train") -> float:
+    """How often the trained network calls a real image of a split ``shift`` classes further."""
     model = Teacher.from_classifier(*load_classifier(tmp_path / "cell" / WEIGHTS))
-    split = load("digits", root=tmp_path, image_size=8).train
+    digits = load("digits", root=tmp_path, image_size=8)
+    split = digits.train if name == "train" else digits.test
     with torch.no_grad():
         answers = model(model.normalize(split.images / 255)).argmax(dim=1)
     return float((answers == (split.labels + shift) % 10).float().mean())
@@ -86,6 +87,14 @@ def test_it_learns_the_digits_and_reports_both_splits(learnt: tuple[Path, Metric
     digits = load("digits", root=folder, image_size=8)
     assert (metrics["data_fingerprint"], metrics["test_images"]) == (digits.fingerprint, 500)
     assert [file.name for file in (folder / "cell").glob("[!.]*")] == [WEIGHTS]
+
+
+def test_each_split_has_its_own_accuracy(learnt: tuple[Path, Metrics]) -> None:
+    folder, metrics = learnt
+    own = {name: share(folder, 0, name) for name in ("train", "test")}
+    assert abs(own["train"] - own["test"]) > 0.005
+    for name, expected in own.items():
+        assert metrics[f"{name}_accuracy"] == pytest.approx(expected, abs=0.002)
 
 
 def test_the_labels_are_what_it_learns(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from msgspec import structs
 from threadpoolctl import threadpool_info, threadpool_limits
 from torch import Tensor
 
+from benchmarks.datasets.load import load
 from benchmarks.engine.cell import make_cell
 from benchmarks.engine.cell_runner import run_cell
 from benchmarks.engine.context import CellContext, DataOptions
@@ -121,6 +122,24 @@ def test_the_reference_may_be_the_test_images_and_the_floor_is_then_of_the_other
     assert found["train"] == pytest.approx(float(str(found["test"])), rel=0.2)
     with pytest.raises(BenchmarkError, match="1298 train images are asked for, there are 1297"):
         fidelity.run(context(tmp_path), recipe(1298, reference="test"))
+
+
+def test_the_frame_of_the_images_stands_beside_that_of_the_real_ones(
+    tiny: Extractor, tmp_path: Path
+) -> None:
+    """Bright in the middle and black along the edge, one pixel wide."""
+    images = noise(50, 8, 0) // 4
+    images[:, :, 1:-1, 1:-1] += 150
+    stored(tmp_path / "a", images)
+    inputs = context(tmp_path, images0=tmp_path / "a")
+    found = fidelity.run(inputs, recipe(50, [5]))
+    for name, judged in (
+        ("frame", images),
+        ("reference_frame", load("digits", root=tmp_path, image_size=8).train.images),
+    ):
+        greys = judged.double().mean(dim=(0, 1)) / 255  # (8, 8)
+        edge = (greys.sum() - greys[1:-1, 1:-1].sum()) / 28
+        assert found[name] == pytest.approx(float(greys[2:-2, 2:-2].mean() - edge), abs=1e-5)
 
 
 def test_numpy_takes_no_more_cores_than_the_machine_gives(
