@@ -92,9 +92,32 @@ def test_correction_makes_many_tests_stricter_and_keeps_gaps() -> None:
     assert correct_for_many([None, None]) == [None, None]
 
 
+def test_the_correction_is_of_the_false_discovery_rate() -> None:
+    """Each p times the number of tests over its rank, none above a larger one's.
+
+    Holm's would be 0.048 and 0.09, Bonferroni's 0.06 and 0.15.
+    """
+    known = {0.03: 0.05, 0.8: 0.8, 0.001: 0.005, 0.04: 0.05, 0.012: 0.03}
+    corrected = correct_for_many([*known, None])
+    assert corrected == [*(pytest.approx(p) for p in known.values()), None]
+
+
 def marks_of(values: dict[str, dict[int, float]], higher: bool = True) -> dict[str, str]:
     (result,) = rank([Ranking(values, higher)])
     return {name: mark for name, mark in result.marks.items() if mark}
+
+
+@pytest.mark.parametrize(
+    ("gains", "least", "marks"),
+    [((1.0, 1.5, 2.2), 0.045, {"a": "best"}), ((1.0, 1.6, 2.4), 0.05, {})],
+)
+def test_best_is_told_apart_at_five_percent(
+    gains: tuple[float, ...], least: float, marks: dict[str, str]
+) -> None:
+    assert least < stats.ttest_1samp(gains, 0.0).pvalue < least + 0.005
+    other = (80.0, 82.0, 79.0)
+    ahead = by_seed(*(x + gain for x, gain in zip(other, gains, strict=True)))
+    assert marks_of({"a": ahead, "b": by_seed(*other)}) == marks
 
 
 def test_best_and_second_when_told_apart() -> None:

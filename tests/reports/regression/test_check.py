@@ -1,5 +1,6 @@
 """Accepted numbers and what a check says of new ones, in both directions."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -183,6 +184,17 @@ def test_ranks_do_not_fail_means_within_a_point() -> None:
     assert verdicts(found)["student"] == "same"
     assert found[0].p is not None
     assert found[0].p < 0.01 / 12
+
+
+@pytest.mark.parametrize("values", [[97.0025, 97.0145, 97.0165], [96.9, 96.95, 97.0005]])
+def test_ranks_are_held_against_all_draws_of_as_many(values: list[float]) -> None:
+    """Twice the share of three out of 21 ranks whose sum is as far out."""
+    before = [97 + step / 1000 for step in range(18)]
+    student, _ = compare(*many(values, 20), accepted_from(*many(before, 0)), numbers=1)
+    ranks = [sorted([*before, *values]).index(value) + 1 for value in values]
+    sums = np.array([sum(draw) for draw in itertools.combinations(range(1, 22), 3)])
+    tails = (sums <= sum(ranks)).mean(), (sums >= sum(ranks)).mean()
+    assert student.p == pytest.approx(2 * min(tails), rel=1e-9)
 
 
 @pytest.mark.parametrize(
