@@ -10,7 +10,7 @@ from reports.records import RecordError, write
 from reports.results_pages.render import BEGIN, END, README_TEMPLATE
 from reports.tables import table_files
 from reports.tables.layout import Picture, TableCell
-from tests.benchmarks.command_line import here
+from tests.benchmarks.command_line import here, one_line
 from tests.reports.makers import make_grid, make_record, make_table, make_tiles, put
 
 
@@ -84,3 +84,15 @@ def test_a_report_that_can_not_be_made_leaves_the_old_one(kept: Path, tmp_path: 
     with pytest.raises(RecordError, match="no number 'test_accuracy'"):
         Keep("here", runs_dir=tmp_path / "runs").run()
     assert content(kept) == before
+
+
+def test_a_folder_without_templates_is_one_line(
+    kept: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """And no report is made again."""
+    (kept / "report" / "old.md").touch()
+    (tmp_path / "docs").mkdir()
+    code, out, err = here(capfd, "results", "--docs", str(tmp_path / "docs"))
+    assert (code, out) == (3, "")
+    assert one_line(err) == f"error: {tmp_path / 'docs' / '*.md.j2'} is missing"
+    assert (kept / "report" / "old.md").is_file()

@@ -44,6 +44,7 @@ def test_missing_cifar_is_one_line_and_exit_code_3(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        ([], "which table? accuracy, budget, "),
         (["table9"], "unknown table 'table9'"),
         (["table5", "--methods", "nope"], "unknown method 'nope'"),
         (["table5", "--methods", "no.such:Thing"], "No module named 'no'"),
