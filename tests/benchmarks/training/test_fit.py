@@ -3,11 +3,14 @@
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+import torch
 from torch import nn
 
+from benchmarks.datasets.load import load
 from benchmarks.engine.cell import Cell
 from benchmarks.engine.cell_runner import run_cell
 from benchmarks.engine.checkpoints import TRAINING
@@ -24,24 +27,27 @@ from naturalinversion.errors import BenchmarkError
 from reports.records import read
 from tests.benchmarks.training.small import RECIPE, make_dataset, make_model
 
+TEACHER = classifier.Recipe(
+    arch="resnet18",
+    dataset="digits",
+    width=0.0625,
+    image_size=8,
+    seed=0,
+    training=TrainingRecipe(epochs=1, updates_per_epoch=2, batch_size=16),
+)
+
+
+def context_in(folder: Path) -> CellContext:
+    """A cell's folder, with nothing in it that it reads."""
+    log = logging.getLogger("test")
+    return CellContext(folder, {}, Machine(), DataOptions(folder), "teacher", log)
+
 
 def test_a_teacher_below_the_floor_is_not_trained_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same command fails at once with the same words; a lower floor takes what is there."""
-    context = CellContext(
-        tmp_path, {}, Machine(), DataOptions(tmp_path), "teacher", logging.getLogger("test")
-    )
-    short = TrainingRecipe(epochs=1, updates_per_epoch=2, batch_size=16)
-    recipe = classifier.Recipe(
-        arch="resnet18",
-        dataset="digits",
-        width=0.0625,
-        image_size=8,
-        seed=0,
-        training=short,
-        floor=0.99,
-    )
+    context, recipe = context_in(tmp_path), msgspec.structs.replace(TEACHER, floor=0.99)
     with pytest.raises(BenchmarkError, match="below the recipe's floor 99") as first:
         classifier.run(context, recipe)
     monkeypatch.setattr(
@@ -53,6 +59,25 @@ def test_a_teacher_below_the_floor_is_not_trained_again(
     metrics = classifier.run(context, msgspec.structs.replace(recipe, asked_floor=0.0))
     assert (metrics["train_images"], metrics["test_images"]) == (1297, 500)
     assert metrics["classes"] == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
+
+
+def test_a_classifier_learns_from_the_training_images_and_is_tested_on_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[DeviceDataset] = []
+
+    def fit(*arguments: Any) -> Metrics:
+        given.extend(one for one in arguments if isinstance(one, DeviceDataset))
+        return {}
+
+    monkeypatch.setattr(classifier, "train_and_test", fit)
+    classifier.run(context_in(tmp_path), TEACHER)
+    digits = load("digits", root=tmp_path, image_size=8)
+    for found, split in zip(given, (digits.train, digits.test), strict=True):
+        assert torch.equal(found.images, split.images)
+        assert torch.equal(found.labels, split.labels)
+        assert found.mean.tolist() == pytest.approx(digits.mean)
+        assert found.std.tolist() == pytest.approx(digits.std)
 
 
 def test_killed_before_its_record_a_cell_trains_no_epoch_again(
@@ -94,14 +119,11 @@ def fit_with_accuracies(
         assert dataset is test
         return next(left)
 
-    context = CellContext(
-        folder, {}, Machine(), DataOptions(folder), "teacher", logging.getLogger("test")
-    )
     recipe, loss = msgspec.structs.replace(RECIPE, epochs=len(values)), cross_entropy_loss()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("benchmarks.training.fit.accuracy", accuracy)
         return train_and_test(
-            context, make_model(), make_dataset(), test, recipe, loss, 5, save, floor
+            context_in(folder), make_model(), make_dataset(), test, recipe, loss, 5, save, floor
         )
 
 
