@@ -15,6 +15,7 @@ from benchmarks.evaluation.fidelity import torch_fidelity_api
 from benchmarks.evaluation.fidelity.extractors import Extractor, FeatureLayers, find_extractor
 from benchmarks.evaluation.fidelity.features import extract
 from benchmarks.evaluation.fidelity.metrics import check_counts, equal_parts, measure
+from benchmarks.evaluation.fidelity.prd import PRD
 from benchmarks.recipes.schema import FidelityMetrics
 from naturalinversion.errors import BenchmarkError
 from naturalinversion.seeds import derive
@@ -127,6 +128,21 @@ def test_identical_sets_are_at_no_distance(tiny: Extractor) -> None:
     assert abs(found["fid"]) < 1e-4
     assert abs(found["fid_early"]) < 1e-4
     assert found["kid"] < 1e-3
+
+
+def test_prd_is_of_the_protocols_clusters_and_clusterings(
+    tiny: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[dict[str, int]] = []
+
+    def watched(one: Tensor, other: Tensor, **settings: int) -> PRD:
+        calls.append(settings | {"count": len(one), "other": len(other)})
+        return PRD(0.25, 0.75)
+
+    monkeypatch.setattr("benchmarks.evaluation.fidelity.metrics.prd", watched)
+    found = judge(colours(40, 60, 200, 1), colours(50, 40, 180, 2), tiny, clustering_runs=7)
+    assert calls == [{"clusters": 6, "runs": 7, "seed": SEED, "count": 40, "other": 40}]
+    assert (found["f8"], found["f1_8"]) == (0.25, 0.75)
 
 
 def test_neighbours_are_counted_in_sets_of_one_size(tiny: Extractor) -> None:
