@@ -88,7 +88,7 @@ def share_right(folder: Path, dataset: Dataset) -> float:
     return accuracy(model, splits(dataset, work_in(folder / "again"))[1])
 
 
-def tested(protocol: str, folder: Path, tested_on: TestSplit) -> tuple[Metrics, Path]:
+def student_of(protocol: str, folder: Path, tested_on: TestSplit) -> tuple[Metrics, Path]:
     """The metrics of a student of either protocol, and the folder that it is stored in."""
     if protocol == "joint":
         return joint(folder, tested_on), folder / "images0"
@@ -106,7 +106,7 @@ def test_held_out_training_images_stand_in_for_the_test_images(
     held_out = digits.held_out()
     assert len(held_out.test) == pytest.approx(len(digits.train) / 10, abs=10)
     for tested_on, dataset in (("held-out", held_out), ("test", digits)):
-        metrics, network = tested(protocol, tmp_path / tested_on, tested_on)
+        metrics, network = student_of(protocol, tmp_path / tested_on, tested_on)
         assert metrics["test_images"] == len(dataset.test)
         assert metrics["test_accuracy"] == share_right(network, dataset)
 
@@ -127,7 +127,7 @@ def test_a_student_agrees_with_its_teacher_where_both_give_a_tested_image_one_cl
 ) -> None:
     digits = load("digits", root=tmp_path, image_size=8)
     dataset = digits.held_out() if tested_on == "held-out" else digits
-    metrics, network = tested(protocol, tmp_path / "work", tested_on)
+    metrics, network = student_of(protocol, tmp_path / "work", tested_on)
     student, teacher = answers(network, dataset), answers(tmp_path / "work" / "teacher", dataset)
     share = float((student == teacher).double().mean())
     assert 0 < share < 1
