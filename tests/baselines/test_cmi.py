@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from baselines import cmi as module
 from baselines.feature_memory import FeatureMemory
 from baselines.teacher_features import FeatureTaps
 from naturalinversion import Teacher, priors, synthesize
+from naturalinversion.augmentation import ResizedCrops, sample_resized_crops
 from naturalinversion.classifiers import build
 from naturalinversion.errors import MemoryShortError, SettingError
 from tests.baselines.bank_methods import cmi, copied, equal, make, small_teacher, start, student
@@ -237,3 +239,19 @@ def test_remembered_crops_are_told_from_remembered_wholes(monkeypatch: pytest.Mo
     assert checked == [8, 8]
     rows = method._memory.state_dict()["rows"]
     assert not torch.equal(rows[:, 0], rows[:, 1])
+
+
+def test_a_local_view_is_a_quarter_or_more_of_the_image_and_nearly_as_wide_as_high(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of torchvision's RandomResizedCrop, with the scale of the official code."""
+    asked: list[tuple[object, ...]] = []
+
+    def watched(count: int, size: tuple[int, int], **more: Any) -> ResizedCrops:
+        asked.append((count, size, more["area"], more["aspect"], more["flip"]))
+        return sample_resized_crops(count, size, **more)
+
+    monkeypatch.setattr(module, "sample_resized_crops", watched)
+    for flip in (True, False):
+        make(start(cmi(inner_steps=1, student_steps=0, flip=flip), small_teacher()), 1)
+    assert asked == [(8, (16, 16), (0.25, 1.0), (3 / 4, 4 / 3), flip) for flip in (True, False)]

@@ -58,6 +58,20 @@ def test_in_bf16_student_and_generator_learn_as_in_float32(
         assert half[term] == pytest.approx(course, rel=0.15, abs=0.02), term
 
 
+@pytest.mark.parametrize("name", ["dafl", "dfad"])
+def test_images_have_the_labels_that_the_teacher_gives_them_whatever_is_asked(
+    name: str, networks: list[nn.Module]
+) -> None:
+    method = METHODS[name](**SETTINGS[name], latent=16, generator_width=0.125)
+    teacher = Teacher(networks[0], num_classes=10, image_shape=(3, 16, 16))
+    method.prepare(teacher, copy.deepcopy(networks[1]), 0, Training())
+    for asked in (0, 1):
+        labels = torch.full((24,), asked)
+        found = method.batch(labels, 0, lambda done: None)
+        with torch.no_grad():
+            assert torch.equal(found.labels, teacher(found.images).argmax(dim=1))
+
+
 class Counts(nn.Module):
     """A student that keeps how often it was called, in evaluation as well."""
 

@@ -37,7 +37,7 @@ def test_teachers_of_cifar_are_normalised_as_those_that_were_trained(name: str) 
     assert (teacher.mean, teacher.std) == (CIFAR10_MEAN, CIFAR10_STD)
 
 
-def test_a_teacher_of_one_is_confident_of_smooth_images_and_can_be_inverted() -> None:
+def test_a_teacher_of_one_shows_the_statistics_and_feature_maps_of_its_layers() -> None:
     teacher = Teacher.ready("cifar10-vgg11")
     assert teacher.num_classes == 10
     assert teacher.image_shape == (3, 32, 32)

@@ -87,6 +87,7 @@ def test_they_agree_within_rounding_in_float32(name: str, arch: str) -> None:
     ("name", "more", "arch", "epochs", "steps"),
     [
         ("dafl", {}, "resnet18", 2, 2),
+        ("dafl", {"temperature": 4.0, "gamma": 0.5, "generator_schedule": True}, "vgg11", 2, 2),
         ("dfad", {"student_steps": 2}, "vgg11", 2, 2),
         ("dfad", {"student_steps": 2}, "mobilenetv2", 1, 1),
     ],

@@ -10,6 +10,7 @@ import torch
 from contract_methods import FromOutside
 from torch import Tensor, nn
 
+from baselines import METHODS
 from naturalinversion import Batch, NaturalInversion, SyntheticDataset, Teacher, synthesize
 from naturalinversion.image_store.shards import shard_path
 from naturalinversion.progress import Progress
@@ -91,3 +92,9 @@ def test_labels_that_shifts_and_mirroring_spoil_are_warned_of_with_these_setting
         "; of a classifier that never saw shifted or mirrored images set jitter=0, flip=False"
     )
     assert "mirrored" not in low_agreement(0.3, NaturalInversion(jitter=0, flip=False))
+
+
+@pytest.mark.parametrize("name", ["dafl", "dfad", "cmi", "fast"])
+def test_images_that_a_student_was_trained_with_are_not_warned_of(name: str) -> None:
+    """What it learned of them are the teacher's outputs, not their labels."""
+    assert low_agreement(0.1, METHODS[name]()) == ""

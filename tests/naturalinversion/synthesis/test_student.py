@@ -37,6 +37,23 @@ def surroundings(model: nn.Module) -> tuple[object, ...]:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("adi", "AdaptiveDeepInversion needs a student to compete with"),
+        ("dafl", "DAFL needs a student to train with the generator"),
+        ("cmi", "CMI needs a student to train with the generator"),
+    ],
+)
+def test_a_method_without_the_student_it_needs_is_one_line_and_leaves_no_folder(
+    name: str, says: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SettingError) as caught:
+        synthesize(small(name), small_teacher(), tmp_path / "none", batches=1, batch_size=8)
+    assert str(caught.value) == says
+    assert not (tmp_path / "none").exists()
+
+
 @pytest.mark.parametrize("name", SMALL)
 def test_a_student_that_reads_maps_with_view_takes_part_and_is_given_back(
     name: str, tmp_path: Path
