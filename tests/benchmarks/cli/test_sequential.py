@@ -20,6 +20,7 @@ from benchmarks.recipes.resolve import Recipes
 from benchmarks.synthesis.generate_images import Recipe, run
 from benchmarks.tables.expand import PlannedTable, expand
 from benchmarks.tables.spec import read_table
+from naturalinversion import checkpoint
 from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_classifier
 from naturalinversion.image_store.meta import IMAGES
@@ -102,7 +103,7 @@ def test_a_cell_cut_short_between_batches_ends_with_the_same_bytes(
         if "batches" in state and state["batches"] == 3 and states.count(3) == 1:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Checkpoint.__init__, "__defaults__", (0.0,))  # written after each batch
+    monkeypatch.setattr(checkpoint, "EVERY", 0.0)  # written after each batch
     monkeypatch.setattr(Checkpoint, "save", stops)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):

@@ -15,7 +15,7 @@ from benchmarks.engine.context import CellContext, DataOptions
 from benchmarks.engine.kinds import Metrics
 from benchmarks.engine.machine import Machine
 from benchmarks.synthesis.generate_images import Recipe, run
-from naturalinversion.checkpoint import Checkpoint
+from naturalinversion import checkpoint
 from naturalinversion.classifiers.weights import WEIGHTS, Classifier, save_classifier
 from naturalinversion.errors import UsageError
 from naturalinversion.image_store.dataset import SyntheticDataset
@@ -161,7 +161,7 @@ def test_killed_in_its_last_computation_a_joint_method_keeps_its_training(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("benchmarks.synthesis.generate_images.teacher_agreement", killed)
-    monkeypatch.setattr(Checkpoint.__init__, "__defaults__", (0.0,))  # written after each epoch
+    monkeypatch.setattr(checkpoint, "EVERY", 0.0)  # written after each epoch
     with pytest.raises(KeyboardInterrupt):
         make(Recipe("dfad", JOINT, 2, 8, 0, student="resnet18", width=0.0625))
     assert (tmp_path / "cell" / PREPARE).is_file()

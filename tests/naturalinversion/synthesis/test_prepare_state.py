@@ -11,7 +11,7 @@ from laws import student
 from laws import teacher as small_teacher
 
 from baselines import METHODS
-from naturalinversion import Batch, SyntheticDataset, Training, synthesize
+from naturalinversion import Batch, SyntheticDataset, Training, checkpoint, synthesize
 from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.classifiers import build
 from naturalinversion.digest import weights_digest
@@ -36,7 +36,7 @@ class Saves:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.count, self.stop = 0, 0
         self.error: type[BaseException] = KeyboardInterrupt
-        patch.setattr(Checkpoint.__init__, "__defaults__", (0.0,))
+        patch.setattr(checkpoint, "EVERY", 0.0)
         save = Checkpoint.save
 
         def counted(checkpoint: Checkpoint, state: dict[str, Any], **more: Any) -> None:

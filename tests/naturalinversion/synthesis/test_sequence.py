@@ -10,7 +10,7 @@ import torch
 from contract_methods import SequentialFromOutside
 from torch import Tensor
 
-from naturalinversion import Batch, Teacher, synthesize
+from naturalinversion import Batch, Teacher, checkpoint, synthesize
 from naturalinversion.checkpoint import Checkpoint
 from naturalinversion.errors import (
     DivergedError,
@@ -32,7 +32,7 @@ BATCHES, SIZE = 4, 4
 @pytest.fixture
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     """The state is written after every batch, as where a batch takes longer than the interval."""
-    monkeypatch.setattr(Checkpoint.__init__, "__defaults__", (0.0,))
+    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
 
 
 class Counts(SequentialFromOutside):
