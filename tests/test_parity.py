@@ -133,8 +133,8 @@ def check_images(images: Tensor, expected: dict[str, Any]) -> None:
 
 def check_trace(result: InversionResult, expected: list[dict[str, float]]) -> None:
     assert set(result.losses) == set(expected[0])
-    for name, course in result.losses.items():
-        close(course, [row[name] for row in expected])
+    for name, history in result.losses.items():
+        close(history, [row[name] for row in expected])
 
 
 def weights(section: dict[str, Any]) -> Weights:

@@ -21,7 +21,7 @@ from naturalinversion.image_store.meta import Meta
 from naturalinversion.image_store.pixels import to_pixels
 
 GRID = "grid.png"  # in the folder of the images
-ROWS, COLUMNS = 6, 10
+ROWS, COLUMNS = 6, 10  # images of a class, and classes
 GAP, FONT = 4, 12  # pixels of a picture for people: between tiles, and of letters
 PICTURE_WIDTH = 64  # that its tiles are enlarged to, about
 _NEAREST = Image.Resampling.NEAREST

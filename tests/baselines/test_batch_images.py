@@ -15,8 +15,9 @@ from naturalinversion.progress import silent
 from tests.baselines.bank_methods import cmi, fast, small_teacher, start, student
 
 STEPS, LABELS = 5, torch.arange(64) % 4
-PICTURE = torch.full((len(LABELS), 3, 16, 16), 0.5)
-PICTURE[..., :8] = 1.0  # white on the left, grey on the right: black comes from outside
+PICTURE = (
+    torch.linspace(1.0, 0.5, 16).expand(len(LABELS), 3, 16, 16).clone()
+)  # brighter to the left
 
 
 @pytest.mark.parametrize("make_method", [cmi, fast])

@@ -44,7 +44,7 @@ def losses(name: str, precision: Precision, networks: list[nn.Module]) -> dict[s
     method.prepare(teacher, student, 0, Training())
     found = method.batch(torch.zeros(8, dtype=torch.int64), 0, lambda done: None)
     assert found.images.dtype == torch.float32
-    return {term: course.tolist() for term, course in found.losses.items()}
+    return {term: history.tolist() for term, history in found.losses.items()}
 
 
 @pytest.mark.parametrize("name", ["dafl", "dfad"])
@@ -54,8 +54,8 @@ def test_in_bf16_student_and_generator_learn_as_in_float32(
     """Each step uses the student's current weights, not weights that autocast cached."""
     full, half = (losses(name, p, networks) for p in ("fp32", "bf16"))
     assert full != half
-    for term, course in full.items():
-        assert half[term] == pytest.approx(course, rel=0.15, abs=0.02), term
+    for term, history in full.items():
+        assert half[term] == pytest.approx(history, rel=0.15, abs=0.02), term
 
 
 @pytest.mark.parametrize("name", ["dafl", "dfad"])

@@ -55,7 +55,7 @@ def test_a_teacher_in_float64_is_inverted(method: Callable[..., Any]) -> None:
     for seed in range(2):
         batch = made.batch(torch.arange(8) % CLASSES, seed, lambda done: None)
         assert batch.images.dtype == torch.float64
-        assert all(course.isfinite().all() for course in batch.losses.values())
+        assert all(history.isfinite().all() for history in batch.losses.values())
 
 
 class Patches(Small):

@@ -87,13 +87,13 @@ def assert_close(one: Batch, other: Batch) -> None:
     """Equal up to rounding."""
     torch.testing.assert_close(one.images, other.images, rtol=1e-6, atol=1e-8)
     assert one.losses.keys() == other.losses.keys()
-    for term, course in one.losses.items():
-        torch.testing.assert_close(course, other.losses[term], rtol=1e-6, atol=1e-9, msg=term)
+    for term, history in one.losses.items():
+        torch.testing.assert_close(history, other.losses[term], rtol=1e-6, atol=1e-9, msg=term)
 
 
 def assert_identical(one: Batch, other: Batch) -> None:
     """Equal in every bit."""
     assert torch.equal(one.images, other.images)
     assert one.losses.keys() == other.losses.keys()
-    for term, course in one.losses.items():
-        assert torch.equal(course, other.losses[term]), term
+    for term, history in one.losses.items():
+        assert torch.equal(history, other.losses[term]), term

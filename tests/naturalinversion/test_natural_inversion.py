@@ -106,11 +106,11 @@ def test_the_course_of_the_shared_training_comes_with_its_batches_and_its_saved_
     shared.prepare(teacher, None, 0, Training(save=saved.append))
     losses = shared.batch(LABELS, 3, lambda steps: None).losses
     assert {"cross_entropy", "bn_statistics", "total"} < set(losses)
-    assert all(course.shape == (ITERATIONS,) for course in losses.values())
+    assert all(history.shape == (ITERATIONS,) for history in losses.values())
     restored.prepare(teacher, None, 0, Training(restore=lambda: saved[-1]))
     again = restored.batch(LABELS, 4, lambda steps: None).losses
     assert set(again) == set(losses)
-    assert all(torch.equal(course, losses[name]) for name, course in again.items())
+    assert all(torch.equal(history, losses[name]) for name, history in again.items())
     assert not any("cross_entropy" in name for name in shared.state_dict())
     restored.load_state_dict(shared.state_dict())
     assert not restored.batch(LABELS, 4, lambda steps: None).losses, "whose they were is unknown"

@@ -100,10 +100,12 @@ def test_a_student_that_agrees_gets_the_full_penalty(classes: int) -> None:
 
 def test_compete_falls_with_disagreement_and_stays_between_zero_and_one() -> None:
     teacher = 2 * noise(6, 10)
-    course = [priors.compete(teacher.roll(1, 1) * k, teacher * k).item() for k in (0.1, 1.0, 100.0)]
-    assert course == sorted(course, reverse=True)
-    assert course[0] < 1.0
-    assert course[-1] == 0.0
+    history = [
+        priors.compete(teacher.roll(1, 1) * k, teacher * k).item() for k in (0.1, 1.0, 100.0)
+    ]
+    assert history == sorted(history, reverse=True)
+    assert history[0] < 1.0
+    assert history[-1] == 0.0
 
 
 def test_dafl_terms_at_their_extremes() -> None:

@@ -64,6 +64,7 @@ def test_the_blocks_run_one_after_the_other(
         "teacher:",
         "the",
         "student:",
+        "Fast-DFKD's",
     ]
 
 

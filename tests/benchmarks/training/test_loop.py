@@ -30,16 +30,16 @@ class OneWeight(nn.Module):
 
 def weights_of(recipe: TrainingRecipe, slope: float, curvature: float) -> list[float]:
     """w before each update and after the last, where the loss is slope w + curvature w^2 / 2."""
-    course: list[float] = []
+    history: list[float] = []
 
     def loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         assert isinstance(model, OneWeight)
-        course.append(model.weight.item())
+        history.append(model.weight.item())
         return slope * model.weight + curvature * model.weight**2 / 2
 
     model = OneWeight()
     run(model, recipe, loss=loss)
-    return [*course, model.weight.item()]
+    return [*history, model.weight.item()]
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float16])
@@ -68,8 +68,8 @@ def test_every_update_is_made_with_the_rate_in_its_middle(schedule: dict[str, An
     recipe = TrainingRecipe(
         epochs=5, updates_per_epoch=4, lr=0.3, momentum=0, weight_decay=0, crop=0, **schedule
     )
-    course = weights_of(recipe, slope=1.0, curvature=0.0)
-    rates = [before - after for before, after in itertools.pairwise(course)]
+    history = weights_of(recipe, slope=1.0, curvature=0.0)
+    rates = [before - after for before, after in itertools.pairwise(history)]
     expected = [learning_rate(recipe, (update + 0.5) / 20) for update in range(20)]
     assert rates == pytest.approx(expected, abs=1e-6)
 

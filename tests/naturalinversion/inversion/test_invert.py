@@ -85,10 +85,10 @@ def test_a_step_with_shifts_on_the_device_is_the_step(name: str, model: nn.Modul
         with torch.no_grad():
             return source.render(None).clone(), step.history.to_host(8)
 
-    (host, courses), (device, expected) = ends(False), ends(True)
+    (host, histories), (device, expected) = ends(False), ends(True)
     torch.testing.assert_close(host, device, rtol=1e-6, atol=1e-9)
-    for term, course in courses.items():
-        torch.testing.assert_close(course, expected[term], rtol=1e-6, atol=1e-9, msg=term)
+    for term, history in histories.items():
+        torch.testing.assert_close(history, expected[term], rtol=1e-6, atol=1e-9, msg=term)
 
 
 @pytest.mark.parametrize("name", ["di", "ni"])
@@ -172,13 +172,13 @@ def test_the_iterate_kept_is_the_one_asked_for(
         draws,
         keep=keep,
     )
-    course = made.losses["total"]
-    assert 0 < course.argmin() < 3
+    history = made.losses["total"]
+    assert 0 < history.argmin() < 3
     shown = priors.l2(made.images)
     if keep == "best":
-        assert shown == course.min()
+        assert shown == history.min()
     else:
-        assert shown > course.min()
+        assert shown > history.min()
 
 
 def test_each_rate_falls_in_half_a_cosine_from_its_own_value(model: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""The course of a batch's losses as a file, and what it ends with."""
+"""The history of a batch's losses as a file, and what it ends with."""
 
 from pathlib import Path
 

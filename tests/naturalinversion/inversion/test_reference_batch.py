@@ -7,9 +7,7 @@ import pytest
 from baselines import METHODS
 from naturalinversion.inversion.objective import Weights
 
-GIVEN: dict[str, Any] = {
-    **{"cross_entropy": 2.0, "bn_statistics": 3.0, "total_variation": 4e-3, "l2": 1e-3},
-}
+GIVEN = {"cross_entropy": 2.0, "bn_statistics": 3.0, "total_variation": 4e-3, "l2": 1e-3}
 
 
 @pytest.mark.parametrize("name", ["di", "adi", "ni", "ni_adi"])

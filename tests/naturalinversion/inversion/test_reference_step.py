@@ -67,8 +67,8 @@ def test_they_agree_to_the_last_digits_in_float64(name: str, arch: str) -> None:
     fast, reference = both(name, arch, torch.float64)
     assert fast.losses.keys() <= reference.losses.keys()
     assert len(fast.losses["total"]) == ITERATIONS
-    for term, course in fast.losses.items():
-        assert off(course.double(), reference.losses[term].double()) < 1e-6, term
+    for term, history in fast.losses.items():
+        assert off(history.double(), reference.losses[term].double()) < 1e-6, term
     assert (fast.images - reference.images).abs().max() < 1e-6
 
 
@@ -76,9 +76,9 @@ def test_they_agree_to_the_last_digits_in_float64(name: str, arch: str) -> None:
 def test_they_agree_within_rounding_in_float32(name: str, arch: str) -> None:
     """One step to the last digits; Adam makes more of rounding where gradients vanish."""
     fast, reference = both(name, arch, torch.float32)
-    for term, course in fast.losses.items():
-        assert off(course[:1], reference.losses[term][:1]) < 1e-5, term
-        assert off(course, reference.losses[term]) < 0.01, term
+    for term, history in fast.losses.items():
+        assert off(history[:1], reference.losses[term][:1]) < 1e-5, term
+        assert off(history, reference.losses[term]) < 0.01, term
     spread = (fast.images - reference.images).square().mean().sqrt()
     assert spread < 0.05 * reference.images.std()
 
@@ -106,11 +106,11 @@ def test_joint_loops_grow_the_same_student(
     for key, value in slow.state_dict().items():
         spread = float((fast.state_dict()[key] - value).abs().max())
         assert spread <= 1e-12 + 1e-5 * float(value.abs().max()), key
-    for name, course in method.batch(torch.zeros(4), 0, lambda steps: None).losses.items():
+    for name, history in method.batch(torch.zeros(4), 0, lambda steps: None).losses.items():
         if name in rows[0]:
             parts = [rows[i : i + steps] for i in range(0, len(rows), steps)]
             means = [sum(row[name] for row in part) / steps for part in parts]
-            assert course.tolist() == pytest.approx(means, rel=1e-5)
+            assert history.tolist() == pytest.approx(means, rel=1e-5)
 
 
 def test_a_batch_norm_of_ones_own_is_left_as_it_is() -> None:

@@ -34,8 +34,8 @@ def batch(made: Any, seed: int = 0) -> Batch:
 
 def assert_same(one: Batch, other: Batch) -> None:
     torch.testing.assert_close(one.images, other.images, rtol=1e-6, atol=1e-8)
-    for term, course in one.losses.items():
-        torch.testing.assert_close(course, other.losses[term], rtol=1e-6, atol=1e-9, msg=term)
+    for term, history in one.losses.items():
+        torch.testing.assert_close(history, other.losses[term], rtol=1e-6, atol=1e-9, msg=term)
 
 
 @pytest.mark.parametrize(

@@ -201,5 +201,5 @@ def test_a_wide_teacher_is_inverted_as_by_the_published_loop(
     found = method.batch(labels, 0, lambda steps: None)
     assert len(seen) == 2 * 2 * 3, "three layers, forth and back in two iterations"
     expected = reference_batch(method, teacher, labels, 0)
-    for term, course in found.losses.items():
-        assert torch.allclose(course, expected.losses[term], rtol=1e-4), term
+    for term, history in found.losses.items():
+        assert torch.allclose(history, expected.losses[term], rtol=1e-4), term
