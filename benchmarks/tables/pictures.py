@@ -13,6 +13,8 @@ from benchmarks.tables.spec import Measurement, merged
 from naturalinversion.image_store.sample_grid import GRID
 from reports.tables.layout import Picture
 
+ROUNDS = (", first round", ", last round")
+
 
 def pictures_of(recipes: Recipes, rows: Sequence[RowCells], seed: int) -> list[Picture]:
     """The samples of every set of images that a number of the table was made with."""
@@ -25,13 +27,17 @@ def pictures_of(recipes: Recipes, rows: Sequence[RowCells], seed: int) -> list[P
             pipeline = Pipeline(resolved, seed)
             for method in measurement.methods or [measurement.method]:
                 wanted = merged(measurement, Measurement(method=method))
-                cell = pipeline.shown(wanted)
-                if cell.kind in SYNTHETIC:
-                    pictures.setdefault(cell.key, _picture(recipes, row, wanted, cell))
+                cells = pipeline.pictured(wanted)
+                for cell, place in zip(cells, ROUNDS if len(cells) > 1 else [""], strict=True):
+                    if cell.kind in SYNTHETIC:
+                        picture = _picture(recipes, row, wanted, cell, place)
+                        pictures.setdefault(cell.key, picture)
     return list(pictures.values())
 
 
-def _picture(recipes: Recipes, row: RowCells, measurement: Measurement, cell: Cell) -> Picture:
+def _picture(
+    recipes: Recipes, row: RowCells, measurement: Measurement, cell: Cell, place: str
+) -> Picture:
     method = title_of(recipes, measurement.method)
     caption = "a column for each of the first ten classes"
     title = method
@@ -45,4 +51,6 @@ def _picture(recipes: Recipes, row: RowCells, measurement: Measurement, cell: Ce
             title += f" with {display_name(measurement.synthesis_student or measurement.student)}"
     else:
         caption = "no classes"
-    return Picture(title, f"{caption}, denormalised and clamped", cell.key, GRID, method)
+    return Picture(
+        f"{title}{place}", f"{caption}, denormalised and clamped", cell.key, GRID, method
+    )

@@ -27,8 +27,14 @@ class Pipeline(ImageCells):
 
     def shown(self, measurement: Measurement) -> Cell:
         """The first cell of images that the method made itself; rounds start from another's."""
+        return self.pictured(measurement)[0]
+
+    def pictured(self, measurement: Measurement) -> list[Cell]:
+        """That cell, and of a method with rounds the last as well."""
         images = self.images(measurement)
-        return next(iter(self.own(measurement, images)), images.parts[0][0])
+        cells = self.own(measurement, images) or [images.parts[0][0]]
+        method = self.recipes.method(measurement.method, measurement.settings)
+        return [cells[0], *(cells[1:][-1:] if method.rounds else [])]
 
     def own(self, measurement: Measurement, images: SyntheticImages) -> list[Cell]:
         """The cells of its ``images`` that the method made itself."""

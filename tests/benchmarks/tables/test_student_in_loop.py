@@ -90,3 +90,18 @@ def test_only_methods_that_compete_have_the_column() -> None:
         Pipeline(Recipes("demo", "digits").resolve("resnet34"), 0).cell(
             Measurement(method="di", student="resnet18", evaluation="student_in_loop")
         )
+
+
+def test_samples_of_the_first_and_of_the_last_round_are_shown() -> None:
+    recipes = Recipes("small", "cifar10")
+    made = expand(
+        read_table("table5"), recipes, [0], methods=["adi", "ni"], rows=["vgg11-resnet18"]
+    )
+    titles = [picture.title for picture in made.tables[0].pictures]
+    assert titles == [
+        "ADI: VGG-11 with ResNet-18, first round",
+        "ADI: VGG-11 with ResNet-18, last round",
+        "NI: VGG-11",
+    ]
+    of_one = expand(read_table("table5"), Recipes("demo", "digits"), [0], methods=["adi"])
+    assert not [picture for picture in of_one.tables[0].pictures if "round" in picture.title]
