@@ -148,12 +148,12 @@ class Archive:
             record = self.records[record.inputs[of]]
         return self._number(record, name)
 
-    def tiles(self, table: str, row: str, column: str) -> Pixels:
+    def tiles(self, table: str, row: str, column: str, cell: int = 0) -> Pixels:
         """Samples (6, 10, S, S, 3) of the images behind the first seed's number: their first
-        cell's.
+        cell's, or another ``cell``'s.
         """
         record = self.records[self.line(table, row, column)["records"][0]]
-        return read_tiles(self._images_behind(record)[0], GRID, self.runs)
+        return read_tiles(self._images_behind(record)[cell], GRID, self.runs)
 
     def grid(self, table: str, row: str, column: str, cell: int = 0) -> str:
         """The file of those samples, from the folder of all kept results; of another ``cell``."""
